@@ -1,0 +1,95 @@
+//! What the data plane needs to know of a function: one immutable snapshot per version.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use hearth_types::{AccountId, Arn, FunctionUid, Mebibytes, Millis, Partition, Qualifier, Region, RequestContext, SnapshotId, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::code::CodeDigest;
+
+/// A runtime identifier such as `python3.11`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RuntimeId(pub Arc<str>);
+
+impl fmt::Debug for RuntimeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Architecture {
+    #[default]
+    #[serde(rename = "x86_64")]
+    X86_64,
+    #[serde(rename = "arm64")]
+    Arm64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    #[serde(rename = "JSON")]
+    Json,
+}
+
+/// Code and configuration of one version at one moment. Replaced as a whole, never changed.
+/// `Debug` leaves the environment out: it holds secrets.
+#[derive(Clone)]
+pub struct FunctionVersion {
+    pub uid: FunctionUid,
+    pub snapshot: SnapshotId,
+    pub partition: Partition,
+    pub account: AccountId,
+    pub region: Region,
+    pub name: String,
+    /// Without qualifier.
+    pub arn: Arn,
+    pub version: Version,
+    pub runtime: RuntimeId,
+    pub handler: String,
+    pub role_arn: String,
+    pub architecture: Architecture,
+    pub memory: Mebibytes,
+    pub timeout: Millis,
+    pub ephemeral_storage: Mebibytes,
+    pub environment: BTreeMap<String, String>,
+    pub code: CodeDigest,
+    pub layers: Vec<CodeDigest>,
+    pub log_group: String,
+    pub log_format: LogFormat,
+}
+
+impl fmt::Debug for FunctionVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} ({})", self.arn, self.version, self.snapshot)
+    }
+}
+
+/// A name resolved to what must run.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    pub version: Arc<FunctionVersion>,
+    /// The ARN the function sees as `invoked_function_arn`: as qualified as the caller's name was.
+    pub invoked_arn: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// `arn` carries the qualifier, `$LATEST` when none was given.
+    #[error("Function not found: {arn}")]
+    NotFound { arn: String },
+    #[error("The operation cannot be performed at this time. The function is currently in the following state: {state}")]
+    NotReady { state: &'static str },
+}
+
+/// Answers from memory: the hot path never touches the store.
+pub trait FunctionCatalog: Send + Sync + 'static {
+    /// # Errors
+    /// [`ResolveError`] when there is no such function, version or alias, or it cannot run yet.
+    fn resolve(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> Result<Resolved, ResolveError>;
+}

@@ -1,0 +1,100 @@
+//! Running a function. The in-process boundary is this data, not HTTP.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hearth_types::{FunctionUid, RequestContext, SnapshotId, Version};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InvocationType {
+    RequestResponse,
+    Event,
+    DryRun,
+}
+
+#[derive(Clone, Debug)]
+pub struct InvokeRequest {
+    /// Bare name (the operation has already taken ARNs apart and checked account and region).
+    pub function_name: String,
+    pub qualifier: Option<hearth_types::Qualifier>,
+    pub invocation_type: InvocationType,
+    /// JSON, passed on untouched. Checked to be JSON by `admit`.
+    pub payload: Bytes,
+    /// Return the tail of the log.
+    pub log_tail: bool,
+    /// `X-Amz-Client-Context` as sent (base64).
+    pub client_context: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvokeResponse {
+    /// `None` for Event and DryRun.
+    pub executed_version: Option<Version>,
+    /// `Some("Unhandled")` when the function failed; then `payload` describes the failure.
+    pub function_error: Option<&'static str>,
+    pub payload: Bytes,
+    /// Last 4 KB of the log including START, END and REPORT, when asked for.
+    pub log_tail: Option<Bytes>,
+}
+
+/// Source: `TooManyRequestsException.Reason` in the Lambda API model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ThrottleReason {
+    ConcurrentInvocationLimitExceeded,
+    ReservedFunctionConcurrentInvocationLimitExceeded,
+    FunctionInvocationRateLimitExceeded,
+    ReservedFunctionInvocationRateLimitExceeded,
+    CallerRateLimitExceeded,
+}
+
+impl ThrottleReason {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConcurrentInvocationLimitExceeded => "ConcurrentInvocationLimitExceeded",
+            Self::ReservedFunctionConcurrentInvocationLimitExceeded => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            Self::FunctionInvocationRateLimitExceeded => "FunctionInvocationRateLimitExceeded",
+            Self::ReservedFunctionInvocationRateLimitExceeded => "ReservedFunctionInvocationRateLimitExceeded",
+            Self::CallerRateLimitExceeded => "CallerRateLimitExceeded",
+        }
+    }
+}
+
+/// Why no function ran. A function that ran and failed is an [`InvokeResponse`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    #[error("Function not found: {arn}")]
+    FunctionNotFound { arn: String },
+    #[error("The operation cannot be performed at this time. The function is currently in the following state: {state}")]
+    NotReady { state: &'static str },
+    #[error("Could not parse request body into json: Could not parse payload into json: {detail}")]
+    InvalidRequestContent { detail: String },
+    #[error("Request must be smaller than {max} bytes for the InvokeFunction operation")]
+    PayloadTooLarge { max: usize },
+    #[error("Rate Exceeded.")]
+    Throttled { reason: ThrottleReason },
+    #[error("{message}")]
+    AccessDenied { message: String },
+    /// This machine cannot run the function as configured (runtime or architecture missing, limit not enforceable).
+    #[error("{message}")]
+    InvalidRuntime { message: String },
+    /// Detail for the log; the caller gets the documented text.
+    #[error("{detail}")]
+    Internal { detail: String },
+}
+
+/// Implemented by the data plane.
+#[async_trait]
+pub trait Invoker: Send + Sync + 'static {
+    /// RequestResponse resolves when the function has answered; Event when the event is durable.
+    ///
+    /// # Errors
+    /// [`InvokeError`] when no function ran.
+    async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError>;
+}
+
+/// Told by the control plane when snapshots stop being current.
+#[async_trait]
+pub trait EnvironmentKeeper: Send + Sync + 'static {
+    /// Idle environments of that version end now, busy ones after their invocation, except those of `keep`.
+    async fn retire(&self, ctx: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>);
+}

@@ -1,0 +1,19 @@
+//! The only doors between services. Data types and traits; no implementation, no I/O.
+//!
+//! Every method takes a [`RequestContext`](hearth_types::RequestContext): who calls is known everywhere.
+
+pub mod authorize;
+pub mod code;
+pub mod credentials;
+pub mod function;
+pub mod invoke;
+pub mod logs;
+
+pub use authorize::{Authorizer, Condition, Denied};
+pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
+pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials};
+pub use function::{Architecture, FunctionCatalog, FunctionVersion, LogFormat, Resolved, ResolveError, RuntimeId};
+pub use invoke::{
+    EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
+};
+pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};

@@ -1,0 +1,25 @@
+//! The nouns every other crate speaks in: ARNs, names, qualifiers, units, limits, clocks and the
+//! request context.
+//!
+//! What never lives here: I/O, tokio, anything that knows how a service behaves.
+
+pub mod arn;
+pub mod clock;
+pub mod context;
+pub mod function_ref;
+pub mod ids;
+pub mod limits;
+pub mod qualifier;
+pub mod random;
+pub mod scope;
+pub mod units;
+
+pub use arn::{Arn, ArnError};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use context::{Caller, RequestContext};
+pub use function_ref::{FunctionRef, FunctionRefError};
+pub use ids::{FunctionUid, RequestId, SnapshotId};
+pub use qualifier::{Qualifier, Version};
+pub use random::{OsRandom, Random, SeededRandom};
+pub use scope::{AccountId, Partition, Region, Scope};
+pub use units::{Mebibytes, Millis};

@@ -1,0 +1,83 @@
+//! Randomness as a parameter.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A source of random bytes.
+pub trait Random: Send + Sync + 'static {
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// Random lower-case hexadecimal text of `bytes * 2` characters.
+pub fn hex(random: &dyn Random, bytes: usize) -> String {
+    let mut raw = vec![0; bytes];
+    random.fill(&mut raw);
+    raw.iter().fold(String::with_capacity(bytes * 2), |mut text, byte| {
+        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        text
+    })
+}
+
+/// A random (version 4) UUID in its usual text form. Source: RFC 9562.
+pub fn uuid(random: &dyn Random) -> String {
+    let mut raw = [0; 16];
+    random.fill(&mut raw);
+    raw[6] = (raw[6] & 0x0f) | 0x40;
+    raw[8] = (raw[8] & 0x3f) | 0x80;
+    let text: String = raw.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect();
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
+}
+
+/// The kernel's random source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        // Without randomness no id or key is safe to hand out: ending the process is the only honest answer.
+        if getrandom::fill(bytes).is_err() {
+            std::process::abort();
+        }
+    }
+}
+
+/// A reproducible source for tests (SplitMix64).
+#[derive(Debug)]
+pub struct SeededRandom(AtomicU64);
+
+impl SeededRandom {
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^= z >> 31;
+            let word = z.to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_carries_version_and_variant() {
+        let id = uuid(&SeededRandom::new(7));
+        assert_eq!(id.len(), 36);
+        assert_eq!(&id[14..15], "4");
+        assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"));
+    }
+}

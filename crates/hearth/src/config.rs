@@ -1,0 +1,168 @@
+//! Configuration: a TOML file, then flags. Unknown keys are refused, so that no setting is silently ignored.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Everything the server is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: DataLocation,
+    pub(crate) execution: Execution,
+    pub(crate) logs: Logs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DataLocation {
+    Directory(PathBuf),
+    Ephemeral,
+}
+
+/// `[execution]`: how many environments, for how long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Execution {
+    /// An idle environment ends after this long.
+    pub(crate) idle_timeout_seconds: u64,
+    /// Memory of all environments together may be this many times the machine's memory.
+    pub(crate) memory_overcommit: f64,
+    /// Environments at most, whatever their size.
+    pub(crate) environments_max: u32,
+}
+
+impl Default for Execution {
+    fn default() -> Self {
+        Self { idle_timeout_seconds: 600, memory_overcommit: 4.0, environments_max: 1_000 }
+    }
+}
+
+/// `[logs]`: how much is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Logs {
+    pub(crate) keep_mib: u64,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { keep_mib: 1_024 }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    ephemeral: Option<bool>,
+    execution: Execution,
+    logs: Logs,
+}
+
+/// What the command line says; wins over the file.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) listen: Option<String>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) ephemeral: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read the configuration file {path}: {error}")]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("the configuration file {path} is not valid: {error}")]
+    Invalid { path: PathBuf, error: toml::de::Error },
+    #[error("cannot listen on \"{0}\": give an address and a port, such as 127.0.0.1:4566")]
+    Listen(String),
+    #[error("the configuration sets both `data` and `ephemeral`: choose one")]
+    DataAndEphemeral,
+    #[error("`execution.{0}` must be greater than zero")]
+    NotPositive(&'static str),
+    #[error("cannot tell where to keep data: set HOME, or give --data DIR or --ephemeral")]
+    NoHome,
+}
+
+impl Config {
+    /// Reads the file, if any, and lays the flags over it.
+    pub(crate) fn load(path: Option<&Path>, flags: Overrides) -> Result<Self, ConfigError> {
+        let file = match path {
+            None => File::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+                toml::from_str(&text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), error })?
+            }
+        };
+        Self::resolve(file, flags, default_data_directory)
+    }
+
+    fn resolve(file: File, flags: Overrides, default_data: impl Fn() -> Option<PathBuf>) -> Result<Self, ConfigError> {
+        let listen = flags.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:4566".to_owned());
+        let listen = listen.parse().map_err(|_| ConfigError::Listen(listen))?;
+        let data = match (flags.ephemeral, flags.data, file.ephemeral.unwrap_or(false), file.data) {
+            (true, _, _, _) | (false, None, true, None) => DataLocation::Ephemeral,
+            (false, Some(directory), _, _) | (false, None, false, Some(directory)) => DataLocation::Directory(directory),
+            (false, None, true, Some(_)) => return Err(ConfigError::DataAndEphemeral),
+            (false, None, false, None) => DataLocation::Directory(default_data().ok_or(ConfigError::NoHome)?),
+        };
+        let execution = file.execution;
+        for (name, positive) in [
+            ("idle_timeout_seconds", execution.idle_timeout_seconds > 0),
+            ("memory_overcommit", execution.memory_overcommit > 0.0),
+            ("environments_max", execution.environments_max > 0),
+        ] {
+            if !positive {
+                return Err(ConfigError::NotPositive(name));
+            }
+        }
+        Ok(Self { listen, data, execution, logs: file.logs })
+    }
+}
+
+/// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`.
+fn default_data_directory() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))).map(|base| base.join("hearth"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(file: &str, flags: Overrides) -> Result<Config, String> {
+        let file = toml::from_str(file).map_err(|error| error.to_string())?;
+        Config::resolve(file, flags, || Some(PathBuf::from("/home/me/hearth"))).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_file_and_flags_the_defaults_people_know_apply() {
+        let config = resolve("", Overrides::default()).expect("valid");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:4566");
+        assert_eq!(config.data, DataLocation::Directory("/home/me/hearth".into()));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flags = Overrides { listen: Some("127.0.0.1:0".into()), data: Some("/d".into()), ephemeral: false };
+        let config = resolve("listen = \"0.0.0.0:80\"\nephemeral = true", flags).expect("valid");
+        assert_eq!(config.listen.port(), 0);
+        assert_eq!(config.data, DataLocation::Directory("/d".into()));
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        let error = resolve("[execution]\nidle_timeout = 3", Overrides::default()).expect_err("unknown key");
+        assert!(error.contains("idle_timeout"), "{error}");
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_what_to_do() {
+        let flags = Overrides { listen: Some("localhost".into()), ..Overrides::default() };
+        assert!(resolve("", flags).expect_err("no port").contains("127.0.0.1:4566"));
+        assert!(resolve("data = \"/d\"\nephemeral = true", Overrides::default()).is_err());
+        assert!(resolve("[execution]\nmemory_overcommit = 0.0", Overrides::default()).is_err());
+    }
+}

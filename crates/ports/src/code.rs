@@ -50,7 +50,12 @@ pub trait CodePackages: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`PackageError`]; nothing is left behind then.
-    async fn install(&self, ctx: &RequestContext, digest: CodeDigest, zip: Bytes) -> Result<InstalledPackage, PackageError>;
+    async fn install(
+        &self,
+        ctx: &RequestContext,
+        digest: CodeDigest,
+        zip: Bytes,
+    ) -> Result<InstalledPackage, PackageError>;
 
     /// Deletes trees that no digest in `keep` names and that no environment uses.
     async fn retain(&self, keep: &[CodeDigest]);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use hearth_types::{AccountId, Arn, FunctionUid, Mebibytes, Millis, Partition, Qualifier, Region, RequestContext, SnapshotId, Version};
+use hearth_types::{
+    AccountId, Arn, FunctionUid, Mebibytes, Millis, Partition, Qualifier, Region, RequestContext, SnapshotId, Version,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::code::CodeDigest;
@@ -83,7 +85,9 @@ pub enum ResolveError {
     /// `arn` carries the qualifier, `$LATEST` when none was given.
     #[error("Function not found: {arn}")]
     NotFound { arn: String },
-    #[error("The operation cannot be performed at this time. The function is currently in the following state: {state}")]
+    #[error(
+        "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )]
     NotReady { state: &'static str },
 }
 
@@ -91,5 +95,10 @@ pub enum ResolveError {
 pub trait FunctionCatalog: Send + Sync + 'static {
     /// # Errors
     /// [`ResolveError`] when there is no such function, version or alias, or it cannot run yet.
-    fn resolve(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> Result<Resolved, ResolveError>;
+    fn resolve(
+        &self,
+        ctx: &RequestContext,
+        name: &str,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Resolved, ResolveError>;
 }

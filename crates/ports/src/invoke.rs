@@ -51,7 +51,9 @@ impl ThrottleReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConcurrentInvocationLimitExceeded => "ConcurrentInvocationLimitExceeded",
-            Self::ReservedFunctionConcurrentInvocationLimitExceeded => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            Self::ReservedFunctionConcurrentInvocationLimitExceeded => {
+                "ReservedFunctionConcurrentInvocationLimitExceeded"
+            }
             Self::FunctionInvocationRateLimitExceeded => "FunctionInvocationRateLimitExceeded",
             Self::ReservedFunctionInvocationRateLimitExceeded => "ReservedFunctionInvocationRateLimitExceeded",
             Self::CallerRateLimitExceeded => "CallerRateLimitExceeded",
@@ -64,7 +66,9 @@ impl ThrottleReason {
 pub enum InvokeError {
     #[error("Function not found: {arn}")]
     FunctionNotFound { arn: String },
-    #[error("The operation cannot be performed at this time. The function is currently in the following state: {state}")]
+    #[error(
+        "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )]
     NotReady { state: &'static str },
     #[error("Could not parse request body into json: Could not parse payload into json: {detail}")]
     InvalidRequestContent { detail: String },

@@ -12,7 +12,7 @@ pub mod logs;
 pub use authorize::{Authorizer, Condition, Denied};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials};
-pub use function::{Architecture, FunctionCatalog, FunctionVersion, LogFormat, Resolved, ResolveError, RuntimeId};
+pub use function::{Architecture, FunctionCatalog, FunctionVersion, LogFormat, ResolveError, Resolved, RuntimeId};
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
 };

@@ -11,12 +11,25 @@ use crate::scope::{AccountId, Partition, Region, Scope};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// The account itself.
-    Root { account: AccountId },
-    User { arn: Arc<str>, user_id: Arc<str> },
+    Root {
+        account: AccountId,
+    },
+    User {
+        arn: Arc<str>,
+        user_id: Arc<str>,
+    },
     /// A role's temporary session: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
-    RoleSession { role_arn: Arc<str>, session_arn: Arc<str>, assumed_role_id: Arc<str> },
+    RoleSession {
+        role_arn: Arc<str>,
+        session_arn: Arc<str>,
+        assumed_role_id: Arc<str>,
+    },
     /// A service acting by itself, for example an event source.
-    Service { principal: &'static str, source_arn: Option<Arc<str>>, source_account: Option<AccountId> },
+    Service {
+        principal: &'static str,
+        source_arn: Option<Arc<str>>,
+        source_account: Option<AccountId>,
+    },
 }
 
 impl Caller {

@@ -37,7 +37,8 @@ impl FunctionRef {
             ["arn", partition, "lambda", region, account] => (Some(*partition), Some(*region), Some(*account)),
             _ => return Err(FunctionRefError),
         };
-        let name_ok = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        let name_ok =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
         let account_ok = account.is_none_or(|a| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit()));
         if !name_ok || !account_ok || qualifier.as_deref().is_some_and(str::is_empty) {
             return Err(FunctionRefError);
@@ -82,7 +83,15 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused() {
-        for text in ["", "f:", "a:b:c:d", "arn:aws:s3:::bucket", "12:function:f", "f g", "arn:aws:lambda:r:123456789012:layer:l"] {
+        for text in [
+            "",
+            "f:",
+            "a:b:c:d",
+            "arn:aws:s3:::bucket",
+            "12:function:f",
+            "f g",
+            "arn:aws:lambda:r:123456789012:layer:l",
+        ] {
             assert_eq!(FunctionRef::parse(text), Err(FunctionRefError), "{text}");
         }
     }

@@ -67,11 +67,7 @@ impl FromStr for AccountId {
     type Err = AccountIdError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bytes: [u8; 12] = text.as_bytes().try_into().map_err(|_| AccountIdError)?;
-        if bytes.iter().all(u8::is_ascii_digit) {
-            Ok(Self(bytes))
-        } else {
-            Err(AccountIdError)
-        }
+        if bytes.iter().all(u8::is_ascii_digit) { Ok(Self(bytes)) } else { Err(AccountIdError) }
     }
 }
 

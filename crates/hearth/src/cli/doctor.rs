@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         println!("{text}");
     } else {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["", "What", "Found", "What to do"]);
         for finding in &machine.findings {
             let mark = match finding.state {

@@ -1,1 +1,32 @@
-//! placeholder
+//! The Lambda API: the control plane of functions, and the HTTP side of Invoke.
+//!
+//! ```text
+//! op/*  ──> settings, name, update (decide) ──> functions (commit, then show) ──> catalog (memory)
+//!  │                                               │
+//!  └── package (zip in, collected when unnamed)    └── worker: Pending → Active, InProgress → Successful
+//! ```
+//!
+//! What never lives here: running a function (`hearth-invoke`), AWS protocols (`hearth-wire`), storage engines.
+
+mod catalog;
+pub mod code_location;
+mod error;
+mod functions;
+mod lambda;
+mod lifecycle;
+mod name;
+mod op;
+mod package;
+mod page;
+mod record;
+mod settings;
+mod shape;
+mod update;
+mod view;
+mod worker;
+
+pub use catalog::Catalog;
+pub use error::LambdaError;
+pub use lambda::{Lambda, LambdaParts};
+pub use op::service;
+pub use settings::Runnable;

@@ -70,7 +70,8 @@ pub enum InvokeError {
         "The operation cannot be performed at this time. The function is currently in the following state: {state}"
     )]
     NotReady { state: &'static str },
-    #[error("Could not parse request body into json: Could not parse payload into json: {detail}")]
+    /// `detail` is the whole text for the caller.
+    #[error("{detail}")]
     InvalidRequestContent { detail: String },
     #[error("Request must be smaller than {max} bytes for the InvokeFunction operation")]
     PayloadTooLarge { max: usize },

@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod function;
 pub mod invoke;
 pub mod logs;
+pub mod runtime_version;
 
 pub use authorize::{Authorizer, Condition, Denied};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};

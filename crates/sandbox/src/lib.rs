@@ -1,1 +1,41 @@
-//! placeholder
+//! Execution environments: where functions run, and what confines them. Knows no AWS API.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`environment`] | the contract: what every backend promises |
+//! | [`process`] | the backend of namespaces, seccomp and cgroups; the part inside the server |
+//! | [`spawner`] | the small privileged program that makes and ends slots; the server re-executed |
+//! | [`init`] | hearth-init, the first process inside a slot |
+//! | [`protocol`] | what the three say to each other |
+//! | [`fake`] | a backend in memory, for tests of everything above |
+//! | [`runtimes`], [`variables`] | what runs for a runtime identifier, and the environment it sees |
+//! | [`cgroup`], [`seccomp`], [`package`] | limits, system calls, code trees |
+//!
+//! ```text
+//! server ──requests──▶ spawner ──clone──▶ hearth-init ──fork──▶ runtime process
+//!   ▲  ▲                                     │  ▲                  │
+//!   │  └──── orders, exits (control socket) ─┘  │                  │
+//!   └─────── Runtime API (169.254.100.1:9001), output pipe ────────┘
+//! ```
+
+pub mod cgroup;
+pub mod environment;
+pub mod fake;
+pub mod init;
+pub mod package;
+pub mod probe;
+pub mod process;
+pub mod protocol;
+pub mod runtimes;
+pub mod seccomp;
+mod seqpacket;
+pub mod spawner;
+mod sys;
+pub mod variables;
+
+pub use environment::{
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
+    InvocationOutcome, OutputSink, SandboxError, Unsupported,
+};
+pub use process::{ProcessBackend, ProcessConfig};
+pub use spawner::spawner_main_if_requested;

@@ -1,1 +1,28 @@
-//! placeholder
+//! Where state is kept: records in shards, blobs under their digests, and the codec between records and bytes.
+//!
+//! ```text
+//! record ─ Codec ─► bytes ─► Store (trait) ◄── SqliteStore: one commit thread, readers beside it
+//! package ────────────────► Blobs (trait) ◄── DirBlobs: files by SHA-256
+//!                              DataDir: one directory, one server
+//! ```
+//!
+//! The promises: what is acknowledged is on disk; what is read is what was written, or an error; nobody sees what is
+//! not durable yet. What never lives here: anything that knows what a record means.
+
+mod blobs;
+mod data_dir;
+mod disk;
+mod key;
+pub mod limits;
+mod lock;
+mod record;
+mod sqlite;
+mod store;
+
+pub use blobs::{Blobs, DirBlobs};
+pub use data_dir::{DataDir, DataDirError};
+pub use key::{Component, Key, Shard};
+pub use lock::LockError;
+pub use record::{Codec, KeyRing, KeyRingError, Record, RecordError, Secret};
+pub use sqlite::{OnFatal, OpenError, SqliteStore, StoreOptions};
+pub use store::{Entry, Epoch, KeyVersion, Mutation, Precondition, Revision, Store, StoreError, scan_all, scopes};

@@ -54,6 +54,10 @@ struct Target {
     /// Secret of the access key
     #[arg(long, env = "AWS_SECRET_ACCESS_KEY", default_value = "test", hide_env_values = true, global = true)]
     secret_access_key: String,
+
+    /// Token of temporary credentials
+    #[arg(long, env = "AWS_SESSION_TOKEN", hide_env_values = true, global = true)]
+    session_token: Option<String>,
 }
 
 /// One sentence that says what went wrong and what to do.

@@ -4,7 +4,7 @@
 
 use hearth_ports::Denied;
 use hearth_store::{RecordError, StoreError};
-use hearth_wire::{ErrorAnswer, Fault, MessageKey};
+use hearth_wire::ErrorAnswer;
 use http::StatusCode;
 
 use crate::policy::PolicyError;
@@ -107,14 +107,6 @@ impl From<IamError> for ErrorAnswer {
         if status.is_server_error() {
             tracing::error!(%error, "IAM request failed");
         }
-        Self {
-            code: error.aws_code().into(),
-            status,
-            message: error.external_text(),
-            message_key: MessageKey::Upper,
-            fault: Some(if status.is_server_error() { Fault::Receiver } else { Fault::Sender }),
-            fields: Vec::new(),
-            headers: Vec::new(),
-        }
+        Self::new(error.aws_code(), status, error.external_text())
     }
 }

@@ -1,0 +1,51 @@
+//! What can be set about the data plane.
+
+use hearth_types::limits::{ACCOUNT_CONCURRENCY, INIT_TIMEOUT};
+use hearth_types::{Mebibytes, Millis};
+
+/// Settings of the data plane, with the values of the real service as defaults where it has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    /// Concurrent invocations per account and region.
+    pub account_concurrency: u32,
+    /// How long an idle environment is kept. AWS publishes no figure; 5 to 15 minutes are commonly seen.
+    pub idle_timeout: Millis,
+    /// An environment older than this serves no further invocation; its credentials outlive it.
+    pub environment_age_max: Millis,
+    /// Init phase of an on-demand environment; then the init is repeated inside the first invocation.
+    pub init_timeout: Millis,
+    /// Memory of this machine.
+    pub host_memory: Mebibytes,
+    /// How often the host's memory may be promised to environments. Functions rarely use what they are configured
+    /// with; a hard limit on all of them together guards the host.
+    pub memory_overcommit: f64,
+    /// Environments at the same time.
+    pub environments_max: usize,
+    /// Attempts at asynchronous invocations at the same time.
+    pub event_concurrency: usize,
+    /// `AWS_ENDPOINT_URL` of functions: Hearth's own endpoint inside the sandbox.
+    pub endpoint_url: String,
+}
+
+impl EngineConfig {
+    /// Defaults for a machine with that much memory.
+    #[must_use]
+    pub fn for_host(host_memory: Mebibytes) -> Self {
+        Self {
+            account_concurrency: ACCOUNT_CONCURRENCY,
+            idle_timeout: Millis::from_secs(600),
+            environment_age_max: Millis::from_secs(12 * 3_600),
+            init_timeout: INIT_TIMEOUT,
+            host_memory,
+            memory_overcommit: 8.0,
+            environments_max: 1_000,
+            event_concurrency: 100,
+            endpoint_url: "http://169.254.100.1:4566".to_owned(),
+        }
+    }
+
+    /// Memory that all environments together may be configured with, MiB.
+    pub(crate) fn memory_capacity_mib(&self) -> u64 {
+        (f64::from(self.host_memory.0) * self.memory_overcommit) as u64
+    }
+}

@@ -1,0 +1,353 @@
+//! The life of one execution environment: made with credentials and variables, initialised, invoked one at a time,
+//! reset after a time-out or a crash, ended.
+//!
+//! A failed or slow init is repeated inside the first invocation, under the function's own time-out ("suppressed init").
+//! Source: Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hearth_ports::{
+    CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, runtime_version,
+};
+use hearth_sandbox::{
+    Backend, Environment, EnvironmentSpec, InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError,
+};
+use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
+use tokio::time::Instant;
+
+use crate::failure::{self, Failure};
+use crate::logs::{FLUSH_INTERVAL, LogStream};
+use crate::report::{Elapsed, InitPhase, Line, Report, Status};
+use crate::usage::{Meter, Usage};
+use crate::variables::{Surroundings, variables};
+
+/// A reset that takes longer than this has failed.
+const RESET_WAIT: Duration = Duration::from_secs(10);
+/// Validity of the credentials beyond the environment's last possible moment.
+const CREDENTIALS_SLACK: Millis = Millis::from_secs(60);
+
+/// What environments are made from, beside the function.
+pub(crate) struct Workshop {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) logs: Arc<dyn LogSink>,
+    pub(crate) credentials: Arc<dyn CredentialIssuer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) usage: Arc<Usage>,
+    pub(crate) endpoint_url: String,
+    pub(crate) init_timeout: Millis,
+    pub(crate) age_max: Millis,
+}
+
+/// An event on its way to an environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) request_id: RequestId,
+    pub(crate) invoked_arn: String,
+    pub(crate) trace: Arc<str>,
+    /// Decoded JSON text.
+    pub(crate) client_context: Option<String>,
+    pub(crate) payload: Bytes,
+    pub(crate) log_tail: bool,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) payload: Bytes,
+    pub(crate) is_error: bool,
+    pub(crate) billed_ms: u64,
+    pub(crate) log_tail: Option<Bytes>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The runtime has asked for an event.
+    Ready,
+    /// The runtime has been started again; the next invocation waits for its init.
+    Restarted,
+    /// Not usable any more.
+    Broken,
+}
+
+pub(crate) struct LiveEnvironment {
+    sandbox: Arc<dyn Environment>,
+    version: Arc<FunctionVersion>,
+    log: Arc<LogStream>,
+    session: Session,
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
+    phase: Phase,
+    /// Of the init phase, until the first invocation has reported it.
+    init: Option<Elapsed>,
+}
+
+/// The credentials of one environment. Dropping it revokes them.
+struct Session {
+    issuer: Arc<dyn CredentialIssuer>,
+    context: RequestContext,
+    credentials: Credentials,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.issuer.revoke(&self.context, &self.credentials.access_key_id);
+    }
+}
+
+impl Workshop {
+    /// Makes an environment and runs its init phase, at most for the init time-out. A failed init is no error here: it
+    /// is repeated by the first invocation, which then answers with it.
+    ///
+    /// # Errors
+    /// Why no environment could be made.
+    pub(crate) async fn start(&self, version: Arc<FunctionVersion>) -> Result<LiveEnvironment, InvokeError> {
+        let context = LogStream::context_of(&version, RequestId::generate(&*self.random));
+        let ttl_ms = self.age_max.0 + self.init_timeout.0 + version.timeout.0 + CREDENTIALS_SLACK.0;
+        let credentials = self
+            .credentials
+            .issue_function_session(&context, &version.role_arn, &version.name, ttl_ms)
+            .map_err(credential_error)?;
+        let session = Session { issuer: Arc::clone(&self.credentials), context: context.clone(), credentials };
+        let log = Arc::new(LogStream::new(
+            &version,
+            Arc::clone(&self.logs),
+            Arc::clone(&self.clock),
+            &*self.random,
+            context,
+        ));
+        let spec = self.spec(&version, &session.credentials, log.name());
+        self.backend.check(&spec).map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
+        log.platform(&Line::InitStart {
+            runtime_version: &runtime_version::name(&version.runtime),
+            runtime_version_arn: &runtime_version::arn(
+                version.partition,
+                &version.region,
+                &version.runtime,
+                version.architecture,
+            ),
+            function_name: &version.name,
+            version: version.version,
+        });
+        let sandbox =
+            self.backend.create(spec, Arc::clone(&log) as Arc<dyn OutputSink>).await.map_err(sandbox_error)?;
+        let mut environment = LiveEnvironment {
+            sandbox,
+            meter: self.usage.meter(&version),
+            clock: Arc::clone(&self.clock),
+            version,
+            log,
+            session,
+            phase: Phase::Ready,
+            init: None,
+        };
+        environment.initialise(self.init_timeout.duration()).await;
+        if environment.phase == Phase::Broken {
+            environment.end().await;
+            return Err(InvokeError::Internal { detail: "the environment broke in its init phase".to_owned() });
+        }
+        Ok(environment)
+    }
+
+    fn spec(&self, version: &FunctionVersion, credentials: &Credentials, log_stream: &str) -> EnvironmentSpec {
+        EnvironmentSpec {
+            runtime: version.runtime.clone(),
+            architecture: version.architecture,
+            code: version.code,
+            layers: version.layers.clone(),
+            memory: version.memory,
+            ephemeral_storage: version.ephemeral_storage,
+            handler: version.handler.clone(),
+            variables: variables(version, &Surroundings { credentials, log_stream, endpoint_url: &self.endpoint_url }),
+        }
+    }
+}
+
+impl LiveEnvironment {
+    /// Fit for another invocation?
+    pub(crate) fn is_usable(&self) -> bool {
+        self.phase != Phase::Broken
+    }
+
+    /// The init phase, before any invocation.
+    async fn initialise(&mut self, limit: Duration) {
+        let started = Instant::now();
+        match self.ready_before(started + limit).await {
+            Ok(()) => self.init = Some(started.elapsed().into()),
+            Err(unready) => {
+                self.report_init(InitPhase::Init, started, &unready);
+                self.reset().await;
+            }
+        }
+    }
+
+    /// Runs one event, from START to REPORT. Always answers; the function's own failures are answers too.
+    pub(crate) async fn run(&mut self, call: Call) -> Ran {
+        let started = Instant::now();
+        let timeout = self.version.timeout;
+        let deadline = started + timeout.duration();
+        let deadline_ms = self.clock.now_ms().saturating_add_unsigned(timeout.0);
+        self.log.begin(call.log_tail);
+        let suppressed_init = self.repeat_init(started, deadline).await;
+        self.log.platform(&Line::Start { request_id: &call.request_id, version: self.version.version });
+        let result = match suppressed_init {
+            Ok(()) => self.invoke(&call, deadline, deadline_ms).await,
+            Err(Unready::Failed(failure)) => Err(Failure::Init(failure)),
+            Err(Unready::Late) => Err(Failure::TimedOut { timeout }),
+        };
+        let elapsed = started.elapsed();
+        let duration = match &result {
+            // What is over the time-out is the platform's own time.
+            Err(Failure::TimedOut { .. }) => elapsed.min(timeout.duration()),
+            _ => elapsed,
+        };
+        let memory_used = self.sandbox.memory_used_max();
+        if result.as_ref().err().is_some_and(needs_reset) {
+            // Before the answer: what the function still does must not outlive it, and its output belongs before END.
+            self.reset().await;
+        }
+        self.account(&call, result, duration.into(), memory_used)
+    }
+
+    /// Writes END and REPORT, counts the usage and makes the answer.
+    fn account(&mut self, call: &Call, result: Result<Bytes, Failure>, duration: Elapsed, memory_used: Mebibytes) -> Ran {
+        let request_id = &call.request_id;
+        let (payload, status, is_error) = match result {
+            Ok(body) => (body, Status::Success, false),
+            Err(failure) => {
+                let described = failure::describe(&failure, request_id);
+                (described.payload, described.status, true)
+            }
+        };
+        let init = self.init.take();
+        let billed_ms = duration.billed_ms(init);
+        let memory = self.version.memory;
+        let status = &status;
+        self.log.platform(&Line::End { request_id, duration, response_bytes: payload.len(), status });
+        self.log.platform(&Line::Report(Report { request_id, duration, init, billed_ms, memory, memory_used, status }));
+        let log_tail = self.log.end();
+        self.meter.count(self.clock.now_ms(), billed_ms);
+        Ran { payload, is_error, billed_ms, log_tail }
+    }
+
+    async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Bytes, Failure> {
+        let invocation = Invocation {
+            request_id: call.request_id.clone(),
+            deadline_ms,
+            invoked_arn: call.invoked_arn.clone(),
+            trace: Some(Arc::clone(&call.trace)),
+            client_context: call.client_context.clone(),
+            content_type: None,
+            payload: call.payload.clone(),
+        };
+        let timed_out = || Failure::TimedOut { timeout: self.version.timeout };
+        let outcome = self.before(deadline, self.sandbox.invoke(invocation)).await.ok_or_else(timed_out)?;
+        match outcome {
+            InvocationOutcome::Response { body } => Ok(body),
+            InvocationOutcome::Error(error) => Err(Failure::Reported(error)),
+            InvocationOutcome::TooLarge { .. } => Err(Failure::ResponseTooLarge),
+            InvocationOutcome::Truncated => Err(Failure::ResponseTruncated),
+            InvocationOutcome::Exited(cause) => Err(Failure::Exited(cause)),
+        }
+    }
+
+    /// The init of a restarted runtime, inside an invocation.
+    async fn repeat_init(&mut self, started: Instant, deadline: Instant) -> Result<(), Unready> {
+        if self.phase == Phase::Ready {
+            return Ok(());
+        }
+        match self.ready_before(deadline).await {
+            Ok(()) => {
+                self.phase = Phase::Ready;
+                Ok(())
+            }
+            Err(unready) => {
+                self.report_init(InitPhase::Invoke, started, &unready);
+                Err(unready)
+            }
+        }
+    }
+
+    async fn ready_before(&self, deadline: Instant) -> Result<(), Unready> {
+        match self.before(deadline, self.sandbox.ready()).await {
+            Some(ready) => ready.map_err(Unready::Failed),
+            None => Err(Unready::Late),
+        }
+    }
+
+    fn report_init(&self, phase: InitPhase, started: Instant, unready: &Unready) {
+        let status = &match unready {
+            Unready::Failed(failure) => failure::init_status(failure),
+            Unready::Late => Status::Timeout,
+        };
+        self.log.platform(&Line::InitReport { duration: started.elapsed().into(), phase, status });
+    }
+
+    /// Waits for a future, but not past the deadline; shows the log of a long wait from time to time.
+    async fn before<T>(&self, deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            let pause = deadline.min(Instant::now() + FLUSH_INTERVAL);
+            if let Ok(output) = tokio::time::timeout_at(pause, future.as_mut()).await {
+                return Some(output);
+            }
+            self.log.flush();
+            if pause == deadline {
+                return None;
+            }
+        }
+    }
+
+    /// Ends all processes of the function and starts the runtime again.
+    async fn reset(&mut self) {
+        self.phase = match tokio::time::timeout(RESET_WAIT, self.sandbox.reset()).await {
+            Ok(Ok(())) => Phase::Restarted,
+            Ok(Err(error)) => {
+                tracing::warn!(id = %self.sandbox.id(), %error, "an environment cannot be reset; it ends");
+                Phase::Broken
+            }
+            Err(_) => {
+                tracing::error!(id = %self.sandbox.id(), "an environment does not reset in time; it ends");
+                Phase::Broken
+            }
+        };
+    }
+
+    /// Ends the environment; its credentials are void then.
+    pub(crate) async fn end(self) {
+        self.sandbox.destroy().await;
+        self.log.flush();
+        drop(self.session);
+    }
+}
+
+enum Unready {
+    Failed(InitFailure),
+    Late,
+}
+
+/// After these nothing of the function may run on: its process is gone or in an unknown state.
+fn needs_reset(failure: &Failure) -> bool {
+    match failure {
+        Failure::Reported(_) | Failure::ResponseTooLarge => false,
+        Failure::Init(_) | Failure::TimedOut { .. } | Failure::Exited(_) | Failure::ResponseTruncated => true,
+    }
+}
+
+fn credential_error(error: CredentialError) -> InvokeError {
+    match error {
+        CredentialError::NotAssumable => InvokeError::AccessDenied { message: error.to_string() },
+        CredentialError::Internal(detail) => InvokeError::Internal { detail },
+    }
+}
+
+fn sandbox_error(error: SandboxError) -> InvokeError {
+    match error {
+        SandboxError::Unsupported(unsupported) => InvokeError::InvalidRuntime { message: unsupported.0 },
+        SandboxError::Create(_) | SandboxError::Gone | SandboxError::ShutDown => {
+            InvokeError::Internal { detail: error.to_string() }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What follows an attempt at an asynchronous invocation. Pure.
+//!
+//! Source: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation": a function
+//! error is retried twice, after one and after two minutes; throttles and system errors do not count as attempts and are
+//! retried with back-off from one second to five minutes for up to six hours.
+
+use hearth_ports::InvokeError;
+use hearth_types::Millis;
+
+/// `MaximumRetryAttempts`, default.
+const RETRIES_MAX: u32 = 2;
+/// `MaximumEventAgeInSeconds`, default.
+const AGE_MAX: Millis = Millis::from_secs(21_600);
+const BACKOFF_MIN: Millis = Millis::from_secs(1);
+const BACKOFF_MAX: Millis = Millis::from_secs(300);
+const RETRY_DELAY: Millis = Millis::from_secs(60);
+
+/// How an attempt ended, as far as the next step depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempted {
+    Succeeded,
+    /// The function ran and failed, timed out or crashed.
+    FunctionError,
+    /// No function ran, and a later attempt may find it otherwise: throttled, not ready, a fault of the platform.
+    NotRun,
+    /// No function ran and none ever will for this event: the function, version or alias is gone.
+    Gone,
+}
+
+/// Attempts so far, the last one included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attempts {
+    /// The function ran and failed.
+    pub(crate) failed: u32,
+    /// No function ran.
+    pub(crate) not_run: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follow {
+    Requeue { after: Millis },
+    Drop { condition: DropCondition },
+    Done,
+}
+
+/// Names as in destination records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DropCondition {
+    RetriesExhausted,
+    EventAgeExceeded,
+    FunctionGone,
+}
+
+impl Attempted {
+    pub(crate) fn of_error(error: &InvokeError) -> Self {
+        match error {
+            InvokeError::FunctionNotFound { .. } => Self::Gone,
+            InvokeError::NotReady { .. }
+            | InvokeError::Throttled { .. }
+            | InvokeError::AccessDenied { .. }
+            | InvokeError::InvalidRuntime { .. }
+            | InvokeError::InvalidRequestContent { .. }
+            | InvokeError::PayloadTooLarge { .. }
+            | InvokeError::Internal { .. } => Self::NotRun,
+        }
+    }
+}
+
+/// `age`: since the event was accepted.
+pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, age: Millis) -> Follow {
+    let after = match attempted {
+        Attempted::Succeeded => return Follow::Done,
+        Attempted::Gone => return Follow::Drop { condition: DropCondition::FunctionGone },
+        Attempted::FunctionError if attempts.failed > RETRIES_MAX => {
+            return Follow::Drop { condition: DropCondition::RetriesExhausted };
+        }
+        Attempted::FunctionError => Millis(RETRY_DELAY.0 * u64::from(attempts.failed)),
+        Attempted::NotRun => {
+            let doublings = attempts.not_run.saturating_sub(1).min(16);
+            Millis((BACKOFF_MIN.0 << doublings).min(BACKOFF_MAX.0))
+        }
+    };
+    if age.0 + after.0 > AGE_MAX.0 {
+        return Follow::Drop { condition: DropCondition::EventAgeExceeded };
+    }
+    Follow::Requeue { after }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_ports::ThrottleReason;
+
+    use super::*;
+
+    #[test]
+    fn what_follows_is_as_documented() {
+        use Attempted::{FunctionError, Gone, NotRun, Succeeded};
+        use DropCondition::{EventAgeExceeded, FunctionGone, RetriesExhausted};
+        let requeue = |seconds| Follow::Requeue { after: Millis::from_secs(seconds) };
+        let drop = |condition| Follow::Drop { condition };
+        let table = [
+            (Succeeded, 0, 0, 0, Follow::Done),
+            (Succeeded, 2, 30, 21_600, Follow::Done),
+            (FunctionError, 1, 0, 0, requeue(60)),
+            (FunctionError, 2, 0, 61, requeue(120)),
+            (FunctionError, 3, 0, 200, drop(RetriesExhausted)),
+            // Throttles in between do not use up a retry.
+            (FunctionError, 1, 40, 3_600, requeue(60)),
+            (FunctionError, 1, 0, 21_541, drop(EventAgeExceeded)),
+            (NotRun, 0, 1, 0, requeue(1)),
+            (NotRun, 0, 2, 1, requeue(2)),
+            (NotRun, 0, 3, 3, requeue(4)),
+            (NotRun, 0, 9, 255, requeue(256)),
+            (NotRun, 0, 10, 511, requeue(300)),
+            (NotRun, 2, 4_000_000_000, 600, requeue(300)),
+            (NotRun, 0, 12, 21_300, requeue(300)),
+            (NotRun, 0, 12, 21_301, drop(EventAgeExceeded)),
+            (Gone, 0, 0, 0, drop(FunctionGone)),
+        ];
+        for (attempted, failed, not_run, age_s, want) in table {
+            let got = after_attempt(attempted, Attempts { failed, not_run }, Millis::from_secs(age_s));
+            assert_eq!(got, want, "{attempted:?} failed {failed} not run {not_run} age {age_s}");
+        }
+    }
+
+    #[test]
+    fn only_a_missing_function_ends_an_event_at_once() {
+        let throttled = InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded };
+        assert_eq!(Attempted::of_error(&throttled), Attempted::NotRun);
+        assert_eq!(Attempted::of_error(&InvokeError::FunctionNotFound { arn: "a".to_owned() }), Attempted::Gone);
+    }
+}

@@ -1,0 +1,195 @@
+//! The environments of this node: the pure [`Pool`] behind a lock, and the tasks that start and end what it decides.
+//!
+//! ```text
+//! lease ──▶ warm environment
+//!       └─▶ start in a task of its own ──▶ whoever waits longest, else idle
+//! give back ──▶ whoever waits longest, else idle, else ended in a task of its own
+//! ```
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_ports::{FunctionVersion, InvokeError, ThrottleReason};
+use hearth_types::{FunctionUid, SnapshotId, Version};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::environment::{LiveEnvironment, Workshop};
+use crate::pool::{Grant, Member, Next, Pool, PoolLimits, Want};
+
+/// Bounds of the time between two looks for expired environments; a tenth of the idle time-out lies between them.
+const SWEEP_MIN: Duration = Duration::from_millis(100);
+const SWEEP_MAX: Duration = Duration::from_secs(30);
+
+type Answer = Result<Lease, InvokeError>;
+type Waiter = oneshot::Sender<Answer>;
+
+pub(crate) struct Environments {
+    workshop: Workshop,
+    pool: Mutex<Pool<LiveEnvironment, Waiter>>,
+    sweep_interval: Duration,
+    /// Starts and ends under way.
+    tasks: TaskTracker,
+}
+
+/// An environment for one invocation. Dropping it without [`Lease::give_back`] ends it: nobody knows its state.
+pub(crate) struct Lease {
+    environments: Arc<Environments>,
+    snapshot: SnapshotId,
+    member: Option<Member<LiveEnvironment>>,
+}
+
+impl Environments {
+    pub(crate) fn new(workshop: Workshop, limits: PoolLimits) -> Self {
+        let tenth = Duration::from_millis(u64::try_from(limits.idle_ms / 10).unwrap_or(0));
+        Self {
+            workshop,
+            pool: Mutex::new(Pool::new(limits)),
+            sweep_interval: tenth.clamp(SWEEP_MIN, SWEEP_MAX),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// An environment of that version, warm or new, whichever is there first.
+    ///
+    /// # Errors
+    /// Why none could be made; [`InvokeError::Throttled`] when the machine has no room.
+    pub(crate) async fn lease(self: &Arc<Self>, version: &Arc<FunctionVersion>) -> Answer {
+        let want = Want {
+            snapshot: version.snapshot.clone(),
+            uid: version.uid.clone(),
+            version: version.version,
+            memory: version.memory,
+        };
+        let mut too_old = Vec::new();
+        let mut answer = None;
+        let grant = self.pool.lock().lease(
+            &want,
+            self.now_ms(),
+            || {
+                let (sender, receiver) = oneshot::channel();
+                answer = Some(receiver);
+                sender
+            },
+            &mut too_old,
+        );
+        too_old.into_iter().for_each(|environment| self.end(environment));
+        match grant {
+            Grant::Warm(member) => return Ok(self.lend(want.snapshot, member)),
+            Grant::Start { evicted } => self.start(Arc::clone(version), evicted),
+            Grant::Full => {
+                tracing::warn!(function = version.name, memory_mib = version.memory.0, "no room for an environment");
+            }
+        }
+        match answer {
+            Some(answer) => answer.await.unwrap_or_else(|_| {
+                Err(InvokeError::Internal { detail: "the start of an environment was given up".to_owned() })
+            }),
+            None => Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded }),
+        }
+    }
+
+    fn start(self: &Arc<Self>, version: Arc<FunctionVersion>, evicted: Vec<LiveEnvironment>) {
+        let environments = Arc::clone(self);
+        self.tasks.spawn(async move {
+            // Their room is promised to the new one: it must be free before that is made.
+            for environment in evicted {
+                environment.end().await;
+            }
+            let snapshot = version.snapshot.clone();
+            match environments.workshop.start(version).await {
+                Ok(environment) => {
+                    let now_ms = environments.now_ms();
+                    let next = environments.pool.lock().started(&snapshot, environment, now_ms);
+                    environments.pass_on(snapshot, next);
+                }
+                Err(error) => {
+                    tracing::warn!(%snapshot, %error, "an environment did not start");
+                    if let Some(waiter) = environments.pool.lock().failed(&snapshot) {
+                        // Who stopped waiting needs no answer.
+                        let _ = waiter.send(Err(error));
+                    }
+                }
+            }
+        });
+    }
+
+    fn pass_on(self: &Arc<Self>, snapshot: SnapshotId, next: Next<LiveEnvironment, Waiter>) {
+        match next {
+            Next::Serve(waiter, member) => {
+                let lease = self.lend(snapshot, member);
+                // Nobody waits any more: the environment is untouched, so the next one may have it.
+                if let Err(Ok(lease)) = waiter.send(Ok(lease)) {
+                    lease.give_back();
+                }
+            }
+            Next::Idle => {}
+            Next::End(environment) => self.end(environment),
+        }
+    }
+
+    fn lend(self: &Arc<Self>, snapshot: SnapshotId, member: Member<LiveEnvironment>) -> Lease {
+        Lease { environments: Arc::clone(self), snapshot, member: Some(member) }
+    }
+
+    fn end(&self, environment: LiveEnvironment) {
+        self.tasks.spawn(environment.end());
+    }
+
+    /// See [`hearth_ports::EnvironmentKeeper`].
+    pub(crate) fn retire(&self, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
+        let retired = self.pool.lock().retire(uid, version, keep);
+        retired.into_iter().for_each(|environment| self.end(environment));
+    }
+
+    /// Ends idle environments after their time, until stopped.
+    pub(crate) async fn work(&self, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(self.sweep_interval) => {}
+            }
+            let expired = self.pool.lock().expire(self.now_ms());
+            expired.into_iter().for_each(|environment| self.end(environment));
+        }
+    }
+
+    /// Ends everything idle and waits for all starts and ends under way.
+    pub(crate) async fn close(&self) {
+        let idle = self.pool.lock().drain();
+        idle.into_iter().for_each(|environment| self.end(environment));
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.workshop.clock.now_ms()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.pool.lock().environments()
+    }
+}
+
+impl Lease {
+    /// The invocation is over. An environment that broke ends, any other serves again.
+    pub(crate) fn give_back(mut self) {
+        let Some(member) = self.member.take_if(|member| member.environment.is_usable()) else { return };
+        let now_ms = self.environments.now_ms();
+        let next = self.environments.pool.lock().give_back(&self.snapshot, member, now_ms);
+        self.environments.pass_on(self.snapshot.clone(), next);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(member) = self.member.take() {
+            self.environments.pool.lock().lost(&self.snapshot);
+            self.environments.end(member.environment);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The X-Ray trace header of an invocation. Source: AWS X-Ray developer guide, "Tracing header".
+
+use std::sync::Arc;
+
+use hearth_types::Random;
+
+/// A header for a caller that sent none: a trace of its own, not sampled.
+/// `Root=1-<epoch seconds, 8 hex>-<24 hex>;Parent=<16 hex>;Sampled=0`.
+pub(crate) fn new_header(now_ms: i64, random: &dyn Random) -> Arc<str> {
+    let mut bytes = [0; 20];
+    random.fill(&mut bytes);
+    let (root, parent) = bytes.split_at(12);
+    format!("Root=1-{:08x}-{};Parent={};Sampled=0", (now_ms / 1000) as u32, Hex(root), Hex(parent)).into()
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_types::SeededRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_new_header_has_the_documented_form() {
+        let header = new_header(1_665_533_090_000, &SeededRandom::new(1));
+        let rest = header.strip_prefix("Root=1-6346b0a2-").expect("starts with the time");
+        let (root, rest) = rest.split_at(24);
+        let parent = rest.strip_prefix(";Parent=").and_then(|rest| rest.strip_suffix(";Sampled=0")).expect("parent");
+        assert_eq!(parent.len(), 16);
+        assert!(root.bytes().chain(parent.bytes()).all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()));
+    }
+}

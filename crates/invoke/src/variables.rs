@@ -1,0 +1,133 @@
+//! The environment variables a function sees, apart from those of the process itself, which the sandbox backend adds
+//! (`AWS_LAMBDA_RUNTIME_API`, `PATH`, `LD_LIBRARY_PATH`, `LANG`, `LAMBDA_TASK_ROOT`, `PWD` and their like). Pure.
+//!
+//! Names and values as recorded from the real service. Three ranks: what a customer may override, the customer's, and
+//! what is reserved.
+
+use std::collections::BTreeMap;
+
+use hearth_ports::{Credentials, FunctionVersion, LogFormat};
+
+/// What differs between two environments of one version.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) log_stream: &'a str,
+    /// Where the function reaches Hearth's own API.
+    pub(crate) endpoint_url: &'a str,
+}
+
+/// Sorted by name.
+pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) -> Vec<(String, String)> {
+    let mut all: BTreeMap<&str, String> = BTreeMap::new();
+    let overridable = [
+        ("AWS_ENDPOINT_URL", around.endpoint_url),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000"),
+        ("TZ", ":UTC"),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1"),
+        ("_AWS_XRAY_DAEMON_PORT", "2000"),
+    ];
+    all.extend(overridable.map(|(name, value)| (name, value.to_owned())));
+    all.extend(version.environment.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let region = version.region.as_str();
+    let reserved = [
+        ("AWS_ACCESS_KEY_ID", around.credentials.access_key_id.clone()),
+        ("AWS_DEFAULT_REGION", region.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", version.memory.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", version.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", version.version.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", version.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", around.log_stream.to_owned()),
+        ("AWS_REGION", region.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", around.credentials.secret_access_key.clone()),
+        ("AWS_SESSION_TOKEN", around.credentials.session_token.clone()),
+        ("_HANDLER", version.handler.clone()),
+    ];
+    all.extend(reserved);
+    // A custom runtime has no execution environment name.
+    if !version.runtime.0.starts_with("provided") {
+        all.insert("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", version.runtime.0));
+    }
+    if version.log_format == LogFormat::Json {
+        all.insert("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
+        all.insert("AWS_LAMBDA_LOG_LEVEL", "INFO".to_owned());
+    }
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_ports::RuntimeId;
+
+    use super::*;
+    use crate::testing::function;
+
+    fn seen(version: &FunctionVersion) -> BTreeMap<String, String> {
+        let credentials = Credentials {
+            access_key_id: "ASIAEXAMPLE".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: "token".to_owned(),
+            expires_at_ms: 0,
+        };
+        let around = Surroundings { credentials: &credentials, log_stream: "s", endpoint_url: "http://169.254.100.1:4566" };
+        variables(version, &around).into_iter().collect()
+    }
+
+    #[test]
+    fn a_function_sees_the_recorded_variables() {
+        let mut version = function("f");
+        version.runtime = RuntimeId("python3.11".into());
+        let seen = seen(&version);
+        let table = [
+            ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_SESSION_TOKEN", "token"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.11"),
+            ("AWS_ENDPOINT_URL", "http://169.254.100.1:4566"),
+            ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+            ("_HANDLER", "app.handler"),
+            ("TZ", ":UTC"),
+        ];
+        for (name, value) in table {
+            assert_eq!(seen.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert!(!seen.contains_key("AWS_LAMBDA_LOG_FORMAT"));
+    }
+
+    #[test]
+    fn a_custom_runtime_has_no_execution_environment_name() {
+        let mut version = function("f");
+        version.runtime = RuntimeId("provided.al2023".into());
+        assert!(!seen(&version).contains_key("AWS_EXECUTION_ENV"));
+    }
+
+    #[test]
+    fn the_customer_overrides_the_endpoint_but_nothing_reserved() {
+        let mut version = function("f");
+        version.environment = [("AWS_ENDPOINT_URL", "http://mine"), ("TZ", "Europe/Berlin"), ("AWS_REGION", "moon-1"), ("A", "b")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let seen = seen(&version);
+        assert_eq!(seen["AWS_ENDPOINT_URL"], "http://mine");
+        assert_eq!(seen["TZ"], "Europe/Berlin");
+        assert_eq!(seen["AWS_REGION"], "us-east-1");
+        assert_eq!(seen["A"], "b");
+    }
+
+    #[test]
+    fn the_json_log_format_is_told_to_the_runtime() {
+        let mut version = function("f");
+        version.log_format = LogFormat::Json;
+        assert_eq!(seen(&version)["AWS_LAMBDA_LOG_FORMAT"], "JSON");
+        assert_eq!(seen(&version)["AWS_LAMBDA_LOG_LEVEL"], "INFO");
+    }
+}

@@ -1,0 +1,262 @@
+//! Every function in memory, by scope and name.
+//!
+//! Entries are immutable and replaced as a whole, after the store has them. Answering an invocation costs one map
+//! look-up; nothing is locked while a function runs. Who may change an entry: `functions.rs` only.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, LogFormat, ResolveError, Resolved};
+use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
+use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
+use parking_lot::RwLock;
+
+use crate::error::LambdaError;
+use crate::lifecycle::Phase;
+use crate::record::{
+    Deployment, FunctionRecord, VersionRecord, all_versions_key, function_key, functions_key, versions_key,
+};
+
+/// A function with everything published of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    pub(crate) record: Arc<FunctionRecord>,
+    /// Of the function's record: what a change of the function must find unchanged.
+    pub(crate) key_version: KeyVersion,
+    /// What `$LATEST` runs; `None` while it is created.
+    serving: Option<Arc<FunctionVersion>>,
+    pub(crate) published: BTreeMap<u64, Published>,
+}
+
+/// A published version.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    pub(crate) record: Arc<VersionRecord>,
+    snapshot: Arc<FunctionVersion>,
+}
+
+impl Function {
+    pub(crate) fn new(
+        scope: &Scope,
+        record: FunctionRecord,
+        key_version: KeyVersion,
+        versions: impl IntoIterator<Item = VersionRecord>,
+    ) -> Self {
+        let serving = match (record.phase, &record.serving) {
+            (Phase::Creating, _) => None,
+            (_, Some(former)) => Some(former),
+            (_, None) => Some(&record.latest),
+        };
+        let serving = serving.map(|deployment| snapshot(scope, &record, Version::Latest, deployment));
+        let published = versions
+            .into_iter()
+            .map(|version| {
+                let snapshot = snapshot(scope, &record, Version::Published(version.number), &version.deployment);
+                (version.number, Published { record: Arc::new(version), snapshot })
+            })
+            .collect();
+        Self { record: Arc::new(record), key_version, serving, published }
+    }
+
+    /// The same function after a commit. Versions that did not change keep their snapshots.
+    pub(crate) fn replaced(
+        &self,
+        scope: &Scope,
+        record: FunctionRecord,
+        key_version: KeyVersion,
+        put: Vec<VersionRecord>,
+        deleted: &[u64],
+    ) -> Self {
+        let changed = Self::new(scope, record, key_version, put);
+        let mut published = self.published.clone();
+        published.retain(|number, _| !deleted.contains(number));
+        published.extend(changed.published);
+        Self { published, ..changed }
+    }
+
+    pub(crate) fn uid(&self) -> &FunctionUid {
+        &self.record.uid
+    }
+
+    /// Whether the worker still has something to do for it.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.record.phase != Phase::Ready
+            || self.published.values().any(|version| version.record.phase != Phase::Ready)
+    }
+
+    fn digests(&self) -> impl Iterator<Item = CodeDigest> + '_ {
+        [Some(&self.record.latest), self.record.serving.as_ref()]
+            .into_iter()
+            .flatten()
+            .chain(self.published.values().map(|version| &version.record.deployment))
+            .map(|deployment| deployment.code.digest)
+    }
+}
+
+fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment: &Deployment) -> Arc<FunctionVersion> {
+    let settings = &deployment.settings;
+    // Functions are regional: a scope without region never gets here.
+    let region = scope.region.clone().unwrap_or_else(|| hearth_types::Region::DEFAULT.into());
+    Arc::new(FunctionVersion {
+        uid: record.uid.clone(),
+        snapshot: deployment.snapshot.clone(),
+        partition: scope.partition,
+        account: scope.account,
+        arn: Arn::function(scope.partition, &region, scope.account, &record.name),
+        region,
+        name: record.name.clone(),
+        version,
+        runtime: settings.runtime.clone(),
+        handler: settings.handler.clone(),
+        role_arn: settings.role.clone(),
+        architecture: settings.architecture,
+        memory: settings.memory,
+        timeout: settings.timeout(),
+        ephemeral_storage: settings.ephemeral_storage,
+        environment: settings.environment.as_ref().map(|Secret(variables)| variables.clone()).unwrap_or_default(),
+        code: deployment.code.digest,
+        layers: Vec::new(),
+        log_group: settings.log_group.clone(),
+        log_format: LogFormat::Text,
+    })
+}
+
+#[derive(Default)]
+struct Names {
+    by_name: HashMap<Arc<str>, Arc<Function>>,
+    /// The same names, for listing in order.
+    sorted: BTreeSet<Arc<str>>,
+}
+
+/// The registry of functions; answers invocations from memory.
+#[derive(Default)]
+pub struct Catalog {
+    scopes: RwLock<HashMap<Scope, Names>>,
+}
+
+impl Catalog {
+    /// Reads every function of every scope.
+    ///
+    /// # Errors
+    /// The store or one of its records cannot be read.
+    pub async fn load(store: &dyn Store, codec: &Codec) -> Result<Arc<Self>, LambdaError> {
+        let catalog = Self::default();
+        for scope in scopes(store).await? {
+            let mut versions: HashMap<FunctionUid, Vec<VersionRecord>> = HashMap::new();
+            scan_all(store, &all_versions_key(&scope), |entry| {
+                let version: VersionRecord = codec.decode_at(&entry.key, &entry.value)?;
+                versions.entry(version.uid.clone()).or_default().push(version);
+                Ok::<(), LambdaError>(())
+            })
+            .await?;
+            scan_all(store, &functions_key(&scope), |entry| {
+                let record: FunctionRecord = codec.decode_at(&entry.key, &entry.value)?;
+                let versions = versions.remove(&record.uid).unwrap_or_default();
+                catalog.put(&scope, Function::new(&scope, record, entry.version, versions));
+                Ok::<(), LambdaError>(())
+            })
+            .await?;
+        }
+        Ok(Arc::new(catalog))
+    }
+
+    /// Reads one function anew, after a commit whose outcome is unknown.
+    pub(crate) async fn reload(
+        &self,
+        store: &dyn Store,
+        codec: &Codec,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<(), LambdaError> {
+        let Some(entry) = store.get(&function_key(scope, name)).await? else {
+            self.remove(scope, name);
+            return Ok(());
+        };
+        let record: FunctionRecord = codec.decode_at(&entry.key, &entry.value)?;
+        let mut versions: Vec<VersionRecord> = Vec::new();
+        scan_all(store, &versions_key(scope, &record.uid), |entry| {
+            versions.push(codec.decode_at(&entry.key, &entry.value)?);
+            Ok::<(), LambdaError>(())
+        })
+        .await?;
+        self.put(scope, Function::new(scope, record, entry.version, versions));
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Arc<Function>> {
+        self.scopes.read().get(scope)?.by_name.get(name).cloned()
+    }
+
+    pub(crate) fn put(&self, scope: &Scope, function: Function) {
+        let name: Arc<str> = function.record.name.as_str().into();
+        let mut scopes = self.scopes.write();
+        let names = scopes.entry(scope.clone()).or_default();
+        names.sorted.insert(name.clone());
+        names.by_name.insert(name, Arc::new(function));
+    }
+
+    pub(crate) fn remove(&self, scope: &Scope, name: &str) {
+        if let Some(names) = self.scopes.write().get_mut(scope) {
+            names.by_name.remove(name);
+            names.sorted.remove(name);
+        }
+    }
+
+    /// At most `limit` functions in order of their names, from the one named `from` on (it included).
+    pub(crate) fn list(&self, scope: &Scope, from: &str, limit: usize) -> Vec<Arc<Function>> {
+        let scopes = self.scopes.read();
+        let Some(names) = scopes.get(scope) else { return Vec::new() };
+        names
+            .sorted
+            .range::<str, _>((Bound::Included(from), Bound::Unbounded))
+            .take(limit)
+            .filter_map(|name| names.by_name.get(name).cloned())
+            .collect()
+    }
+
+    /// Every function of every scope, for the work at start-up.
+    pub(crate) fn all(&self) -> Vec<(Scope, Arc<Function>)> {
+        let scopes = self.scopes.read();
+        scopes
+            .iter()
+            .flat_map(|(scope, names)| names.by_name.values().map(|function| (scope.clone(), function.clone())))
+            .collect()
+    }
+
+    /// Every package that a version names.
+    pub(crate) fn digests(&self) -> BTreeSet<CodeDigest> {
+        let scopes = self.scopes.read();
+        scopes.values().flat_map(|names| names.by_name.values()).flat_map(|function| function.digests()).collect()
+    }
+}
+
+impl FunctionCatalog for Catalog {
+    fn resolve(
+        &self,
+        ctx: &RequestContext,
+        name: &str,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Resolved, ResolveError> {
+        let not_found = || {
+            let qualifier = qualifier.map_or_else(|| Version::Latest.to_string(), ToString::to_string);
+            ResolveError::NotFound { arn: ctx.function_arn(name).qualified(&qualifier).to_string() }
+        };
+        let function = self.get(&ctx.scope(), name).ok_or_else(not_found)?;
+        let version = match qualifier {
+            None | Some(Qualifier::Version(Version::Latest)) => function.serving.clone(),
+            Some(Qualifier::Version(Version::Published(number))) => {
+                let version = function.published.get(number).ok_or_else(not_found)?;
+                (version.record.phase != Phase::Creating).then(|| version.snapshot.clone())
+            }
+            // Aliases come with their operations.
+            Some(Qualifier::Alias(_)) => return Err(not_found()),
+        };
+        let version = version.ok_or(ResolveError::NotReady { state: Phase::Creating.state() })?;
+        let invoked_arn = match qualifier {
+            Some(qualifier) => version.arn.qualified(&qualifier.to_string()).to_string(),
+            None => version.arn.to_string(),
+        };
+        Ok(Resolved { version, invoked_arn })
+    }
+}

@@ -1,0 +1,227 @@
+//! Every way the Lambda API refuses, with the code, status and text AWS gives.
+//!
+//! Texts were recorded from the real service unless a variant says otherwise.
+
+use hearth_ports::{Denied, InvokeError, PackageError, ResolveError, ThrottleReason};
+use hearth_store::{RecordError, StoreError};
+use hearth_types::limits;
+use hearth_wire::{ErrorAnswer, Fault, MessageKey};
+use http::StatusCode;
+
+/// An answer other than success.
+#[derive(Debug, thiserror::Error)]
+pub enum LambdaError {
+    /// Generic validation that the hot path does by itself; everywhere else `hearth-wire` does it.
+    #[error("1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {constraint}")]
+    Validation { value: String, member: &'static str, constraint: String },
+    #[error("{0}")]
+    InvalidParameterValue(String),
+    /// A member Hearth knows and cannot honour yet. Never stored and ignored.
+    #[error("Hearth does not support {member} yet: {instead}")]
+    Unsupported { member: String, instead: String },
+    /// `arn` is as qualified as the request was.
+    #[error("Function not found: {arn}")]
+    FunctionNotFound { arn: String },
+    #[error("The resource you requested does not exist.")]
+    ResourceNotFound,
+    #[error("Functions from '{named}' are not reachable in this region ('{here}')")]
+    OtherRegion { named: String, here: String },
+    #[error("Function already exist: {name}")]
+    FunctionExists { name: String },
+    #[error("The operation cannot be performed at this time. An update is in progress for resource: {arn}")]
+    UpdateInProgress { arn: String },
+    #[error("The operation cannot be performed at this time. The function is currently in the following state: {state}")]
+    NotReady { state: &'static str },
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
+    )]
+    RevisionMismatch,
+    #[error("Zipped size must be smaller than {} bytes", limits::ZIP_BYTES_MAX)]
+    ZipTooLarge,
+    #[error("Request must be smaller than {max} bytes for the InvokeFunction operation")]
+    PayloadTooLarge { max: usize },
+    #[error("{0}")]
+    InvalidRequestContent(String),
+    #[error("Rate Exceeded.")]
+    Throttled { reason: ThrottleReason },
+    #[error("{message}")]
+    AccessDenied { message: String },
+    #[error("{message}")]
+    InvalidRuntime { message: String },
+    /// The detail is for the log; the caller gets a neutral text.
+    #[error("{detail}")]
+    Internal { detail: String },
+}
+
+/// What the API model says of an error shape.
+struct Shape {
+    code: &'static str,
+    status: StatusCode,
+    key: MessageKey,
+    /// `Type` of the body; shapes outside the model have none.
+    fault: Option<Fault>,
+}
+
+const fn shape(code: &'static str, status: StatusCode, key: MessageKey, fault: Option<Fault>) -> Shape {
+    Shape { code, status, key, fault }
+}
+
+impl LambdaError {
+    fn shape(&self) -> Shape {
+        use MessageKey::{Lower, Upper};
+        let user = Some(Fault::Client);
+        match self {
+            Self::Validation { .. } => shape("ValidationException", StatusCode::BAD_REQUEST, Lower, None),
+            Self::InvalidParameterValue(_) | Self::Unsupported { .. } => {
+                shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, user)
+            }
+            Self::FunctionNotFound { .. } | Self::ResourceNotFound | Self::OtherRegion { .. } => {
+                shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user)
+            }
+            Self::FunctionExists { .. } | Self::UpdateInProgress { .. } | Self::NotReady { .. } => {
+                shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user)
+            }
+            Self::RevisionMismatch => {
+                shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)
+            }
+            Self::ZipTooLarge | Self::PayloadTooLarge { .. } => {
+                shape("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE, Lower, None)
+            }
+            Self::InvalidRequestContent(_) => {
+                shape("InvalidRequestContentException", StatusCode::BAD_REQUEST, Lower, user)
+            }
+            Self::Throttled { .. } => shape("TooManyRequestsException", StatusCode::TOO_MANY_REQUESTS, Lower, user),
+            Self::AccessDenied { .. } => shape("AccessDeniedException", StatusCode::FORBIDDEN, Upper, None),
+            Self::InvalidRuntime { .. } => shape("InvalidRuntimeException", StatusCode::BAD_GATEWAY, Upper, user),
+            Self::Internal { .. } => {
+                shape("ServiceException", StatusCode::INTERNAL_SERVER_ERROR, Upper, Some(Fault::Server))
+            }
+        }
+    }
+
+    /// The error code as AWS names it.
+    #[must_use]
+    pub fn aws_code(&self) -> &'static str {
+        self.shape().code
+    }
+
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        self.shape().status
+    }
+
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::InvalidParameterValue(text.into())
+    }
+
+    pub(crate) fn internal(detail: impl ToString) -> Self {
+        Self::Internal { detail: detail.to_string() }
+    }
+}
+
+impl From<LambdaError> for ErrorAnswer {
+    fn from(error: LambdaError) -> Self {
+        let Shape { code, status, key, fault } = error.shape();
+        let message = match &error {
+            LambdaError::Internal { detail } => {
+                tracing::error!(%detail, "the Lambda service failed");
+                // Source: the description AWS gives of ServiceException.
+                "The AWS Lambda service encountered an internal error.".to_owned()
+            }
+            other => other.to_string(),
+        };
+        let mut answer = Self::new(code, status, message);
+        answer.message_key = key;
+        answer.fault = fault;
+        match error {
+            LambdaError::Throttled { reason } => answer.field("Reason", reason.as_str()),
+            _ => answer,
+        }
+    }
+}
+
+impl From<Denied> for LambdaError {
+    fn from(denied: Denied) -> Self {
+        Self::AccessDenied { message: denied.message }
+    }
+}
+
+impl From<StoreError> for LambdaError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<RecordError> for LambdaError {
+    fn from(error: RecordError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<PackageError> for LambdaError {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Unreadable | PackageError::TooLarge { .. } => Self::InvalidParameterValue(error.to_string()),
+            PackageError::Internal(detail) => Self::Internal { detail },
+        }
+    }
+}
+
+impl From<ResolveError> for LambdaError {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::NotFound { arn } => Self::FunctionNotFound { arn },
+            ResolveError::NotReady { state } => Self::NotReady { state },
+        }
+    }
+}
+
+impl From<InvokeError> for LambdaError {
+    fn from(error: InvokeError) -> Self {
+        match error {
+            InvokeError::FunctionNotFound { arn } => Self::FunctionNotFound { arn },
+            InvokeError::NotReady { state } => Self::NotReady { state },
+            InvokeError::InvalidRequestContent { .. } => Self::InvalidRequestContent(error.to_string()),
+            InvokeError::PayloadTooLarge { max } => Self::PayloadTooLarge { max },
+            InvokeError::Throttled { reason } => Self::Throttled { reason },
+            InvokeError::AccessDenied { message } => Self::AccessDenied { message },
+            InvokeError::InvalidRuntime { message } => Self::InvalidRuntime { message },
+            InvokeError::Internal { detail } => Self::Internal { detail },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn internal_detail_never_reaches_the_caller() {
+        let answer = ErrorAnswer::from(LambdaError::internal("disk /dev/sda is on fire"));
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.code, "ServiceException");
+        assert!(!answer.message.contains("sda"));
+        assert_eq!(answer.fault, Some(Fault::Server));
+    }
+
+    #[test]
+    fn the_text_stands_under_the_key_its_shape_has() {
+        // Recorded: ResourceNotFound answers with `Message`, InvalidParameterValue with `message`.
+        let not_found = ErrorAnswer::from(LambdaError::FunctionNotFound { arn: "a".to_owned() });
+        assert_eq!((not_found.message_key, not_found.status.as_u16()), (MessageKey::Upper, 404));
+        let invalid = ErrorAnswer::from(LambdaError::invalid("x"));
+        assert_eq!((invalid.message_key, invalid.status.as_u16()), (MessageKey::Lower, 400));
+    }
+
+    #[test]
+    fn a_throttle_names_its_reason() {
+        let answer = ErrorAnswer::from(LambdaError::Throttled {
+            reason: ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
+        });
+        assert_eq!(answer.message, "Rate Exceeded.");
+        assert_eq!(
+            answer.fields,
+            [("Reason".to_owned(), "ReservedFunctionConcurrentInvocationLimitExceeded".into())]
+        );
+    }
+}

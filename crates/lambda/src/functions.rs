@@ -1,0 +1,173 @@
+//! The one way to change a function: decide on what the catalogue shows, commit, then show it.
+//!
+//! ```text
+//! operation ── decide(Function) ──> Change ──> commit (exact version of the function's record) ──> catalogue
+//!                   ^                                    │ somebody was faster
+//!                   └────────── again, or 409 ───────────┘
+//! ```
+//!
+//! Commits of one function are shown in the order they happened, and a client that goes away in the middle cannot
+//! leave the catalogue behind the store: commit and showing run in a task of their own.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use hearth_store::{Codec, Epoch, KeyVersion, Mutation, Precondition, Shard, Store, StoreError};
+use hearth_types::Scope;
+use tokio::sync::Mutex;
+
+use crate::catalog::{Catalog, Function};
+use crate::error::LambdaError;
+use crate::package::Pin;
+use crate::record::{FunctionRecord, VersionRecord, function_key, version_key};
+
+/// Functions whose commits may be under way at the same time. Two that share a slot only wait for each other.
+const COMMIT_SLOTS: usize = 256;
+
+/// What shall become of a function.
+pub(crate) enum Change {
+    Put {
+        record: FunctionRecord,
+        versions: Vec<VersionRecord>,
+        deleted_versions: Vec<u64>,
+    },
+    Delete,
+}
+
+impl Change {
+    pub(crate) fn record(record: FunctionRecord) -> Self {
+        Self::Put { record, versions: Vec::new(), deleted_versions: Vec::new() }
+    }
+}
+
+/// Why a change did not happen.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// The function is not what the change was decided on.
+    Conflict,
+    Failed(LambdaError),
+}
+
+/// The functions of the store and the catalogue that shows them.
+pub(crate) struct Functions {
+    catalog: Arc<Catalog>,
+    store: Arc<dyn Store>,
+    codec: Arc<Codec>,
+    slots: Vec<Mutex<()>>,
+}
+
+impl Functions {
+    pub(crate) fn new(catalog: Arc<Catalog>, store: Arc<dyn Store>, codec: Arc<Codec>) -> Arc<Self> {
+        let slots = (0..COMMIT_SLOTS).map(|_| Mutex::new(())).collect();
+        Arc::new(Self { catalog, store, codec, slots })
+    }
+
+    pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Arc<Function>> {
+        self.catalog.get(scope, name)
+    }
+
+    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Commits a change that was decided on `base` (`None`: there is no such function) and shows it. `pin` keeps the
+    /// change's package until it is shown.
+    pub(crate) async fn commit(
+        self: &Arc<Self>,
+        scope: &Scope,
+        name: &str,
+        base: Option<Arc<Function>>,
+        change: Change,
+        pin: Option<Pin>,
+    ) -> Result<(), CommitError> {
+        let (this, scope, name) = (self.clone(), scope.clone(), name.to_owned());
+        let work = tokio::spawn(async move {
+            let result = this.commit_and_show(&scope, &name, base.as_deref(), change).await;
+            drop(pin);
+            result
+        });
+        work.await.unwrap_or_else(|error| Err(CommitError::Failed(LambdaError::internal(error))))
+    }
+
+    async fn commit_and_show(
+        &self,
+        scope: &Scope,
+        name: &str,
+        base: Option<&Function>,
+        change: Change,
+    ) -> Result<(), CommitError> {
+        let key = function_key(scope, name);
+        let precondition = match base {
+            Some(base) => Precondition::Exact(key.clone(), base.key_version),
+            None => Precondition::Absent(key.clone()),
+        };
+        let mutations = self.mutations(scope, name, base, &change).map_err(CommitError::Failed)?;
+        let shard = Shard::new(scope, "lambda");
+
+        let _in_order = self.slot(scope, name).lock().await;
+        // One process owns an embedded store, so no shard was ever leased: all are at epoch 0.
+        let committed = self.store.commit(&shard, Epoch::default(), vec![precondition], mutations).await;
+        match committed {
+            Ok(revision) => self.show(scope, name, base, change, KeyVersion(revision.0)),
+            Err(StoreError::PreconditionFailed) => return Err(CommitError::Conflict),
+            Err(error @ (StoreError::Internal(_) | StoreError::Closed)) => {
+                // Whether it happened is unknown: show what the store says now.
+                if let Err(error) = self.catalog.reload(&*self.store, &self.codec, scope, name).await {
+                    tracing::error!(%error, function = name, "a function cannot be read after a failed commit");
+                }
+                return Err(CommitError::Failed(error.into()));
+            }
+            Err(error) => return Err(CommitError::Failed(error.into())),
+        }
+        Ok(())
+    }
+
+    fn mutations(
+        &self,
+        scope: &Scope,
+        name: &str,
+        base: Option<&Function>,
+        change: &Change,
+    ) -> Result<Vec<Mutation>, LambdaError> {
+        let key = function_key(scope, name);
+        match change {
+            Change::Put { record, versions, deleted_versions } => {
+                let mut mutations = vec![Mutation::Put(key.clone(), self.codec.encode_at(&key, record)?)];
+                for version in versions {
+                    let key = version_key(scope, &record.uid, version.number);
+                    let value = self.codec.encode_at(&key, version)?;
+                    mutations.push(Mutation::Put(key, value));
+                }
+                let deleted = deleted_versions.iter().map(|number| version_key(scope, &record.uid, *number));
+                mutations.extend(deleted.map(Mutation::Delete));
+                Ok(mutations)
+            }
+            Change::Delete => {
+                let versions = base.into_iter().flat_map(|base| {
+                    base.published.keys().map(|number| version_key(scope, base.uid(), *number))
+                });
+                Ok(std::iter::once(key).chain(versions).map(Mutation::Delete).collect())
+            }
+        }
+    }
+
+    fn show(&self, scope: &Scope, name: &str, base: Option<&Function>, change: Change, key_version: KeyVersion) {
+        match change {
+            Change::Put { record, versions, deleted_versions } => {
+                let function = match base {
+                    Some(base) => base.replaced(scope, record, key_version, versions, &deleted_versions),
+                    None => Function::new(scope, record, key_version, versions),
+                };
+                self.catalog.put(scope, function);
+            }
+            Change::Delete => self.catalog.remove(scope, name),
+        }
+    }
+
+    fn slot(&self, scope: &Scope, name: &str) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        (scope, name).hash(&mut hasher);
+        let at = hasher.finish() % self.slots.len() as u64;
+        &self.slots[at as usize]
+    }
+}

@@ -1,0 +1,187 @@
+//! The Lambda control plane: its parts, its start, and what every operation uses.
+
+use std::sync::Arc;
+
+use hearth_ports::{Authorizer, CodePackages, Condition, EnvironmentKeeper, Invoker};
+use hearth_store::{Blobs, Codec, Store};
+use hearth_types::{Arn, Clock, Random, RequestContext, random};
+use tokio::task::JoinHandle;
+
+use crate::catalog::{Catalog, Function};
+use crate::code_location::CodeLocations;
+use crate::error::LambdaError;
+use crate::functions::{Change, CommitError, Functions};
+use crate::name::Target;
+use crate::package::{Packages, Pin};
+use crate::record::FunctionRecord;
+use crate::settings::Runnable;
+use crate::worker::{self, Agenda};
+
+/// What the control plane is made of.
+pub struct LambdaParts {
+    pub catalog: Arc<Catalog>,
+    pub store: Arc<dyn Store>,
+    /// Holds code packages of functions and nothing else: what no version names is deleted.
+    pub blobs: Arc<dyn Blobs>,
+    pub codec: Arc<Codec>,
+    pub packages: Arc<dyn CodePackages>,
+    pub invoker: Arc<dyn Invoker>,
+    pub keeper: Arc<dyn EnvironmentKeeper>,
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Whether this server can run a runtime on an architecture; the error says what it can.
+    pub runnable: Arc<Runnable>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+/// The Lambda API over its catalogue. One per server.
+pub struct Lambda {
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) packages: Packages,
+    pub(crate) invoker: Arc<dyn Invoker>,
+    pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
+    pub(crate) runnable: Arc<Runnable>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) locations: CodeLocations,
+    pub(crate) agenda: Arc<Agenda>,
+    authorizer: Arc<dyn Authorizer>,
+    worker: JoinHandle<()>,
+}
+
+impl Drop for Lambda {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}
+
+impl Lambda {
+    /// Starts the background work, the unfinished of an earlier life first. Needs a tokio runtime.
+    #[must_use]
+    pub fn start(parts: LambdaParts) -> Arc<Self> {
+        let agenda = Arc::new(Agenda::default());
+        let lambda = Arc::new_cyclic(|lambda| Self {
+            functions: Functions::new(parts.catalog, parts.store, parts.codec),
+            packages: Packages::new(parts.blobs, parts.packages),
+            invoker: parts.invoker,
+            keeper: parts.keeper,
+            runnable: parts.runnable,
+            clock: parts.clock,
+            locations: CodeLocations::new(&*parts.random),
+            random: parts.random,
+            agenda: agenda.clone(),
+            authorizer: parts.authorizer,
+            worker: tokio::spawn(worker::run(lambda.clone(), agenda.clone())),
+        });
+        for (scope, function) in lambda.functions.catalog().all() {
+            if function.is_unfinished() {
+                agenda.provision(&scope, &function.record.name);
+            }
+        }
+        agenda.collect_packages();
+        lambda
+    }
+
+    /// Every operation calls this before it does or reveals anything.
+    ///
+    /// # Errors
+    /// The caller may not; functions of other accounts are out of reach until they can have a policy.
+    pub(crate) fn authorize(
+        &self,
+        ctx: &RequestContext,
+        action: &str,
+        resource: &Arn,
+        conditions: &[Condition],
+    ) -> Result<(), LambdaError> {
+        let is_foreign = resource.service == "lambda" && resource.account != ctx.account.as_str();
+        if is_foreign {
+            let caller = ctx.caller.arn(ctx.partition);
+            return Err(LambdaError::AccessDenied {
+                message: format!(
+                    "User: {caller} is not authorized to perform: {action} on resource: {resource} because no resource-based policy allows the {action} action"
+                ),
+            });
+        }
+        Ok(self.authorizer.authorize(ctx, action, resource, conditions)?)
+    }
+
+    /// May the caller hand this role to Lambda?
+    ///
+    /// # Errors
+    /// It may not, or the text is no ARN.
+    pub(crate) fn authorize_pass_role(&self, ctx: &RequestContext, role: &str) -> Result<(), LambdaError> {
+        let arn: Arn = role.parse().map_err(LambdaError::internal)?;
+        let to_lambda = Condition { key: "iam:PassedToService", values: vec!["lambda.amazonaws.com".to_owned()] };
+        self.authorize(ctx, "iam:PassRole", &arn, &[to_lambda])
+    }
+
+    /// # Errors
+    /// There is no such function.
+    pub(crate) fn function(&self, ctx: &RequestContext, target: &Target) -> Result<Arc<Function>, LambdaError> {
+        self.functions.get(&ctx.scope(), &target.name).ok_or_else(|| target.not_found())
+    }
+
+    /// Changes a function once: who was overtaken by another change is told that one is in progress.
+    ///
+    /// # Errors
+    /// No such function, what `decide` says, or a conflict.
+    pub(crate) async fn change_once<T>(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        pin: Option<Pin>,
+        decide: impl FnOnce(&Function) -> Result<(Change, T), LambdaError>,
+    ) -> Result<T, LambdaError> {
+        let function = self.function(ctx, target)?;
+        let (change, answer) = decide(&function)?;
+        match self.functions.commit(&ctx.scope(), &target.name, Some(function), change, pin).await {
+            Ok(()) => Ok(answer),
+            Err(CommitError::Conflict) => {
+                self.function(ctx, target)?;
+                Err(LambdaError::UpdateInProgress { arn: target.arn.to_string() })
+            }
+            Err(CommitError::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Changes a function, deciding again for as long as others are faster: each round somebody made progress.
+    /// `decide` answers no change when there is nothing to do.
+    ///
+    /// # Errors
+    /// No such function, or what `decide` says.
+    pub(crate) async fn change<T>(
+        &self,
+        ctx: &RequestContext,
+        target: &Target,
+        decide: impl Fn(&Function) -> Result<(Option<Change>, T), LambdaError>,
+    ) -> Result<T, LambdaError> {
+        loop {
+            let function = self.function(ctx, target)?;
+            let (change, answer) = decide(&function)?;
+            let Some(change) = change else { return Ok(answer) };
+            match self.functions.commit(&ctx.scope(), &target.name, Some(function), change, None).await {
+                Ok(()) => return Ok(answer),
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn new_revision_id(&self) -> String {
+        new_revision_id(&*self.random)
+    }
+}
+
+/// `RevisionId`: a UUID, new with every change.
+pub(crate) fn new_revision_id(source: &dyn Random) -> String {
+    random::uuid(source)
+}
+
+/// # Errors
+/// The caller saw another revision than the current one.
+pub(crate) fn check_revision(given: Option<&str>, record: &FunctionRecord) -> Result<(), LambdaError> {
+    match given {
+        Some(given) if given != record.revision_id => Err(LambdaError::RevisionMismatch),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,113 @@
+//! CreateFunction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hearth_ports::Architecture;
+use hearth_types::{FunctionUid, RequestContext, SnapshotId, limits};
+use serde::Deserialize;
+
+use crate::error::LambdaError;
+use crate::functions::{Change, CommitError};
+use crate::lambda::Lambda;
+use crate::lifecycle::Phase;
+use crate::name::Target;
+use crate::record::{Deployment, FunctionRecord, VersionRecord};
+use crate::settings::{self, Requested, Rest};
+use crate::shape::FunctionConfiguration;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    function_name: String,
+    code: Code,
+    architectures: Option<Vec<Architecture>>,
+    publish: Option<bool>,
+    tags: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    settings: Requested,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Code {
+    zip_file: Option<Bytes>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+pub(super) async fn handle(
+    lambda: Arc<Lambda>,
+    ctx: RequestContext,
+    input: Input,
+) -> Result<FunctionConfiguration, LambdaError> {
+    let Input { function_name, code, architectures, publish, tags, settings: requested } = input;
+    let target = Target::parse_unqualified(&ctx, &function_name)?;
+    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &[])?;
+    if let Some(role) = &requested.role {
+        lambda.authorize_pass_role(&ctx, role)?;
+    }
+    let scope = ctx.scope();
+    let exists = || LambdaError::FunctionExists { name: target.name.clone() };
+    if lambda.functions.get(&scope, &target.name).is_some() {
+        return Err(exists());
+    }
+
+    requested.refuse_unsupported()?;
+    code.rest.refuse("Code.")?;
+    let architecture = settings::architecture(architectures.as_deref()).unwrap_or_default();
+    let settings = requested.create(&target.name, architecture, &*lambda.runnable)?;
+    let tags = tags.unwrap_or_default();
+    if tags.len() > limits::TAGS_MAX {
+        return Err(LambdaError::invalid("Number of tags exceeds resource tag limit."));
+    }
+    let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
+    let (code, pin) = lambda.packages.take_in(&ctx, zip).await?;
+
+    let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings };
+    let now_ms = lambda.clock.now_ms();
+    let mut record = FunctionRecord {
+        uid: FunctionUid::generate(&*lambda.random),
+        name: target.name.clone(),
+        phase: Phase::Creating,
+        revision_id: lambda.new_revision_id(),
+        last_modified_ms: now_ms,
+        latest: deployment.clone(),
+        serving: None,
+        versions_issued: 0,
+        tags,
+    };
+    let mut versions = Vec::new();
+    let mut answer = FunctionConfiguration::latest(&ctx, &record);
+    if publish == Some(true) {
+        record.versions_issued = 1;
+        let version = VersionRecord {
+            uid: record.uid.clone(),
+            number: 1,
+            phase: Phase::Creating,
+            revision_id: lambda.new_revision_id(),
+            last_modified_ms: now_ms,
+            description: None,
+            deployment: Deployment { snapshot: SnapshotId::generate(&*lambda.random), ..deployment },
+        };
+        // Recorded: the answer is the version's, under the unqualified ARN.
+        answer = FunctionConfiguration::published(&ctx, &target.name, &version);
+        versions.push(version);
+    }
+
+    let change = Change::Put { record, versions, deleted_versions: Vec::new() };
+    match lambda.functions.commit(&scope, &target.name, None, change, Some(pin)).await {
+        Ok(()) => {
+            lambda.agenda.provision(&scope, &target.name);
+            Ok(answer)
+        }
+        Err(error) => {
+            lambda.agenda.collect_packages();
+            match error {
+                CommitError::Conflict => Err(exists()),
+                CommitError::Failed(error) => Err(error),
+            }
+        }
+    }
+}

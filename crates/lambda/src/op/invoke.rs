@@ -1,0 +1,196 @@
+//! Invoke: the HTTP side. Running the function is the data plane's.
+//!
+//! The hot path: the payload is passed on as it came, and labels, query and headers are read here, not by the codec.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hearth_ports::{InvocationType, InvokeRequest, InvokeResponse};
+use hearth_types::{RequestContext, limits, random};
+use hearth_wire::{Body, RawRequest};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::error::LambdaError;
+use crate::lambda::Lambda;
+use crate::name::Target;
+
+/// Source: the model's `NamespacedFunctionName`.
+const NAME_CHARS_MAX: usize = 256;
+/// Source: the model's `Qualifier`; the pattern as recorded.
+const QUALIFIER_CHARS_MAX: usize = 128;
+const QUALIFIER_PATTERN: &str = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
+
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
+const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const REMAPPED_CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
+
+pub(super) async fn handle(
+    lambda: Arc<Lambda>,
+    mut ctx: RequestContext,
+    request: RawRequest,
+) -> Result<Response<Body>, LambdaError> {
+    let name = request.labels.get("FunctionName").map_or("", String::as_str);
+    let qualifier = request.query.iter().find(|(key, _)| key == "Qualifier").map(|(_, value)| value.as_str());
+    check_lengths(name, qualifier)?;
+    let target = Target::parse(&ctx, name, qualifier)?;
+    lambda.authorize(&ctx, "lambda:InvokeFunction", &target.qualified_arn(), &[])?;
+
+    let options = Options::read(&request.headers)?;
+    let max = match options.invocation_type {
+        InvocationType::Event => limits::INVOKE_EVENT_BYTES_MAX,
+        InvocationType::RequestResponse | InvocationType::DryRun => limits::INVOKE_REQUEST_BYTES_MAX,
+    };
+    if request.body.len() > max {
+        return Err(LambdaError::PayloadTooLarge { max });
+    }
+    let trace = ctx.trace.get_or_insert_with(|| new_trace(&lambda)).clone();
+    let response = lambda
+        .invoker
+        .invoke(
+            &ctx,
+            InvokeRequest {
+                qualifier: target.qualifier(),
+                function_name: target.name,
+                invocation_type: options.invocation_type,
+                payload: request.body,
+                log_tail: options.log_tail,
+                client_context: options.client_context,
+            },
+        )
+        .await?;
+    Ok(answer(options.invocation_type, response, &trace))
+}
+
+/// What the headers ask for.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    invocation_type: InvocationType,
+    log_tail: bool,
+    client_context: Option<String>,
+}
+
+impl Options {
+    fn read(headers: &HeaderMap) -> Result<Self, LambdaError> {
+        let text = |name: &HeaderName| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let invocation_type = match text(&INVOCATION_TYPE).as_deref() {
+            None | Some("RequestResponse") => InvocationType::RequestResponse,
+            Some("Event") => InvocationType::Event,
+            Some("DryRun") => InvocationType::DryRun,
+            Some(other) => return Err(not_in(other, "invocationType", "[Event, RequestResponse, DryRun]")),
+        };
+        let log_tail = match text(&LOG_TYPE).as_deref() {
+            None | Some("None") => false,
+            Some("Tail") => true,
+            Some(other) => return Err(not_in(other, "logType", "[None, Tail]")),
+        };
+        for (header, member, instead) in [
+            (&TENANT_ID, "TenantId", "the function has no tenants; leave it out."),
+            (&DURABLE_EXECUTION_NAME, "DurableExecutionName", "executions are not durable; leave it out."),
+        ] {
+            if headers.contains_key(header) {
+                return Err(LambdaError::Unsupported { member: member.to_owned(), instead: instead.to_owned() });
+            }
+        }
+        let is_sync = invocation_type == InvocationType::RequestResponse;
+        let client_context = text(&CLIENT_CONTEXT).map(|context| check_client_context(&context)).transpose()?;
+        // Both are for synchronous invocations only. Source: Lambda API reference, Invoke.
+        Ok(Self { invocation_type, log_tail: log_tail && is_sync, client_context: client_context.filter(|_| is_sync) })
+    }
+}
+
+fn check_client_context(text: &str) -> Result<String, LambdaError> {
+    let not_json = || {
+        LambdaError::InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.".to_owned())
+    };
+    let decoded = STANDARD.decode(text).map_err(|_| not_json())?;
+    if decoded.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
+        return Err(LambdaError::InvalidRequestContent(format!(
+            "Client context must be no more than {} bytes.",
+            limits::CLIENT_CONTEXT_BYTES_MAX
+        )));
+    }
+    match serde_json::from_slice(&decoded) {
+        Ok(serde_json::Value::Object(_)) => Ok(text.to_owned()),
+        _ => Err(not_json()),
+    }
+}
+
+fn not_in(value: &str, member: &'static str, values: &str) -> LambdaError {
+    LambdaError::Validation {
+        value: value.to_owned(),
+        member,
+        constraint: format!("Member must satisfy enum value set: {values}"),
+    }
+}
+
+fn check_lengths(name: &str, qualifier: Option<&str>) -> Result<(), LambdaError> {
+    let too_long = |value: &str, member, max: usize| LambdaError::Validation {
+        value: value.to_owned(),
+        member,
+        constraint: format!("Member must have length less than or equal to {max}"),
+    };
+    if name.len() > NAME_CHARS_MAX {
+        return Err(too_long(name, "functionName", NAME_CHARS_MAX));
+    }
+    let Some(qualifier) = qualifier else { return Ok(()) };
+    if qualifier.len() > QUALIFIER_CHARS_MAX {
+        return Err(too_long(qualifier, "qualifier", QUALIFIER_CHARS_MAX));
+    }
+    let fits = qualifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'$'));
+    if (fits && !qualifier.is_empty()) || qualifier == "$LATEST.PUBLISHED" {
+        return Ok(());
+    }
+    Err(LambdaError::Validation {
+        value: qualifier.to_owned(),
+        member: "qualifier",
+        constraint: format!("Member must satisfy regular expression pattern: {QUALIFIER_PATTERN}"),
+    })
+}
+
+/// A trace of our own when the caller brought none; not sampled. Source: X-Ray developer guide, "Tracing header".
+fn new_trace(lambda: &Lambda) -> Arc<str> {
+    let seconds = lambda.clock.now_ms() / 1000;
+    let (id, parent) = (random::hex(&*lambda.random, 12), random::hex(&*lambda.random, 8));
+    format!("Root=1-{seconds:08x}-{id};Parent={parent};Sampled=0").into()
+}
+
+fn answer(invocation_type: InvocationType, response: InvokeResponse, trace: &str) -> Response<Body> {
+    let status = match invocation_type {
+        InvocationType::RequestResponse => StatusCode::OK,
+        InvocationType::Event => StatusCode::ACCEPTED,
+        InvocationType::DryRun => StatusCode::NO_CONTENT,
+    };
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(REMAPPED_CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(TRACE_ID, trace);
+    if let Some(version) = response.executed_version {
+        set(EXECUTED_VERSION, &version.to_string());
+    }
+    if let Some(error) = response.function_error {
+        set(FUNCTION_ERROR, error);
+    }
+    if let Some(tail) = &response.log_tail {
+        set(LOG_RESULT, &STANDARD.encode(tail));
+    }
+    if invocation_type == InvocationType::RequestResponse {
+        set(CONTENT_TYPE, "application/json");
+    }
+    let mut http = Response::new(Body::from(response.payload));
+    *http.status_mut() = status;
+    *http.headers_mut() = headers;
+    http
+}

@@ -1,0 +1,91 @@
+//! UpdateFunctionCode.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hearth_ports::Architecture;
+use hearth_types::{RequestContext, SnapshotId};
+use serde::Deserialize;
+
+use crate::error::LambdaError;
+use crate::functions::Change;
+use crate::lambda::{Lambda, check_revision};
+use crate::name::Target;
+use crate::record::{Code, Deployment, FunctionRecord};
+use crate::settings::{self, Rest};
+use crate::shape::FunctionConfiguration;
+use crate::update;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    function_name: String,
+    zip_file: Option<Bytes>,
+    image_uri: Option<String>,
+    architectures: Option<Vec<Architecture>>,
+    publish: Option<bool>,
+    dry_run: Option<bool>,
+    revision_id: Option<String>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+pub(super) async fn handle(
+    lambda: Arc<Lambda>,
+    ctx: RequestContext,
+    input: Input,
+) -> Result<FunctionConfiguration, LambdaError> {
+    let target = Target::parse_unqualified(&ctx, &input.function_name)?;
+    lambda.authorize(&ctx, "lambda:UpdateFunctionCode", &target.arn, &[])?;
+    let function = lambda.function(&ctx, &target)?;
+    update::check_ready(&target, function.record.phase)?;
+    check_revision(input.revision_id.as_deref(), &function.record)?;
+    if input.image_uri.is_some() {
+        // Recorded.
+        return Err(LambdaError::invalid("Please don't provide ImageUri when updating a function with packageType Zip."));
+    }
+    input.rest.refuse("")?;
+    let architecture = settings::architecture(input.architectures.as_deref());
+    let deploy = |record: &FunctionRecord, code: Code| {
+        let current = &record.latest.settings;
+        let settings = match architecture {
+            Some(architecture) => settings::on_architecture(current, architecture, &*lambda.runnable)?,
+            None => current.clone(),
+        };
+        Ok::<_, LambdaError>(Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings })
+    };
+    deploy(&function.record, function.record.latest.code)?;
+
+    let zip = input.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
+    let (code, pin) = lambda.packages.take_in(&ctx, zip).await?;
+    if input.dry_run == Some(true) {
+        let record = FunctionRecord { latest: deploy(&function.record, code)?, ..(*function.record).clone() };
+        drop(pin);
+        lambda.agenda.collect_packages();
+        return Ok(FunctionConfiguration::latest(&ctx, &record));
+    }
+
+    let result = lambda.change_once(&ctx, &target, Some(pin), |function| {
+        check_revision(input.revision_id.as_deref(), &function.record)?;
+        let deployment = deploy(&function.record, code)?;
+        let record = update::redeploy(&lambda, &target, &function.record, deployment)?;
+        if input.publish != Some(true) {
+            let answer = FunctionConfiguration::latest(&ctx, &record);
+            return Ok((Change::record(record), answer));
+        }
+        let (record, version, is_new) = update::publish(&lambda, function, record, None);
+        let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
+        let versions = if is_new { vec![version] } else { Vec::new() };
+        Ok((Change::Put { record, versions, deleted_versions: Vec::new() }, answer))
+    });
+    match result.await {
+        Ok(answer) => {
+            lambda.agenda.provision(&ctx.scope(), &target.name);
+            Ok(answer)
+        }
+        Err(error) => {
+            lambda.agenda.collect_packages();
+            Err(error)
+        }
+    }
+}

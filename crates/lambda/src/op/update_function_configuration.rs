@@ -1,0 +1,53 @@
+//! UpdateFunctionConfiguration.
+
+use std::sync::Arc;
+
+use hearth_types::{RequestContext, SnapshotId};
+use serde::Deserialize;
+
+use crate::error::LambdaError;
+use crate::functions::Change;
+use crate::lambda::{Lambda, check_revision};
+use crate::name::Target;
+use crate::record::Deployment;
+use crate::settings::Requested;
+use crate::shape::FunctionConfiguration;
+use crate::update;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    function_name: String,
+    revision_id: Option<String>,
+    #[serde(flatten)]
+    settings: Requested,
+}
+
+pub(super) async fn handle(
+    lambda: Arc<Lambda>,
+    ctx: RequestContext,
+    input: Input,
+) -> Result<FunctionConfiguration, LambdaError> {
+    let Input { function_name, revision_id, settings: requested } = input;
+    let target = Target::parse_unqualified(&ctx, &function_name)?;
+    lambda.authorize(&ctx, "lambda:UpdateFunctionConfiguration", &target.arn, &[])?;
+    if let Some(role) = &requested.role {
+        lambda.authorize_pass_role(&ctx, role)?;
+    }
+    requested.refuse_unsupported()?;
+    let answer = lambda
+        .change_once(&ctx, &target, None, |function| {
+            let current = &function.record;
+            update::check_ready(&target, current.phase)?;
+            check_revision(revision_id.as_deref(), current)?;
+            let settings = requested.apply(&current.latest.settings, &*lambda.runnable)?;
+            let snapshot = SnapshotId::generate(&*lambda.random);
+            let deployment = Deployment { snapshot, code: current.latest.code, settings };
+            let record = update::redeploy(&lambda, &target, current, deployment)?;
+            let answer = FunctionConfiguration::latest(&ctx, &record);
+            Ok((Change::record(record), answer))
+        })
+        .await?;
+    lambda.agenda.provision(&ctx.scope(), &target.name);
+    Ok(answer)
+}

@@ -1,0 +1,99 @@
+//! What the store keeps of a function.
+//!
+//! One record per function holds `$LATEST` and the version counter; one record per published version. Every change to
+//! a function or to one of its versions also replaces the function's record, so its key version orders them all.
+
+use std::collections::BTreeMap;
+
+use hearth_ports::CodeDigest;
+use hearth_store::{Key, Record};
+use hearth_types::{FunctionUid, Scope, SnapshotId};
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::Phase;
+use crate::settings::Settings;
+
+/// A code package as uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Code {
+    pub(crate) digest: CodeDigest,
+    /// Size of the zip.
+    pub(crate) bytes: u64,
+}
+
+/// Code and settings that belong together; immutable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Deployment {
+    pub(crate) snapshot: SnapshotId,
+    pub(crate) code: Code,
+    pub(crate) settings: Settings,
+}
+
+impl Deployment {
+    /// Whether a version of this one would differ from a version of `other`.
+    pub(crate) fn same_content(&self, other: &Self) -> bool {
+        self.code.digest == other.code.digest && self.settings == other.settings
+    }
+}
+
+/// A function: its `$LATEST` and what outlives any one version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FunctionRecord {
+    pub(crate) uid: FunctionUid,
+    pub(crate) name: String,
+    pub(crate) phase: Phase,
+    pub(crate) revision_id: String,
+    pub(crate) last_modified_ms: i64,
+    /// What `$LATEST` shows.
+    pub(crate) latest: Deployment,
+    /// What `$LATEST` still runs while an update is in progress.
+    pub(crate) serving: Option<Deployment>,
+    /// Version numbers given out in this life, deleted ones included. Never falls.
+    pub(crate) versions_issued: u64,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// A published version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct VersionRecord {
+    /// Of its function.
+    pub(crate) uid: FunctionUid,
+    pub(crate) number: u64,
+    pub(crate) phase: Phase,
+    pub(crate) revision_id: String,
+    pub(crate) last_modified_ms: i64,
+    /// Given when it was published; else the description of `$LATEST` then.
+    pub(crate) description: Option<String>,
+    /// Settings as `$LATEST` had them.
+    pub(crate) deployment: Deployment,
+}
+
+impl Record for FunctionRecord {
+    const KIND: &'static str = "lambda.function";
+    const VERSION: u32 = 1;
+}
+
+impl Record for VersionRecord {
+    const KIND: &'static str = "lambda.version";
+    const VERSION: u32 = 1;
+}
+
+pub(crate) fn functions_key(scope: &Scope) -> Key {
+    Key::new(scope, FunctionRecord::KIND)
+}
+
+pub(crate) fn function_key(scope: &Scope, name: &str) -> Key {
+    functions_key(scope).part(name)
+}
+
+pub(crate) fn all_versions_key(scope: &Scope) -> Key {
+    Key::new(scope, VersionRecord::KIND)
+}
+
+pub(crate) fn versions_key(scope: &Scope, uid: &FunctionUid) -> Key {
+    all_versions_key(scope).part(uid.as_str())
+}
+
+pub(crate) fn version_key(scope: &Scope, uid: &FunctionUid, number: u64) -> Key {
+    versions_key(scope, uid).part_u64(number)
+}

@@ -1,0 +1,142 @@
+//! Which runtime identifiers exist, and which may still be chosen.
+
+use hearth_ports::{Architecture, RuntimeId};
+
+use crate::error::LambdaError;
+
+/// Answers whether this server can run a runtime on an architecture, and if not, why and which it can.
+pub type Runnable = dyn Fn(&RuntimeId, Architecture) -> Result<(), String> + Send + Sync;
+
+/// What may be chosen, in the order the real service lists it (recorded).
+const OFFERED: [&str; 25] = [
+    "nodejs20.x",
+    "python3.14",
+    "provided.al2023",
+    "python3.12",
+    "python3.13",
+    "nodejs24.x",
+    "nodejs22.x",
+    "java25",
+    "python3.10",
+    "python3.11",
+    "java21",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby3.2",
+    "python3.8",
+    "python3.9",
+    "java17",
+    "nodejs16.x",
+    "dotnet10",
+    "dotnet8",
+    "java11",
+    "dotnet6",
+    "nodejs18.x",
+    "provided.al2",
+    "java8.al2",
+];
+
+/// May be chosen too, but newer than the recorded list.
+const NEWER: [&str; 7] = [
+    "java17.al2023",
+    "java11.al2023",
+    "java8.al2023",
+    "ruby4.0",
+    "nodejs26.x",
+    "python3.15",
+    "custom",
+];
+
+/// No longer to be chosen, by family and by name. Source: Lambda developer guide, "Deprecated runtimes".
+const BLOCKED: [&str; 21] = [
+    "nodejs",
+    "nodejs4.3",
+    "nodejs4.3-edge",
+    "nodejs6.10",
+    "nodejs8.10",
+    "nodejs10.x",
+    "nodejs12.x",
+    "nodejs14.x",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "java8",
+    "dotnetcore1.0",
+    "dotnetcore2.0",
+    "dotnetcore2.1",
+    "dotnetcore3.1",
+    "dotnet5.0",
+    "dotnet7",
+    "go1.x",
+    "ruby2.5",
+    "ruby2.7",
+];
+const BLOCKED_CUSTOM: &str = "provided";
+
+/// Checks that a function may be created with, or changed to, this runtime.
+///
+/// # Errors
+/// The name is unknown, the runtime is blocked, or this server cannot run it.
+pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable) -> Result<RuntimeId, LambdaError> {
+    if name == BLOCKED_CUSTOM || BLOCKED.contains(&name) {
+        return Err(LambdaError::invalid(format!(
+            "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
+        )));
+    }
+    if !OFFERED.contains(&name) && !NEWER.contains(&name) {
+        return Err(LambdaError::invalid(format!(
+            "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
+            OFFERED.join(", ")
+        )));
+    }
+    let id = RuntimeId(name.into());
+    match runnable(&id, architecture) {
+        Ok(()) => Ok(id),
+        Err(reason) => Err(LambdaError::Unsupported { member: format!("Runtime {name}"), instead: reason }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn python_only(id: &RuntimeId, _: Architecture) -> Result<(), String> {
+        if &*id.0 == "python3.11" { Ok(()) } else { Err("this server runs python3.11.".to_owned()) }
+    }
+
+    #[test]
+    fn an_unknown_runtime_gets_the_recorded_text() {
+        let error = choose("non-existent-runtime", Architecture::X86_64, &python_only).expect_err("unknown");
+        assert_eq!(
+            error.to_string(),
+            "Value non-existent-runtime at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, python3.14, provided.al2023, python3.12, python3.13, nodejs24.x, nodejs22.x, java25, python3.10, python3.11, java21, ruby3.3, ruby3.4, ruby3.2, python3.8, python3.9, java17, nodejs16.x, dotnet10, dotnet8, java11, dotnet6, nodejs18.x, provided.al2, java8.al2] or be a valid ARN"
+        );
+    }
+
+    #[test]
+    fn every_recorded_blocked_runtime_is_refused_with_the_recorded_text() {
+        for name in
+            ["dotnetcore3.1", "go1.x", "java8", "nodejs12.x", "nodejs14.x", "provided", "python3.7", "ruby2.7"]
+        {
+            let error = choose(name, Architecture::X86_64, &python_only).expect_err(name);
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn what_this_server_cannot_run_is_refused_with_what_it_can() {
+        assert_eq!(&*choose("python3.11", Architecture::X86_64, &python_only).expect("runs").0, "python3.11");
+        for name in ["java21", "ruby4.0"] {
+            let error = choose(name, Architecture::X86_64, &python_only).expect_err(name);
+            assert_eq!(
+                error.to_string(),
+                format!("Hearth does not support Runtime {name} yet: this server runs python3.11.")
+            );
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What the API shows of a function: exactly the members the real service sends, in one place.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+use hearth_store::Secret;
+use hearth_types::clock::lambda_timestamp;
+use hearth_types::{Mebibytes, RequestContext, Version};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::lifecycle::{Phase, Reason};
+use crate::record::{Deployment, FunctionRecord, VersionRecord};
+
+/// `FunctionConfiguration` of the API model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FunctionConfiguration {
+    architectures: [Architecture; 1],
+    code_sha256: String,
+    code_size: u64,
+    description: String,
+    environment: Option<EnvironmentResponse>,
+    ephemeral_storage: EphemeralStorage,
+    function_arn: String,
+    function_name: String,
+    handler: String,
+    last_modified: String,
+    last_update_status: Option<&'static str>,
+    last_update_status_reason: Option<&'static str>,
+    last_update_status_reason_code: Option<&'static str>,
+    logging_config: LoggingConfig,
+    memory_size: Mebibytes,
+    package_type: &'static str,
+    revision_id: String,
+    role: String,
+    runtime: RuntimeId,
+    runtime_version_config: Option<RuntimeVersionConfig>,
+    snap_start: SnapStart,
+    state: Option<&'static str>,
+    state_reason: Option<&'static str>,
+    state_reason_code: Option<&'static str>,
+    timeout: u32,
+    tracing_config: TracingConfig,
+    pub(crate) version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EnvironmentResponse {
+    variables: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EphemeralStorage {
+    size: Mebibytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LoggingConfig {
+    log_format: &'static str,
+    log_group: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RuntimeVersionConfig {
+    runtime_version_arn: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SnapStart {
+    apply_on: &'static str,
+    optimization_status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TracingConfig {
+    mode: &'static str,
+}
+
+/// What a version is, apart from code and settings.
+struct Face<'a> {
+    version: Version,
+    phase: Phase,
+    revision_id: &'a str,
+    last_modified_ms: i64,
+    description: &'a str,
+}
+
+impl FunctionConfiguration {
+    /// `$LATEST`, under the function's unqualified ARN.
+    pub(crate) fn latest(ctx: &RequestContext, record: &FunctionRecord) -> Self {
+        let face = Face {
+            version: Version::Latest,
+            phase: record.phase,
+            revision_id: &record.revision_id,
+            last_modified_ms: record.last_modified_ms,
+            description: &record.latest.settings.description,
+        };
+        Self::new(ctx, &record.name, &face, &record.latest)
+    }
+
+    /// A published version, under the function's unqualified ARN.
+    pub(crate) fn published(ctx: &RequestContext, name: &str, record: &VersionRecord) -> Self {
+        let face = Face {
+            version: Version::Published(record.number),
+            phase: record.phase,
+            revision_id: &record.revision_id,
+            last_modified_ms: record.last_modified_ms,
+            description: record.description.as_deref().unwrap_or(&record.deployment.settings.description),
+        };
+        Self::new(ctx, name, &face, &record.deployment)
+    }
+
+    fn new(ctx: &RequestContext, name: &str, face: &Face<'_>, deployment: &Deployment) -> Self {
+        let Deployment { settings, code, .. } = deployment;
+        let (state_reason, update_reason) = (face.phase.state_reason(), face.phase.last_update_reason());
+        let environment = settings.environment.as_ref();
+        Self {
+            architectures: [settings.architecture],
+            code_sha256: code_sha256(code.digest),
+            code_size: code.bytes,
+            description: face.description.to_owned(),
+            environment: environment
+                .map(|Secret(variables)| EnvironmentResponse { variables: variables.clone() }),
+            ephemeral_storage: EphemeralStorage { size: settings.ephemeral_storage },
+            function_arn: ctx.function_arn(name).to_string(),
+            function_name: name.to_owned(),
+            handler: settings.handler.clone(),
+            last_modified: lambda_timestamp(face.last_modified_ms),
+            last_update_status: face.phase.last_update_status(),
+            last_update_status_reason: update_reason.map(|Reason { text, .. }| text),
+            last_update_status_reason_code: update_reason.map(|Reason { code, .. }| code),
+            logging_config: LoggingConfig { log_format: "Text", log_group: settings.log_group.clone() },
+            memory_size: settings.memory,
+            package_type: "Zip",
+            revision_id: face.revision_id.to_owned(),
+            role: settings.role.clone(),
+            runtime: settings.runtime.clone(),
+            runtime_version_config: Some(RuntimeVersionConfig {
+                runtime_version_arn: runtime_version_arn(ctx, &settings.runtime, settings.architecture),
+            }),
+            snap_start: SnapStart { apply_on: "None", optimization_status: "Off" },
+            state: Some(face.phase.state()),
+            state_reason: state_reason.map(|Reason { text, .. }| text),
+            state_reason_code: state_reason.map(|Reason { code, .. }| code),
+            timeout: settings.timeout_seconds,
+            tracing_config: TracingConfig { mode: "PassThrough" },
+            version: face.version.to_string(),
+        }
+    }
+
+    /// Under the ARN that ends with the version.
+    pub(crate) fn qualified(mut self) -> Self {
+        self.function_arn = format!("{}:{}", self.function_arn, self.version);
+        self
+    }
+
+    /// As lists show it: without what changes by itself. Source: Lambda API reference, ListFunctions.
+    pub(crate) fn listed(self) -> Self {
+        Self {
+            state: None,
+            state_reason: None,
+            state_reason_code: None,
+            last_update_status: None,
+            last_update_status_reason: None,
+            last_update_status_reason_code: None,
+            runtime_version_config: None,
+            ..self
+        }
+    }
+}
+
+/// `CodeSha256`: the digest of the zip in base64.
+pub(crate) fn code_sha256(digest: CodeDigest) -> String {
+    STANDARD.encode(digest.0)
+}
+
+/// Names the runtime build a function runs on. Hearth runs one per identifier and architecture, so those make the id.
+fn runtime_version_arn(ctx: &RequestContext, runtime: &RuntimeId, architecture: Architecture) -> String {
+    let architecture = match architecture {
+        Architecture::X86_64 => "x86_64",
+        Architecture::Arm64 => "arm64",
+    };
+    let id = hex::encode(Sha256::digest(format!("{} {architecture}", runtime.0)));
+    format!("arn:{}:lambda:{}::runtime:{id}", ctx.partition, ctx.region)
+}

@@ -1,0 +1,72 @@
+//! The decisions that updating and publishing share. Pure but for ids and the time.
+
+use hearth_types::SnapshotId;
+
+use crate::catalog::Function;
+use crate::error::LambdaError;
+use crate::lambda::Lambda;
+use crate::lifecycle::{Event, Phase};
+use crate::name::Target;
+use crate::record::{Deployment, FunctionRecord, VersionRecord};
+
+/// # Errors
+/// The function is being created or updated.
+pub(crate) fn check_ready(target: &Target, phase: Phase) -> Result<(), LambdaError> {
+    match phase {
+        Phase::Ready => Ok(()),
+        Phase::Creating => Err(LambdaError::NotReady { state: phase.state() }),
+        Phase::Updating => Err(LambdaError::UpdateInProgress { arn: target.arn.to_string() }),
+    }
+}
+
+/// The function with `$LATEST` changed to `deployment`; the former one serves until the new one is ready.
+///
+/// # Errors
+/// As [`check_ready`].
+pub(crate) fn redeploy(
+    lambda: &Lambda,
+    target: &Target,
+    record: &FunctionRecord,
+    deployment: Deployment,
+) -> Result<FunctionRecord, LambdaError> {
+    check_ready(target, record.phase)?;
+    let phase = record.phase.next(Event::Changed);
+    let phase = phase.ok_or_else(|| LambdaError::UpdateInProgress { arn: target.arn.to_string() })?;
+    Ok(FunctionRecord {
+        phase,
+        revision_id: lambda.new_revision_id(),
+        last_modified_ms: lambda.clock.now_ms(),
+        serving: Some(record.latest.clone()),
+        latest: deployment,
+        ..record.clone()
+    })
+}
+
+/// A version of `record`'s `$LATEST`: the last published one if nothing changed since (then `false`), else a new one,
+/// whose number the returned record counts.
+pub(crate) fn publish(
+    lambda: &Lambda,
+    function: &Function,
+    mut record: FunctionRecord,
+    description: Option<String>,
+) -> (FunctionRecord, VersionRecord, bool) {
+    let last = function.published.get(&record.versions_issued).map(|version| &version.record);
+    if let Some(last) = last.filter(|last| last.deployment.same_content(&record.latest)) {
+        return (record, (**last).clone(), false);
+    }
+    record.versions_issued += 1;
+    let version = VersionRecord {
+        uid: record.uid.clone(),
+        number: record.versions_issued,
+        // Recorded: a version of a function that is ready is ready at once.
+        phase: if record.phase == Phase::Ready { Phase::Ready } else { Phase::Creating },
+        revision_id: lambda.new_revision_id(),
+        last_modified_ms: record.last_modified_ms,
+        description,
+        deployment: Deployment {
+            snapshot: SnapshotId::generate(&*lambda.random),
+            ..record.latest.clone()
+        },
+    };
+    (record, version, true)
+}

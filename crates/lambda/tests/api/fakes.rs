@@ -1,0 +1,199 @@
+//! The neighbours of the control plane, in memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hearth_lambda::Catalog;
+use hearth_ports::{
+    AccessKey, AccessKeys, Authorizer, CodeDigest, CodePackages, Condition, Denied, EnvironmentKeeper, FunctionCatalog,
+    InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, PackageError, ResolveError,
+};
+use hearth_store::{
+    Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError,
+};
+use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+/// No key is known: every caller is the root of its account.
+pub(crate) struct NoKeys;
+
+impl AccessKeys for NoKeys {
+    fn find(&self, _: &str) -> Option<AccessKey> {
+        None
+    }
+}
+
+/// Allows everything but the actions it is told to deny; remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Permissions {
+    pub(crate) denied: Mutex<BTreeSet<String>>,
+    pub(crate) asked: Mutex<Vec<(String, String)>>,
+}
+
+impl Authorizer for Permissions {
+    fn authorize(&self, _: &RequestContext, action: &str, resource: &Arn, _: &[Condition]) -> Result<(), Denied> {
+        self.asked.lock().push((action.to_owned(), resource.to_string()));
+        let denied = self.denied.lock();
+        if denied.contains(action) || denied.contains("*") {
+            return Err(Denied { message: format!("not authorized to perform: {action} on resource: {resource}") });
+        }
+        Ok(())
+    }
+}
+
+/// Takes everything that starts like a zip; `PK-bomb` is one that unpacks to too much.
+#[derive(Default)]
+pub(crate) struct Trees {
+    pub(crate) installed: Mutex<BTreeSet<CodeDigest>>,
+}
+
+#[async_trait]
+impl CodePackages for Trees {
+    async fn install(
+        &self,
+        _: &RequestContext,
+        digest: CodeDigest,
+        zip: Bytes,
+    ) -> Result<InstalledPackage, PackageError> {
+        if zip.starts_with(b"PK-bomb") {
+            return Err(PackageError::TooLarge { max: 262_144_000 });
+        }
+        if !zip.starts_with(b"PK") {
+            return Err(PackageError::Unreadable);
+        }
+        self.installed.lock().insert(digest);
+        Ok(InstalledPackage { digest, unpacked_bytes: zip.len() as u64 })
+    }
+
+    async fn retain(&self, keep: &[CodeDigest]) {
+        self.installed.lock().retain(|digest| keep.contains(digest));
+    }
+}
+
+/// Remembers what was retired.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    pub(crate) retired: Mutex<Vec<(FunctionUid, Version, Option<SnapshotId>)>>,
+}
+
+#[async_trait]
+impl EnvironmentKeeper for Keeper {
+    async fn retire(&self, _: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
+        self.retired.lock().push((uid.clone(), version, keep.cloned()));
+    }
+}
+
+/// Resolves as the data plane does and answers what it is told to.
+pub(crate) struct FakeInvoker {
+    pub(crate) catalog: Mutex<Arc<Catalog>>,
+    pub(crate) requests: Mutex<Vec<(RequestContext, InvokeRequest)>>,
+    pub(crate) function_error: Mutex<Option<&'static str>>,
+    pub(crate) failure: Mutex<Option<InvokeError>>,
+}
+
+impl FakeInvoker {
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        Self {
+            catalog: Mutex::new(catalog),
+            requests: Mutex::default(),
+            function_error: Mutex::default(),
+            failure: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Invoker for FakeInvoker {
+    async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        if let Some(failure) = self.failure.lock().clone() {
+            return Err(failure);
+        }
+        let catalog = self.catalog.lock().clone();
+        let resolved = catalog.resolve(ctx, &request.function_name, request.qualifier.as_ref()).map_err(
+            |error| match error {
+                ResolveError::NotFound { arn } => InvokeError::FunctionNotFound { arn },
+                ResolveError::NotReady { state } => InvokeError::NotReady { state },
+            },
+        )?;
+        self.requests.lock().push((ctx.clone(), request.clone()));
+        let is_sync = request.invocation_type == InvocationType::RequestResponse;
+        Ok(InvokeResponse {
+            executed_version: is_sync.then_some(resolved.version.version),
+            function_error: *self.function_error.lock(),
+            payload: if is_sync { request.payload } else { Bytes::new() },
+            log_tail: request.log_tail.then(|| Bytes::from_static(b"START\nEND\n")),
+        })
+    }
+}
+
+/// The real store behind a gate that lets a chosen number of commits pass.
+pub(crate) struct GatedStore {
+    store: SqliteStore,
+    gate: Semaphore,
+    closed: Mutex<bool>,
+    waiting: AtomicUsize,
+}
+
+impl GatedStore {
+    pub(crate) fn new(store: SqliteStore) -> Self {
+        Self { store, gate: Semaphore::new(0), closed: Mutex::new(false), waiting: AtomicUsize::new(0) }
+    }
+
+    /// From now on only `commits` commits pass.
+    pub(crate) fn allow(&self, commits: usize) {
+        *self.closed.lock() = true;
+        self.gate.forget_permits(usize::MAX);
+        self.gate.add_permits(commits);
+    }
+
+    pub(crate) fn open(&self) {
+        *self.closed.lock() = false;
+        self.gate.add_permits(10_000);
+    }
+
+    /// Resolves when a commit waits at the gate.
+    pub(crate) async fn held(&self) {
+        while self.waiting.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for GatedStore {
+    async fn commit(
+        &self,
+        shard: &Shard,
+        epoch: Epoch,
+        preconditions: Vec<Precondition>,
+        mutations: Vec<Mutation>,
+    ) -> Result<Revision, StoreError> {
+        let closed = *self.closed.lock();
+        if closed {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.map_err(|_| StoreError::Closed)?.forget();
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.store.commit(shard, epoch, preconditions, mutations).await
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.scan(prefix, after, limit).await
+    }
+
+    async fn watch(&self, shard: &Shard, since: Revision) -> Result<Revision, StoreError> {
+        self.store.watch(shard, since).await
+    }
+
+    async fn lease(&self, shard: &Shard, owner: &str, ttl: Millis) -> Result<Epoch, StoreError> {
+        self.store.lease(shard, owner, ttl).await
+    }
+}

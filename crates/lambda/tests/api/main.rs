@@ -1,0 +1,14 @@
+//! The Lambda API as a client sees it: real HTTP requests through the front, the real store, neighbours in memory.
+//! Expected values are those recorded from the real service.
+
+mod create;
+mod delete;
+mod errors;
+mod fakes;
+mod invoke;
+mod lives;
+mod read;
+mod settings_table;
+mod update;
+mod versions;
+mod world;

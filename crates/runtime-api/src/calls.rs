@@ -1,0 +1,204 @@
+//! Which call a request is, and what its answer body means. Pure.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::http::body::Trailers;
+use crate::http::head::{Head, Method};
+use crate::{FunctionError, RuntimeAnswer};
+
+/// Source: "Using the Lambda runtime API for custom runtimes", Lambda developer guide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Next,
+    Response { id: String },
+    Error { id: String },
+    InitError,
+    Ping,
+    WrongMethod,
+    Unknown,
+}
+
+impl Call {
+    pub(crate) fn of(method: Method, path: &str) -> Self {
+        let (call, expected) = match path.strip_prefix("/2018-06-01/") {
+            Some("runtime/invocation/next") => (Self::Next, Method::Get),
+            Some("runtime/init/error") => (Self::InitError, Method::Post),
+            Some("ping") => (Self::Ping, Method::Get),
+            Some(rest) => match rest.strip_prefix("runtime/invocation/").and_then(|rest| rest.split_once('/')) {
+                Some((id, "response")) => (Self::Response { id: id.to_owned() }, Method::Post),
+                Some((id, "error")) => (Self::Error { id: id.to_owned() }, Method::Post),
+                _ => return Self::Unknown,
+            },
+            None => return Self::Unknown,
+        };
+        if method == expected { call } else { Self::WrongMethod }
+    }
+}
+
+/// How the body of a `/response` is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseMode {
+    Buffered,
+    Streaming,
+    /// A value of `Lambda-Runtime-Function-Response-Mode` that does not exist.
+    Invalid,
+}
+
+impl ResponseMode {
+    pub(crate) fn of(head: &Head) -> Self {
+        match head.response_mode.as_deref() {
+            None | Some("") => Self::Buffered,
+            Some("streaming") => Self::Streaming,
+            Some(_) => Self::Invalid,
+        }
+    }
+}
+
+/// What a whole `/response` body answers.
+pub(crate) fn response(mode: ResponseMode, body: Bytes, trailers: Trailers) -> RuntimeAnswer {
+    match mode {
+        ResponseMode::Invalid => RuntimeAnswer::Error(FunctionError {
+            body: Bytes::from_static(
+                br#"{"errorType":"Runtime.InvalidResponseModeHeader","errorMessage":"Invalid function response mode"}"#,
+            ),
+            error_type: Some("Runtime.InvalidResponseModeHeader".to_owned()),
+        }),
+        // The function failed after it had begun to stream.
+        ResponseMode::Streaming if trailers.error_type.is_some() || trailers.error_body.is_some() => {
+            let body = trailers.error_body.unwrap_or_default();
+            let body = STANDARD.decode(&body).map_or_else(|_| Bytes::from(body), Bytes::from);
+            RuntimeAnswer::Error(FunctionError { body, error_type: trailers.error_type.as_deref().map(known_error_type) })
+        }
+        ResponseMode::Buffered | ResponseMode::Streaming => RuntimeAnswer::Response { body },
+    }
+}
+
+/// A `/error` body that also carries a cause for X-Ray, which the caller does not see.
+const WITH_CAUSE: &str = "application/vnd.aws.lambda.error.cause+json";
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct ErrorWithCause {
+    error_message: String,
+    error_type: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stack_trace: Vec<String>,
+}
+
+/// What a whole `/error` body reports.
+pub(crate) fn function_error(head: &Head, body: Bytes) -> FunctionError {
+    let error_type = head.error_type.as_deref().filter(|text| !text.is_empty()).map(known_error_type);
+    let body = match head.content_type.as_deref() {
+        Some(WITH_CAUSE) => serde_json::from_slice::<ErrorWithCause>(&body)
+            .and_then(|error| serde_json::to_vec(&error))
+            .map_or(Bytes::from_static(br#""Invalid error body""#), Bytes::from),
+        _ => body,
+    };
+    FunctionError { body, error_type }
+}
+
+/// Error types outside AWS's pattern are not passed on. Source: the Runtime Interface Emulator.
+fn known_error_type(text: &str) -> String {
+    if is_error_type(text) {
+        text.to_owned()
+    } else if text.starts_with("Function.") {
+        "Function.Unknown".to_owned()
+    } else {
+        "Runtime.Unknown".to_owned()
+    }
+}
+
+/// Whether `(Runtime|Function)\.[A-Z][a-zA-Z]+` occurs in the text.
+fn is_error_type(text: &str) -> bool {
+    ["Runtime.", "Function."].iter().flat_map(|prefix| text.match_indices(prefix)).any(|(at, prefix)| {
+        let mut name = text[at + prefix.len()..].bytes();
+        name.next().is_some_and(|first| first.is_ascii_uppercase())
+            && name.next().is_some_and(|second| second.is_ascii_alphabetic())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::body::Framing;
+    use crate::http::head::Persistence;
+
+    #[test]
+    fn every_documented_call_is_known_and_nothing_else() {
+        use Method::{Get, Other, Post};
+        let id = || "8476a536".to_owned();
+        let cases = [
+            (Get, "/2018-06-01/runtime/invocation/next", Call::Next),
+            (Post, "/2018-06-01/runtime/invocation/8476a536/response", Call::Response { id: id() }),
+            (Post, "/2018-06-01/runtime/invocation/8476a536/error", Call::Error { id: id() }),
+            (Post, "/2018-06-01/runtime/init/error", Call::InitError),
+            (Get, "/2018-06-01/ping", Call::Ping),
+            (Post, "/2018-06-01/runtime/invocation/next", Call::WrongMethod),
+            (Other, "/2018-06-01/runtime/init/error", Call::WrongMethod),
+            (Get, "/2018-06-01/runtime/invocation/8476a536/other", Call::Unknown),
+            (Get, "/2018-06-01/runtime/restore/next", Call::Unknown),
+            (Get, "/2020-01-01/extension/register", Call::Unknown),
+            (Get, "/", Call::Unknown),
+        ];
+        for (method, path, want) in cases {
+            assert_eq!(Call::of(method, path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn error_types_outside_the_pattern_become_unknown() {
+        let cases = [
+            ("Runtime.ImportModuleError", "Runtime.ImportModuleError"),
+            ("Function.Whatever", "Function.Whatever"),
+            ("Function.lower", "Function.Unknown"),
+            ("ValueError", "Runtime.Unknown"),
+            ("Runtime.X", "Runtime.Unknown"),
+            ("Runtime.", "Runtime.Unknown"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(known_error_type(text), want, "{text}");
+        }
+    }
+
+    fn head(content_type: &str) -> Head {
+        Head {
+            method: Method::Post,
+            path: String::new(),
+            framing: Framing::Length(0),
+            persistence: Persistence::Open,
+            expect_continue: false,
+            content_type: Some(content_type.to_owned()),
+            error_type: None,
+            response_mode: None,
+        }
+    }
+
+    #[test]
+    fn the_caller_does_not_see_the_cause_meant_for_x_ray() {
+        let body = Bytes::from_static(br#"{"errorMessage":"m","errorType":"T","stackTrace":["s"],"errorCause":{"a":1}}"#);
+        let error = function_error(&head(WITH_CAUSE), body);
+        assert_eq!(&error.body[..], br#"{"errorMessage":"m","errorType":"T","stackTrace":["s"]}"#);
+        let broken = function_error(&head(WITH_CAUSE), Bytes::from_static(b"{"));
+        assert_eq!(&broken.body[..], br#""Invalid error body""#);
+    }
+
+    #[test]
+    fn any_other_error_body_is_passed_on_untouched() {
+        let error = function_error(&head("application/json"), Bytes::from_static(b"not json"));
+        assert_eq!(error, FunctionError { body: Bytes::from_static(b"not json"), error_type: None });
+    }
+
+    #[test]
+    fn a_stream_that_ends_with_error_trailers_is_an_error() {
+        let trailers = Trailers { error_type: Some("Function.Boom".to_owned()), error_body: Some("eyJhIjoxfQ==".to_owned()) };
+        let answer = response(ResponseMode::Streaming, Bytes::from_static(b"partial"), trailers.clone());
+        let want = FunctionError { body: Bytes::from_static(br#"{"a":1}"#), error_type: Some("Function.Boom".to_owned()) };
+        assert_eq!(answer, RuntimeAnswer::Error(want));
+        let buffered = response(ResponseMode::Buffered, Bytes::from_static(b"1"), trailers);
+        assert_eq!(buffered, RuntimeAnswer::Response { body: Bytes::from_static(b"1") });
+    }
+}

@@ -1,0 +1,427 @@
+//! One connection of the runtime: reads requests, lets the session decide, writes replies.
+//!
+//! Replies are collected and written when no further complete request is buffered. So a client that pipelines
+//! `POST /response` with the next `GET /next` gets the 202 together with its next event in one packet, while a client
+//! that waits for the 202 gets it at once.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::SemaphorePermit;
+
+use crate::RuntimeAnswer;
+use crate::api::{Next, Shared};
+use crate::calls::{self, Call, ResponseMode};
+use crate::http::body::{Decoder, Framing, Step, Trailers};
+use crate::http::head::{self, Head, Method, Persistence};
+use crate::http::reply::{self, Status};
+use crate::http::Malformed;
+use crate::limits::{
+    COPIED_BODY_BYTES_MAX, DISCARDED_BODY_BYTES_MAX, DISCARDED_TRAILER_BYTES_MAX, HEAD_BYTES_MAX, LINGER, LINGER_BYTES_MAX,
+    READ_BUFFER_BYTES, SMALL_HEAD_BYTES_MAX, TRAILER_BYTES_MAX,
+};
+use crate::session::{Event, Refusal};
+use crate::wire::{Outgoing, Turn, Wire};
+
+/// Serves the connection until its peer or the API closes it.
+pub(crate) async fn run(shared: &Shared, stream: TcpStream, generation: u64) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "runtime API: TCP_NODELAY");
+    }
+    let (read, write) = stream.into_split();
+    let mut connection = Connection {
+        shared,
+        generation,
+        read,
+        wire: Arc::new(Wire::new(write)),
+        buffer: BytesMut::with_capacity(READ_BUFFER_BYTES),
+        searched: 0,
+        out: Vec::new(),
+    };
+    match connection.serve().await {
+        Ok(()) => {}
+        Err(End::Gone) => return,
+        Err(End::Malformed(why)) => connection.refuse_malformed(why),
+    }
+    connection.linger().await;
+}
+
+/// Why a connection ends before its requests do.
+enum End {
+    /// The peer has gone.
+    Gone,
+    Malformed(Malformed),
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Malformed> for End {
+    fn from(why: Malformed) -> Self {
+        Self::Malformed(why)
+    }
+}
+
+/// What became of a request's body.
+struct Body {
+    /// Empty when the body was thrown away.
+    bytes: Bytes,
+    trailers: Trailers,
+    /// Bytes of body that came, kept or not.
+    size: u64,
+    end: BodyEnd,
+}
+
+enum BodyEnd {
+    Whole,
+    Truncated,
+    Malformed(Malformed),
+    /// Too much even to be thrown away.
+    Endless,
+}
+
+struct Connection<'a> {
+    shared: &'a Shared,
+    generation: u64,
+    read: OwnedReadHalf,
+    wire: Arc<Wire>,
+    buffer: BytesMut,
+    /// Bytes of the buffer that are known not to hold the end of a head.
+    searched: usize,
+    /// Replies that are not written yet.
+    out: Vec<u8>,
+}
+
+impl Connection<'_> {
+    async fn serve(&mut self) -> Result<(), End> {
+        while let Some(head) = self.head().await? {
+            // Without knowing the method one cannot know whether its reply may have a body (HEAD).
+            let persistence = if head.method == Method::Other { Persistence::Close } else { head.persistence };
+            let persistence = self.answer(&head, persistence).await?;
+            if persistence == Persistence::Close {
+                break;
+            }
+        }
+        self.flush().await?;
+        Ok(())
+    }
+
+    /// Answers one request. Returns what its reply said about the connection.
+    async fn answer(&mut self, head: &Head, persistence: Persistence) -> Result<Persistence, End> {
+        let shared = self.shared;
+        match Call::of(head.method, &head.path) {
+            Call::Next => self.next(head, persistence).await,
+            Call::Response { id } => self.invocation_answer(head, persistence, &id, Event::Response).await,
+            Call::Error { id } => self.invocation_answer(head, persistence, &id, Event::Error).await,
+            Call::InitError => {
+                let begun = shared.begin_init_error(self.generation);
+                let (body, persistence) = self.body(head, begun.is_ok(), persistence).await?;
+                let too_large = usize::try_from(body.size).unwrap_or(usize::MAX) > shared.max_response_bytes;
+                // Init has failed, whatever arrived of the reason.
+                let finished = begun.and_then(|()| {
+                    shared.finish_init_error(self.generation, calls::function_error(head, body.bytes))
+                });
+                self.posted(persistence, finished, too_large, &body.end);
+                self.after_body(persistence, body.end)
+            }
+            Call::Ping => {
+                let (body, persistence) = self.body(head, false, persistence).await?;
+                reply::whole(&mut self.out, persistence, Status::Ok, "text/plain; charset=utf-8", b"pong");
+                self.after_body(persistence, body.end)
+            }
+            call @ (Call::WrongMethod | Call::Unknown) => {
+                let (body, persistence) = self.body(head, false, persistence).await?;
+                if call == Call::Unknown {
+                    self.error(persistence, Status::NotFound, "NotFound", "404 page not found");
+                } else {
+                    self.error(persistence, Status::MethodNotAllowed, "MethodNotAllowed", "405 method not allowed");
+                }
+                self.after_body(persistence, body.end)
+            }
+        }
+    }
+
+    /// `POST /response` ([`Event::Response`]) or `/error` ([`Event::Error`]).
+    async fn invocation_answer(
+        &mut self,
+        head: &Head,
+        persistence: Persistence,
+        id: &str,
+        event: Event,
+    ) -> Result<Persistence, End> {
+        let mode = ResponseMode::of(head);
+        let begun = self.shared.begin_answer(self.generation, id, event);
+        let (Body { bytes, trailers, size, end }, persistence) = self.body(head, begun.is_ok(), persistence).await?;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let too_large = size > self.shared.max_response_bytes;
+        let whole = matches!(end, BodyEnd::Whole);
+        let finished = begun.and_then(|ticket| {
+            let answer = match event {
+                _ if too_large => RuntimeAnswer::TooLarge { size },
+                _ if !whole => RuntimeAnswer::Truncated,
+                Event::Response => calls::response(mode, bytes, trailers),
+                _ => RuntimeAnswer::Error(calls::function_error(head, bytes)),
+            };
+            self.shared.finish_answer(self.generation, ticket, answer)
+        });
+        if finished.is_ok() && whole && event == Event::Response && mode == ResponseMode::Invalid {
+            let (error_type, message) = ("InvalidFunctionResponseMode", "Invalid function response mode");
+            self.error(persistence, Status::BadRequest, error_type, message);
+        } else {
+            self.posted(persistence, finished, too_large, &end);
+        }
+        self.after_body(persistence, end)
+    }
+
+    async fn next(&mut self, head: &Head, persistence: Persistence) -> Result<Persistence, End> {
+        let (body, persistence) = self.body(head, false, persistence).await?;
+        if !body.end_is_whole() {
+            return self.after_body(persistence, body.end);
+        }
+        let wake = !self.buffer.is_empty();
+        match self.shared.next(self.generation, &self.wire, &mut self.out, persistence, wake) {
+            Next::Refused(refusal) => self.refuse(persistence, refusal),
+            Next::Send(event) => {
+                let held = std::mem::take(&mut self.out);
+                self.wire.send(Outgoing::new(held, event, persistence)).await?;
+            }
+            Next::Wait => self.wait_for_event().await?,
+        }
+        Ok(persistence)
+    }
+
+    /// Waits until the parked `/next` has been answered by whoever brought the event.
+    async fn wait_for_event(&mut self) -> Result<(), End> {
+        loop {
+            match self.wire.turn() {
+                Turn::Sent => return Ok(()),
+                Turn::Unsent(outgoing) => {
+                    self.wire.send(outgoing).await?;
+                    return Ok(());
+                }
+                Turn::Broken => return Err(End::Gone),
+                Turn::StillParked => {}
+            }
+            // A request behind the one that waits is read so far that its peer's leaving is seen, not further.
+            if self.buffer.len() >= READ_BUFFER_BYTES {
+                self.wire.woken().await;
+                continue;
+            }
+            self.buffer.reserve(READ_BUFFER_BYTES);
+            tokio::select! {
+                () = self.wire.woken() => {}
+                read = self.read.read_buf(&mut self.buffer) => match read {
+                    Ok(0) | Err(_) => {
+                        self.shared.unpark(&self.wire);
+                        return Err(End::Gone);
+                    }
+                    // Mostly the event is out already and this is the answer to it.
+                    Ok(_) => self.wire.wake_when_sent(),
+                },
+            }
+        }
+    }
+
+    /// Reads the next request's head; `None` when the peer closed between requests.
+    async fn head(&mut self) -> Result<Option<Head>, End> {
+        let mut large: Option<SemaphorePermit<'_>> = None;
+        loop {
+            if let Some(end) = head::end(&self.buffer, self.searched) {
+                if end > HEAD_BYTES_MAX {
+                    return Err(Malformed::HeadTooLarge.into());
+                }
+                let head = head::parse(&self.buffer[..end])?;
+                bytes::Buf::advance(&mut self.buffer, end);
+                self.searched = 0;
+                return Ok(Some(head));
+            }
+            self.searched = self.buffer.len();
+            if self.searched > HEAD_BYTES_MAX {
+                return Err(Malformed::HeadTooLarge.into());
+            }
+            if self.searched > SMALL_HEAD_BYTES_MAX && large.is_none() {
+                let permit = self.shared.large_heads.try_acquire().map_err(|_| Malformed::HeadTooLarge)?;
+                large = Some(permit);
+            }
+            if self.fill().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads the request's body; keeps it when `keep` and it is not too large. An error is returned only when nothing
+    /// can be told to the peer any more and nobody waits for the body.
+    async fn body(&mut self, head: &Head, keep: bool, persistence: Persistence) -> Result<(Body, Persistence), End> {
+        let nothing = |end| Body { bytes: Bytes::new(), trailers: Trailers::default(), size: 0, end };
+        if head.framing == Framing::Length(0) {
+            return Ok((nothing(BodyEnd::Whole), persistence));
+        }
+        if head.expect_continue && self.buffer.is_empty() {
+            if !keep {
+                // The peer waits before it sends the body; whether it then does cannot be known.
+                return Ok((nothing(BodyEnd::Whole), Persistence::Close));
+            }
+            self.out.extend_from_slice(reply::CONTINUE);
+        }
+        let body = self.read_body(head.framing, keep).await;
+        let persistence = if body.end_is_whole() { persistence } else { Persistence::Close };
+        Ok((body, persistence))
+    }
+
+    async fn read_body(&mut self, framing: Framing, keep: bool) -> Body {
+        let max = if keep { self.shared.max_response_bytes as u64 } else { 0 };
+        if let Framing::Length(length) = framing
+            && length <= max
+        {
+            return self.read_sized(usize::try_from(length).unwrap_or(usize::MAX)).await;
+        }
+        let trailer_bytes_max = if keep { TRAILER_BYTES_MAX } else { DISCARDED_TRAILER_BYTES_MAX };
+        let mut decoder = Decoder::new(framing, trailer_bytes_max);
+        let mut kept = BytesMut::new();
+        let mut size: u64 = 0;
+        let (end, trailers) = loop {
+            match decoder.step(&mut self.buffer) {
+                Ok(Step::Data(data)) => {
+                    size = size.saturating_add(data.len() as u64);
+                    if size <= max {
+                        kept.extend_from_slice(&data);
+                    } else {
+                        kept = BytesMut::new();
+                    }
+                    if size > DISCARDED_BODY_BYTES_MAX {
+                        break (BodyEnd::Endless, Trailers::default());
+                    }
+                }
+                Ok(Step::End(trailers)) => break (BodyEnd::Whole, trailers),
+                Ok(Step::More) => match self.fill().await {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => break (BodyEnd::Truncated, Trailers::default()),
+                },
+                Err(why) => break (BodyEnd::Malformed(why), Trailers::default()),
+            }
+        };
+        Body { bytes: kept.freeze(), trailers, size, end }
+    }
+
+    /// A body of known, allowed length: out of the buffer when it is there, else straight into its own memory.
+    async fn read_sized(&mut self, length: usize) -> Body {
+        let whole = |bytes| Body { bytes, trailers: Trailers::default(), size: length as u64, end: BodyEnd::Whole };
+        if self.buffer.len() >= length {
+            let bytes = self.buffer.split_to(length);
+            return whole(if length <= COPIED_BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() });
+        }
+        let mut body = BytesMut::with_capacity(length);
+        body.extend_from_slice(&self.buffer);
+        self.buffer.clear();
+        while body.len() < length {
+            let left = length - body.len();
+            let read = match self.flush().await {
+                Ok(()) => self.read.read_buf(&mut (&mut body).limit(left)).await,
+                Err(error) => Err(error),
+            };
+            if !matches!(read, Ok(1..)) {
+                let size = body.len() as u64;
+                return Body { bytes: body.freeze(), trailers: Trailers::default(), size, end: BodyEnd::Truncated };
+            }
+        }
+        whole(body.freeze())
+    }
+
+    /// The reply to a post whose body has been read.
+    fn posted(&mut self, persistence: Persistence, finished: Result<(), Refusal>, too_large: bool, end: &BodyEnd) {
+        match (finished, end) {
+            (Err(refusal), _) => self.refuse(persistence, refusal),
+            (Ok(()), _) if too_large => {
+                let message = format!("Exceeded maximum allowed payload size ({} bytes).", self.shared.max_response_bytes);
+                self.error(persistence, Status::ContentTooLarge, "RequestEntityTooLarge", &message);
+            }
+            (Ok(()), BodyEnd::Whole) => reply::accepted(&mut self.out, persistence),
+            (Ok(()), BodyEnd::Truncated | BodyEnd::Endless) => {
+                self.error(persistence, Status::BadRequest, "TruncatedHTTPRequest", "HTTP request detected as truncated");
+            }
+            // Said by the connection's end.
+            (Ok(()), BodyEnd::Malformed(_)) => {}
+        }
+    }
+
+    /// Goes on to the next request, or ends a connection whose place in the byte stream is lost.
+    fn after_body(&self, persistence: Persistence, end: BodyEnd) -> Result<Persistence, End> {
+        match end {
+            BodyEnd::Whole => Ok(persistence),
+            BodyEnd::Truncated | BodyEnd::Endless => Ok(Persistence::Close),
+            BodyEnd::Malformed(why) if self.out.is_empty() => Err(End::Malformed(why)),
+            BodyEnd::Malformed(_) => Ok(Persistence::Close),
+        }
+    }
+
+    fn refuse(&mut self, persistence: Persistence, refusal: Refusal) {
+        tracing::debug!(?refusal, "runtime API: call refused");
+        let (status, error_type) = match refusal {
+            Refusal::InvalidStateTransition { .. } => (Status::Forbidden, "InvalidStateTransition"),
+            Refusal::UnknownRequestId | Refusal::TooLate => (Status::BadRequest, "InvalidRequestID"),
+        };
+        self.error(persistence, status, error_type, &refusal.message());
+    }
+
+    fn refuse_malformed(&mut self, why: Malformed) {
+        let status = if why == Malformed::HeadTooLarge { Status::HeadTooLarge } else { Status::BadRequest };
+        self.error(Persistence::Close, status, "InvalidRequest", &why.to_string());
+    }
+
+    fn error(&mut self, persistence: Persistence, status: Status, error_type: &str, message: &str) {
+        reply::error(&mut self.out, persistence, status, error_type, message);
+    }
+
+    /// Writes what is ready, then reads more. 0 at the end of the stream.
+    async fn fill(&mut self) -> io::Result<usize> {
+        self.flush().await?;
+        if self.buffer.capacity() - self.buffer.len() < READ_BUFFER_BYTES / 2 {
+            self.buffer.reserve(READ_BUFFER_BYTES);
+        }
+        self.read.read_buf(&mut self.buffer).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.out.is_empty() {
+            self.wire.write_all(&self.out).await?;
+            self.out.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the last reply and waits a little for the peer to close: closing over unread bytes would reset the
+    /// connection and take the reply with it.
+    async fn linger(mut self) {
+        if self.flush().await.is_err() {
+            return;
+        }
+        let Self { mut read, wire, mut buffer, .. } = self;
+        let peer_closes = async move {
+            let mut left = LINGER_BYTES_MAX;
+            loop {
+                buffer.clear();
+                buffer.reserve(READ_BUFFER_BYTES);
+                match read.read_buf(&mut buffer).await {
+                    Ok(count @ 1..) if count < left => left -= count,
+                    _ => return,
+                }
+            }
+        };
+        // Dropping the writing side says that nothing more will come.
+        drop(wire);
+        let _ = tokio::time::timeout(LINGER, peer_closes).await;
+    }
+}
+
+impl Body {
+    const fn end_is_whole(&self) -> bool {
+        matches!(self.end, BodyEnd::Whole)
+    }
+}

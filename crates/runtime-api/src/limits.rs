@@ -1,0 +1,34 @@
+//! How much a runtime may make the server hold or wait. One environment's function is untrusted, so each of these
+//! bounds what it can cost everybody else.
+
+use std::time::Duration;
+
+/// Open connections of one environment. A runtime needs one or two, extensions one each.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
+/// Request line and headers. AWS's clients put up to 1 MiB into `Lambda-Runtime-Function-XRay-Error-Cause`.
+pub(crate) const HEAD_BYTES_MAX: usize = 1_048_576 + 16_384;
+/// A head larger than this needs one of the environment's [`LARGE_HEADS_MAX`] permits.
+pub(crate) const SMALL_HEAD_BYTES_MAX: usize = 65_536;
+/// Large heads that may be in the making at the same time, over all connections of an environment.
+pub(crate) const LARGE_HEADS_MAX: usize = 4;
+pub(crate) const HEADERS_MAX: usize = 100;
+/// Read buffer of a new connection.
+pub(crate) const READ_BUFFER_BYTES: usize = 8_192;
+/// Bodies up to this size are copied out of the read buffer, so that the buffer can be used again.
+pub(crate) const COPIED_BODY_BYTES_MAX: usize = 4_096;
+/// What is read and thrown away of a body that was refused or is too large, before the connection is closed instead.
+pub(crate) const DISCARDED_BODY_BYTES_MAX: u64 = 64 * 1_048_576;
+/// A chunk-size line with its extensions.
+pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 1_024;
+/// All trailers together: `Lambda-Runtime-Function-Error-Body` holds a whole error in base64.
+pub(crate) const TRAILER_BYTES_MAX: usize = HEAD_BYTES_MAX;
+/// The same for a body that is thrown away.
+pub(crate) const DISCARDED_TRAILER_BYTES_MAX: usize = SMALL_HEAD_BYTES_MAX;
+/// Ids of given-up invocations that are remembered to tell "too late" from "never heard of".
+pub(crate) const LATE_IDS_MAX: usize = 64;
+/// After a fatal reply: how long, and how many bytes, the client's remaining bytes are read before closing, so that a
+/// reset does not overtake the reply.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER_BYTES_MAX: usize = 1_048_576;
+/// Pause after a failed accept (for example: no descriptors left).
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(50);

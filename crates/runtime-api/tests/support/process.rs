@@ -1,0 +1,137 @@
+//! A real runtime process outside any sandbox, against a Runtime API in this process.
+#![allow(dead_code, reason = "each test file uses a part of this")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hearth_runtime_api::{FunctionError, Invocation, RuntimeAnswer};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::{PATIENCE, Server, invocation, serve};
+
+pub(crate) const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+const MAX_RESPONSE_BYTES: usize = 6_291_556;
+
+/// The checkout this test was built from.
+pub(crate) fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("checkout")
+}
+
+/// A program on the PATH that answers `--version` with `prefix`.
+pub(crate) fn program(candidates: &[&str], prefix: &str) -> Option<PathBuf> {
+    candidates.iter().map(PathBuf::from).find(|candidate| {
+        let output = std::process::Command::new(candidate).arg("--version").output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with(prefix))
+    })
+}
+
+pub(crate) struct RuntimeProcess {
+    pub(crate) server: Server,
+    child: Child,
+    output: PathBuf,
+    /// Kept for its files.
+    folder: TempDir,
+}
+
+impl RuntimeProcess {
+    /// Starts `command` with the function's `files` as its code. The environment is exactly what a sandbox gives.
+    pub(crate) async fn start(command: &[PathBuf], files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+        let server = serve(MAX_RESPONSE_BYTES).await;
+        let folder = tempfile::tempdir().expect("folder");
+        let task = folder.path().join("task");
+        std::fs::create_dir(&task).expect("task");
+        for (name, text) in files {
+            let path = task.join(name);
+            std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+            std::fs::write(path, text).expect("file");
+        }
+        let output = folder.path().join("output");
+        let log = File::create(&output).expect("output");
+        let child = Command::new(&command[0])
+            .args(&command[1..])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("AWS_LAMBDA_FUNCTION_NAME", "echo")])
+            .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")])
+            .envs([("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/echo"), ("AWS_LAMBDA_LOG_STREAM_NAME", "stream")])
+            .env("LAMBDA_TASK_ROOT", &task)
+            .env("AWS_LAMBDA_RUNTIME_API", server.address.to_string())
+            .envs(variables.iter().copied())
+            .current_dir(&task)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("stdout"))
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("spawn");
+        Self { server, child, output, folder }
+    }
+
+    pub(crate) fn task_root(&self) -> PathBuf {
+        self.folder.path().join("task")
+    }
+
+    /// Everything the process has written so far, its folder's name replaced by `/var/task`.
+    pub(crate) fn output(&self) -> String {
+        let text = std::fs::read(&self.output).expect("output");
+        self.portable(&String::from_utf8_lossy(&text))
+    }
+
+    pub(crate) fn portable(&self, text: &str) -> String {
+        text.replace(self.task_root().to_str().expect("path"), "/var/task")
+    }
+
+    pub(crate) async fn ready(&self) -> Result<(), FunctionError> {
+        let ready = tokio::time::timeout(PATIENCE, self.server.api.ready()).await;
+        ready.unwrap_or_else(|_| panic!("not ready: {}", self.output()))
+    }
+
+    pub(crate) async fn invoke(&self, event: &str) -> RuntimeAnswer {
+        self.invoke_with(invocation(REQUEST_ID, Bytes::copy_from_slice(event.as_bytes()))).await
+    }
+
+    pub(crate) async fn invoke_with(&self, invocation: Invocation) -> RuntimeAnswer {
+        let answer = tokio::time::timeout(PATIENCE, self.server.api.invoke(invocation)).await;
+        answer.unwrap_or_else(|_| panic!("no answer: {}", self.output()))
+    }
+
+    /// The text of a successful answer.
+    pub(crate) async fn respond(&self, event: &str) -> String {
+        match self.invoke(event).await {
+            RuntimeAnswer::Response { body } => self.portable(&String::from_utf8_lossy(&body)),
+            other => panic!("{other:?}: {}", self.output()),
+        }
+    }
+
+    /// The JSON of a failed answer.
+    pub(crate) async fn fail(&self, event: &str) -> Value {
+        match self.invoke(event).await {
+            RuntimeAnswer::Error(error) => self.json(&error.body),
+            other => panic!("{other:?}: {}", self.output()),
+        }
+    }
+
+    pub(crate) fn json(&self, body: &[u8]) -> Value {
+        serde_json::from_str(&self.portable(&String::from_utf8_lossy(body))).expect("JSON")
+    }
+
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
+        let exit = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        exit.unwrap_or_else(|_| panic!("still running: {}", self.output())).expect("wait")
+    }
+
+    /// Waits a moment for output that is written after the answer.
+    pub(crate) async fn output_with(&self, text: &str) -> String {
+        for _ in 0..100 {
+            if self.output().contains(text) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.output()
+    }
+}

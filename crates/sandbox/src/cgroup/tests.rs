@@ -1,0 +1,275 @@
+//! Layouts this machine does not have, on directories that look like their cgroup file systems. What the kernel does
+//! there (refusing, killing, freezing) is tested on real ones in `tests/cgroup.rs`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hearth_types::Mebibytes;
+use tempfile::TempDir;
+
+use super::{CgroupError, CgroupLimits, CgroupRoot, Controller, Dialect, Layout, MemoryUse, cpu_quota_us, v1, v2};
+
+const LIMITS: CgroupLimits = CgroupLimits { memory: Mebibytes(128), processes_max: 1_024 };
+
+/// A machine: `proc/self/{cgroup,mountinfo}` and a cgroup file system, as plain files.
+struct Machine(TempDir);
+
+impl Machine {
+    /// Mounts the whole of a hierarchy at each `(directory, type, options)`.
+    fn new(cgroup: &str, mounts: &[(&str, &str, &str)]) -> Self {
+        let machine = Self(TempDir::new().expect("temporary directory"));
+        machine.put("proc/self/cgroup", cgroup);
+        let line = |(at, kind, options): &(&str, &str, &str)| {
+            let at = machine.path(at);
+            fs::create_dir_all(&at).expect("mount point");
+            format!("30 29 0:27 / {} rw - {kind} {kind} {options}\n", at.display())
+        };
+        machine.put("proc/self/mountinfo", &mounts.iter().map(line).collect::<String>());
+        machine
+    }
+
+    /// Pure v2, with this process in `own`.
+    fn v2(own: &str) -> Self {
+        let machine = Self::new(&format!("0::/{own}\n"), &[("fs", "cgroup2", "rw")]);
+        machine.put("fs/cgroup.controllers", "cpuset cpu io memory pids\n");
+        machine
+    }
+
+    /// A v2 group with controllers and processes.
+    fn group(&self, at: &str, controllers: &str, processes: &str) {
+        self.put(&format!("fs/{at}/cgroup.type"), "domain\n");
+        self.put(&format!("fs/{at}/cgroup.controllers"), controllers);
+        self.put(&format!("fs/{at}/cgroup.procs"), processes);
+    }
+
+    fn path(&self, at: &str) -> PathBuf {
+        self.0.path().join(at)
+    }
+
+    fn put(&self, at: &str, text: &str) {
+        let path = self.path(at);
+        fs::create_dir_all(path.parent().expect("below")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+
+    fn get(&self, at: &str) -> String {
+        fs::read_to_string(self.path(at)).unwrap_or_else(|error| panic!("{at}: {error}"))
+    }
+
+    fn detect(&self) -> Result<CgroupRoot, CgroupError> {
+        CgroupRoot::detect_at(&self.path("proc"), "one")
+    }
+}
+
+#[test]
+fn in_v2_a_session_full_of_processes_leaves_the_groups_to_the_slice_above_it() {
+    let machine = Machine::v2("user.slice/session.scope");
+    machine.group("user.slice", "cpu memory pids\n", "");
+    machine.group("user.slice/session.scope", "cpu memory pids\n", "1\n2\n");
+    machine.put("fs/user.slice/hearth-one/memory.swap.max", "max\n");
+    machine.put("fs/user.slice/hearth-one/cgroup.freeze", "0\n");
+    let root = machine.detect().expect("detected");
+    assert_eq!(root.layout(), Layout::V2);
+    assert_eq!(root.missing(), []);
+    for group in ["user.slice", "user.slice/hearth-one"] {
+        assert_eq!(machine.get(&format!("fs/{group}/cgroup.subtree_control")), "+memory +cpu +pids", "{group}");
+    }
+
+    let group = root.create(7, &LIMITS).expect("created");
+    let file = |name: &str| machine.get(&format!("fs/user.slice/hearth-one/7/{name}"));
+    assert_eq!(file("memory.max"), "134217728");
+    assert_eq!(file("memory.swap.max"), "0");
+    assert_eq!(file("pids.max"), "1024");
+    group.set_cpu(Mebibytes(1_769)).expect("set");
+    assert_eq!(file("cpu.max"), "20000 20000");
+    group.set_cpu_unlimited().expect("set");
+    assert_eq!(file("cpu.max"), "max 20000");
+    group.attach(4_711).expect("attached");
+    assert_eq!(file("cgroup.procs"), "4711");
+    group.freeze().expect("frozen");
+    assert_eq!(file("cgroup.freeze"), "1");
+    group.thaw().expect("thawed");
+    assert_eq!(file("cgroup.freeze"), "0");
+}
+
+#[test]
+fn in_v2_a_service_alone_in_its_group_moves_into_a_leaf_and_finds_itself_again() {
+    let own = std::process::id().to_string();
+    let machine = Machine::v2("hearth.service");
+    machine.group("hearth.service", "cpu memory pids\n", &own);
+    machine.detect().expect("detected");
+    assert_eq!(machine.get("fs/hearth.service/hearth-one-server/cgroup.procs"), own);
+    assert!(machine.path("fs/hearth.service/hearth-one").is_dir());
+
+    // What the kernel would have done, and then a second process of the same instance.
+    machine.group("hearth.service", "cpu memory pids\n", "");
+    machine.group("hearth.service/hearth-one-server", "cpu memory pids\n", &own);
+    machine.put("proc/self/cgroup", "0::/hearth.service/hearth-one-server\n");
+    machine.detect().expect("detected");
+    assert!(!machine.path("fs/hearth.service/hearth-one-server/hearth-one").exists());
+}
+
+#[test]
+fn in_v2_a_container_moves_what_it_sees_into_a_leaf() {
+    let machine = Machine::v2("");
+    machine.group("", "cpu memory pids\n", "1\n");
+    machine.detect().expect("detected");
+    assert_eq!(machine.get("fs/hearth-one-server/cgroup.procs"), "1");
+    assert_eq!(machine.get("fs/cgroup.subtree_control"), "+memory +cpu +pids");
+}
+
+#[test]
+fn in_v2_the_real_root_may_keep_its_processes() {
+    let machine = Machine::v2("");
+    machine.put("fs/cgroup.procs", "1\n2\n3\n");
+    machine.detect().expect("detected");
+    assert!(machine.path("fs/hearth-one").is_dir());
+    assert!(!machine.path("fs/hearth-one-server").exists());
+}
+
+#[test]
+fn a_limit_that_nobody_delegated_is_refused_with_what_to_do() {
+    let machine = Machine::v2("user/scope");
+    machine.put("fs/cgroup.controllers", "memory pids\n");
+    machine.group("user", "memory pids\n", "");
+    machine.group("user/scope", "memory pids\n", "1\n");
+    let root = machine.detect().expect("detected");
+    assert!(root.missing().contains(&Controller::Cpu));
+    let error = root.create(1, &LIMITS).expect_err("cannot be enforced");
+    assert!(matches!(error, CgroupError::Unavailable { controller: Controller::Cpu }));
+    assert!(error.to_string().contains("the cpu cgroup controller is not available here; run as root"), "{error}");
+    assert!(!machine.path("fs/user/hearth-one/1").exists(), "nothing is left behind");
+}
+
+fn v1_machine() -> Machine {
+    let machine = Machine::new(
+        "4:memory:/jobs\n3:pids:/\n2:cpu,cpuacct:/\n1:freezer:/\n",
+        &[
+            ("fs/memory", "cgroup", "rw,memory"),
+            ("fs/pids", "cgroup", "rw,pids"),
+            ("fs/cpu", "cgroup", "rw,cpu,cpuacct"),
+            ("fs/freezer", "cgroup", "rw,freezer"),
+        ],
+    );
+    machine.put("fs/memory/jobs/hearth-one/memory.use_hierarchy", "0\n");
+    machine
+}
+
+#[test]
+fn in_v1_every_controller_is_written_in_its_own_tree() {
+    let machine = v1_machine();
+    machine.put("fs/memory/jobs/hearth-one/memory.memsw.limit_in_bytes", "9223372036854771712\n");
+    let root = machine.detect().expect("detected");
+    assert_eq!(root.layout(), Layout::V1);
+    assert_eq!(root.missing(), []);
+    assert_eq!(machine.get("fs/memory/jobs/hearth-one/memory.use_hierarchy"), "1");
+    let group = root.create(7, &LIMITS).expect("created");
+    assert_eq!(machine.get("fs/memory/jobs/hearth-one/7/memory.limit_in_bytes"), "134217728");
+    assert_eq!(machine.get("fs/memory/jobs/hearth-one/7/memory.memsw.limit_in_bytes"), "134217728");
+    assert_eq!(machine.get("fs/pids/hearth-one/7/pids.max"), "1024");
+    group.set_cpu(Mebibytes(128)).expect("set");
+    assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_period_us"), "20000");
+    assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_quota_us"), "1447");
+    group.set_cpu_unlimited().expect("set");
+    assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_quota_us"), "-1");
+    group.freeze().expect("frozen");
+    assert_eq!(machine.get("fs/freezer/hearth-one/7/freezer.state"), "FROZEN");
+    group.attach(4_711).expect("attached");
+    for tree in ["memory/jobs", "pids", "cpu", "freezer"] {
+        assert_eq!(machine.get(&format!("fs/{tree}/hearth-one/7/cgroup.procs")), "4711");
+    }
+}
+
+#[test]
+fn without_swap_accounting_v1_avoids_swap_as_far_as_it_can() {
+    let machine = v1_machine();
+    machine.detect().expect("detected").create(7, &LIMITS).expect("created");
+    assert_eq!(machine.get("fs/memory/jobs/hearth-one/7/memory.swappiness"), "0");
+}
+
+#[test]
+fn without_any_freezer_freezing_is_refused_and_the_rest_works() {
+    let machine = v1_machine();
+    machine.put("proc/self/cgroup", "4:memory:/jobs\n3:pids:/\n2:cpu,cpuacct:/\n");
+    let root = machine.detect().expect("detected");
+    assert_eq!(root.missing(), [Controller::Freezer]);
+    let group = root.create(7, &LIMITS).expect("created");
+    assert!(matches!(group.freeze(), Err(CgroupError::Unavailable { controller: Controller::Freezer })));
+}
+
+#[test]
+fn memory_is_read_in_both_dialects() {
+    let machine = v1_machine();
+    let dir = machine.path("group");
+    machine.put("group/memory.stat", "cache 1\nrss 2\ntotal_cache 900\ntotal_rss 100\ntotal_shmem 50\n");
+    machine.put("group/memory.kmem.usage_in_bytes", "30\n");
+    machine.put("group/memory.max_usage_in_bytes", "2000\n");
+    machine.put("group/memory.failcnt", "0\n");
+    machine.put("group/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    let used = v1::memory_use(&dir).expect("readable");
+    assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 30, 2_000));
+    assert_eq!(used.anonymous_max(), 1_120);
+    assert_eq!(v1::oom_kills(&dir).expect("readable"), 3);
+
+    let dir = machine.path("unified");
+    machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel_stack 10\npagetables 20\nslab 5\nshmem 50\n");
+    machine.put("unified/memory.peak", "2000\n");
+    machine.put("unified/memory.events", "low 0\nhigh 0\nmax 0\noom 4\noom_kill 3\n");
+    machine.put("unified/memory.max", "max\n");
+    let used = v2::memory_use(&dir).expect("readable");
+    assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 35, 2_000));
+    assert_eq!(v2::oom_kills(&dir).expect("readable"), 3);
+    assert_eq!(v2::memory_limit(&dir).expect("readable"), u64::MAX);
+    machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel 77\nkernel_stack 10\nshmem 50\n");
+    assert_eq!(v2::memory_use(&dir).expect("readable").kernel, 77, "the kernel's own sum, where there is one");
+}
+
+#[test]
+fn a_file_that_lacks_a_line_is_an_error_that_names_both() {
+    let machine = v1_machine();
+    machine.put("group/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+    let error = v1::oom_kills(&machine.path("group")).expect_err("too old a kernel").to_string();
+    assert!(error.contains("memory.oom_control") && error.contains("oom_kill"), "{error}");
+}
+
+#[test]
+fn an_instance_name_cannot_leave_its_place() {
+    for name in ["", "..", "a/b", "a b", "ä", &"x".repeat(41)] {
+        assert!(matches!(CgroupRoot::detect(name), Err(CgroupError::Instance(_))), "{name:?}");
+    }
+}
+
+#[test]
+fn a_second_process_finds_the_same_directories() {
+    let machine = v1_machine();
+    let [first, second] = [machine.detect(), machine.detect()].map(|root| root.expect("detected").group(9));
+    let [first, second] = [first, second].map(|group| group.expect("complete"));
+    assert_eq!(first.dirs, second.dirs);
+    assert_eq!(first.memory.dialect, Dialect::V1);
+    assert!(first.dirs.iter().all(|dir| dir.ends_with(Path::new("hearth-one/9"))));
+}
+
+#[test]
+fn processor_time_is_proportional_to_memory_with_one_vcpu_at_1769() {
+    for (memory, quota_us) in [(128, 1_447), (1_769, 20_000), (3_538, 40_000), (10_240, 115_771), (1, 1_000)] {
+        assert_eq!(cpu_quota_us(Mebibytes(memory)), quota_us, "{memory} MiB");
+    }
+}
+
+#[test]
+fn page_cache_is_not_memory_used() {
+    let used = MemoryUse { anonymous: 10, file: 500, kernel: 5, total_max: 515, limit_hits: 0 };
+    assert_eq!(used.anonymous_max(), 10);
+}
+
+#[test]
+fn a_peak_between_two_samples_is_seen_in_the_total() {
+    let used = MemoryUse { anonymous: 10, file: 50, kernel: 5, total_max: 155, limit_hits: 0 };
+    assert_eq!(used.anonymous_max(), 100);
+}
+
+#[test]
+fn after_reclaim_the_total_proves_nothing() {
+    let used = MemoryUse { anonymous: 10, file: 0, kernel: 5, total_max: 128, limit_hits: 3 };
+    assert_eq!(used.anonymous_max(), 10);
+}

@@ -1,0 +1,157 @@
+//! The contract every backend keeps: what an execution environment is made from, what can be asked of it, and how an
+//! invocation or an init can end. Data types and two traits; no I/O. `tests/conformance.rs` says what each promise means.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+pub use hearth_runtime_api::{FunctionError, Invocation};
+use hearth_types::Mebibytes;
+
+/// The id of one execution environment; never reused within one life of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvironmentId(pub u64);
+
+impl fmt::Display for EnvironmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What an environment is made from. `Debug` leaves the variables out: they hold secrets.
+#[derive(Clone)]
+pub struct EnvironmentSpec {
+    pub runtime: RuntimeId,
+    pub architecture: Architecture,
+    pub code: CodeDigest,
+    /// In the order they are laid over each other: the last one wins.
+    pub layers: Vec<CodeDigest>,
+    pub memory: Mebibytes,
+    /// Size of `/tmp`.
+    pub ephemeral_storage: Mebibytes,
+    pub handler: String,
+    /// The function's own variables and those of the platform that need knowledge of the function (region, name,
+    /// credentials). The backend adds those of the process itself, see [`crate::variables`].
+    pub variables: Vec<(String, String)>,
+}
+
+impl fmt::Debug for EnvironmentSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvironmentSpec")
+            .field("runtime", &self.runtime)
+            .field("architecture", &self.architecture)
+            .field("code", &self.code)
+            .field("layers", &self.layers)
+            .field("memory", &self.memory)
+            .field("ephemeral_storage", &self.ephemeral_storage)
+            .field("handler", &self.handler)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes what a function writes to stdout and stderr, in order. Called from the path of an invocation: never blocks.
+pub trait OutputSink: Send + Sync + 'static {
+    fn output(&self, bytes: &[u8]);
+}
+
+/// What this machine or backend cannot run; one clear sentence that says what is missing and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsupported(pub String);
+
+/// The platform failed, not the function.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SandboxError {
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    #[error("no execution environment could be made: {0}")]
+    Create(String),
+    #[error("the execution environment is gone")]
+    Gone,
+    #[error("the backend is shut down")]
+    ShutDown,
+}
+
+/// Why the runtime process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCause {
+    /// Exit status.
+    Exited(i32),
+    /// Signal number.
+    Signaled(i32),
+    /// Killed because the environment reached its memory limit.
+    OutOfMemory,
+}
+
+/// Why an environment did not get ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InitFailure {
+    /// The runtime posted to `/init/error`.
+    Reported(FunctionError),
+    Exited(ExitCause),
+    /// The runtime process could not be started. `error_type` is Lambda's, such as `Runtime.InvalidEntrypoint`.
+    Launch { error_type: &'static str, message: String },
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvocationOutcome {
+    Response { body: Bytes },
+    Error(FunctionError),
+    /// The response is larger than Lambda allows; `size` in bytes as far as it was counted.
+    TooLarge { size: usize },
+    /// The connection ended in the middle of the response.
+    Truncated,
+    /// The runtime process ended without an answer. The environment needs a [`Environment::reset`].
+    Exited(ExitCause),
+}
+
+/// Makes execution environments.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+
+    /// # Errors
+    /// [`Unsupported`] when no environment of this kind can be made here.
+    fn check(&self, spec: &EnvironmentSpec) -> Result<(), Unsupported>;
+
+    /// Makes the environment and starts its runtime process; does not wait for the init phase.
+    ///
+    /// # Errors
+    /// [`SandboxError`]; nothing is left behind then. What the function does wrong is never one of them.
+    async fn create(&self, spec: EnvironmentSpec, output: Arc<dyn OutputSink>) -> Result<Arc<dyn Environment>, SandboxError>;
+
+    /// Ends every environment and waits until nothing of them is left.
+    async fn shutdown(&self);
+}
+
+/// One execution environment, running one function version for its whole life.
+#[async_trait]
+pub trait Environment: Send + Sync + 'static {
+    fn id(&self) -> EnvironmentId;
+
+    /// Resolves when the runtime has asked for its first event. The CPU limit holds from here on: init runs at full
+    /// speed.
+    ///
+    /// # Errors
+    /// [`InitFailure`]; the environment needs a [`reset`](Self::reset) or [`destroy`](Self::destroy) then.
+    async fn ready(&self) -> Result<(), InitFailure>;
+
+    /// One at a time. Resolves after all output written before the answer has reached the [`OutputSink`].
+    /// When the future is dropped the answer is lost and the environment needs a [`reset`](Self::reset).
+    async fn invoke(&self, invocation: Invocation) -> InvocationOutcome;
+
+    /// After a time-out or a crash: ends every process of the function and starts the runtime again; `/tmp` stays.
+    ///
+    /// # Errors
+    /// [`SandboxError::Gone`] when the environment itself has ended.
+    async fn reset(&self) -> Result<(), SandboxError>;
+
+    /// Ends the environment and everything in it; returns when its processes are gone. Idempotent.
+    async fn destroy(&self);
+
+    /// The most memory the environment has used so far.
+    fn memory_used_max(&self) -> Mebibytes;
+}

@@ -1,0 +1,276 @@
+//! Code packages on disk: every uploaded zip is unpacked once, into a directory named by its digest, and mounted
+//! read-only into each environment that runs it. What lives here: the store of those trees. What is inside a tree is
+//! never looked at again.
+//!
+//! ```text
+//! <dir>/<64 hex digits>/     a complete tree
+//! <dir>/empty/               the tree of a function without layers
+//! <dir>/.<anything>/         being made or being deleted; removed at start
+//! ```
+//!
+//! A tree appears by one rename after its content is on disk, and disappears by one rename before it is deleted: it is
+//! there as a whole or not at all, whenever the machine stops.
+
+mod plan;
+mod unpack;
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hearth_ports::{CodeDigest, CodePackages, InstalledPackage, PackageError};
+use hearth_types::RequestContext;
+use hearth_types::limits::UNZIPPED_BYTES_MAX;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use unpack::unpack;
+
+/// Archives unpacked at the same time: each fills a core and the disk.
+const UNPACKED_AT_ONCE_MAX: usize = 4;
+const EMPTY: &str = "empty";
+
+/// The trees below one directory. One process at a time owns a directory.
+#[derive(Clone, Debug)]
+pub struct TreeStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    /// Makes the names of temporary directories unique.
+    sequence: AtomicU64,
+    trees: Mutex<HashMap<CodeDigest, Tree>>,
+    unpacking: Arc<Semaphore>,
+}
+
+/// What is known about a tree in this life of the process.
+#[derive(Debug, Default)]
+struct Tree {
+    /// Held while the tree is made or deleted. Holds the unpacked bytes once known.
+    gate: Arc<tokio::sync::Mutex<Option<u64>>>,
+    holds: usize,
+}
+
+/// Keeps a tree from being deleted for as long as an environment uses it.
+#[derive(Debug)]
+pub struct TreeHold {
+    inner: Arc<Inner>,
+    digest: CodeDigest,
+}
+
+impl TreeStore {
+    /// Opens or makes the directory and removes what a crash left half-done.
+    ///
+    /// # Errors
+    /// I/O errors of the directory.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        // Customers' code: for nobody else on this machine. Sandboxes get at it by mounts, not by path.
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        let empty = dir.join(EMPTY);
+        DirBuilder::new().recursive(true).create(&empty)?;
+        fs::set_permissions(&empty, fs::Permissions::from_mode(0o755))?;
+        let inner = Inner {
+            dir: dir.to_owned(),
+            sequence: AtomicU64::new(0),
+            trees: Mutex::new(HashMap::new()),
+            unpacking: Arc::new(Semaphore::new(UNPACKED_AT_ONCE_MAX)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Where the tree of a package is, once installed.
+    #[must_use]
+    pub fn path(&self, digest: &CodeDigest) -> PathBuf {
+        self.inner.path(digest)
+    }
+
+    /// A tree with nothing in it.
+    #[must_use]
+    pub fn empty(&self) -> PathBuf {
+        self.inner.dir.join(EMPTY)
+    }
+
+    /// Reserves a tree for an environment; `None` when it is not installed.
+    #[must_use]
+    pub fn hold(&self, digest: &CodeDigest) -> Option<TreeHold> {
+        let mut trees = self.inner.trees.lock();
+        if !self.inner.path(digest).is_dir() {
+            return None;
+        }
+        trees.entry(*digest).or_default().holds += 1;
+        Some(TreeHold { inner: Arc::clone(&self.inner), digest: *digest })
+    }
+}
+
+impl TreeHold {
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.inner.path(&self.digest)
+    }
+}
+
+impl Drop for TreeHold {
+    fn drop(&mut self) {
+        if let Some(tree) = self.inner.trees.lock().get_mut(&self.digest) {
+            tree.holds = tree.holds.saturating_sub(1);
+        }
+    }
+}
+
+#[async_trait]
+impl CodePackages for TreeStore {
+    async fn install(
+        &self,
+        _: &RequestContext,
+        digest: CodeDigest,
+        zip: Bytes,
+    ) -> Result<InstalledPackage, PackageError> {
+        let gate = Arc::clone(&self.inner.trees.lock().entry(digest).or_default().gate);
+        let mut known = gate.lock_owned().await;
+        let permit = Arc::clone(&self.inner.unpacking).acquire_owned().await.map_err(internal)?;
+        let inner = Arc::clone(&self.inner);
+        // Gate and permit go along: a caller that goes away does not let a second one start meanwhile.
+        let work = move || {
+            let _permit = permit;
+            let unpacked_bytes = inner.install(&digest, &zip, *known)?;
+            *known = Some(unpacked_bytes);
+            Ok(InstalledPackage { digest, unpacked_bytes })
+        };
+        tokio::task::spawn_blocking(work).await.map_err(internal)?
+    }
+
+    async fn retain(&self, keep: &[CodeDigest]) {
+        let inner = Arc::clone(&self.inner);
+        let keep = keep.to_vec();
+        let work = move || inner.retain(&keep);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "unused code trees could not be deleted; the next start tries again")
+            }
+            Err(error) => tracing::error!(%error, "deleting unused code trees ended early"),
+        }
+    }
+}
+
+impl Inner {
+    fn path(&self, digest: &CodeDigest) -> PathBuf {
+        self.dir.join(digest.hex())
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.dir.join(format!(".{}", self.sequence.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn install(&self, digest: &CodeDigest, zip: &[u8], known: Option<u64>) -> Result<u64, PackageError> {
+        if Sha256::digest(zip)[..] != digest.0 {
+            return Err(PackageError::Internal(format!("the bytes of code package {digest:?} have another digest")));
+        }
+        let path = self.path(digest);
+        if path.is_dir() {
+            return known.map_or_else(|| tree_bytes(&path), Ok).map_err(internal);
+        }
+        let tree = TemporaryTree::create(self.temporary()).map_err(internal)?;
+        let unpacked_bytes = unpack(zip, &tree.path, UNZIPPED_BYTES_MAX).map_err(|error| {
+            tracing::info!(?digest, %error, "code package refused");
+            PackageError::from(error)
+        })?;
+        tree.publish(&path).map_err(internal)?;
+        Ok(unpacked_bytes)
+    }
+
+    fn retain(&self, keep: &[CodeDigest]) -> io::Result<()> {
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let Some(digest) = name.to_str().and_then(parse_digest) else { continue };
+            if !keep.contains(&digest)
+                && let Some(deleted) = self.withdraw(&digest)?
+            {
+                fs::remove_dir_all(deleted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a tree out of sight, unless it is used or just being installed.
+    fn withdraw(&self, digest: &CodeDigest) -> io::Result<Option<PathBuf>> {
+        let mut trees = self.trees.lock();
+        // Whoever installs has a second reference to the gate, from before the lock until the tree is there.
+        if trees.get(digest).is_some_and(|tree| tree.holds > 0 || Arc::strong_count(&tree.gate) > 1) {
+            return Ok(None);
+        }
+        let deleted = self.temporary();
+        fs::rename(self.path(digest), &deleted)?;
+        trees.remove(digest);
+        Ok(Some(deleted))
+    }
+}
+
+/// A directory that vanishes unless it is published.
+struct TemporaryTree {
+    path: PathBuf,
+}
+
+impl TemporaryTree {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path })
+    }
+
+    fn publish(self, path: &Path) -> io::Result<()> {
+        // One call for all files of the tree, however many.
+        rustix::fs::syncfs(File::open(&self.path)?)?;
+        fs::rename(&self.path, path)?;
+        match path.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for TemporaryTree {
+    fn drop(&mut self) {
+        match fs::remove_dir_all(&self.path) {
+            Ok(()) => {}
+            // Published.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(path = %self.path.display(), %error, "left behind until the next start"),
+        }
+    }
+}
+
+/// The bytes of all files of a tree that an earlier life installed.
+fn tree_bytes(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { tree_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
+
+fn parse_digest(name: &str) -> Option<CodeDigest> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(name, &mut digest).ok()?;
+    Some(CodeDigest(digest))
+}
+
+fn internal(error: impl std::fmt::Display) -> PackageError {
+    PackageError::Internal(format!("cannot install a code package: {error}"))
+}

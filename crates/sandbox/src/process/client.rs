@@ -1,0 +1,174 @@
+//! The server's end of the spawner's socket: requests out, replies sorted to whoever waits for them.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustix::net::Shutdown;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{oneshot, watch};
+
+use super::ProcessError;
+use crate::environment::SandboxError;
+use crate::protocol::{Boot, CreateSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
+use crate::runtimes::Root;
+use crate::seqpacket::{self, Received};
+use crate::spawner::PROGRAM_NAME;
+
+pub(super) struct SpawnerClient {
+    socket: AsyncFd<OwnedFd>,
+    slots: Mutex<Slots>,
+    child: Mutex<Option<Child>>,
+}
+
+#[derive(Default)]
+struct Slots {
+    /// The spawner has ended; nothing will be answered any more.
+    closed: bool,
+    waiting: HashMap<u64, Waiting>,
+}
+
+/// A slot from its request to its end.
+struct Waiting {
+    created: Option<oneshot::Sender<Result<[OwnedFd; 2], SandboxError>>>,
+    /// Becomes true.
+    ended: watch::Sender<bool>,
+}
+
+/// A slot the spawner has started. It ends by itself when `control` is closed.
+pub(super) struct NewSlot {
+    pub(super) control: OwnedFd,
+    pub(super) output: OwnedFd,
+    /// Turns true when nothing of the slot is left.
+    pub(super) ended: watch::Receiver<bool>,
+}
+
+impl SpawnerClient {
+    /// Starts the spawner and waits for its first word.
+    pub(super) async fn start(program: Option<PathBuf>, boot: &Boot) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
+        let (ours, theirs) = seqpacket::pair()?;
+        let child = Command::new(program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
+            .arg0(PROGRAM_NAME)
+            // Its memory becomes hearth-init's: nothing of our environment belongs there.
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()?;
+        seqpacket::send(ours.as_fd(), boot, &[])?;
+        rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from)?;
+        let client = Arc::new(Self {
+            socket: AsyncFd::with_interest(ours, Interest::READABLE | Interest::WRITABLE)?,
+            slots: Mutex::default(),
+            child: Mutex::new(Some(child)),
+        });
+        let roots = match client.receive().await? {
+            Some(Received { message: Reply::Ready { roots }, .. }) => roots,
+            Some(Received { message: Reply::BootFailed { message }, .. }) => return Err(ProcessError::Boot(message)),
+            other => return Err(ProcessError::Boot(format!("it ended or said something else than Ready: {other:?}"))),
+        };
+        tokio::spawn(Arc::clone(&client).read());
+        Ok((client, roots))
+    }
+
+    async fn receive(&self) -> io::Result<Option<Received<Reply>>> {
+        let mut buffer = [0; SPAWNER_MESSAGE_BYTES_MAX];
+        self.socket.async_io(Interest::READABLE, |socket| seqpacket::receive(socket.as_fd(), &mut buffer)).await
+    }
+
+    /// Sorts replies until there are no more.
+    async fn read(self: Arc<Self>) {
+        loop {
+            match self.receive().await {
+                Ok(Some(received)) => self.sort(received),
+                Ok(None) => break,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::error!(%error, "the spawner said something that cannot be understood");
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the spawner cannot be heard any more");
+                    break;
+                }
+            }
+        }
+        let mut slots = self.slots.lock();
+        slots.closed = true;
+        for (_, waiting) in slots.waiting.drain() {
+            waiting.ended.send_replace(true);
+        }
+    }
+
+    fn sort(&self, Received { message, descriptors }: Received<Reply>) {
+        let mut slots = self.slots.lock();
+        match message {
+            Reply::Created { slot } => {
+                let made = seqpacket::exactly(descriptors).map_err(|error| SandboxError::Create(error.to_string()));
+                if let Some(created) = slots.waiting.get_mut(&slot).and_then(|waiting| waiting.created.take()) {
+                    // When nobody waits any more the descriptors are closed, and the slot ends.
+                    let _ = created.send(made);
+                }
+            }
+            Reply::NotCreated { slot, message } => {
+                if let Some(Waiting { created: Some(created), .. }) = slots.waiting.remove(&slot) {
+                    let _ = created.send(Err(SandboxError::Create(message)));
+                }
+            }
+            Reply::Ended { slot } => {
+                if let Some(waiting) = slots.waiting.remove(&slot) {
+                    waiting.ended.send_replace(true);
+                }
+            }
+            Reply::Trouble { message } => tracing::warn!(message, "spawner"),
+            Reply::Ready { .. } | Reply::BootFailed { .. } => tracing::error!("the spawner started twice"),
+        }
+    }
+
+    async fn send(&self, request: &Request) -> io::Result<()> {
+        self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), request, &[])).await
+    }
+
+    pub(super) async fn create(&self, request: CreateSlot) -> Result<NewSlot, SandboxError> {
+        let slot = request.slot;
+        let (created, answer) = oneshot::channel();
+        let (ended, end) = watch::channel(false);
+        {
+            let mut slots = self.slots.lock();
+            if slots.closed {
+                return Err(SandboxError::ShutDown);
+            }
+            slots.waiting.insert(slot, Waiting { created: Some(created), ended });
+        }
+        if let Err(error) = self.send(&Request::Create(request)).await {
+            self.slots.lock().waiting.remove(&slot);
+            return Err(SandboxError::Create(format!("the spawner does not answer: {error}")));
+        }
+        let [control, output] = answer.await.map_err(|_| SandboxError::ShutDown)??;
+        Ok(NewSlot { control, output, ended: end })
+    }
+
+    /// Ends a slot that may not end by itself.
+    pub(super) async fn destroy(&self, slot: u64) {
+        if let Err(error) = self.send(&Request::Destroy { slot }).await {
+            tracing::debug!(%error, slot, "the spawner is gone, and the slot with it");
+        }
+    }
+
+    /// Lets the spawner end everything, and waits for it.
+    pub(super) async fn shutdown(&self) {
+        // Fails only when it is closed already.
+        let _ = rustix::net::shutdown(self.socket.get_ref(), Shutdown::Both);
+        let Some(mut child) = self.child.lock().take() else { return };
+        match tokio::task::spawn_blocking(move || child.wait()).await {
+            Ok(Ok(status)) if status.success() => {}
+            Ok(Ok(status)) => tracing::error!(%status, "the spawner ended in an error"),
+            Ok(Err(error)) => tracing::error!(%error, "the spawner cannot be waited for"),
+            Err(error) => tracing::error!(%error, "waiting for the spawner ended early"),
+        }
+    }
+}

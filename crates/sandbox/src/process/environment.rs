@@ -1,0 +1,269 @@
+//! One execution environment of the process backend: a slot, its Runtime API, its output, and the order in which they
+//! are asked.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hearth_runtime_api::{RuntimeAnswer, RuntimeApi};
+use hearth_types::Mebibytes;
+use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::EndpointHook;
+use super::client::{NewSlot, SpawnerClient};
+use super::control::{Control, Runtime};
+use super::output::Output;
+use crate::cgroup::{Cgroup, CgroupRoot};
+use crate::environment::{
+    Environment, EnvironmentId, EnvironmentSpec, ExitCause, InitFailure, Invocation, InvocationOutcome, OutputSink,
+    SandboxError,
+};
+use crate::package::{TreeHold, TreeStore};
+use crate::protocol::{CreateSlot, Launch, LaunchFailure};
+use crate::runtimes::{self, BOOTSTRAPS, Program};
+use crate::variables::{Host, variables, wrapper};
+
+/// How long a slot may take to come up; milliseconds are usual.
+const SLOT_WAIT_MAX: Duration = Duration::from_secs(30);
+/// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
+const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
+
+/// What the backend lends for making one.
+pub(super) struct Parts<'a> {
+    pub(super) spawner: &'a Arc<SpawnerClient>,
+    pub(super) cgroups: &'a CgroupRoot,
+    pub(super) trees: &'a TreeStore,
+    pub(super) on_endpoint: Option<&'a EndpointHook>,
+    pub(super) host: Host,
+}
+
+pub(super) struct ProcessEnvironment {
+    id: EnvironmentId,
+    spawner: Arc<SpawnerClient>,
+    api: RuntimeApi,
+    control: Arc<Control>,
+    output: Arc<Output>,
+    cgroup: Arc<Cgroup>,
+    launch: Launch,
+    memory: Mebibytes,
+    memory_used_max: AtomicU32,
+    /// One reset at a time.
+    resetting: Mutex<()>,
+    ended: watch::Receiver<bool>,
+    /// Each ends when the slot does.
+    tasks: [JoinHandle<()>; 2],
+    _trees: Vec<TreeHold>,
+}
+
+impl ProcessEnvironment {
+    pub(super) async fn create(
+        id: EnvironmentId,
+        spec: &EnvironmentSpec,
+        runtime: &runtimes::Runtime,
+        parts: Parts<'_>,
+        output: Arc<dyn OutputSink>,
+    ) -> Result<Self, SandboxError> {
+        let held = |digest| {
+            let missing = || SandboxError::Create(format!("the code package {digest:?} is not installed"));
+            parts.trees.hold(digest).ok_or_else(missing)
+        };
+        let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
+        let request = CreateSlot {
+            slot: id.0,
+            root: runtime.root,
+            code: spec.code,
+            layers: spec.layers.clone(),
+            memory: spec.memory,
+            ephemeral_storage: spec.ephemeral_storage,
+        };
+        let NewSlot { control, output: pipe, ended } = parts.spawner.create(request).await?;
+        let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
+        let cgroup = Arc::new(Cgroup::open(parts.cgroups, id.0).map_err(|error| failed(&error))?);
+        let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
+        let listeners = timeout(SLOT_WAIT_MAX, control.up())
+            .await
+            .map_err(|_| SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}")))??;
+        let [runtime_api, endpoint] = listeners.map(std::net::TcpListener::from);
+        let output = Arc::new(Output::new(pipe, output).map_err(|error| failed(&error))?);
+        let api = RuntimeApi::new(INVOKE_RESPONSE_BYTES_MAX);
+        api.serve(listener(runtime_api).map_err(|error| failed(&error))?);
+        if let Some(hook) = parts.on_endpoint {
+            hook(id, endpoint);
+        }
+        let environment = Self {
+            id,
+            spawner: Arc::clone(parts.spawner),
+            api,
+            launch: launch(spec, runtime, parts.host),
+            memory: spec.memory,
+            memory_used_max: AtomicU32::new(0),
+            resetting: Mutex::new(()),
+            ended,
+            tasks: [tokio::spawn(Arc::clone(&control).follow()), tokio::spawn(Arc::clone(&output).follow())],
+            control,
+            output,
+            cgroup,
+            _trees: trees,
+        };
+        environment.control.start(environment.launch.clone()).await?;
+        Ok(environment)
+    }
+
+    /// The quota counts from the first event on; where it cannot be set the function must not run unlimited.
+    fn limit_cpu(&self) -> Result<(), InitFailure> {
+        self.cgroup.set_cpu(self.memory).map_err(|error| {
+            tracing::error!(environment = %self.id, %error, "the CPU limit cannot be set");
+            InitFailure::Launch { error_type: "Sandbox.Failure", message: "the CPU limit cannot be set".to_owned() }
+        })
+    }
+}
+
+fn listener(listener: std::net::TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+fn launch(spec: &EnvironmentSpec, runtime: &runtimes::Runtime, host: Host) -> Launch {
+    let variables = variables(spec, runtime, host);
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let (programs, arguments) = match runtime.program {
+        Program::Bootstrap => (owned(BOOTSTRAPS), Vec::new()),
+        Program::Interpreter { program, arguments } => (owned(&[program]), owned(arguments)),
+    };
+    Launch {
+        programs,
+        arguments,
+        wrapper: wrapper(&variables, runtime),
+        environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+    }
+}
+
+/// Lambda's words for a runtime that could not be started. Recorded for custom runtimes.
+fn launch_failure(failure: LaunchFailure) -> InitFailure {
+    let (error_type, message) = match failure {
+        LaunchFailure::NoProgram => (
+            "Runtime.InvalidEntrypoint",
+            // The platform's own directory is not the customer's business.
+            format!("Couldn't find valid bootstrap(s): [{}]", BOOTSTRAPS[1..].join(" ")),
+        ),
+        LaunchFailure::Exec { program, errno } => {
+            ("Runtime.InvalidEntrypoint", format!("fork/exec {program}: {}", error_text(errno)))
+        }
+        LaunchFailure::Confinement { errno } => {
+            tracing::error!(error = error_text(errno), "a runtime process could not be confined");
+            ("Sandbox.Failure", "the runtime process could not be confined".to_owned())
+        }
+    };
+    InitFailure::Launch { error_type, message }
+}
+
+/// As Lambda's own front process, a Go program, words them: in lower case.
+fn error_text(errno: i32) -> String {
+    nix::errno::Errno::from_raw(errno).desc().to_lowercase()
+}
+
+fn init_failure(end: Runtime) -> InitFailure {
+    match end {
+        Runtime::NotStarted(failure) => launch_failure(failure),
+        Runtime::Exited(cause) => InitFailure::Exited(cause),
+        // `Control::ended` resolves with an end only.
+        Runtime::Starting | Runtime::Running => InitFailure::Exited(ExitCause::Signaled(libc::SIGKILL)),
+    }
+}
+
+fn exit_cause(end: &Runtime) -> ExitCause {
+    match end {
+        Runtime::Exited(cause) => *cause,
+        _ => ExitCause::Signaled(libc::SIGKILL),
+    }
+}
+
+#[async_trait]
+impl Environment for ProcessEnvironment {
+    fn id(&self) -> EnvironmentId {
+        self.id
+    }
+
+    async fn ready(&self) -> Result<(), InitFailure> {
+        let ready = self.api.ready();
+        tokio::pin!(ready);
+        let result = tokio::select! {
+            biased;
+            result = &mut ready => result.map_err(InitFailure::Reported),
+            end = self.control.ended() => match timeout(LAST_WORDS_WAIT, ready).await {
+                Ok(Err(reported)) => Err(InitFailure::Reported(reported)),
+                Ok(Ok(())) | Err(_) => Err(init_failure(end)),
+            },
+        };
+        self.output.drain();
+        result.and_then(|()| self.limit_cpu())
+    }
+
+    async fn invoke(&self, invocation: Invocation) -> InvocationOutcome {
+        let answer = self.api.invoke(invocation);
+        tokio::pin!(answer);
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            end = self.control.ended() => match timeout(LAST_WORDS_WAIT, answer).await {
+                Ok(answer @ (RuntimeAnswer::Response { .. } | RuntimeAnswer::Error(_) | RuntimeAnswer::TooLarge { .. })) => answer,
+                Ok(RuntimeAnswer::Truncated | RuntimeAnswer::Closed) | Err(_) => {
+                    self.output.drain();
+                    return InvocationOutcome::Exited(exit_cause(&end));
+                }
+            },
+        };
+        self.output.drain();
+        match answer {
+            RuntimeAnswer::Response { body } => InvocationOutcome::Response { body },
+            RuntimeAnswer::Error(error) => InvocationOutcome::Error(error),
+            RuntimeAnswer::TooLarge { size } => InvocationOutcome::TooLarge { size },
+            RuntimeAnswer::Truncated => InvocationOutcome::Truncated,
+            RuntimeAnswer::Closed => InvocationOutcome::Exited(ExitCause::Signaled(libc::SIGKILL)),
+        }
+    }
+
+    async fn reset(&self) -> Result<(), SandboxError> {
+        let _one = self.resetting.lock().await;
+        // First everything dies, then the API forgets: a dying runtime must not ask for the next one's first event.
+        self.control.kill_all().await?;
+        self.output.drain();
+        self.api.reset();
+        self.cgroup.set_cpu_unlimited().map_err(|error| SandboxError::Create(error.to_string()))?;
+        self.control.start(self.launch.clone()).await
+    }
+
+    async fn destroy(&self) {
+        self.memory_used_max();
+        self.spawner.destroy(self.id.0).await;
+        let mut ended = self.ended.clone();
+        // An error means that the spawner is gone; it takes its slots along.
+        let _ = ended.wait_for(|ended| *ended).await;
+        self.output.drain();
+        self.api.close();
+    }
+
+    fn memory_used_max(&self) -> Mebibytes {
+        // When the group is gone the last value stays.
+        if let Ok(used) = self.cgroup.memory_used_max() {
+            self.memory_used_max.fetch_max(used.0, Ordering::Relaxed);
+        }
+        Mebibytes(self.memory_used_max.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for ProcessEnvironment {
+    /// What was not destroyed ends here: hearth-init goes when its control socket is closed.
+    fn drop(&mut self) {
+        self.api.close();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+

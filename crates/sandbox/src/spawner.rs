@@ -1,0 +1,285 @@
+//! The spawner: a small privileged program that makes and ends slots. The server starts it by executing itself under
+//! another name, before anything else runs ([`spawner_main_if_requested`]). It has one thread, because it forks.
+//!
+//! ```text
+//! server ── Request ──▶ spawner ── fork ──▶ slot (hearth-init) ── Report, listeners ──▶ server
+//!        ◀── Reply ────         ◀─ SIGCHLD ─
+//! ```
+//!
+//! It outlives the server: when its socket closes it ends every slot, removes what they leave, and only then ends
+//! itself. What an earlier life left behind it ends when it starts. Tearing down waits while there is something to make.
+
+mod etc;
+mod identity;
+mod mounts;
+mod roots;
+mod slot;
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use hearth_types::limits::SANDBOX_PROCESSES_MAX;
+use nix::sys::signal::SigSet;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
+
+use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot};
+use crate::init::child_signals;
+use crate::protocol::{BOOT_BYTES_MAX, Boot, CreateSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
+use crate::seccomp;
+use crate::seqpacket;
+use crate::sys;
+pub(crate) use identity::FUNCTION_ID;
+use identity::Identities;
+use roots::Roots;
+
+/// The name by which a program knows that it is to be the spawner.
+pub const PROGRAM_NAME: &str = "hearth-spawner";
+/// What a sandbox calls its machine.
+const HOST_NAME: &str = "sandbox";
+/// Ended slots whose control groups may wait for a quiet moment.
+const ENDED_WAITING_MAX: usize = 64;
+/// Bytes of a message's text.
+const TEXT_BYTES_MAX: usize = 800;
+
+/// Call this first in `main`, before any thread exists: if this process was started to be the spawner, it becomes it
+/// and never returns.
+pub fn spawner_main_if_requested() {
+    if std::env::args_os().next().as_deref() != Some(OsStr::new(PROGRAM_NAME)) {
+        return;
+    }
+    let status = match run() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{PROGRAM_NAME}: {error}");
+            1
+        }
+    };
+    std::process::exit(status);
+}
+
+fn run() -> io::Result<()> {
+    let server = sys::standard_input()?;
+    let received = seqpacket::receive::<Boot>(server.as_fd(), &mut vec![0; BOOT_BYTES_MAX])?;
+    let Some(boot) = received.map(|received| received.message) else { return Ok(()) };
+    match Spawner::start(&server, &boot) {
+        Ok(mut spawner) => {
+            let served = spawner.serve();
+            spawner.end_all();
+            served
+        }
+        Err(error) => seqpacket::send(server.as_fd(), &Reply::BootFailed { message: text(&error) }, &[]),
+    }
+}
+
+struct Spawner<'a> {
+    server: &'a OwnedFd,
+    roots: Roots,
+    cgroups: CgroupRoot,
+    identities: Identities,
+    filter: seccomp::Filter,
+    slots: HashMap<u64, Slot>,
+    by_pid: HashMap<Pid, u64>,
+    ended: VecDeque<(u64, Cgroup)>,
+}
+
+struct Slot {
+    pidfd: OwnedFd,
+    cgroup: Cgroup,
+}
+
+impl<'a> Spawner<'a> {
+    fn start(server: &'a OwnedFd, boot: &Boot) -> io::Result<Self> {
+        // The terminal's and the session manager's signals are for the server; the closed socket is for us.
+        SigSet::all().thread_set_mask()?;
+        rustix::process::setsid()?;
+        rustix::thread::set_name(c"hearth-spawner")?;
+        let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
+        let swept = cgroups.sweep().map_err(io::Error::other)?;
+        let filter = seccomp::filter().map_err(io::Error::other)?;
+        let mut roots = roots::build(boot)?;
+        if swept.groups > 0 {
+            roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
+        }
+        let spawner = Self {
+            server,
+            roots,
+            cgroups,
+            identities: Identities::default(),
+            filter,
+            slots: HashMap::new(),
+            by_pid: HashMap::new(),
+            ended: VecDeque::new(),
+        };
+        spawner.reply(&Reply::Ready { roots: spawner.roots.namespaces.keys().copied().collect() })?;
+        for note in &spawner.roots.notes {
+            spawner.reply(&Reply::Trouble { message: text(note) })?;
+        }
+        Ok(spawner)
+    }
+
+    /// Serves until the server is gone.
+    fn serve(&mut self) -> io::Result<()> {
+        let signals = child_signals()?;
+        let mut buffer = [0; SPAWNER_MESSAGE_BYTES_MAX];
+        loop {
+            let idle = self.ended.is_empty() && !self.identities.wants_refill();
+            let wait = if idle { None } else { Some(&Timespec { tv_sec: 0, tv_nsec: 0 }) };
+            let mut ready = [PollFd::new(self.server, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+            retry_on_intr(|| poll(&mut ready, wait))?;
+            let [requests, ends] = ready.map(|fd| !fd.revents().is_empty());
+            if ends {
+                while signals.read_signal()?.is_some() {}
+                self.reap()?;
+            }
+            if requests {
+                match seqpacket::receive::<Request>(self.server.as_fd(), &mut buffer) {
+                    Ok(Some(received)) => self.handle(&received.message)?,
+                    Ok(None) => return Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        self.reply(&Reply::Trouble { message: text(&format!("refused a request: {error}")) })?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if !requests || self.ended.len() > ENDED_WAITING_MAX {
+                self.tidy()?;
+            }
+        }
+    }
+
+    fn reply(&self, reply: &Reply) -> io::Result<()> {
+        seqpacket::send(self.server.as_fd(), reply, &[])
+    }
+
+    fn handle(&mut self, request: &Request) -> io::Result<()> {
+        match request {
+            Request::Create(create) => {
+                let slot = create.slot;
+                match self.create(create) {
+                    Ok([control, output]) => {
+                        let descriptors = [control.as_fd(), output.as_fd()];
+                        seqpacket::send(self.server.as_fd(), &Reply::Created { slot }, &descriptors)
+                    }
+                    Err(error) => self.reply(&Reply::NotCreated { slot, message: text(&error) }),
+                }
+            }
+            Request::Destroy { slot } => {
+                if let Some(slot) = self.slots.get(slot) {
+                    // The end of its first process is the end of everything in a pid namespace.
+                    end(slot);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a slot; what becomes of it is said on its control socket.
+    fn create(&mut self, request: &CreateSlot) -> io::Result<[OwnedFd; 2]> {
+        request.check().map_err(io::Error::other)?;
+        if self.slots.contains_key(&request.slot) || self.ended.iter().any(|(slot, _)| *slot == request.slot) {
+            return Err(io::Error::other("the slot exists"));
+        }
+        let root = self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
+        let identity = self.identities.take()?;
+        let (control, inside) = seqpacket::pair()?;
+        let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
+        let limits = CgroupLimits { memory: request.memory, processes_max: SANDBOX_PROCESSES_MAX };
+        let cgroup = self.cgroups.create(request.slot, &limits).map_err(io::Error::other)?;
+        let parts = slot::Parts {
+            request,
+            trees: self.roots.trees.as_fd(),
+            empty: self.roots.empty.as_fd(),
+            root: root.as_fd(),
+            identity: identity.as_fd(),
+            cgroup: &cgroup,
+            filter: &self.filter,
+            control: inside.as_fd(),
+            output: written.as_fd(),
+        };
+        match slot::start(&parts) {
+            Ok(forked) => {
+                self.by_pid.insert(forked.pid, request.slot);
+                self.slots.insert(request.slot, Slot { pidfd: forked.pidfd, cgroup });
+                Ok([control, output])
+            }
+            Err(error) => {
+                cgroup.remove().map_err(io::Error::other)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes note of slots whose first process has ended.
+    fn reap(&mut self) -> io::Result<()> {
+        loop {
+            match retry_on_intr(|| wait(WaitOptions::NOHANG)) {
+                Ok(Some((pid, _))) => {
+                    let slot = self.by_pid.remove(&pid);
+                    if let Some((number, slot)) = slot.and_then(|number| Some((number, self.slots.remove(&number)?))) {
+                        self.ended.push_back((number, slot.cgroup));
+                    }
+                }
+                Ok(None) | Err(Errno::CHILD) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// One piece of the work that can wait.
+    fn tidy(&mut self) -> io::Result<()> {
+        if let Some((slot, cgroup)) = self.ended.pop_front() {
+            if let Err(error) = cgroup.remove() {
+                self.reply(&Reply::Trouble { message: text(&error) })?;
+            }
+            return self.reply(&Reply::Ended { slot });
+        }
+        if self.identities.wants_refill()
+            && let Err(error) = self.identities.refill()
+        {
+            self.reply(&Reply::Trouble { message: text(&error) })?;
+        }
+        Ok(())
+    }
+
+    /// Ends every slot and removes what is left of them.
+    fn end_all(mut self) {
+        self.slots.values().for_each(end);
+        // Errors here have nobody to go to but the log; the next start sweeps again.
+        while !self.slots.is_empty() {
+            match retry_on_intr(|| wait(WaitOptions::empty())) {
+                Ok(Some((pid, _))) => {
+                    if let Some(slot) = self.by_pid.remove(&pid) {
+                        self.slots.remove(&slot);
+                    }
+                }
+                _ => break,
+            }
+        }
+        if let Err(error) = self.cgroups.remove() {
+            eprintln!("{PROGRAM_NAME}: {error}");
+        }
+    }
+}
+
+fn end(slot: &Slot) {
+    // A frozen process would not see the signal; fails only when there is nothing to thaw.
+    let _ = slot.cgroup.thaw();
+    // Fails only when it has just ended.
+    let _ = pidfd_send_signal(&slot.pidfd, Signal::KILL);
+}
+
+/// A text of bounded length for a message.
+fn text(from: &impl std::fmt::Display) -> String {
+    let mut text = from.to_string();
+    let mut end = text.len().min(TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}

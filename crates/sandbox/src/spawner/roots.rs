@@ -1,0 +1,250 @@
+//! The root file systems, made once when the spawner starts. For each [`Root`] there is a mount namespace in which
+//! everything that its environments share is mounted already, read-only; a slot starts with a copy of it.
+//!
+//! ```text
+//! /usr/bin /usr/lib …   views of the host's directories, from an allow-list
+//! /bin /lib /lib64      as on the host: links, or views too
+//! /etc /dev             synthetic
+//! /var/lang             the interpreter            /var/runtime   Hearth's bootstrap
+//! /var/task /opt /proc /sys /tmp                   empty; a slot mounts its own (not /sys)
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, setns, unshare};
+use rustix::fs::CWD;
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
+use rustix::process::{fchdir, pivot_root};
+
+use super::identity::{OWNER, user_namespace};
+use super::{etc, mounts};
+use crate::protocol::Boot;
+use crate::runtimes::{Interpreter, Root};
+
+/// What of the host's root file system is shown, where it exists. Programs and libraries; never configuration, never a
+/// person's files, never what an administrator has put into `/usr/local`.
+const SYSTEM: &[&str] = &[
+    "usr/bin",
+    "usr/lib",
+    "usr/lib32",
+    "usr/lib64",
+    "usr/libx32",
+    "usr/share/misc",
+    "usr/share/nodejs",
+    "usr/share/perl",
+    "usr/share/perl5",
+    "usr/share/terminfo",
+    "usr/share/zoneinfo",
+];
+/// Links into `usr` on most distributions, directories on others.
+const TOP: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32"];
+/// Mount points and what else a sandbox has.
+const DIRECTORIES: &[&str] =
+    &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task"];
+
+/// Everything the spawner keeps after its start.
+pub(super) struct Roots {
+    /// A mount namespace per root.
+    pub(super) namespaces: BTreeMap<Root, OwnedFd>,
+    /// The code trees, with owners as sandboxes see them.
+    pub(super) trees: OwnedFd,
+    pub(super) empty: OwnedFd,
+    /// What could not be had, for the log.
+    pub(super) notes: Vec<String>,
+}
+
+/// Builds all roots and moves this process to a root of its own, where nothing of the host is left but `/proc`, `/sys`
+/// and the code trees.
+pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    let trees = mounts::directory(&boot.trees)?;
+    // The stage covers the trees' own directory: that is one which certainly exists, and in this namespace it is not
+    // needed by path again.
+    let stage = mounts::new("tmpfs", &[("source", "hearth"), ("mode", "0755")], MountAttrFlags::MOUNT_ATTR_NOSUID)?;
+    mounts::attach(stage.as_fd(), &boot.trees)?;
+    fchdir(&stage)?;
+    for directory in ["trees", "proc", "sys", "empty", "root"] {
+        fs::create_dir(directory)?;
+    }
+    let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes: Vec::new() };
+    lchown("empty", Some(OWNER), Some(OWNER))?;
+    let trees = builder.owned(trees.as_fd())?;
+    mounts::seal(trees.as_fd(), mounts::SEALED)?;
+    mounts::attach(trees.as_fd(), "trees")?;
+    builder.common()?;
+    let mut namespaces = BTreeMap::from([(Root::Provided, builder.special(Root::Provided, None)?)]);
+    for (root, interpreter) in &boot.interpreters {
+        match builder.special(*root, Some(interpreter)) {
+            Ok(namespace) => drop(namespaces.insert(*root, namespace)),
+            Err(error) => builder.notes.push(format!("{root:?} cannot be mounted: {error}")),
+        }
+        builder.go_home()?;
+    }
+    builder.move_in()?;
+    Ok(Roots { namespaces, trees: mounts::directory("/trees")?, empty: mounts::directory("/empty")?, notes: builder.notes })
+}
+
+struct Builder {
+    /// Working directory while building.
+    stage: OwnedFd,
+    /// The spawner's own mount namespace.
+    home: OwnedFd,
+    notes: Vec<String>,
+}
+
+impl Builder {
+    /// A detached mount of a directory or file whose owner shows as [`OWNER`], where the file system can do that. Else
+    /// files belong to nobody, which changes how they look and not what can be done with them.
+    fn owned(&mut self, path: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        let mount = mounts::clone_of(path, "")?;
+        let owner = rustix::fs::fstat(&mount)?.st_uid;
+        let mapped = user_namespace(&[(owner, OWNER)]).and_then(|ids| mounts::map_ids(mount.as_fd(), ids.as_fd()));
+        if let Err(error) = mapped {
+            self.notes.push(format!("files of one mount are shown as nobody's: {error}"));
+        }
+        Ok(mount)
+    }
+
+    /// Shows a directory of the host, read-only, at `target`.
+    fn show(&mut self, directory: &Path, target: &Path) -> io::Result<()> {
+        let source = mounts::directory(directory)?;
+        let owned = self.owned(source.as_fd())?;
+        let scratch = Path::new("lower").join(target.to_string_lossy().replace('/', "-"));
+        fs::create_dir_all(&scratch)?;
+        // An overlay takes only what is mounted somewhere.
+        mounts::attach(owned.as_fd(), &scratch)?;
+        // By path and now: descriptors from another mount namespace are refused too.
+        let empty = mounts::directory("empty")?;
+        let view = match mounts::view(&[owned.as_fd()], empty.as_fd()) {
+            // Before Linux 5.19 an overlay refuses mapped owners.
+            Err(_) => mounts::view(&[source.as_fd()], empty.as_fd())?,
+            Ok(view) => view,
+        };
+        fs::create_dir_all(target)?;
+        mounts::attach(view.as_fd(), target)
+    }
+
+    /// A small read-only file system with what `fill` writes.
+    fn write(&self, target: &Path, attributes: MountAttrFlags, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        let mount = mounts::new("tmpfs", &[("source", "hearth"), ("mode", "0755")], attributes)?;
+        mounts::attach(mount.as_fd(), target)?;
+        fill(target)?;
+        chown_all(target)?;
+        mounts::seal(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY)
+    }
+
+    /// What all roots have in common.
+    fn common(&mut self) -> io::Result<()> {
+        let root = Path::new("root");
+        let found: Vec<&str> = SYSTEM.iter().chain(TOP).copied().filter(|name| is_directory(&host(name))).collect();
+        self.write(root, mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), |root| {
+            for directory in DIRECTORIES.iter().chain(&found) {
+                fs::create_dir_all(root.join(directory))?;
+            }
+            for link in TOP.iter().filter(|name| !found.contains(name)) {
+                if let Ok(target) = fs::read_link(host(link)) {
+                    symlink(target, root.join(link))?;
+                }
+            }
+            etc::write(&root.join("etc"))
+        })?;
+        for directory in found {
+            self.show(&host(directory), &root.join(directory))?;
+        }
+        let nodes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        self.write(&root.join("dev"), nodes, etc::devices)
+    }
+
+    /// A namespace with what only this root has, pivoted into it.
+    fn special(&mut self, root: Root, interpreter: Option<&Interpreter>) -> io::Result<OwnedFd> {
+        let processes = mounts::directory("/proc/self")?;
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        let target = Path::new("root/var/lang");
+        match interpreter {
+            None => {}
+            Some(Interpreter::Prefix { prefix, .. }) => self.show(prefix, target)?,
+            Some(Interpreter::System { program, name, library }) => {
+                self.write(target, mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), |lang| {
+                    fs::create_dir(lang.join("bin"))?;
+                    fs::create_dir_all(lang.join("lib").join(name))?;
+                    File::create(lang.join("bin").join(name))?;
+                    match name.split_once('.') {
+                        Some((generic, _)) => symlink(name, lang.join("bin").join(generic)),
+                        None => Ok(()),
+                    }
+                })?;
+                let program = self.owned(File::open(program)?.as_fd())?;
+                mounts::seal(program.as_fd(), mounts::SEALED)?;
+                mounts::attach(program.as_fd(), target.join("bin").join(name))?;
+                if let Some(library) = library {
+                    self.show(library, &target.join("lib").join(name))?;
+                }
+            }
+        }
+        if let Some((name, content)) = root.bootstrap() {
+            let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
+            self.write(Path::new("root/var/runtime"), attributes, |directory| fs::write(directory.join(name), content))?;
+        }
+        enter(&mounts::directory("root")?)?;
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        let namespace = rustix::fs::openat(&processes, "ns/mnt", flags, rustix::fs::Mode::empty())?;
+        self.go_home()?;
+        Ok(namespace)
+    }
+
+    fn go_home(&self) -> io::Result<()> {
+        setns(&self.home, CloneFlags::CLONE_NEWNS)?;
+        Ok(fchdir(&self.stage)?)
+    }
+
+    /// Leaves the host's file system for good.
+    fn move_in(&self) -> io::Result<()> {
+        for name in ["proc", "sys"] {
+            let flags = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
+                | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | rustix::mount::OpenTreeFlags::AT_RECURSIVE;
+            let mount = rustix::mount::open_tree(CWD, host(name), flags)?;
+            mounts::attach(mount.as_fd(), name)?;
+        }
+        enter(&self.stage)
+    }
+}
+
+/// Makes `root` the root of this mount namespace and unmounts the old one.
+fn enter(root: &OwnedFd) -> io::Result<()> {
+    fchdir(root)?;
+    // With the same directory twice the old root ends up on top of the new one, from where it is taken away: no
+    // directory for it is needed. Source: pivot_root(2).
+    pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    Ok(rustix::process::chdir("/")?)
+}
+
+fn host(name: &str) -> PathBuf {
+    Path::new("/").join(name)
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Gives a tree of this file system to [`OWNER`].
+fn chown_all(path: &Path) -> io::Result<()> {
+    lchown(path, Some(OWNER), Some(OWNER))?;
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            let path = entry?.path();
+            if fs::symlink_metadata(&path)?.dev() == metadata.dev() {
+                chown_all(&path)?;
+            }
+        }
+    }
+    Ok(())
+}

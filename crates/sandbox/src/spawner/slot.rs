@@ -1,0 +1,240 @@
+//! Making one slot. The spawner forks; the child furnishes the slot from inside, step by step, without asking back, and
+//! then goes on as hearth-init. Where a step fails the child says which and ends; the spawner cleans up as after any
+//! other end.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sched::{CloneFlags, setns, unshare};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::mount::MountAttrFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, Uid, capability_is_in_bounding_set, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use super::identity::OWNER;
+use super::mounts;
+use crate::cgroup::Cgroup;
+use crate::init;
+use crate::protocol::{CreateSlot, ENDPOINT_PORT, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
+use crate::seccomp;
+use crate::seqpacket;
+use crate::sys::{self, Forked};
+
+/// Namespaces a slot is born into. The mount and control group namespaces follow when there is something to copy, the
+/// user namespace last: what exists before it belongs to the initial one, where a function can change nothing.
+const NAMESPACES: i32 = libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
+/// Parts of `/proc` that describe the host and not the sandbox; where the kernel has them, they read as empty.
+const MASKED_FILES: &[&str] = &[
+    "/proc/cmdline",
+    "/proc/diskstats",
+    "/proc/interrupts",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+];
+const MASKED_DIRECTORIES: &[&str] =
+    &["/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver", "/proc/fs", "/proc/irq", "/proc/scsi", "/proc/tty"];
+
+/// What hearth-init keeps: it starts processes as another user, ends them, and empties their bounding set.
+const INIT_CAPABILITIES: CapabilitySet =
+    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::KILL).union(CapabilitySet::SETPCAP);
+/// Highest number a capability can have: the sets are 64 bits.
+const CAPABILITY_BITS: u32 = 64;
+
+/// What a new slot is made with. All borrowed from the spawner: the child has copies.
+pub(super) struct Parts<'a> {
+    pub(super) request: &'a CreateSlot,
+    pub(super) trees: BorrowedFd<'a>,
+    pub(super) empty: BorrowedFd<'a>,
+    /// The mount namespace of the root.
+    pub(super) root: BorrowedFd<'a>,
+    pub(super) identity: BorrowedFd<'a>,
+    pub(super) cgroup: &'a Cgroup,
+    pub(super) filter: &'a seccomp::Filter,
+    pub(super) control: BorrowedFd<'a>,
+    pub(super) output: BorrowedFd<'a>,
+}
+
+/// Starts the slot's first process. What becomes of it is said on the control socket.
+pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
+    sys::fork_into(NAMESPACES, || match furnish(parts) {
+        Ok(listeners) => live(parts, listeners),
+        Err((step, error)) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            let _ = seqpacket::send(parts.control, &Report::NotUp { step, errno }, &[]);
+            sys::exit_now(1)
+        }
+    })
+}
+
+struct Listeners {
+    runtime_api: TcpListener,
+    endpoint: TcpListener,
+}
+
+/// Says that the slot is up and becomes hearth-init.
+fn live(parts: &Parts<'_>, listeners: Listeners) -> Infallible {
+    let descriptors = [listeners.runtime_api.as_fd(), listeners.endpoint.as_fd()];
+    if seqpacket::send(parts.control, &Report::Up, &descriptors).is_err() {
+        sys::exit_now(1);
+    }
+    drop(listeners);
+    init::run(parts.control, parts.output, parts.filter)
+}
+
+/// Furnishes the slot around the calling process, its first.
+fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
+    let at = |step: Step| move |error: io::Error| (step, error);
+    // Should the spawner be killed, its slots end with it.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| (Step::Privileges, error.into()))?;
+    parts.cgroup.attach(0).map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
+    let listeners = network().map_err(at(Step::Network))?;
+    let code = code(parts).map_err(at(Step::Code))?;
+    let layers = layers(parts).map_err(at(Step::Layers))?;
+    let storage = storage(parts.request).map_err(at(Step::Storage))?;
+    let processes = processes().map_err(at(Step::Processes))?;
+    root(parts.root, &code, layers.as_ref(), &storage).map_err(at(Step::Root))?;
+    show_processes(&processes).map_err(at(Step::Processes))?;
+    become_init(parts.identity).map_err(at(Step::Identity))?;
+    give_up_privileges().map_err(at(Step::Privileges))?;
+    keep_only(&[parts.control, parts.output, listeners.runtime_api.as_fd(), listeners.endpoint.as_fd()])
+        .map_err(at(Step::Privileges))?;
+    Ok(listeners)
+}
+
+/// A loopback interface with the platform's address, and the sockets the server will serve on it. There is no other
+/// interface, so nothing else can be reached.
+fn network() -> io::Result<Listeners> {
+    rustix::system::sethostname(super::HOST_NAME.as_bytes())?;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    sys::configure_loopback(socket.as_fd(), SANDBOX_ADDRESS)?;
+    Ok(Listeners {
+        runtime_api: TcpListener::bind((SANDBOX_ADDRESS, RUNTIME_API_PORT))?,
+        endpoint: TcpListener::bind((SANDBOX_ADDRESS, ENDPOINT_PORT))?,
+    })
+}
+
+/// The tree of a digest. Whatever the directory of the trees may contain: a digest leads to a directory right in it.
+fn tree(parts: &Parts<'_>, digest: &hearth_ports::CodeDigest) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve =
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    Ok(openat2(parts.trees, digest.hex(), flags, Mode::empty(), resolve)?)
+}
+
+fn code(parts: &Parts<'_>) -> io::Result<OwnedFd> {
+    let tree = tree(parts, &parts.request.code)?;
+    mounts::view(&[tree.as_fd()], parts.empty)
+}
+
+/// The layers over each other, or none.
+fn layers(parts: &Parts<'_>) -> io::Result<Option<OwnedFd>> {
+    if parts.request.layers.is_empty() {
+        return Ok(None);
+    }
+    // In an overlay the first one is on top; of layers the last one is.
+    let trees = parts.request.layers.iter().rev().map(|digest| tree(parts, digest)).collect::<io::Result<Vec<_>>>()?;
+    let trees: Vec<BorrowedFd<'_>> = trees.iter().map(AsFd::as_fd).collect();
+    mounts::view(&trees, parts.empty).map(Some)
+}
+
+fn storage(request: &CreateSlot) -> io::Result<OwnedFd> {
+    let owner = OWNER.to_string();
+    let options = [
+        ("source", "tmp"),
+        ("size", &request.ephemeral_storage.bytes().to_string()),
+        ("mode", "1777"),
+        ("uid", &owner),
+        ("gid", &owner),
+    ];
+    mounts::new("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
+}
+
+/// A `/proc` of this pid namespace, in which a user sees only its own processes.
+fn processes() -> io::Result<OwnedFd> {
+    let attributes =
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    mounts::new("proc", &[("source", "proc"), ("hidepid", "2")], attributes)
+}
+
+/// Moves to a copy of the prepared root and mounts there what is this slot's own.
+fn root(prepared: BorrowedFd<'_>, code: &OwnedFd, layers: Option<&OwnedFd>, storage: &OwnedFd) -> io::Result<()> {
+    setns(prepared, CloneFlags::CLONE_NEWNS)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP)?;
+    mounts::attach(code.as_fd(), "/var/task")?;
+    if let Some(layers) = layers {
+        mounts::attach(layers.as_fd(), "/opt")?;
+    }
+    mounts::attach(storage.as_fd(), "/tmp")
+}
+
+fn show_processes(processes: &OwnedFd) -> io::Result<()> {
+    mounts::attach(processes.as_fd(), "/proc")?;
+    // `/sys` is a directory with nothing in it.
+    for (paths, mask) in [(MASKED_FILES, "/dev/null"), (MASKED_DIRECTORIES, "/sys")] {
+        for path in paths {
+            match fs::symlink_metadata(path) {
+                Ok(_) => mounts::attach(mounts::clone_of(rustix::fs::CWD, mask)?.as_fd(), path)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Enters the slot's user namespace as its root: an id that owns nothing outside.
+fn become_init(identity: BorrowedFd<'_>) -> io::Result<()> {
+    set_thread_groups(&[])?;
+    setns(identity, CloneFlags::CLONE_NEWUSER)?;
+    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    // Besides the filter on clone and unshare: no user namespaces below this one.
+    fs::write("/proc/sys/user/max_user_namespaces", "0")?;
+    // Taken away by the change of user.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
+}
+
+fn give_up_privileges() -> io::Result<()> {
+    set_no_new_privs(true)?;
+    for bit in 0..CAPABILITY_BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        // The kernel knows fewer capabilities than there are bits.
+        let Ok(held) = capability_is_in_bounding_set(capability) else { break };
+        if held && !INIT_CAPABILITIES.contains(capability) {
+            remove_capability_from_bounding_set(capability)?;
+        }
+    }
+    set_capabilities(
+        None,
+        CapabilitySets { effective: INIT_CAPABILITIES, permitted: INIT_CAPABILITIES, inheritable: CapabilitySet::empty() },
+    )?;
+    // `/proc/1` and ptrace show nothing of it.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::thread::set_name(c"hearth-init")?;
+    Ok(())
+}
+
+/// Closes what the spawner had open and takes `/dev/null` for the standard streams.
+fn keep_only(descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&null)?;
+    nix::unistd::dup2_stderr(&null)?;
+    drop(null);
+    sys::close_inherited(descriptors)
+}

@@ -1,0 +1,160 @@
+//! The system calls that no library offers in a safe form. Every `unsafe` of spawner and hearth-init is here.
+#![allow(unsafe_code)]
+
+use std::convert::Infallible;
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rustix::process::Pid;
+
+/// Status of a child of [`fork_into`] that panicked. Seen in logs only.
+const PANICKED: i32 = 70;
+
+/// Ends this process at once: no destructors, no `atexit`. For forked children, whose memory is a copy.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// A child process and a descriptor that means this process even when its number is used again.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// Forks into new namespaces (`CLONE_NEW*`) and runs `child` there, which never returns.
+///
+/// Only for single-threaded processes: the child continues with a copy of this memory, so a lock that another thread
+/// holds would stay locked in it for ever.
+pub(crate) fn fork_into(namespaces: i32, child: impl FnOnce() -> Infallible) -> io::Result<Forked> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is a valid `clone_args`: every field is an integer and zero means "not used".
+    let mut arguments: libc::clone_args = unsafe { mem::zeroed() };
+    arguments.flags = (libc::CLONE_PIDFD | namespaces) as u64;
+    arguments.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: the structure is valid for the call and its size is given. Without CLONE_VM and a stack this is fork(2):
+    // the child goes on with a copy of our memory. Callers are single-threaded.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, mem::size_of::<libc::clone_args>()) };
+    match i32::try_from(pid).map_err(io::Error::other)? {
+        0 => {
+            // The child must never unwind into the frames it shares in copy with its parent.
+            let _ = catch_unwind(AssertUnwindSafe(child));
+            exit_now(PANICKED)
+        }
+        pid if pid > 0 => {
+            // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Pid::from_raw(pid).map(|pid| Forked { pid, pidfd }).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// What [`set_mount_attributes`] changes: `MOUNT_ATTR_*` flags to set, and whose ids the mount shows.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct MountAttributes<'fd> {
+    pub(crate) set: u64,
+    /// A user namespace: the mount shows the owners on disk as this namespace maps them.
+    pub(crate) ids_of: Option<BorrowedFd<'fd>>,
+}
+
+/// `mount_setattr(2)` on a mount that a descriptor refers to, with everything below it when `recursive`.
+pub(crate) fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: MountAttributes<'_>, recursive: bool) -> io::Result<()> {
+    let arguments = libc::mount_attr {
+        attr_set: attributes.set | attributes.ids_of.map_or(0, |_| libc::MOUNT_ATTR_IDMAP),
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: attributes.ids_of.map_or(0, |fd| fd.as_raw_fd() as u64),
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a terminated string, the structure is valid for the call and its size is given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const arguments,
+            mem::size_of::<libc::mount_attr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Brings `lo` up in this network namespace and gives it `address` as `lo:1` with a host's netmask. Source:
+/// netdevice(7).
+pub(crate) fn configure_loopback(socket: BorrowedFd<'_>, address: std::net::Ipv4Addr) -> io::Result<()> {
+    let mut up = interface_request(b"lo");
+    up.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    interface_ioctl(socket, libc::SIOCSIFFLAGS, &up)?;
+    let mut alias = interface_request(b"lo:1");
+    alias.ifr_ifru.ifru_addr = socket_address(address);
+    interface_ioctl(socket, libc::SIOCSIFADDR, &alias)?;
+    // Right behind: SIOCSIFADDR assumes the netmask of the address's historical class, here a /16.
+    alias.ifr_ifru.ifru_netmask = socket_address(std::net::Ipv4Addr::BROADCAST);
+    interface_ioctl(socket, libc::SIOCSIFNETMASK, &alias)
+}
+
+fn interface_request(name: &[u8]) -> libc::ifreq {
+    // SAFETY: all-zero is a valid `ifreq`: a name of zeros and a union of integers.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name) {
+        *to = *from as libc::c_char;
+    }
+    request
+}
+
+fn socket_address(address: std::net::Ipv4Addr) -> libc::sockaddr {
+    let inet = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: 0,
+        sin_addr: libc::in_addr { s_addr: u32::from(address).to_be() },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: both are 16 bytes of plain integers; the kernel tells them apart by the family.
+    unsafe { mem::transmute::<libc::sockaddr_in, libc::sockaddr>(inet) }
+}
+
+fn interface_ioctl(socket: BorrowedFd<'_>, number: libc::c_ulong, request: &libc::ifreq) -> io::Result<()> {
+    // SAFETY: each of the three ioctls above reads one `ifreq`, which is valid for the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), number as _, std::ptr::from_ref(request)) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Closes every descriptor above 2 except `keep`. Only for a forked child that goes on for ever: owners of the closed
+/// descriptors in the copied memory must never run their destructors.
+pub(crate) fn close_inherited(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut keep: Vec<u32> = keep.iter().filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok()).collect();
+    keep.sort_unstable();
+    let mut from = 3;
+    for fd in keep {
+        if fd > from {
+            close_range(from, fd - 1)?;
+        }
+        from = from.max(fd + 1);
+    }
+    close_range(from, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: the caller gives up all descriptors in the range, see `close_inherited`.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives every signal its default action. Ignored signals (Rust ignores SIGPIPE) would survive exec.
+pub(crate) fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is no function. Numbers that cannot be set (KILL, STOP, libc's own) give an error, as wanted.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// The descriptor a program was started with as its standard input.
+pub(crate) fn standard_input() -> io::Result<OwnedFd> {
+    io::stdin().as_fd().try_clone_to_owned()
+}

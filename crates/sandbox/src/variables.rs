@@ -1,0 +1,148 @@
+//! The environment a runtime process starts with. Source: Lambda developer guide, "Using environment variables", and
+//! recordings of python3.14, node24 and provided.al2023.
+//!
+//! Three sets, the later one wins: defaults of the platform that a function may override, what the environment was
+//! asked for ([`EnvironmentSpec::variables`]), and what describes the sandbox itself, which nobody overrides.
+
+use std::collections::BTreeMap;
+
+use crate::environment::EnvironmentSpec;
+use crate::protocol::{ENDPOINT_PORT, RUNTIME_API_PORT, SANDBOX_ADDRESS};
+use crate::runtimes::{Program, Runtime};
+
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
+const INTERPRETER_LIBRARIES: &str = "/var/lang/lib";
+/// Names a program that is run in place of the runtime, with the runtime's command line as its arguments.
+const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+
+/// Defaults of every runtime.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+    ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+    ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000"),
+    ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1"),
+    ("_AWS_XRAY_DAEMON_PORT", "2000"),
+    ("LANG", "en_US.UTF-8"),
+    (LIBRARIES, "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"),
+    ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+    ("TZ", ":UTC"),
+];
+
+/// What this machine adds to the table of runtimes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Host {
+    /// The interpreter finds its own shared library only through `LD_LIBRARY_PATH`.
+    pub needs_library_path: bool,
+    /// Somebody serves Hearth's endpoint inside the sandbox.
+    pub endpoint: bool,
+}
+
+/// Everything a runtime process starts with, by name.
+#[must_use]
+pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let mut all: BTreeMap<String, String> = DEFAULTS.iter().chain(runtime.variables).map(owned).collect();
+    if host.endpoint {
+        all.insert("AWS_ENDPOINT_URL".to_owned(), format!("http://{SANDBOX_ADDRESS}:{ENDPOINT_PORT}"));
+    }
+    all.extend(spec.variables.iter().cloned());
+    all.extend([
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string()),
+        ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}")),
+        ("LAMBDA_RUNTIME_DIR".to_owned(), "/var/runtime".to_owned()),
+        ("LAMBDA_TASK_ROOT".to_owned(), "/var/task".to_owned()),
+        ("_HANDLER".to_owned(), spec.handler.clone()),
+    ]);
+    match runtime.program {
+        Program::Bootstrap => all.remove("AWS_EXECUTION_ENV"),
+        Program::Interpreter { .. } => all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", runtime.id)),
+    };
+    if host.needs_library_path {
+        // A function may set the variable, and Lambda's interpreters do not depend on it.
+        let libraries = all.entry(LIBRARIES.to_owned()).or_default();
+        if !libraries.split(':').any(|dir| dir == INTERPRETER_LIBRARIES) {
+            let separator = if libraries.is_empty() { "" } else { ":" };
+            libraries.push_str(separator);
+            libraries.push_str(INTERPRETER_LIBRARIES);
+        }
+    }
+    all
+}
+
+/// The wrapper that has to start the runtime. Custom runtimes have none: theirs is the function's own program.
+#[must_use]
+pub fn wrapper(variables: &BTreeMap<String, String>, runtime: &Runtime) -> Option<String> {
+    match runtime.program {
+        Program::Bootstrap => None,
+        Program::Interpreter { .. } => variables.get(WRAPPER).filter(|path| !path.is_empty()).cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+    use hearth_types::Mebibytes;
+
+    use super::*;
+    use crate::runtimes::find;
+
+    fn spec(runtime: &str, variables: &[(&str, &str)]) -> (EnvironmentSpec, &'static Runtime) {
+        let spec = EnvironmentSpec {
+            runtime: RuntimeId(runtime.into()),
+            architecture: Architecture::X86_64,
+            code: CodeDigest([0; 32]),
+            layers: Vec::new(),
+            memory: Mebibytes(1_769),
+            ephemeral_storage: Mebibytes(512),
+            handler: "app.handler".to_owned(),
+            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let runtime = find(&spec.runtime).expect("known runtime");
+        (spec, runtime)
+    }
+
+    #[test]
+    fn a_function_overrides_defaults_but_not_what_describes_the_sandbox() {
+        let given = [("LANG", "C"), ("TZ", "Europe/Paris"), ("LAMBDA_TASK_ROOT", "/elsewhere"), ("_HANDLER", "other"), ("MINE", "1")];
+        let (spec, runtime) = spec("python3.11", &given);
+        let all = variables(&spec, runtime, Host::default());
+        let expected = [
+            ("LANG", "C"),
+            ("TZ", "Europe/Paris"),
+            ("MINE", "1"),
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+            ("_HANDLER", "app.handler"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.11"),
+            ("AWS_LAMBDA_RUNTIME_API", "169.254.100.1:9001"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(all.get(name).map(String::as_str), Some(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_custom_runtime_has_no_execution_env_and_no_wrapper() {
+        let (spec, runtime) = spec("provided.al2023", &[("AWS_EXECUTION_ENV", "x"), (WRAPPER, "/opt/wrapper")]);
+        let all = variables(&spec, runtime, Host::default());
+        assert_eq!(all.get("AWS_EXECUTION_ENV"), None);
+        assert_eq!(all.get("PWD"), None);
+        assert_eq!(wrapper(&all, runtime), None);
+    }
+
+    #[test]
+    fn an_interpreter_with_a_shared_library_survives_a_functions_library_path() {
+        let (spec, runtime) = spec("python3.11", &[(LIBRARIES, "/var/task/lib")]);
+        let host = Host { needs_library_path: true, ..Host::default() };
+        assert_eq!(variables(&spec, runtime, host)[LIBRARIES], "/var/task/lib:/var/lang/lib");
+        assert_eq!(variables(&spec, runtime, Host::default())[LIBRARIES], "/var/task/lib");
+    }
+
+    #[test]
+    fn the_endpoint_is_announced_only_where_there_is_one() {
+        let (spec, runtime) = spec("nodejs20.x", &[]);
+        assert_eq!(variables(&spec, runtime, Host::default()).get("AWS_ENDPOINT_URL"), None);
+        let host = Host { endpoint: true, ..Host::default() };
+        assert_eq!(variables(&spec, runtime, host)["AWS_ENDPOINT_URL"], "http://169.254.100.1:4566");
+    }
+}

@@ -1,0 +1,39 @@
+//! Every bound of the store, in one table.
+
+use hearth_types::Millis;
+
+/// An encoded key, bytes.
+pub const KEY_BYTES_MAX: usize = 2_048;
+/// All keys and values of one commit, bytes. Bodies larger than this are blobs, not records.
+pub const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Entries of one page of a scan.
+pub const SCAN_ENTRIES_MAX: usize = 4_096;
+/// One blob, bytes.
+pub const BLOB_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Requests that one durable transaction carries. More only adds latency (measured).
+pub(crate) const BATCH_REQUESTS_MAX: usize = 1_000;
+/// Bytes that one durable transaction carries; a single larger request goes alone.
+pub(crate) const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Requests that wait for the commit thread. When it is full, callers wait.
+pub(crate) const COMMIT_QUEUE_REQUESTS_MAX: usize = 4_096;
+/// Bytes that wait for the commit thread. When it is full, callers wait.
+pub(crate) const COMMIT_QUEUE_BYTES_MAX: usize = 2 * COMMIT_BYTES_MAX;
+
+/// Connections that read, and so reads at the same time. When all are busy, callers wait.
+pub(crate) const READERS: usize = 4;
+/// Blob operations at the same time, each on a thread of its own. When all are busy, callers wait.
+pub(crate) const BLOB_OPERATIONS_MAX: usize = 8;
+
+/// The write-ahead log is checkpointed in the background once it is this large, bytes.
+pub(crate) const WAL_SOFT_BYTES: u64 = 4 * 1024 * 1024;
+/// A write-ahead log this large is checkpointed by the commit thread itself, bytes: writers wait rather than let it
+/// grow without end.
+pub(crate) const WAL_HARD_BYTES: u64 = 64 * 1024 * 1024;
+/// A checkpoint is tried again after this long when a reader or a full disk was in its way.
+pub(crate) const CHECKPOINT_RETRY: Millis = Millis(500);
+
+/// A database up to this size is verified row by row before the store opens; a larger one in the background.
+pub(crate) const VERIFY_AT_OPEN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How long a connection waits for a lock of another one of ours.
+pub(crate) const ENGINE_LOCK_WAIT: Millis = Millis::from_secs(10);

@@ -1,0 +1,22 @@
+//! What one request may cost, in one table. The body limit of an operation is given with its handler.
+
+use std::time::Duration;
+
+/// Longest wait for the next piece of a request's body.
+pub const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
+/// What is read and thrown away of a body that is too large, bytes, so that the client gets to read its answer.
+pub const BODY_DRAIN_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Longest time that goes into throwing it away.
+pub const BODY_DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Framing of an aws-chunked body over its content: signatures and sizes, bytes for each started 8 KiB.
+pub const CHUNK_OVERHEAD_BYTES: usize = 256;
+/// Path and query of a request together, bytes.
+pub const TARGET_BYTES_MAX: usize = 64 * 1024;
+/// How far a signature's time may be from ours. Source: IAM user guide, "Troubleshoot signed requests".
+pub const CLOCK_SKEW_MS_MAX: i64 = 15 * 60 * 1000;
+/// Longest validity of a presigned URL, seconds. Source: IAM user guide, "Elements of an AWS API request signature".
+pub const PRESIGNED_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
+/// Access keys whose derived signing keys are kept.
+pub const CACHED_KEYS_MAX: usize = 4_096;
+/// Derived signing keys of one access key: dates, regions and services it is used with.
+pub const CACHED_SCOPES_MAX: usize = 16;

@@ -1,0 +1,64 @@
+//! The tables that ship with Hearth, written by `cargo xtask models`.
+
+use std::sync::{Arc, LazyLock};
+
+use crate::model::Model;
+
+macro_rules! model {
+    ($(#[$doc:meta])* $name:ident, $file:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// Never in a build whose tests have passed: the table is part of the program.
+        #[must_use]
+        pub fn $name() -> Arc<Model> {
+            static MODEL: LazyLock<Arc<Model>> = LazyLock::new(|| match Model::parse(include_str!($file)) {
+                Ok(model) => Arc::new(model),
+                Err(error) => panic!("{}: {error}", $file),
+            });
+            MODEL.clone()
+        }
+    };
+}
+
+model!(
+    /// AWS Lambda, 2015-03-31.
+    lambda,
+    "../models/lambda.json"
+);
+model!(
+    /// AWS Identity and Access Management, 2010-05-08.
+    iam,
+    "../models/iam.json"
+);
+model!(
+    /// AWS Security Token Service, 2011-06-15.
+    sts,
+    "../models/sts.json"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_whole() {
+        assert_eq!(lambda().operations().count(), 91);
+        assert_eq!(iam().operations().count(), 180);
+        assert_eq!(sts().operations().count(), 11);
+        assert_eq!(lambda().signing_name(), "lambda");
+        assert_eq!(iam().api_version(), "2010-05-08");
+        assert_eq!(sts().xml_namespace(), Some("https://sts.amazonaws.com/doc/2011-06-15/"));
+    }
+
+    #[test]
+    fn every_pattern_compiles() {
+        for model in [lambda(), iam(), sts()] {
+            for shape in model.shapes() {
+                if let Some(pattern) = &shape.pattern {
+                    assert!(pattern.compiled().is_some(), "{}: {}", shape.name, pattern.text);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! awsQuery: a form with `Action` and `Version` in, XML out.
+//! Source: Smithy specification, "AWS query protocol".
+
+use bytes::Bytes;
+use hearth_types::RequestId;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::form::Node;
+use super::xml::XmlWriter;
+use super::{EncodeError, Incoming, malformed_input, text};
+use crate::body::Body;
+use crate::error::{ErrorAnswer, Fault};
+use crate::model::{Kind, Member, Model, OperationId, Reference, Shape, ShapeId};
+use crate::timestamp::TimestampFormat;
+use crate::value::Value;
+
+/// The namespace of answers when the model gives none.
+const NAMESPACE: &str = "http://webservices.amazon.com/AWSFault/2005-15-09";
+
+/// The form of a request: its body, or the query string when it has none.
+pub(crate) fn form_bytes<'a>(query: Option<&'a str>, body: &'a Bytes) -> &'a [u8] {
+    if body.is_empty() { query.unwrap_or_default().as_bytes() } else { body }
+}
+
+pub(super) fn decode(model: &Model, operation: OperationId, request: &Incoming) -> Result<Value, ErrorAnswer> {
+    let form = Node::parse(form_bytes(request.query.as_deref(), &request.body))?;
+    structure(model, model.input(operation), &form)
+}
+
+fn structure(model: &Model, shape: &Shape, node: &Node) -> Result<Value, ErrorAnswer> {
+    let Kind::Structure(structure) = &shape.kind else {
+        return Ok(Value::Null);
+    };
+    let mut members = Vec::new();
+    for member in &structure.members {
+        if let Some((value, node)) = find(model, member, node) {
+            let value = decode_shape(model, value, member.flattened, node)?;
+            members.push((member.name.clone(), value));
+        }
+    }
+    Ok(Value::Map(members))
+}
+
+fn find<'a>(model: &Model, member: &Member, node: &'a Node) -> Option<(ShapeId, &'a Node)> {
+    // A flattened list goes by the name of its elements unless the member is renamed itself.
+    let name = match &model.shape(member.shape).kind {
+        Kind::List { member: item, flattened } if (*flattened || member.flattened) && !member.renamed => {
+            item.location_name.as_ref().unwrap_or(&member.wire_name)
+        }
+        _ => &member.wire_name,
+    };
+    node.get(name).map(|node| (member.shape, node))
+}
+
+fn decode_shape(model: &Model, id: ShapeId, flattened: bool, node: &Node) -> Result<Value, ErrorAnswer> {
+    let shape = model.shape(id);
+    match &shape.kind {
+        Kind::Structure(_) => structure(model, shape, node),
+        Kind::List { member, flattened: always } => {
+            let name = member.location_name.as_deref().unwrap_or("member");
+            let items = if *always || flattened { Some(node) } else { node.get(name) };
+            let items = items.map(Node::entries).unwrap_or_default();
+            items.into_iter().map(|item| decode_shape(model, member.shape, false, item)).collect::<Result<_, _>>().map(Value::List)
+        }
+        Kind::Map { key, value, flattened: always } => {
+            let entries = if *always || flattened { Some(node) } else { node.get("entry") };
+            let entries = entries.map(Node::entries).unwrap_or_default();
+            entries.into_iter().map(|entry| decode_entry(model, key, value, entry)).collect::<Result<_, _>>().map(Value::Map)
+        }
+        _ => {
+            let text = node.text.as_deref().filter(|_| node.is_leaf());
+            let Some(text) = text else {
+                return Err(malformed_input("Start of structure or map found where not expected."));
+            };
+            text::parse_scalar(shape, text, TimestampFormat::DateTime).map_err(malformed_input)
+        }
+    }
+}
+
+fn decode_entry(model: &Model, key: &Reference, value: &Reference, entry: &Node) -> Result<(String, Value), ErrorAnswer> {
+    let key_name = key.location_name.as_deref().unwrap_or("key");
+    let value_name = value.location_name.as_deref().unwrap_or("value");
+    let key = entry.get(key_name).and_then(|node| node.text.clone()).ok_or_else(|| malformed_input("A map entry has no key"))?;
+    let value = entry.get(value_name).map_or(Ok(Value::Null), |node| decode_shape(model, value.shape, false, node))?;
+    Ok((key, value))
+}
+
+pub(super) fn encode(
+    model: &Model,
+    operation: OperationId,
+    status: Option<StatusCode>,
+    output: Value,
+    request_id: &RequestId,
+) -> Result<Response<Body>, EncodeError> {
+    let name = model.operation(operation).name();
+    let root = format!("{name}Response");
+    let mut xml = XmlWriter::new();
+    xml.open(&root, Some(("", model.xml_namespace().unwrap_or(NAMESPACE))));
+    if let (Kind::Structure(structure), Value::Map(members), true) =
+        (&model.output(operation).kind, &output, model.operation(operation).has_output())
+    {
+        let wrapper = model.operation(operation).result_wrapper().map_or_else(|| format!("{name}Result"), str::to_owned);
+        xml.open(&wrapper, None);
+        xml.members(model, &structure.members, members)?;
+        xml.close(&wrapper);
+    }
+    xml.open("ResponseMetadata", None);
+    xml.text_element("RequestId", request_id.as_str());
+    xml.close("ResponseMetadata");
+    xml.close(&root);
+    let mut response = Response::new(Body::from(xml.finish()));
+    *response.status_mut() = status.unwrap_or_else(|| model.operation(operation).status());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    Ok(response)
+}
+
+/// `<ErrorResponse><Error><Type/><Code/><Message/></Error><RequestId/></ErrorResponse>`.
+pub(super) fn error_body(model: Option<&Model>, error: &ErrorAnswer, request_id: &RequestId) -> Vec<u8> {
+    let fault = error.fault.unwrap_or(if error.status.is_server_error() { Fault::Server } else { Fault::Client });
+    let mut xml = XmlWriter::new();
+    xml.open("ErrorResponse", Some(("", model.and_then(Model::xml_namespace).unwrap_or(NAMESPACE))));
+    xml.open("Error", None);
+    xml.text_element("Type", if fault == Fault::Client { "Sender" } else { "Receiver" });
+    xml.text_element("Code", &error.code);
+    xml.text_element("Message", &error.message);
+    for (name, value) in &error.fields {
+        match value.as_str() {
+            Some(text) => xml.text_element(name, text),
+            None => xml.text_element(name, &value.to_string()),
+        }
+    }
+    xml.close("Error");
+    xml.text_element("RequestId", request_id.as_str());
+    xml.close("ErrorResponse");
+    xml.finish().into_bytes()
+}

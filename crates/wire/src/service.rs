@@ -1,0 +1,262 @@
+//! A service as a table of handlers over its model.
+//!
+//! What never lives here: anything about one particular service. Handlers get decoded input (or the raw request on
+//! hot paths) and return output or an [`ErrorAnswer`]; the protocol in between is the model's.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hearth_types::RequestContext;
+use http::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::Body;
+use crate::error::ErrorAnswer;
+use crate::model::{Model, OperationId};
+use crate::protocol::Incoming;
+use crate::validate::Exemptions;
+use crate::value;
+
+/// A request as it came, for handlers that parse it themselves.
+#[derive(Debug)]
+pub struct RawRequest {
+    /// Path labels by member name, percent-decoded.
+    pub labels: HashMap<String, String>,
+    /// Query parameters in order, percent-decoded.
+    pub query: Vec<(String, String)>,
+    pub headers: http::HeaderMap,
+    /// The body untouched (after aws-chunked decoding, if it came in that form).
+    pub body: Bytes,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, ErrorAnswer>> + Send>>;
+type Handler<S> = Box<dyn Fn(&Arc<S>, &Arc<Model>, &Exemptions, RequestContext, Incoming) -> Answer + Send + Sync>;
+
+struct Operation<S> {
+    limit_bytes: usize,
+    limit_name: Option<&'static str>,
+    exemptions: Exemptions,
+    handler: Option<Handler<S>>,
+}
+
+/// What the front needs of a service. Made by [`ServiceBuilder::build`].
+pub trait Service: Send + Sync + 'static {
+    fn model(&self) -> &Arc<Model>;
+
+    /// Largest body of the operation, bytes.
+    fn limit_bytes(&self, operation: OperationId) -> usize;
+
+    /// What a refusal of a larger body calls the operation.
+    fn limit_name(&self, operation: OperationId) -> &str;
+
+    /// Runs the operation. The request is authenticated and its body complete.
+    fn call(&self, operation: OperationId, ctx: RequestContext, request: Incoming) -> Answer;
+}
+
+/// Starts a service over its model; `state` is handed to every handler.
+#[must_use]
+pub fn service<S: Send + Sync + 'static>(model: Arc<Model>, state: Arc<S>) -> ServiceBuilder<S> {
+    let operations = model
+        .operations()
+        .map(|_| Operation {
+            limit_bytes: hearth_types::limits::API_REQUEST_BYTES_MAX,
+            limit_name: None,
+            exemptions: Exemptions::default(),
+            handler: None,
+        })
+        .collect();
+    ServiceBuilder { model, state, operations }
+}
+
+/// Collects handlers by operation name.
+pub struct ServiceBuilder<S> {
+    model: Arc<Model>,
+    state: Arc<S>,
+    operations: Vec<Operation<S>>,
+}
+
+impl<S: Send + Sync + 'static> ServiceBuilder<S> {
+    /// Decoded and validated input, encoded output, the model's success status.
+    ///
+    /// # Panics
+    /// When the model has no operation of that name: a mistake in the program, found by the first test that runs it.
+    #[must_use]
+    pub fn op<I, O, E, F, Fut>(self, name: &'static str, limit_bytes: usize, handler: F) -> Self
+    where
+        F: Fn(Arc<S>, RequestContext, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize,
+        E: Into<ErrorAnswer>,
+    {
+        self.typed(name, limit_bytes, None, handler)
+    }
+
+    /// As [`op`](Self::op), for operations that answer with another status than their model says.
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn op_with_status<I, O, E, F, Fut>(
+        self,
+        name: &'static str,
+        limit_bytes: usize,
+        status: StatusCode,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(Arc<S>, RequestContext, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize,
+        E: Into<ErrorAnswer>,
+    {
+        self.typed(name, limit_bytes, Some(status), handler)
+    }
+
+    /// Hot path: labels, query and headers are parsed by the handler and the body is untouched. The handler also does
+    /// its own validation. `x-amzn-RequestId` is added when the response has none.
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn raw<E, F, Fut>(mut self, name: &'static str, limit_bytes: usize, handler: F) -> Self
+    where
+        F: Fn(Arc<S>, RequestContext, RawRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<http::Response<Body>, E>> + Send + 'static,
+        E: Into<ErrorAnswer>,
+    {
+        let operation = self.operation(name);
+        operation.limit_bytes = limit_bytes;
+        operation.handler = Some(Box::new(move |state, model, _, ctx, request| {
+            let answer = handler(state.clone(), ctx, request.into_raw(model));
+            Box::pin(async move { answer.await.map_err(Into::into) })
+        }));
+        self
+    }
+
+    /// Takes a member out of the generic validation because the service checks it itself, with its own text.
+    /// `member` is a path of model names: `Runtime`, `VpcConfig.SubnetIds`.
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn exempt(mut self, operation: &'static str, member: &'static str) -> Self {
+        self.operation(operation).exemptions.add(member);
+        self
+    }
+
+    /// What a refusal of a too large body calls the operation, where that is not the model's name.
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn called(mut self, operation: &'static str, name: &'static str) -> Self {
+        self.operation(operation).limit_name = Some(name);
+        self
+    }
+
+    /// Operations of the model without a handler answer "not implemented".
+    #[must_use]
+    pub fn build(self) -> Arc<dyn Service> {
+        Arc::new(Table { model: self.model, state: self.state, operations: self.operations })
+    }
+
+    fn typed<I, O, E, F, Fut>(
+        mut self,
+        name: &'static str,
+        limit_bytes: usize,
+        status: Option<StatusCode>,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(Arc<S>, RequestContext, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize,
+        E: Into<ErrorAnswer>,
+    {
+        let id = self.id(name);
+        let handler = Arc::new(handler);
+        let operation = self.operation(name);
+        operation.limit_bytes = limit_bytes;
+        operation.handler = Some(Box::new(move |state, model, exemptions, ctx, request| {
+            let input = decode::<I>(model, id, exemptions, &request);
+            let (handler, state, model) = (handler.clone(), state.clone(), model.clone());
+            Box::pin(async move {
+                let request_id = ctx.request_id.clone();
+                let output = handler(state, ctx, input?).await.map_err(Into::into)?;
+                let output = value::to_value(&output).map_err(|error| {
+                    tracing::error!(operation = name, %error, "the output does not fit the model");
+                    ErrorAnswer::internal()
+                })?;
+                model.protocol().encode(&model, id, status, output, &request_id)
+            })
+        }));
+        self
+    }
+
+    fn id(&self, name: &str) -> OperationId {
+        let Some(id) = self.model.operation_id(name) else {
+            panic!("the model of {} has no operation {name}", self.model.signing_name());
+        };
+        id
+    }
+
+    fn operation(&mut self, name: &str) -> &mut Operation<S> {
+        let id = self.id(name);
+        &mut self.operations[id.index()]
+    }
+}
+
+fn decode<I: DeserializeOwned>(
+    model: &Model,
+    id: OperationId,
+    exemptions: &Exemptions,
+    request: &Incoming,
+) -> Result<I, ErrorAnswer> {
+    let input = model.protocol().decode(model, id, request)?;
+    crate::validate::validate(model, id, exemptions, &input)?;
+    value::from_value(input).map_err(|error| {
+        // Checked against the model already: what does not fit now is a handler whose input type contradicts it.
+        tracing::error!(operation = model.operation(id).name(), %error, "the input type does not fit the model");
+        ErrorAnswer::internal()
+    })
+}
+
+struct Table<S> {
+    model: Arc<Model>,
+    state: Arc<S>,
+    operations: Vec<Operation<S>>,
+}
+
+impl<S: Send + Sync + 'static> Service for Table<S> {
+    fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    fn limit_bytes(&self, operation: OperationId) -> usize {
+        self.operations[operation.index()].limit_bytes
+    }
+
+    fn limit_name(&self, operation: OperationId) -> &str {
+        self.operations[operation.index()].limit_name.unwrap_or_else(|| self.model.operation(operation).name())
+    }
+
+    fn call(&self, id: OperationId, ctx: RequestContext, request: Incoming) -> Answer {
+        let operation = &self.operations[id.index()];
+        match &operation.handler {
+            Some(handler) => handler(&self.state, &self.model, &operation.exemptions, ctx, request),
+            None => {
+                let message =
+                    format!("Hearth does not implement {}:{} yet.", self.model.signing_name(), self.model.operation(id).name());
+                let answer = ErrorAnswer::new("NotImplementedException", StatusCode::NOT_IMPLEMENTED, message);
+                Box::pin(std::future::ready(Err(answer)))
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The canonical request, fed straight into its hash.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+use percent_encoding::percent_decode;
+use sha2::{Digest, Sha256};
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+pub(super) fn request_hash(head: &Parts, service: &str, signed_headers: &str, payload_hash: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(head.method.as_str());
+    hash.update("\n");
+    path(head.uri.path(), service, &mut hash);
+    hash.update("\n");
+    if let Some(query) = head.uri.query() {
+        self::query(query, &mut hash);
+    }
+    hash.update("\n");
+    for name in signed_headers.split(';') {
+        header(head, name, &mut hash);
+    }
+    hash.update("\n");
+    hash.update(signed_headers);
+    hash.update("\n");
+    hash.update(payload_hash);
+    hash.finalize().into()
+}
+
+/// S3 signs the path as it is, encoded once. Every other service signs the normalised path, encoded once more.
+fn path(raw: &str, service: &str, hash: &mut Sha256) {
+    if service == "s3" {
+        let decoded: Vec<u8> = percent_decode(raw.as_bytes()).collect();
+        hash.update(encode(&decoded, true).as_ref());
+        return;
+    }
+    let needs_work = raw.contains("//") || raw.contains("/.");
+    let normalised = if needs_work { Cow::Owned(normalise(raw)) } else { Cow::Borrowed(raw) };
+    let path = if normalised.is_empty() { "/" } else { &normalised };
+    hash.update(encode(path.as_bytes(), true).as_ref());
+}
+
+/// Removes empty and dot segments. Source: RFC 3986, section 5.2.4.
+fn normalise(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
+        }
+    }
+    let end = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
+    format!("/{}{end}", kept.join("/"))
+}
+
+fn query(raw: &str, hash: &mut Sha256) {
+    let mut pairs: Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> = raw
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .filter(|(name, _)| *name != "X-Amz-Signature")
+        .map(|(name, value)| (recode(name), recode(value)))
+        .collect();
+    pairs.sort_unstable();
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        if index > 0 {
+            hash.update("&");
+        }
+        hash.update(name.as_ref());
+        hash.update("=");
+        hash.update(value.as_ref());
+    }
+}
+
+/// Decodes what the client encoded, its own way, and encodes it the canonical way.
+fn recode(text: &str) -> Cow<'_, [u8]> {
+    if text.bytes().all(|b| is_unreserved(b)) {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let spaced = text.replace('+', " ");
+    let decoded: Vec<u8> = percent_decode(spaced.as_bytes()).collect();
+    Cow::Owned(encode(&decoded, false).into_owned())
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn encode(bytes: &[u8], keep_slash: bool) -> Cow<'_, [u8]> {
+    let keeps = |byte: u8| is_unreserved(byte) || (keep_slash && byte == b'/');
+    if bytes.iter().all(|byte| keeps(*byte)) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut encoded = Vec::with_capacity(bytes.len() * 3);
+    for &byte in bytes {
+        if keeps(byte) {
+            encoded.push(byte);
+        } else {
+            encoded.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+    Cow::Owned(encoded)
+}
+
+/// `name:values\n`, values joined by commas, runs of spaces as one.
+fn header(head: &Parts, name: &str, hash: &mut Sha256) {
+    hash.update(name);
+    hash.update(":");
+    let mut first = true;
+    for value in head.headers.get_all(name) {
+        if !first {
+            hash.update(",");
+        }
+        first = false;
+        hash.update(squeeze(value.as_bytes()).as_ref());
+    }
+    // HTTP/2 has the host in its own pseudo-header.
+    if first
+        && name == "host"
+        && let Some(authority) = head.uri.authority()
+    {
+        hash.update(authority.as_str());
+    }
+    hash.update("\n");
+}
+
+fn squeeze(value: &[u8]) -> Cow<'_, [u8]> {
+    let trimmed = value.trim_ascii();
+    if !trimmed.windows(2).any(|pair| pair == b"  ") && !trimmed.contains(&b'\t') {
+        return Cow::Borrowed(trimmed);
+    }
+    let words: Vec<&[u8]> = trimmed.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty()).collect();
+    Cow::Owned(words.join(&b' '))
+}

@@ -1,0 +1,74 @@
+"""Fixtures: one shared server for the tests that leave it as it was, and servers of their own for the others."""
+
+import shutil
+
+import pytest
+
+from support import aws, packages
+from support.paths import HEARTH
+from support.server import Server
+
+
+def pytest_sessionstart():
+    if not HEARTH.exists():
+        raise pytest.UsageError(f"{HEARTH} is not there: run `cargo build` first, or `make test` for everything")
+
+
+def _start(directory, config=None):
+    return Server(directory / "data", directory / "server.log", config)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The shared server. Tests that end it, or look at its whole state, take `own_server` instead."""
+    directory = tmp_path_factory.mktemp("hearth")
+    server = _start(directory)
+    yield server
+    try:
+        assert server.stop() == 0, server.log_text()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A server for one test, which may kill and restart it."""
+    server = _start(tmp_path)
+    yield server
+    try:
+        server.stop()
+    finally:
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
+def client(server):
+    """boto3's Lambda client of the shared server."""
+    return aws.client(server.url, "lambda")
+
+
+@pytest.fixture
+def make(client):
+    """Makes functions on the shared server, and deletes them at the end."""
+    made = []
+
+    def make(package, **settings):
+        settings.setdefault("name", aws.function_name())
+        made.append(settings["name"])
+        return aws.create(client, package, **settings)
+
+    yield make
+    for name in made:
+        try:
+            client.delete_function(FunctionName=name)
+        except client.exceptions.ResourceNotFoundException:
+            pass
+
+
+@pytest.fixture(scope="module")
+def remote(server):
+    """A 128 MB Python function that runs what it is sent; for tests that leave its environment usable."""
+    client = aws.client(server.url, "lambda")
+    function = aws.create(client, packages.python("remote"), name=aws.function_name("remote"), MemorySize=128)
+    yield function
+    client.delete_function(FunctionName=function.name)

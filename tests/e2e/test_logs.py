@@ -1,0 +1,98 @@
+"""Log lines as the real service writes them, in the answer and by `hearth logs`."""
+
+import re
+import time
+
+from support import packages
+from support.aws import UUID
+from support.command_line import logs_of
+
+START = rf"START RequestId: (?P<id>{UUID}) Version: \$LATEST\n"
+END = rf"END RequestId: (?P=id)\n"
+REPORT = (
+    r"REPORT RequestId: (?P=id)\tDuration: (?P<duration>\d+\.\d\d) ms\tBilled Duration: (?P<billed>\d+) ms\t"
+    r"Memory Size: (?P<memory>\d+) MB\tMax Memory Used: (?P<used>\d+) MB\t"
+)
+INIT = r"Init Duration: (?P<init>\d+\.\d\d) ms\t"
+
+
+def say(text):
+    print(text)
+    return "said"
+
+
+def test_the_log_tail_has_start_output_end_and_report(make):
+    function = make(packages.python("remote"))
+    cold = function.run(say, "one line", LogType="Tail")
+    found = re.fullmatch(rf"(INIT_START [^\n]*\n)?{START}one line\n{END}{REPORT}{INIT}\n", cold.log)
+    assert found, cold.log
+    assert found["id"] == cold.request_id and found["memory"] == "128"
+    assert 0 < int(found["used"]) <= 128
+    # Billed since August 2025: initialisation and execution, rounded up together.
+    total = float(found["duration"]) + float(found["init"])
+    assert total <= int(found["billed"]) <= total + 1.02
+
+    warm = function.run(say, "another", LogType="Tail")
+    found = re.fullmatch(rf"{START}another\n{END}{REPORT}\n", warm.log)
+    assert found, warm.log
+    assert float(found["duration"]) <= int(found["billed"]) <= float(found["duration"]) + 1.01
+
+
+def test_without_log_type_no_log_is_returned(remote):
+    assert remote.run(say, "x").log is None
+
+
+def test_the_log_tail_is_the_last_four_kilobytes(remote):
+    tail = remote.run(say, "x" * 20_000, LogType="Tail").log
+    assert len(tail.encode()) == 4096
+    assert re.search(rf"x\nEND RequestId: {UUID}\nREPORT [^\n]*\n$", tail), tail[-400:]
+
+
+def test_output_of_both_streams_comes_before_end(remote):
+    def both():
+        import os
+        import sys
+
+        print("to stdout")
+        print("to stderr", file=sys.stderr)
+        sys.stdout.flush()
+        os.write(1, b"by descriptor\n")
+
+    lines = remote.run(both, LogType="Tail").log.splitlines()
+    assert {"to stdout", "to stderr", "by descriptor"} <= set(lines[1:-2]), lines
+
+
+def test_hearth_logs_prints_what_functions_wrote(make, server):
+    function = make(packages.python("remote"))
+    result = function.run(say, "find me")
+    deadline = time.monotonic() + 10
+    while "REPORT" not in (text := logs_of(server, function.name)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    lines = [line.split(" ", 1)[1] for line in text.splitlines()]
+    assert f"START RequestId: {result.request_id} Version: $LATEST" in lines
+    assert "find me" in lines
+    assert f"END RequestId: {result.request_id}" in lines
+
+
+def test_a_flood_of_output_harms_neither_function_nor_server(remote, server):
+    def flood():
+        import os
+
+        for _ in range(2000):
+            os.write(1, b"y" * 8191 + b"\n")
+        return "done"
+
+    assert remote.run(flood).ok() == "done"
+    assert server.health() == 200
+
+
+def test_python_logging_has_level_time_and_request_id(remote):
+    def log():
+        import logging
+
+        logging.getLogger().warning("careful")
+
+    result = remote.run(log, LogType="Tail")
+    assert re.search(
+        rf"^\[WARNING\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{result.request_id}\tcareful$", result.log, re.MULTILINE
+    ), result.log

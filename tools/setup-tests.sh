@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Installs what the end-to-end tests need, inside this checkout: .venv (Python clients), .tools (Node clients, the
+# vendored packages of test functions). Runs in seconds when nothing changed. What cannot be had is said loudly; the
+# tests that need it are then reported as skipped, with the reason.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly VENV=.venv TOOLS=.tools E2E=tests/e2e
+readonly INPUTS=(tools/setup-tests.sh "$E2E/requirements.txt" "$E2E"/functions/*/requirements.txt
+    "$E2E"/js/package*.json "$E2E"/functions/*/package*.json)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+loud() { printf '\nsetup: MISSING: %s\n\n' "$*" >&2; }
+am_root() { [ "$(id -u)" = 0 ]; }
+
+apt_update_done=
+# Installs Debian packages when that is possible: as root, on a system that has apt.
+apt_install() {
+    am_root && command -v apt-get >/dev/null || return 1
+    if [ -z "$apt_update_done" ]; then
+        apt-get update -qq >/dev/null || return 1
+        apt_update_done=yes
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+python_client_side() {
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        apt_install python3-venv || { loud "the Python module venv (Debian: apt-get install python3-venv)"; exit 1; }
+    fi
+    say "Python clients into $VENV"
+    python3 -m venv --clear "$VENV"
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$E2E/requirements.txt"
+}
+
+# Packages that go into function archives. The runtime they are for, not this machine's Python, picks the wheels.
+python_function_packages() {
+    local app
+    for app in fastapi_app ric_app; do
+        say "packages of the function $app"
+        rm -rf "$TOOLS/functions/$app"
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --python-version 3.11 \
+            --only-binary=:all: --target "$TOOLS/functions/$app" -r "$E2E/functions/$app/requirements.txt"
+    done
+}
+
+node_packages() {
+    if ! command -v npm >/dev/null && ! apt_install npm; then
+        loud "npm: the Node tests will be skipped (Debian: apt-get install npm)"
+        return 0
+    fi
+    local from to
+    while read -r from to; do
+        say "Node packages of $from"
+        rm -rf "$to" && mkdir -p "$to"
+        cp "$E2E/$from/package.json" "$E2E/$from/package-lock.json" "$to"
+        npm ci --prefix "$to" --no-audit --no-fund --loglevel=error >/dev/null
+    done <<LIST
+js $TOOLS/node
+functions/express_app $TOOLS/functions/express_app
+LIST
+}
+
+# Debian 12's package "awscli" is version 2. It is not on PyPI, and runs only where it was packaged for.
+aws_cli_v2() {
+    local aws
+    for aws in /usr/bin/aws /usr/local/bin/aws; do
+        if [ -x "$aws" ] && "$aws" --version 2>&1 | grep -q '^aws-cli/2'; then
+            return 0
+        fi
+    done
+    say "AWS CLI v2 as Debian's package awscli"
+    apt_install awscli || loud "AWS CLI v2: its tests will be skipped (Debian, as root: apt-get install awscli)"
+}
+
+readonly STAMP=$TOOLS/setup.stamp
+wanted=$(cat "${INPUTS[@]}" | sha256sum | cut -d' ' -f1)
+aws_cli_v2
+if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$wanted" ] && "$VENV/bin/python" -c 'import boto3, pytest' 2>/dev/null; then
+    say "nothing to do"
+    exit 0
+fi
+mkdir -p "$TOOLS/functions"
+rm -f "$STAMP"
+python_client_side
+python_function_packages
+node_packages
+printf '%s\n' "$wanted" >"$STAMP"
+say "done"

@@ -220,7 +220,7 @@ let reportFatal = (error, exit) => postError("init/error", error, exit);
 
 // The event loop --------------------------------------------------------------------------------------------------
 
-/** What to do once the function has nothing left to do. */
+/** What to do once the function has nothing left to do. Must give the event loop something, or the process ends. */
 let whenIdle = null;
 
 process.on("beforeExit", () => {
@@ -496,7 +496,7 @@ async function invokeStreaming(id, headers, body) {
       waits = value;
     },
   };
-  whenIdle = () => end({ error: "Response stream is not finished." });
+  whenIdle = () => setImmediate(end, { error: "Response stream is not finished." });
   try {
     const result = handler(JSON.parse(body), stream, Object.assign(context, contextFields(headers)));
     if (!isPromise(result)) {

@@ -29,12 +29,12 @@ pub(crate) struct Execution {
     /// Memory of all environments together may be this many times the machine's memory.
     pub(crate) memory_overcommit: f64,
     /// Environments at most, whatever their size.
-    pub(crate) environments_max: u32,
+    pub(crate) environments_max: usize,
 }
 
 impl Default for Execution {
     fn default() -> Self {
-        Self { idle_timeout_seconds: 600, memory_overcommit: 4.0, environments_max: 1_000 }
+        Self { idle_timeout_seconds: 600, memory_overcommit: 8.0, environments_max: 1_000 }
     }
 }
 
@@ -104,7 +104,9 @@ impl Config {
         let listen = listen.parse().map_err(|_| ConfigError::Listen(listen))?;
         let data = match (flags.ephemeral, flags.data, file.ephemeral.unwrap_or(false), file.data) {
             (true, _, _, _) | (false, None, true, None) => DataLocation::Ephemeral,
-            (false, Some(directory), _, _) | (false, None, false, Some(directory)) => DataLocation::Directory(directory),
+            (false, Some(directory), _, _) | (false, None, false, Some(directory)) => {
+                DataLocation::Directory(directory)
+            }
             (false, None, true, Some(_)) => return Err(ConfigError::DataAndEphemeral),
             (false, None, false, None) => DataLocation::Directory(default_data().ok_or(ConfigError::NoHome)?),
         };

@@ -16,6 +16,7 @@ use hearth_sandbox::{
 };
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
@@ -39,6 +40,8 @@ pub(crate) struct Workshop {
     pub(crate) endpoint_url: String,
     pub(crate) init_timeout: Millis,
     pub(crate) age_max: Millis,
+    /// Environments that are being ended.
+    pub(crate) ending: TaskTracker,
 }
 
 /// An event on its way to an environment.
@@ -72,11 +75,14 @@ enum Phase {
     Broken,
 }
 
+/// Dropping it ends the environment in a task of its own.
 pub(crate) struct LiveEnvironment {
     sandbox: Arc<dyn Environment>,
     version: Arc<FunctionVersion>,
     log: Arc<LogStream>,
-    session: Session,
+    session: Arc<Session>,
+    ending: TaskTracker,
+    is_ended: bool,
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
     phase: Phase,
@@ -84,7 +90,7 @@ pub(crate) struct LiveEnvironment {
     init: Option<Elapsed>,
 }
 
-/// The credentials of one environment. Dropping it revokes them.
+/// The credentials of one environment. Dropping the last handle revokes them.
 struct Session {
     issuer: Arc<dyn CredentialIssuer>,
     context: RequestContext,
@@ -110,7 +116,7 @@ impl Workshop {
             .credentials
             .issue_function_session(&context, &version.role_arn, &version.name, ttl_ms)
             .map_err(credential_error)?;
-        let session = Session { issuer: Arc::clone(&self.credentials), context: context.clone(), credentials };
+        let session = Arc::new(Session { issuer: Arc::clone(&self.credentials), context: context.clone(), credentials });
         let log = Arc::new(LogStream::new(
             &version,
             Arc::clone(&self.logs),
@@ -140,12 +146,13 @@ impl Workshop {
             version,
             log,
             session,
+            ending: self.ending.clone(),
+            is_ended: false,
             phase: Phase::Ready,
             init: None,
         };
         environment.initialise(self.init_timeout.duration()).await;
         if environment.phase == Phase::Broken {
-            environment.end().await;
             return Err(InvokeError::Internal { detail: "the environment broke in its init phase".to_owned() });
         }
         Ok(environment)
@@ -315,11 +322,31 @@ impl LiveEnvironment {
         };
     }
 
-    /// Ends the environment; its credentials are void then.
-    pub(crate) async fn end(self) {
-        self.sandbox.destroy().await;
-        self.log.flush();
-        drop(self.session);
+    /// Ends the environment and waits for it.
+    pub(crate) async fn end(mut self) {
+        self.is_ended = true;
+        self.ending().await;
+    }
+
+    /// Its credentials are void when nothing can use them any more.
+    fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (sandbox, log, session) = (Arc::clone(&self.sandbox), Arc::clone(&self.log), Arc::clone(&self.session));
+        async move {
+            sandbox.destroy().await;
+            log.flush();
+            drop(session);
+        }
+    }
+}
+
+impl Drop for LiveEnvironment {
+    fn drop(&mut self) {
+        // Without a runtime the process is about to end, and the backend ends all its environments.
+        if !self.is_ended
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            self.ending.spawn_on(self.ending(), &runtime);
+        }
     }
 }
 

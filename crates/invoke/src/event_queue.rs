@@ -41,7 +41,7 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Runs one attempt.
 pub(crate) trait Attempt: Send + Sync + 'static {
     fn attempt(
-        &self,
+        self: Arc<Self>,
         scope: &Scope,
         id: &RequestId,
         body: &EventBody,
@@ -106,7 +106,7 @@ impl EventQueue {
             let (queue, attempt) = (Arc::clone(self), Arc::clone(&attempt));
             let stop = stop.clone();
             running.spawn(async move {
-                queue.run(&*attempt, event, &stop).await;
+                queue.run(attempt, event, &stop).await;
                 drop(permit);
                 queue.wake.notify_one();
             });
@@ -186,7 +186,7 @@ impl EventQueue {
         }
     }
 
-    async fn run<A: Attempt>(&self, attempt: &A, event: Queued, stop: &CancellationToken) {
+    async fn run<A: Attempt>(&self, attempt: Arc<A>, event: Queued, stop: &CancellationToken) {
         let Some(body) = self.body(&event, stop).await else { return };
         let attempted = match attempt.attempt(&event.scope, &event.id, &body).await {
             Ok(response) if response.function_error.is_none() => Attempted::Succeeded,

@@ -6,7 +6,6 @@
 //! give back ──▶ whoever waits longest, else idle, else ended in a task of its own
 //! ```
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::environment::{LiveEnvironment, Workshop};
+use crate::environment::{Call, LiveEnvironment, Ran, Workshop};
 use crate::pool::{Grant, Member, Next, Pool, PoolLimits, Want};
 
 /// Bounds of the time between two looks for expired environments; a tenth of the idle time-out lies between them.
@@ -31,15 +30,20 @@ pub(crate) struct Environments {
     workshop: Workshop,
     pool: Mutex<Pool<LiveEnvironment, Waiter>>,
     sweep_interval: Duration,
-    /// Starts and ends under way.
-    tasks: TaskTracker,
+    starting: TaskTracker,
 }
 
 /// An environment for one invocation. Dropping it without [`Lease::give_back`] ends it: nobody knows its state.
 pub(crate) struct Lease {
+    member: Member<LiveEnvironment>,
+    place: Place,
+}
+
+/// The pool's account of a leased environment. Dropping it says that the environment is lost.
+struct Place {
     environments: Arc<Environments>,
     snapshot: SnapshotId,
-    member: Option<Member<LiveEnvironment>>,
+    is_settled: bool,
 }
 
 impl Environments {
@@ -49,7 +53,7 @@ impl Environments {
             workshop,
             pool: Mutex::new(Pool::new(limits)),
             sweep_interval: tenth.clamp(SWEEP_MIN, SWEEP_MAX),
-            tasks: TaskTracker::new(),
+            starting: TaskTracker::new(),
         }
     }
 
@@ -76,7 +80,7 @@ impl Environments {
             },
             &mut too_old,
         );
-        too_old.into_iter().for_each(|environment| self.end(environment));
+        drop(too_old);
         match grant {
             Grant::Warm(member) => return Ok(self.lend(want.snapshot, member)),
             Grant::Start { evicted } => self.start(Arc::clone(version), evicted),
@@ -94,7 +98,7 @@ impl Environments {
 
     fn start(self: &Arc<Self>, version: Arc<FunctionVersion>, evicted: Vec<LiveEnvironment>) {
         let environments = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.starting.spawn(async move {
             // Their room is promised to the new one: it must be free before that is made.
             for environment in evicted {
                 environment.end().await;
@@ -127,22 +131,18 @@ impl Environments {
                 }
             }
             Next::Idle => {}
-            Next::End(environment) => self.end(environment),
+            Next::End(environment) => drop(environment),
         }
     }
 
     fn lend(self: &Arc<Self>, snapshot: SnapshotId, member: Member<LiveEnvironment>) -> Lease {
-        Lease { environments: Arc::clone(self), snapshot, member: Some(member) }
-    }
-
-    fn end(&self, environment: LiveEnvironment) {
-        self.tasks.spawn(environment.end());
+        Lease { member, place: Place { environments: Arc::clone(self), snapshot, is_settled: false } }
     }
 
     /// See [`hearth_ports::EnvironmentKeeper`].
     pub(crate) fn retire(&self, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
         let retired = self.pool.lock().retire(uid, version, keep);
-        retired.into_iter().for_each(|environment| self.end(environment));
+        drop(retired);
     }
 
     /// Ends idle environments after their time, until stopped.
@@ -153,16 +153,18 @@ impl Environments {
                 () = tokio::time::sleep(self.sweep_interval) => {}
             }
             let expired = self.pool.lock().expire(self.now_ms());
-            expired.into_iter().for_each(|environment| self.end(environment));
+            drop(expired);
         }
     }
 
     /// Ends everything idle and waits for all starts and ends under way.
     pub(crate) async fn close(&self) {
+        self.starting.close();
+        self.starting.wait().await;
         let idle = self.pool.lock().drain();
-        idle.into_iter().for_each(|environment| self.end(environment));
-        self.tasks.close();
-        self.tasks.wait().await;
+        drop(idle);
+        self.workshop.ending.close();
+        self.workshop.ending.wait().await;
     }
 
     fn now_ms(&self) -> i64 {
@@ -176,20 +178,27 @@ impl Environments {
 }
 
 impl Lease {
+    pub(crate) async fn run(&mut self, call: Call) -> Ran {
+        self.member.environment.run(call).await
+    }
+
     /// The invocation is over. An environment that broke ends, any other serves again.
-    pub(crate) fn give_back(mut self) {
-        let Some(member) = self.member.take_if(|member| member.environment.is_usable()) else { return };
-        let now_ms = self.environments.now_ms();
-        let next = self.environments.pool.lock().give_back(&self.snapshot, member, now_ms);
-        self.environments.pass_on(self.snapshot.clone(), next);
+    pub(crate) fn give_back(self) {
+        let Self { member, mut place } = self;
+        if !member.environment.is_usable() {
+            return;
+        }
+        place.is_settled = true;
+        let environments = Arc::clone(&place.environments);
+        let next = environments.pool.lock().give_back(&place.snapshot, member, environments.now_ms());
+        environments.pass_on(place.snapshot.clone(), next);
     }
 }
 
-impl Drop for Lease {
+impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(member) = self.member.take() {
+        if !self.is_settled {
             self.environments.pool.lock().lost(&self.snapshot);
-            self.environments.end(member.environment);
         }
     }
 }

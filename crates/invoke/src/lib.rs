@@ -1,1 +1,47 @@
-//! placeholder
+//! The data plane: from an [`InvokeRequest`](hearth_ports::InvokeRequest) to a function's answer.
+//!
+//! Start reading at [`pipeline`]: an invocation from top to bottom. Its steps and what they stand on:
+//!
+//! | file | what |
+//! |---|---|
+//! | `admit`, `json_check` | limits of a request, is it JSON |
+//! | `gate` | concurrency permits |
+//! | `lease`, `pool` | warm or new environment; the pure pool behind it |
+//! | `environment` | the life of one environment: init, invocation, reset, end |
+//! | `failure` | cause of a failure → payload (pure) |
+//! | `report`, `report_json`, `logs` | the platform's log lines (pure), the stream they go to |
+//! | `variables`, `trace` | what a function is told |
+//! | `usage` | the hourly roll-up |
+//! | `event_queue` | asynchronous invocations |
+//! | `detached` | work that outlives its caller |
+//! | `engine`, `config` | wiring, workers, shutdown |
+//!
+//! What never lives here: HTTP, how an environment is isolated, how a function is configured.
+
+mod admit;
+mod config;
+mod detached;
+mod engine;
+mod environment;
+mod event_queue;
+mod failure;
+mod gate;
+mod json_check;
+mod lease;
+mod logs;
+mod pipeline;
+mod pool;
+mod report;
+mod report_json;
+#[cfg(test)]
+mod testing;
+mod trace;
+mod usage;
+mod variables;
+
+pub use config::EngineConfig;
+pub use engine::{Engine, EngineParts, StartError};
+pub use usage::{Amounts, HourlyUsage};
+
+#[cfg(test)]
+mod tests;

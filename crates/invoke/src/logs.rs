@@ -52,6 +52,9 @@ struct State {
 struct Tail(VecDeque<u8>);
 
 impl LogStream {
+    /// Who writes function logs and runs queued events.
+    pub(crate) const PRINCIPAL: &'static str = "lambda.amazonaws.com";
+
     pub(crate) fn new(
         version: &FunctionVersion,
         sink: Arc<dyn LogSink>,
@@ -80,7 +83,7 @@ impl LogStream {
             account: version.account,
             region: Some(version.region.clone()),
         };
-        RequestContext::service(&scope, "lambda.amazonaws.com", id)
+        RequestContext::service(&scope, Self::PRINCIPAL, id)
     }
 
     /// Opens an invocation; `tail` keeps its last bytes.

@@ -40,8 +40,12 @@ impl RuntimeApi {
             current: None,
             connections: HashMap::new(),
         };
-        let shared =
-            Shared { max_response_bytes, large_heads: Semaphore::new(LARGE_HEADS_MAX), phase, inner: Mutex::new(inner) };
+        let shared = Shared {
+            max_response_bytes,
+            large_heads: Semaphore::new(LARGE_HEADS_MAX),
+            phase,
+            inner: Mutex::new(inner),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -73,7 +77,9 @@ impl RuntimeApi {
     pub async fn ready(&self) -> Result<(), FunctionError> {
         let mut phase = self.shared.phase.subscribe();
         let closed = || FunctionError {
-            body: Bytes::from_static(br#"{"errorType":"Sandbox.Failure","errorMessage":"The execution environment has ended"}"#),
+            body: Bytes::from_static(
+                br#"{"errorType":"Sandbox.Failure","errorMessage":"The execution environment has ended"}"#,
+            ),
             error_type: Some("Sandbox.Failure".to_owned()),
         };
         let reached = phase.wait_for(|phase| !matches!(phase, Phase::Starting)).await.map_err(|_| closed())?;

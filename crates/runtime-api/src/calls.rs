@@ -70,7 +70,10 @@ pub(crate) fn response(mode: ResponseMode, body: Bytes, trailers: Trailers) -> R
         ResponseMode::Streaming if trailers.error_type.is_some() || trailers.error_body.is_some() => {
             let body = trailers.error_body.unwrap_or_default();
             let body = STANDARD.decode(&body).map_or_else(|_| Bytes::from(body), Bytes::from);
-            RuntimeAnswer::Error(FunctionError { body, error_type: trailers.error_type.as_deref().map(known_error_type) })
+            RuntimeAnswer::Error(FunctionError {
+                body,
+                error_type: trailers.error_type.as_deref().map(known_error_type),
+            })
         }
         ResponseMode::Buffered | ResponseMode::Streaming => RuntimeAnswer::Response { body },
     }
@@ -179,7 +182,8 @@ mod tests {
 
     #[test]
     fn the_caller_does_not_see_the_cause_meant_for_x_ray() {
-        let body = Bytes::from_static(br#"{"errorMessage":"m","errorType":"T","stackTrace":["s"],"errorCause":{"a":1}}"#);
+        let body =
+            Bytes::from_static(br#"{"errorMessage":"m","errorType":"T","stackTrace":["s"],"errorCause":{"a":1}}"#);
         let error = function_error(&head(WITH_CAUSE), body);
         assert_eq!(&error.body[..], br#"{"errorMessage":"m","errorType":"T","stackTrace":["s"]}"#);
         let broken = function_error(&head(WITH_CAUSE), Bytes::from_static(b"{"));
@@ -194,9 +198,11 @@ mod tests {
 
     #[test]
     fn a_stream_that_ends_with_error_trailers_is_an_error() {
-        let trailers = Trailers { error_type: Some("Function.Boom".to_owned()), error_body: Some("eyJhIjoxfQ==".to_owned()) };
+        let trailers =
+            Trailers { error_type: Some("Function.Boom".to_owned()), error_body: Some("eyJhIjoxfQ==".to_owned()) };
         let answer = response(ResponseMode::Streaming, Bytes::from_static(b"partial"), trailers.clone());
-        let want = FunctionError { body: Bytes::from_static(br#"{"a":1}"#), error_type: Some("Function.Boom".to_owned()) };
+        let want =
+            FunctionError { body: Bytes::from_static(br#"{"a":1}"#), error_type: Some("Function.Boom".to_owned()) };
         assert_eq!(answer, RuntimeAnswer::Error(want));
         let buffered = response(ResponseMode::Buffered, Bytes::from_static(b"1"), trailers);
         assert_eq!(buffered, RuntimeAnswer::Response { body: Bytes::from_static(b"1") });

@@ -16,13 +16,13 @@ use tokio::sync::SemaphorePermit;
 use crate::RuntimeAnswer;
 use crate::api::{Next, Shared};
 use crate::calls::{self, Call, ResponseMode};
+use crate::http::Malformed;
 use crate::http::body::{Decoder, Framing, Step, Trailers};
 use crate::http::head::{self, Head, Method, Persistence};
 use crate::http::reply::{self, Status};
-use crate::http::Malformed;
 use crate::limits::{
-    COPIED_BODY_BYTES_MAX, DISCARDED_BODY_BYTES_MAX, DISCARDED_TRAILER_BYTES_MAX, HEAD_BYTES_MAX, LINGER, LINGER_BYTES_MAX,
-    READ_BUFFER_BYTES, SMALL_HEAD_BYTES_MAX, TRAILER_BYTES_MAX,
+    COPIED_BODY_BYTES_MAX, DISCARDED_BODY_BYTES_MAX, DISCARDED_TRAILER_BYTES_MAX, HEAD_BYTES_MAX, LINGER,
+    LINGER_BYTES_MAX, READ_BUFFER_BYTES, SMALL_HEAD_BYTES_MAX, TRAILER_BYTES_MAX,
 };
 use crate::session::{Event, Refusal};
 use crate::wire::{Outgoing, Turn, Wire};
@@ -125,9 +125,8 @@ impl Connection<'_> {
                 let (body, persistence) = self.body(head, begun.is_ok(), persistence).await?;
                 let too_large = usize::try_from(body.size).unwrap_or(usize::MAX) > shared.max_response_bytes;
                 // Init has failed, whatever arrived of the reason.
-                let finished = begun.and_then(|()| {
-                    shared.finish_init_error(self.generation, calls::function_error(head, body.bytes))
-                });
+                let finished = begun
+                    .and_then(|()| shared.finish_init_error(self.generation, calls::function_error(head, body.bytes)));
                 self.posted(persistence, finished, too_large, &body.end);
                 self.after_body(persistence, body.end)
             }
@@ -315,7 +314,11 @@ impl Connection<'_> {
         let whole = |bytes| Body { bytes, trailers: Trailers::default(), size: length as u64, end: BodyEnd::Whole };
         if self.buffer.len() >= length {
             let bytes = self.buffer.split_to(length);
-            return whole(if length <= COPIED_BODY_BYTES_MAX { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() });
+            return whole(if length <= COPIED_BODY_BYTES_MAX {
+                Bytes::copy_from_slice(&bytes)
+            } else {
+                bytes.freeze()
+            });
         }
         let mut body = BytesMut::with_capacity(length);
         body.extend_from_slice(&self.buffer);
@@ -339,12 +342,18 @@ impl Connection<'_> {
         match (finished, end) {
             (Err(refusal), _) => self.refuse(persistence, refusal),
             (Ok(()), _) if too_large => {
-                let message = format!("Exceeded maximum allowed payload size ({} bytes).", self.shared.max_response_bytes);
+                let message =
+                    format!("Exceeded maximum allowed payload size ({} bytes).", self.shared.max_response_bytes);
                 self.error(persistence, Status::ContentTooLarge, "RequestEntityTooLarge", &message);
             }
             (Ok(()), BodyEnd::Whole) => reply::accepted(&mut self.out, persistence),
             (Ok(()), BodyEnd::Truncated | BodyEnd::Endless) => {
-                self.error(persistence, Status::BadRequest, "TruncatedHTTPRequest", "HTTP request detected as truncated");
+                self.error(
+                    persistence,
+                    Status::BadRequest,
+                    "TruncatedHTTPRequest",
+                    "HTTP request detected as truncated",
+                );
             }
             // Said by the connection's end.
             (Ok(()), BodyEnd::Malformed(_)) => {}

@@ -60,10 +60,14 @@ pub struct FunctionError {
 /// How the runtime answered an [`Invocation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuntimeAnswer {
-    Response { body: Bytes },
+    Response {
+        body: Bytes,
+    },
     Error(FunctionError),
     /// More than the allowed response size; `size` in bytes as far as it was counted.
-    TooLarge { size: usize },
+    TooLarge {
+        size: usize,
+    },
     /// The connection ended in the middle of the answer.
     Truncated,
     /// No answer will come: the API was reset or closed, or another invocation is still in progress.

@@ -127,7 +127,10 @@ const TRANSITIONS: &[(State, Event, State, Action)] = &[
 /// Why a call was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    InvalidStateTransition { from: State, event: Event },
+    InvalidStateTransition {
+        from: State,
+        event: Event,
+    },
     UnknownRequestId,
     /// The id was real, but its caller has gone (a time-out). On the wire the same as an unknown one.
     TooLate,
@@ -256,8 +259,11 @@ mod tests {
 
     #[test]
     fn every_pair_of_state_and_event_does_what_the_table_says() {
-        let rows: Vec<Vec<&str>> =
-            EXPECTED.lines().map(|line| line.split_whitespace().collect()).filter(|row: &Vec<_>| !row.is_empty()).collect();
+        let rows: Vec<Vec<&str>> = EXPECTED
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .filter(|row: &Vec<_>| !row.is_empty())
+            .collect();
         assert_eq!(rows.len(), STATES.len());
         for (state, row) in STATES.into_iter().zip(rows) {
             assert_eq!(format!("{state:?}"), row[0]);

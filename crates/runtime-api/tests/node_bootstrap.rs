@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use support::invocation;
 use support::process::{REQUEST_ID, RuntimeProcess, checkout, program};
 
-async fn start_with(files: &[(&str, &str)], handler: &str, variables: &[(&str, &str)]) -> RuntimeProcess {
+/// Names and texts of a function's files.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+async fn start_with(files: Files<'_>, handler: &str, variables: &[(&str, &str)]) -> RuntimeProcess {
     let node = program(&["/usr/local/bin/node", "/usr/bin/node", "node"], "v20.").expect("the tests need Node.js 20");
     let variables = [&[("_HANDLER", handler)], variables].concat();
     RuntimeProcess::start(&[node, checkout().join("runtimes/node/bootstrap.mjs")], files, &variables).await
@@ -80,21 +83,33 @@ exports.handler = async (event) => { throw event.text ? event.text : new CustomE
     assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("CustomError"), &json!("it\nbroke")));
     let trace = error["trace"].as_array().expect("trace");
     assert_eq!((&trace[0], &trace[1]), (&json!("CustomError: it"), &json!("broke")));
-    assert!(trace[2].as_str().expect("frame").starts_with("    at exports.handler (/var/task/index.js:3:"), "{trace:?}");
+    assert!(
+        trace[2].as_str().expect("frame").starts_with("    at exports.handler (/var/task/index.js:3:"),
+        "{trace:?}"
+    );
     let log = runtime.output();
     let parts: Vec<&str> = log.trim_end().split('\t').collect();
     assert_eq!((parts[0].len(), parts[1], parts[2], parts[3]), (24, REQUEST_ID, "ERROR", "Invoke Error "));
     let logged: Value = serde_json::from_str(parts[4]).expect("JSON");
-    assert_eq!((&logged["errorType"], &logged["errorMessage"], &logged["code"]), (&json!("CustomError"), &json!("it\nbroke"), &json!(7)));
+    assert_eq!(
+        (&logged["errorType"], &logged["errorMessage"], &logged["code"]),
+        (&json!("CustomError"), &json!("it\nbroke"), &json!(7))
+    );
     assert_eq!(logged["stack"], error["trace"]);
-    assert_eq!(runtime.fail(r#"{"text":"plain"}"#).await, json!({ "errorType": "string", "errorMessage": "plain", "trace": [] }));
+    assert_eq!(
+        runtime.fail(r#"{"text":"plain"}"#).await,
+        json!({ "errorType": "string", "errorMessage": "plain", "trace": [] })
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_encoded_is_an_error() {
     let runtime = start("exports.handler = async () => { const a = {}; a.a = a; return a; };", "index.handler").await;
     let error = runtime.fail("{}").await;
-    assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("Error"), &json!("Unable to stringify response body")));
+    assert_eq!(
+        (&error["errorType"], &error["errorMessage"]),
+        (&json!("Error"), &json!("Unable to stringify response body"))
+    );
     assert_eq!(runtime.fail("{}").await["errorType"], "Error", "and the process goes on");
 }
 
@@ -103,13 +118,31 @@ async fn a_function_that_cannot_be_loaded_is_an_init_error() {
     let missing = "Error: Cannot find module";
     for (name, code, handler, kind, message) in [
         ("index.js", "", "index.handler", "Runtime.HandlerNotFound", "index.handler is undefined or not exported"),
-        ("index.js", "exports.handler = 1", "index.handler", "Runtime.HandlerNotFound", "index.handler is not a function"),
-        ("index.js", "", "nope.handler", "Runtime.ImportModuleError", "Error: Cannot find module 'nope'\nRequire stack:\n- /var/runtime/index.mjs"),
+        (
+            "index.js",
+            "exports.handler = 1",
+            "index.handler",
+            "Runtime.HandlerNotFound",
+            "index.handler is not a function",
+        ),
+        (
+            "index.js",
+            "",
+            "nope.handler",
+            "Runtime.ImportModuleError",
+            "Error: Cannot find module 'nope'\nRequire stack:\n- /var/runtime/index.mjs",
+        ),
         ("index.js", "require('nope')", "index.handler", "Runtime.ImportModuleError", missing),
         ("index.js", "", "nohandler", "Runtime.MalformedHandlerName", "Bad handler"),
         ("index.js", "", "../x.handler", "Runtime.MalformedHandlerName", "'../x.handler' is not a valid handler name."),
-        ("index.js", "exports.handler = (", "index.handler", "Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected token"),
-        ("index.mjs", "export const handler = (", "index.handler", "Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected"),
+        ("index.js", "exports.handler = (", "index.handler", "Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected"),
+        (
+            "index.mjs",
+            "export const handler = (",
+            "index.handler",
+            "Runtime.UserCodeSyntaxError",
+            "SyntaxError: Unexpected",
+        ),
         ("index.js", "null.x", "index.handler", "TypeError", "Cannot read properties of null"),
     ] {
         let mut runtime = start_with(&[(name, code)], handler, &[]).await;
@@ -119,7 +152,11 @@ async fn a_function_that_cannot_be_loaded_is_an_init_error() {
         assert!(body["errorMessage"].as_str().is_some_and(|text| text.starts_with(message)), "{body}");
         assert!(body["trace"][0].as_str().is_some_and(|text| text.starts_with(kind)), "{body}");
         assert_eq!(runtime.exit().await.code(), Some(129), "{handler}");
-        assert!(runtime.output().contains("\tundefined\tERROR\tUncaught Exception \t{\"errorType\":"), "{}", runtime.output());
+        assert!(
+            runtime.output().contains("\tundefined\tERROR\tUncaught Exception \t{\"errorType\":"),
+            "{}",
+            runtime.output()
+        );
     }
 }
 
@@ -137,7 +174,11 @@ exports.rejected = (event, context, callback) => { Promise.reject(new RangeError
         let error = runtime.fail("{}").await;
         assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!(kind), &json!(message)));
         assert_eq!(runtime.exit().await.code(), Some(code_));
-        assert!(runtime.output().contains(&format!("{REQUEST_ID}\tERROR\t{title} \t{{\"errorType\":\"{kind}\"")), "{}", runtime.output());
+        assert!(
+            runtime.output().contains(&format!("{REQUEST_ID}\tERROR\t{title} \t{{\"errorType\":\"{kind}\"")),
+            "{}",
+            runtime.output()
+        );
     }
 }
 
@@ -151,7 +192,8 @@ async fn an_error_between_invocations_ends_the_process_at_once() {
 
 #[tokio::test]
 async fn exit_ends_the_process_with_its_code() {
-    let mut runtime = start("exports.handler = async () => { console.log('bye'); process.exit(3); };", "index.handler").await;
+    let mut runtime =
+        start("exports.handler = async () => { console.log('bye'); process.exit(3); };", "index.handler").await;
     let (api, event) = (runtime.server.api.clone(), invocation(REQUEST_ID, "{}"));
     let answer = tokio::spawn(async move { api.invoke(event).await });
     assert_eq!(runtime.exit().await.code(), Some(3));
@@ -164,7 +206,7 @@ async fn exit_ends_the_process_with_its_code() {
 async fn handlers_are_found_in_every_kind_of_module() {
     let (cjs, esm) = ("exports.handler = async () => 'cjs';", "export const handler = async () => 'esm';");
     let module = "{\"type\":\"module\"}";
-    let cases: [(&[(&str, &str)], &str, &str); 8] = [
+    let cases: [(Files<'_>, &str, &str); 8] = [
         (&[("index.js", cjs)], "index.handler", "cjs"),
         (&[("index.cjs", cjs)], "index.handler", "cjs"),
         (&[("index.mjs", esm)], "index.handler", "esm"),
@@ -182,7 +224,10 @@ async fn handlers_are_found_in_every_kind_of_module() {
 
 #[tokio::test]
 async fn modules_in_the_folders_of_node_path_are_found() {
-    let files = [("index.js", "exports.handler = async () => require('extra');"), ("layer/extra/index.js", "module.exports = 7;")];
+    let files = [
+        ("index.js", "exports.handler = async () => require('extra');"),
+        ("layer/extra/index.js", "module.exports = 7;"),
+    ];
     let runtime = start_with(&files, "index.handler", &[("NODE_PATH", "layer:/var/runtime")]).await;
     assert_eq!(runtime.respond("{}").await, "7");
 }
@@ -201,7 +246,9 @@ exports.handler = async (event, c) => [c.awsRequestId, c.functionName, c.functio
         trace: Some("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700".into()),
         ..invocation(REQUEST_ID, "{}")
     };
-    let RuntimeAnswer::Response { body } = runtime.invoke_with(with_client).await else { panic!("{}", runtime.output()) };
+    let RuntimeAnswer::Response { body } = runtime.invoke_with(with_client).await else {
+        panic!("{}", runtime.output())
+    };
     let common = json!([REQUEST_ID, "echo", "$LATEST", "128", "/aws/lambda/echo", "stream", arn, true, true]);
     let common = common.as_array().expect("list");
     let extra = [json!({ "custom": { "k": "é" } }), json!(null), json!("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700")];
@@ -279,7 +326,9 @@ exports.never = stream(async (event, out) => { out.write('a'); });
 exports.sync = stream(() => {});
 ";
     let piped = format!("x{}", "y".repeat(100_000));
-    for (handler, want) in [("plain", "a{\"b\":1}c"), ("http", "{\"statusCode\":201}\0\0\0\0\0\0\0\0body"), ("pipe", &piped)] {
+    for (handler, want) in
+        [("plain", "a{\"b\":1}c"), ("http", "{\"statusCode\":201}\0\0\0\0\0\0\0\0body"), ("pipe", &piped)]
+    {
         let runtime = start(code, &format!("index.{handler}")).await;
         for _ in 0..3 {
             let body = Bytes::copy_from_slice(want.as_bytes());

@@ -277,7 +277,8 @@ async fn expect_100_continue_is_answered_before_the_body_is_sent() {
     let mut client = server.connect().await;
     let answer = server.invoke("a", "1");
     client.call(NEXT).await;
-    let head = "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    let head =
+        "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
     assert_eq!(client.call(head).await.status, 100);
     assert_eq!(client.call("123").await.status, 202);
     assert_eq!(answer.await.expect("invoke"), response("123"));
@@ -302,7 +303,8 @@ async fn chunked_streams_are_put_together_and_their_error_trailers_read() {
     assert_eq!(answer.await.expect("invoke"), response("abcdefg"));
     let answer = server.invoke("a", "1");
     client.call(NEXT).await;
-    let trailers = "Lambda-Runtime-Function-Error-Type: Function.Boom\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n";
+    let trailers =
+        "Lambda-Runtime-Function-Error-Type: Function.Boom\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n";
     assert_eq!(client.call(stream(trailers)).await.status, 202);
     let error = FunctionError { body: Bytes::from_static(br#"{"a":1}"#), error_type: Some("Function.Boom".to_owned()) };
     assert_eq!(answer.await.expect("invoke"), RuntimeAnswer::Error(error));

@@ -85,7 +85,9 @@ def handler(event, context):
         trace: Some("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700".into()),
         ..invocation(REQUEST_ID, "{}")
     };
-    let RuntimeAnswer::Response { body } = runtime.invoke_with(with_client).await else { panic!("{}", runtime.output()) };
+    let RuntimeAnswer::Response { body } = runtime.invoke_with(with_client).await else {
+        panic!("{}", runtime.output())
+    };
     let got = runtime.json(&body);
     assert_eq!(got.as_array().expect("list")[..7], fixed);
     let client = json!([{ "k": "é" }, { "e": 1 }, "t"]);
@@ -113,7 +115,8 @@ def handler(event, context):
         "  File \"/var/task/app.py\", line 6, in handler\n    inner()\n",
         "  File \"/var/task/app.py\", line 3, in inner\n    def inner(): raise CustomError('it broke')\n",
     ];
-    let want = json!({ "errorMessage": "it broke", "errorType": "CustomError", "requestId": REQUEST_ID, "stackTrace": trace });
+    let want =
+        json!({ "errorMessage": "it broke", "errorType": "CustomError", "requestId": REQUEST_ID, "stackTrace": trace });
     assert_eq!(runtime.fail("{}").await, want);
     let nbsp = "\u{a0}";
     let log = format!(
@@ -152,11 +155,36 @@ async fn a_function_that_cannot_be_loaded_is_an_init_error() {
     let bad_syntax = "def handler(event, context)\n  pass\n";
     for (files, handler, kind, message) in [
         (("app.py", ""), "app.handler", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
-        (("app.py", ""), "nope.handler", "Runtime.ImportModuleError", "Unable to import module 'nope': No module named 'nope'"),
-        (("app.py", "import nope"), "app.handler", "Runtime.ImportModuleError", "Unable to import module 'app': No module named 'nope'"),
-        (("app.py", ""), "nohandler", "Runtime.MalformedHandlerName", "Bad handler 'nohandler': not enough values to unpack (expected 2, got 1)"),
-        (("app.py", ""), "sys.handler", "Runtime.BuiltInModuleConflict", "Cannot use built-in module sys as a handler module"),
-        (("app.py", bad_syntax), "app.handler", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app': expected ':' (app.py, line 1)"),
+        (
+            ("app.py", ""),
+            "nope.handler",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'nope': No module named 'nope'",
+        ),
+        (
+            ("app.py", "import nope"),
+            "app.handler",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'app': No module named 'nope'",
+        ),
+        (
+            ("app.py", ""),
+            "nohandler",
+            "Runtime.MalformedHandlerName",
+            "Bad handler 'nohandler': not enough values to unpack (expected 2, got 1)",
+        ),
+        (
+            ("app.py", ""),
+            "sys.handler",
+            "Runtime.BuiltInModuleConflict",
+            "Cannot use built-in module sys as a handler module",
+        ),
+        (
+            ("app.py", bad_syntax),
+            "app.handler",
+            "Runtime.UserCodeSyntaxError",
+            "Syntax error in module 'app': expected ':' (app.py, line 1)",
+        ),
         (("app.py", "1 / 0"), "app.handler", "ZeroDivisionError", "division by zero"),
     ] {
         let mut runtime = start_with(&[files], handler, &[]).await;
@@ -275,9 +303,15 @@ def handler(event, context):
     let log = runtime.output();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines[0]["message"], "hello");
-    assert_eq!((&lines[0]["level"], &lines[0]["logger"], &lines[0]["order"]), (&json!("INFO"), &json!("app"), &json!(7)));
+    assert_eq!(
+        (&lines[0]["level"], &lines[0]["logger"], &lines[0]["order"]),
+        (&json!("INFO"), &json!("app"), &json!(7))
+    );
     assert_eq!(lines[0]["requestId"], REQUEST_ID);
-    assert_eq!((&lines[1]["errorType"], &lines[1]["errorMessage"]), (&json!("ZeroDivisionError"), &json!("division by zero")));
+    assert_eq!(
+        (&lines[1]["errorType"], &lines[1]["errorMessage"]),
+        (&json!("ZeroDivisionError"), &json!("division by zero"))
+    );
     assert_eq!(lines[1]["location"], "/var/task/app.py:handler:6");
     assert_eq!((&lines[2]["level"], &lines[2]["errorType"]), (&json!("ERROR"), &json!("ValueError")));
     assert_eq!(lines.len(), 3);
@@ -286,7 +320,8 @@ def handler(event, context):
 #[tokio::test]
 async fn exit_ends_the_process_with_its_code() {
     for (code, want) in [("sys.exit(3)", 3), ("exit(4)", 4), ("import os; os._exit(5)", 5), ("sys.exit(0)", 0)] {
-        let code = format!("import sys\ndef handler(event, context):\n  print('bye')\n  sys.stdout.flush()\n  {code}\n");
+        let code =
+            format!("import sys\ndef handler(event, context):\n  print('bye')\n  sys.stdout.flush()\n  {code}\n");
         let mut runtime = start(&code, "app.handler").await;
         let (api, event) = (runtime.server.api.clone(), invocation(REQUEST_ID, "{}"));
         let answer = tokio::spawn(async move { api.invoke(event).await });
@@ -369,8 +404,14 @@ def handler(event, context):
     let theirs = RuntimeProcess::start(&command, &[("app.py", code)], &[]).await;
     let mut events: Vec<String> = (0..34).map(|at| json!({ "result": at }).to_string()).collect();
     events.extend(
-        ["ValueError('x')", "KeyError('k')", "Exception()", "Exception('é')", "UnicodeDecodeError('utf-8', b'x', 0, 1, 'y')"]
-            .map(|text| json!({ "raise": text }).to_string()),
+        [
+            "ValueError('x')",
+            "KeyError('k')",
+            "Exception()",
+            "Exception('é')",
+            "UnicodeDecodeError('utf-8', b'x', 0, 1, 'y')",
+        ]
+        .map(|text| json!({ "raise": text }).to_string()),
     );
     events.extend(["{}", "[1, 2.0, \"\\ud83d\\ude00\"]", "\"text\"", "", "1", "{\"log\": 1}"].map(str::to_owned));
     for event in &events {
@@ -383,7 +424,9 @@ def handler(event, context):
         }
     }
     let without_times = |log: String| -> Vec<String> {
-        log.lines().map(|line| line.split('\t').filter(|part| !part.ends_with('Z')).collect::<Vec<_>>().join("|")).collect()
+        log.lines()
+            .map(|line| line.split('\t').filter(|part| !part.ends_with('Z')).collect::<Vec<_>>().join("|"))
+            .collect()
     };
     assert_eq!(without_times(own.output()), without_times(theirs.output()));
 }

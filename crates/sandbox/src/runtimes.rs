@@ -81,9 +81,9 @@ pub const RUNTIMES: &[Runtime] = &[
         root: Root::Python311,
         program: Program::Interpreter {
             program: "/var/lang/bin/python3.11",
-            // No `site`: it would run whatever `.pth` files the machine's interpreter has collected. The bootstrap
-            // itself adds the paths Lambda documents.
-            arguments: &["-S", "/var/runtime/bootstrap.py"],
+            // Without `site` and what it collects on this machine; the bootstrap itself adds the paths Lambda documents
+            // and honours a function's PYTHONPATH.
+            arguments: &["-I", "-S", "/var/runtime/bootstrap.py"],
         },
         variables: &[
             ("PWD", "/var/task"),

@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::process::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Status of a child of [`fork_into`] that panicked. Seen in logs only.
 const PANICKED: i32 = 70;
@@ -157,4 +159,11 @@ pub(crate) fn reset_signals() {
 /// The descriptor a program was started with as its standard input.
 pub(crate) fn standard_input() -> io::Result<OwnedFd> {
     io::stdin().as_fd().try_clone_to_owned()
+}
+
+/// Gives a descriptor to tokio, non-blocking from now on.
+pub(crate) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    // SAFETY: an `OwnedFd` is open, and stays the same descriptor for as long as it lives.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }

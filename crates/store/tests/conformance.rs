@@ -14,7 +14,7 @@ fn sqlite() -> Fixture {
     let clock = Arc::new(ManualClock::at(1_700_000_000_000));
     let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
     let store = SqliteStore::open_with(&dir.path().join("store"), options).expect("opens");
-    Fixture { store: Arc::new(store), clock, guard: Box::new(dir) }
+    Fixture { store: Arc::new(store), clock, _guard: Box::new(dir) }
 }
 
 store_suite!(sqlite);

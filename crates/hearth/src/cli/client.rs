@@ -78,8 +78,7 @@ pub(super) fn failure_of(answer: &Answer) -> Failure {
 fn sign(target: &Target, request: Request<Bytes>) -> Result<Request<Bytes>, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(format!("cannot sign the request: {error}"));
     let token = target.session_token.clone();
-    let identity =
-        Credentials::new(&target.access_key_id, &target.secret_access_key, token, None, "hearth").into();
+    let identity = Credentials::new(&target.access_key_id, &target.secret_access_key, token, None, "hearth").into();
     let now = UNIX_EPOCH + Duration::from_millis(u64::try_from(SystemClock.now_ms()).unwrap_or_default());
     let params = v4::SigningParams::builder()
         .identity(&identity)
@@ -95,10 +94,12 @@ fn sign(target: &Target, request: Request<Bytes>) -> Result<Request<Bytes>, Fail
     let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let signable = SignableRequest::new(parts.method.as_str(), uri, headers, SignableBody::Bytes(&body))
         .map_err(|error| failed(&error))?;
-    let (instructions, _) = aws_sigv4::http_request::sign(signable, &params).map_err(|error| failed(&error))?.into_parts();
+    let (instructions, _) =
+        aws_sigv4::http_request::sign(signable, &params).map_err(|error| failed(&error))?.into_parts();
     for (name, value) in instructions.headers() {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| failed(&error))?;
         let value = HeaderValue::from_str(value).map_err(|error| failed(&error))?;
-        parts.headers.insert(HeaderName::from_static(name), value);
+        parts.headers.insert(name, value);
     }
     Ok(Request::from_parts(parts, body))
 }

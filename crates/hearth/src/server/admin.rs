@@ -1,8 +1,6 @@
 //! Hearth's own routes under `/_hearth/`: health, log lines for `hearth logs`, code downloads.
 //! Answered on the outside listener only; never from inside a sandbox.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use hearth_ports::LogQuery;
 use hearth_types::{AccountId, Partition, Region, RequestContext, RequestId, Scope};

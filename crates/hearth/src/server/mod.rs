@@ -11,17 +11,19 @@ use hearth_authz::AllowAll;
 use hearth_iam::Iam;
 use hearth_invoke::{Engine, EngineConfig, EngineParts};
 use hearth_lambda::{Catalog, Lambda, LambdaParts};
-use hearth_logs::Logs;
-use hearth_ports::{Authorizer, LogReader};
+use hearth_logs::{Logs, LogsConfig};
+use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::TreeStore;
+use hearth_sandbox::process::EndpointHook;
+use hearth_sandbox::runtimes::Search;
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
-use hearth_types::{Clock, Millis, OsRandom, Random, SystemClock};
-use hearth_wire::{Front, FrontConfig, Listener};
+use hearth_types::{Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
+use hearth_wire::{Front, FrontConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, DataLocation};
+use crate::config::{Config, DataLocation, Execution};
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -86,36 +88,29 @@ impl House {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.store()).map_err(|error| data_error(&error))?);
         let blobs: Arc<dyn Blobs> = Arc::new(DirBlobs::open(&data.blobs()).map_err(|error| data_error(&error))?);
         let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
-        let packages = Arc::new(TreeStore::open(&data.trees()).map_err(|error| data_error(&error))?);
-        let logs = Logs::open(&data.logs(), clock.clone()).map_err(|error| data_error(&error))?;
+        let trees = TreeStore::open(&data.trees()).map_err(|error| data_error(&error))?;
+        let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
+        let logs = Logs::open_with(&data.logs(), clock.clone(), keep).map_err(|error| data_error(&error))?;
 
         let start_error = |error: &dyn std::fmt::Display| ServerError::Start(error.to_string());
         let iam = Iam::load(store.clone(), codec.clone(), clock.clone(), random.clone(), authorizer.clone())
             .await
             .map_err(|error| start_error(&error))?;
-        let catalog = Catalog::load(store.clone(), codec.clone(), clock.clone(), random.clone())
-            .await
-            .map_err(|error| start_error(&error))?;
+        let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
 
-        // Functions reach Hearth through a listener inside their own network namespace. Environments can start
-        // before the front is ready, so it is filled in below.
+        // Functions reach Hearth through a listener inside their own network namespace. The hook exists before the
+        // front does; no environment starts before the front is filled in.
         let app_slot: Arc<OnceLock<Arc<http::App>>> = Arc::default();
-        let backend: Arc<dyn Backend> = {
-            let app_slot = app_slot.clone();
-            let runtime = tokio::runtime::Handle::current();
-            ProcessBackend::new(ProcessConfig {
-                trees: data.trees(),
-                runtime: data.runtime(),
-                on_endpoint: Some(Arc::new(move |environment, listener| {
-                    if let Some(app) = app_slot.get() {
-                        http::serve_inside(&runtime, environment, listener, app.clone());
-                    }
-                })),
-                ..ProcessConfig::default()
-            })
-            .await
-            .map_err(|error| ServerError::Sandbox(error.to_string()))?
-        };
+        let on_endpoint = endpoint_hook(app_slot.clone());
+        let backend = ProcessBackend::new(ProcessConfig {
+            instance: instance_name(&data),
+            trees: trees.clone(),
+            search: Search::from_environment(),
+            spawner: None,
+            on_endpoint: Some(on_endpoint),
+        });
+        let backend: Arc<dyn Backend> =
+            Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
 
         let engine = Engine::start(EngineParts {
             catalog: catalog.clone(),
@@ -127,10 +122,7 @@ impl House {
             authorizer: authorizer.clone(),
             clock: clock.clone(),
             random: random.clone(),
-            config: EngineConfig {
-                idle_timeout: Millis::from_secs(config.execution.idle_timeout_seconds),
-                ..EngineConfig::default()
-            },
+            config: engine_config(&config.execution),
         })
         .await
         .map_err(|error| start_error(&error))?;
@@ -140,15 +132,14 @@ impl House {
             store,
             blobs,
             codec,
-            packages,
+            packages: Arc::new(trees),
             invoker: engine.clone(),
             keeper: engine.clone(),
             authorizer: authorizer.clone(),
+            runnable: runnable(backend.clone()),
             clock: clock.clone(),
             random: random.clone(),
-        })
-        .await
-        .map_err(|error| start_error(&error))?;
+        });
 
         let front = Front::new(FrontConfig {
             services: vec![
@@ -159,7 +150,8 @@ impl House {
             keys: iam,
             clock,
             random,
-        });
+        })
+        .map_err(|error| start_error(&error))?;
         let log_reader: Arc<dyn LogReader> = logs.clone();
         let app = Arc::new(http::App { front, lambda, logs: log_reader });
         let _ = app_slot.set(app.clone());
@@ -169,8 +161,57 @@ impl House {
     async fn shutdown(self) {
         self.engine.shutdown(DRAIN_MAX).await;
         self.backend.shutdown().await;
-        self.logs.flush().await;
+        let logs = self.logs;
+        // Writes and syncs what is queued; blocks, so not on a runtime thread.
+        if tokio::task::spawn_blocking(move || logs.close()).await.is_err() {
+            tracing::error!("the log store could not be closed");
+        }
         drop(self.data);
+    }
+}
+
+fn endpoint_hook(app: Arc<OnceLock<Arc<http::App>>>) -> EndpointHook {
+    let runtime = tokio::runtime::Handle::current();
+    Arc::new(move |environment, listener| match app.get() {
+        Some(app) => http::serve_inside(&runtime, environment, listener, app.clone()),
+        None => tracing::error!(?environment, "an execution environment started before the server was complete"),
+    })
+}
+
+/// Whether a function can run here at all, asked when it is created.
+fn runnable(backend: Arc<dyn Backend>) -> Arc<dyn Fn(&RuntimeId, Architecture) -> Result<(), String> + Send + Sync> {
+    Arc::new(move |runtime, architecture| {
+        let spec = hearth_sandbox::EnvironmentSpec {
+            runtime: runtime.clone(),
+            architecture,
+            code: hearth_ports::CodeDigest([0; 32]),
+            layers: Vec::new(),
+            memory: hearth_types::limits::MEMORY_DEFAULT,
+            ephemeral_storage: hearth_types::limits::EPHEMERAL_STORAGE_DEFAULT,
+            handler: String::new(),
+            variables: Vec::new(),
+        };
+        backend.check(&spec).map_err(|error| error.to_string())
+    })
+}
+
+/// Servers with different data directories share a machine: each has control groups of its own, the same ones after a
+/// restart, so that it finds what its earlier life left.
+fn instance_name(data: &DataDir) -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    data.root().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn engine_config(execution: &Execution) -> EngineConfig {
+    let host_bytes = rustix::system::sysinfo().totalram as u64 * u64::from(rustix::system::sysinfo().mem_unit);
+    let defaults = EngineConfig::for_host(Mebibytes::from_bytes_ceil(host_bytes));
+    EngineConfig {
+        idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
+        memory_overcommit: execution.memory_overcommit,
+        environments_max: execution.environments_max,
+        ..defaults
     }
 }
 

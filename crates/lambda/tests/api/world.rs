@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hearth_lambda::{Catalog, Lambda, LambdaParts};
 use hearth_ports::{Architecture, RuntimeId};
-use hearth_store::{Blobs, Codec, DirBlobs, SqliteStore};
+use hearth_store::{Blobs, Codec, DirBlobs, Key, SqliteStore, Store};
 use hearth_types::{ManualClock, OsRandom};
 use hearth_wire::{Connection, Front, FrontConfig, Listener};
 use http::{HeaderMap, Request, StatusCode};
@@ -181,6 +181,12 @@ impl World {
             assert!(started.elapsed() < PATIENCE, "never ready: {shown}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// Every value of the store, one after the other.
+    pub(crate) async fn stored_bytes(&self) -> Vec<u8> {
+        let entries = self.store.scan(&Key::root(), None, 1_000).await.expect("entries");
+        entries.iter().flat_map(|entry| entry.value.to_vec()).collect()
     }
 
     /// Waits until exactly these many packages are kept, blobs and trees.

@@ -196,14 +196,9 @@ mod tests {
 
     #[test]
     fn malformed_chunks_are_refused() {
-        for wire in [
-            &b"x\r\n"[..],
-            b"\r\n",
-            b"-1\r\n",
-            b"1000000000000000\r\n",
-            b"2\r\nhello\r\n",
-            b"0\r\nno colon\r\n\r\n",
-        ] {
+        for wire in
+            [&b"x\r\n"[..], b"\r\n", b"-1\r\n", b"1000000000000000\r\n", b"2\r\nhello\r\n", b"0\r\nno colon\r\n\r\n"]
+        {
             assert_eq!(decode(Framing::Chunked, wire, 100), Err(Malformed::Chunk), "{wire:?}");
         }
         let endless = vec![b'1'; CHUNK_LINE_BYTES_MAX + 2];

@@ -74,7 +74,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
     for header in request.headers.iter() {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         match header.name.len() {
-            6 if is("expect") => head.expect_continue = one_dot_one && header.value.eq_ignore_ascii_case(b"100-continue"),
+            6 if is("expect") => {
+                head.expect_continue = one_dot_one && header.value.eq_ignore_ascii_case(b"100-continue")
+            }
             10 if is("connection") => head.persistence = persistence(header.value, one_dot_one, head.persistence),
             12 if is("content-type") => head.content_type = Some(text(header.value)),
             14 if is("content-length") => {

@@ -76,7 +76,8 @@ pub(crate) struct EventReply {
 
 impl EventReply {
     pub(crate) fn new(invocation: Invocation) -> Self {
-        let Invocation { request_id, deadline_ms, invoked_arn, trace, client_context, content_type, payload } = invocation;
+        let Invocation { request_id, deadline_ms, invoked_arn, trace, client_context, content_type, payload } =
+            invocation;
         let mut head = Vec::with_capacity(512);
         head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         let content_type = content_type.filter(|text| !text.is_empty());

@@ -102,7 +102,8 @@ impl Client {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let length = headers.iter().find(|(name, _)| name == "Content-Length").map_or(0, |(_, v)| v.parse().expect("length"));
+        let length =
+            headers.iter().find(|(name, _)| name == "Content-Length").map_or(0, |(_, v)| v.parse().expect("length"));
         if self.buffer.len() < end + length {
             return None;
         }

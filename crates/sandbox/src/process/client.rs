@@ -20,6 +20,7 @@ use crate::protocol::{Boot, CreateSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MA
 use crate::runtimes::Root;
 use crate::seqpacket::{self, Received};
 use crate::spawner::PROGRAM_NAME;
+use crate::sys;
 
 pub(super) struct SpawnerClient {
     socket: AsyncFd<OwnedFd>,
@@ -62,9 +63,8 @@ impl SpawnerClient {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), boot, &[])?;
-        rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from)?;
-        let client = Arc::new(Self {
-            socket: AsyncFd::with_interest(ours, Interest::READABLE | Interest::WRITABLE)?,
+            let client = Arc::new(Self {
+            socket: sys::watched(ours, Interest::READABLE | Interest::WRITABLE)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
         });

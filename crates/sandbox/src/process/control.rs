@@ -14,6 +14,7 @@ use crate::cgroup::Cgroup;
 use crate::environment::{ExitCause, SandboxError};
 use crate::protocol::{ExitStatus, LaunchFailure, Launch, Order, Report};
 use crate::seqpacket::{self, Received};
+use crate::sys;
 
 /// Reports are small: enums, numbers, the name of a program.
 const REPORT_BYTES_MAX: usize = 8 * 1_024;
@@ -58,10 +59,9 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(socket: OwnedFd, cgroup: Arc<Cgroup>) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&socket, true)?;
         let (state, _) = watch::channel(State { runtime: Runtime::Starting, kills: 0, gone: false });
         Ok(Self {
-            socket: AsyncFd::with_interest(socket, Interest::READABLE | Interest::WRITABLE)?,
+            socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             state,
             cgroup,
             oom_kills_before: AtomicU64::new(0),

@@ -10,6 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::environment::OutputSink;
+use crate::sys;
 
 /// Bytes read at once.
 const READ_BYTES_MAX: usize = 16 * 1_024;
@@ -26,8 +27,7 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(pipe: OwnedFd, sink: Arc<dyn OutputSink>) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&pipe, true)?;
-        Ok(Self { pipe: AsyncFd::with_interest(pipe, Interest::READABLE)?, sink, turn: Mutex::new(()) })
+        Ok(Self { pipe: sys::watched(pipe, Interest::READABLE)?, sink, turn: Mutex::new(()) })
     }
 
     /// Passes everything on until nobody can write any more.

@@ -70,12 +70,19 @@ pub(super) struct Parts<'a> {
 
 /// Starts the slot's first process. What becomes of it is said on the control socket.
 pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
-    sys::fork_into(NAMESPACES, || match furnish(parts) {
-        Ok(listeners) => live(parts, listeners),
-        Err((step, error)) => {
-            let errno = error.raw_os_error().unwrap_or(0);
-            let _ = seqpacket::send(parts.control, &Report::NotUp { step, errno }, &[]);
-            sys::exit_now(1)
+    sys::fork_into(NAMESPACES, || {
+        let furnished = furnish(parts).and_then(|listeners| {
+            // Not before: what the steps had open has closed itself by now, and must not twice.
+            let kept = [parts.control, parts.output, listeners.runtime_api.as_fd(), listeners.endpoint.as_fd()];
+            keep_only(&kept).map(|()| listeners).map_err(|error| (Step::Privileges, error))
+        });
+        match furnished {
+            Ok(listeners) => live(parts, listeners),
+            Err((step, error)) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                let _ = seqpacket::send(parts.control, &Report::NotUp { step, errno }, &[]);
+                sys::exit_now(1)
+            }
         }
     })
 }
@@ -110,8 +117,6 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
     show_processes(&processes).map_err(at(Step::Processes))?;
     become_init(parts.identity).map_err(at(Step::Identity))?;
     give_up_privileges().map_err(at(Step::Privileges))?;
-    keep_only(&[parts.control, parts.output, listeners.runtime_api.as_fd(), listeners.endpoint.as_fd()])
-        .map_err(at(Step::Privileges))?;
     Ok(listeners)
 }
 

@@ -14,6 +14,8 @@ mod page;
 mod policy;
 mod role;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ pub(crate) struct Fixture {
     /// The clock that leases run by.
     pub(crate) clock: Arc<ManualClock>,
     /// Whatever must live as long as the store.
-    pub(crate) guard: Box<dyn Any + Send + Sync>,
+    pub(crate) _guard: Box<dyn Any + Send + Sync>,
 }
 
 impl Fixture {

@@ -247,8 +247,6 @@ pub struct Member {
     pub location: Location,
     /// Its name on the wire: `locationName`, else the member's name.
     pub wire_name: String,
-    /// Whether `wire_name` was given by the model.
-    pub renamed: bool,
     /// A string that holds JSON; base64 in a header.
     pub json_value: bool,
     pub timestamp_format: Option<TimestampFormat>,

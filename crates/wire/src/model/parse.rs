@@ -274,7 +274,6 @@ fn member(required: bool, name: String, raw: RawMember, ids: &Ids) -> Result<Mem
         shape: find(ids, &raw.shape)?,
         required,
         location,
-        renamed: raw.location_name.is_some(),
         wire_name: raw.location_name.unwrap_or_else(|| name.clone()),
         json_value: raw.jsonvalue,
         timestamp_format: timestamp_format(raw.timestamp_format.as_deref()),

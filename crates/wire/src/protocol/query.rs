@@ -7,11 +7,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::form::Node;
-use super::xml::XmlWriter;
+use super::xml::{XmlWriter, flat_name};
 use super::{EncodeError, Incoming, malformed_input, text};
 use crate::body::Body;
 use crate::error::{ErrorAnswer, Fault};
-use crate::model::{Kind, Member, Model, OperationId, Reference, Shape, ShapeId};
+use crate::model::{Kind, Model, OperationId, Reference, Shape, ShapeId};
 use crate::timestamp::TimestampFormat;
 use crate::value::Value;
 
@@ -34,23 +34,12 @@ fn structure(model: &Model, shape: &Shape, node: &Node) -> Result<Value, ErrorAn
     };
     let mut members = Vec::new();
     for member in &structure.members {
-        if let Some((value, node)) = find(model, member, node) {
-            let value = decode_shape(model, value, member.flattened, node)?;
+        if let Some(node) = node.get(flat_name(model, member)) {
+            let value = decode_shape(model, member.shape, member.flattened, node)?;
             members.push((member.name.clone(), value));
         }
     }
     Ok(Value::Map(members))
-}
-
-fn find<'a>(model: &Model, member: &Member, node: &'a Node) -> Option<(ShapeId, &'a Node)> {
-    // A flattened list goes by the name of its elements unless the member is renamed itself.
-    let name = match &model.shape(member.shape).kind {
-        Kind::List { member: item, flattened } if (*flattened || member.flattened) && !member.renamed => {
-            item.location_name.as_ref().unwrap_or(&member.wire_name)
-        }
-        _ => &member.wire_name,
-    };
-    node.get(name).map(|node| (member.shape, node))
 }
 
 fn decode_shape(model: &Model, id: ShapeId, flattened: bool, node: &Node) -> Result<Value, ErrorAnswer> {
@@ -123,15 +112,32 @@ pub(super) fn error_body(model: Option<&Model>, error: &ErrorAnswer, request_id:
     xml.open("Error", None);
     xml.text_element("Type", if fault == Fault::Client { "Sender" } else { "Receiver" });
     xml.text_element("Code", &error.code);
-    xml.text_element("Message", &error.message);
+    if !error.message.is_empty() {
+        xml.text_element("Message", &error.message);
+    }
     for (name, value) in &error.fields {
-        match value.as_str() {
-            Some(text) => xml.text_element(name, text),
-            None => xml.text_element(name, &value.to_string()),
-        }
+        field(&mut xml, name, value);
     }
     xml.close("Error");
     xml.text_element("RequestId", request_id.as_str());
     xml.close("ErrorResponse");
     xml.finish().into_bytes()
+}
+
+fn field(xml: &mut XmlWriter, name: &str, value: &serde_json::Value) {
+    use serde_json::Value as Json;
+    match value {
+        Json::Object(members) => {
+            xml.open(name, None);
+            members.iter().for_each(|(name, value)| field(xml, name, value));
+            xml.close(name);
+        }
+        Json::Array(items) => {
+            xml.open(name, None);
+            items.iter().for_each(|item| field(xml, "member", item));
+            xml.close(name);
+        }
+        Json::String(text) => xml.text_element(name, text),
+        scalar => xml.text_element(name, &scalar.to_string()),
+    }
 }

@@ -80,9 +80,7 @@ impl XmlWriter {
         match (&model.shape(member.shape).kind, value) {
             (Kind::List { member: item, flattened }, Value::List(items)) if *flattened || member.flattened => {
                 for value in items {
-                    // The element's own name counts only when the member has none.
-                    let item_name = item.location_name.as_ref().filter(|_| !member.renamed).unwrap_or(name);
-                    self.element(model, item_name, item.xml_namespace.as_ref().or(namespace), item.shape, value)?;
+                    self.element(model, flat_name(model, member), item.xml_namespace.as_ref().or(namespace), item.shape, value)?;
                 }
                 Ok(())
             }
@@ -146,6 +144,17 @@ impl XmlWriter {
         self.element(model, value_name, value.xml_namespace.as_ref(), value.shape, item)?;
         self.close(name);
         Ok(())
+    }
+}
+
+/// What the elements of a flattened list are called: where the list itself is flat, as it calls its elements; where the
+/// member makes it flat, as the member.
+pub(crate) fn flat_name<'m>(model: &'m Model, member: &'m Member) -> &'m str {
+    match &model.shape(member.shape).kind {
+        Kind::List { member: item, flattened: true } if !member.flattened => {
+            item.location_name.as_ref().unwrap_or(&member.wire_name)
+        }
+        _ => &member.wire_name,
     }
 }
 

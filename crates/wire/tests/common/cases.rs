@@ -7,17 +7,17 @@ use hearth_wire::model::{Kind, Location, Model, OperationId, Shape, ShapeId};
 use hearth_wire::{Timestamp, Value};
 use serde_json::{Value as Json, json};
 
-pub struct Case {
-    pub name: String,
-    pub model: Arc<Model>,
-    pub operation: OperationId,
-    pub json: Json,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) model: Arc<Model>,
+    pub(crate) operation: OperationId,
+    pub(crate) json: Json,
     /// Names of members the client fills with a token by itself.
-    pub tokens: Vec<String>,
+    pub(crate) tokens: Vec<String>,
 }
 
 /// All cases of one file.
-pub fn read(path: &Path) -> Vec<Case> {
+pub(crate) fn read(path: &Path) -> Vec<Case> {
     let text = std::fs::read_to_string(path).expect("a file of cases");
     let suites: Vec<Json> = serde_json::from_str(&text).expect("JSON");
     let mut cases = Vec::new();
@@ -55,7 +55,7 @@ pub fn read(path: &Path) -> Vec<Case> {
 }
 
 /// The value a case's JSON stands for.
-pub fn value(model: &Model, shape: &Shape, json: &Json) -> Value {
+pub(crate) fn value(model: &Model, shape: &Shape, json: &Json) -> Value {
     let element = |id: ShapeId, json: &Json| value(model, model.shape(id), json);
     match (&shape.kind, json) {
         (_, Json::Null) => Value::Null,
@@ -101,7 +101,7 @@ fn document(json: &Json) -> Value {
 }
 
 /// Equal up to the order of members; what is not a number equals itself.
-pub fn same(left: &Value, right: &Value) -> bool {
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Float(left), Value::Float(right)) => left == right || (left.is_nan() && right.is_nan()),
         (Value::List(left), Value::List(right)) => {
@@ -117,7 +117,7 @@ pub fn same(left: &Value, right: &Value) -> bool {
 
 /// Whether decoded input is what the client was given. A client leaves out empty collections that travel as text, and
 /// a map of query parameters or headers holds all of them, also those that other members took.
-pub fn same_input(model: &Model, shape: &Shape, decoded: &Value, expected: &Value) -> bool {
+pub(crate) fn same_input(model: &Model, shape: &Shape, decoded: &Value, expected: &Value) -> bool {
     let (Value::Map(decoded), Value::Map(expected), Kind::Structure(structure)) = (decoded, expected, &shape.kind) else {
         return same(decoded, expected);
     };

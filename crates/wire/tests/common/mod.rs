@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The folder in `HEARTH_BOTOCORE_SDIST`, else where `tools/fetch-botocore.sh` puts it. `None`, with a loud line, when
 /// there is none; a folder that is named but missing fails the test.
-pub fn botocore() -> Option<PathBuf> {
+pub(crate) fn botocore() -> Option<PathBuf> {
     if let Some(dir) = std::env::var_os("HEARTH_BOTOCORE_SDIST") {
         let dir = PathBuf::from(dir);
         assert!(dir.join("tests/unit/protocols").is_dir(), "HEARTH_BOTOCORE_SDIST: {} has no protocol cases", dir.display());

@@ -4,15 +4,15 @@ use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Element {
-    pub name: String,
+pub(crate) struct Element {
+    pub(crate) name: String,
     /// Sorted.
-    pub attributes: Vec<(String, String)>,
-    pub children: Vec<Element>,
-    pub text: String,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) children: Vec<Element>,
+    pub(crate) text: String,
 }
 
-pub fn parse(text: &str) -> Result<Element, String> {
+pub(crate) fn parse(text: &str) -> Result<Element, String> {
     let mut reader = Reader::from_str(text.trim());
     reader.config_mut().expand_empty_elements = true;
     let mut stack = vec![Element::default()];

@@ -1,0 +1,228 @@
+//! The data plane as a whole: what it is made of, its background workers, its start and its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hearth_ports::{
+    Authorizer, CredentialIssuer, EnvironmentKeeper, FunctionCatalog, InvokeError, InvokeRequest, InvokeResponse,
+    Invoker, LogSink, Resolved,
+};
+use hearth_sandbox::Backend;
+use hearth_store::{Codec, Store};
+use hearth_types::{Clock, FunctionUid, Random, RequestContext, RequestId, Scope, SnapshotId, Version};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::config::EngineConfig;
+use crate::environment::{Call, Workshop};
+use crate::event_queue::{Attempt, EventBody, EventQueue};
+use crate::gate::Gate;
+use crate::lease::Environments;
+use crate::logs::LogStream;
+use crate::pool::PoolLimits;
+use crate::usage::Usage;
+use crate::{pipeline, trace};
+
+/// What the data plane is wired to.
+pub struct EngineParts {
+    pub catalog: Arc<dyn FunctionCatalog>,
+    pub backend: Arc<dyn Backend>,
+    pub store: Arc<dyn Store>,
+    pub codec: Arc<Codec>,
+    pub logs: Arc<dyn LogSink>,
+    pub credentials: Arc<dyn CredentialIssuer>,
+    pub authorizer: Arc<dyn Authorizer>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub config: EngineConfig,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that no environment could ever be made with.
+    #[error("the data plane cannot start: {0}")]
+    Config(&'static str),
+}
+
+/// The data plane: runs functions in execution environments. See [`crate`].
+pub struct Engine {
+    core: Arc<Core>,
+    workers: TaskTracker,
+}
+
+/// What an invocation needs of the engine.
+pub(crate) struct Core {
+    pub(crate) catalog: Arc<dyn FunctionCatalog>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) gate: Gate,
+    pub(crate) environments: Arc<Environments>,
+    pub(crate) events: Arc<EventQueue>,
+    usage: Arc<Usage>,
+    backend: Arc<dyn Backend>,
+    /// Invocations and acceptances under way.
+    in_flight: TaskTracker,
+    /// No new work; workers end.
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Starts the workers. Events that an earlier life of the server accepted go on from the store.
+    ///
+    /// # Errors
+    /// [`StartError`] for settings that make no sense.
+    #[expect(clippy::unused_async, reason = "must be called inside the runtime that the workers use")]
+    pub async fn start(parts: EngineParts) -> Result<Arc<Self>, StartError> {
+        let config = &parts.config;
+        if config.environments_max == 0 || config.memory_capacity_mib() == 0 {
+            return Err(StartError::Config("there is no room for a single execution environment"));
+        }
+        if config.event_concurrency == 0 || config.account_concurrency == 0 {
+            return Err(StartError::Config("a concurrency of 0 runs nothing"));
+        }
+        let core = Arc::new(Core::new(parts));
+        let engine = Arc::new(Self { core, workers: TaskTracker::new() });
+        engine.spawn_workers();
+        Ok(engine)
+    }
+
+    /// Every background job of the data plane. All end when the engine is stopped; none ends by an error: each logs it
+    /// and tries again.
+    ///
+    /// | worker | does | when there is nothing to do |
+    /// |---|---|---|
+    /// | environments | ends idle environments after their time | looks again after a tenth of the idle time-out |
+    /// | usage | writes the usage roll-up, at most each second | sleeps until something is counted |
+    /// | events | runs asynchronous invocations | sleeps until the next is due |
+    fn spawn_workers(&self) {
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.environments.work(&core.stop).await });
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.usage.work(&core.stop).await });
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.events.work(Arc::clone(&core), &core.stop, &core.in_flight).await });
+    }
+
+    /// Takes no more work, lets what runs finish for at most `deadline`, ends all environments and writes the usage.
+    /// Events that are not dealt with stay in the store.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let core = &self.core;
+        core.stop.cancel();
+        core.in_flight.close();
+        if tokio::time::timeout(deadline, core.in_flight.wait()).await.is_err() {
+            tracing::warn!(invocations = core.in_flight.len(), "shutdown ends invocations that still run");
+        }
+        core.backend.shutdown().await;
+        // What was running has its answer now: its environment is gone.
+        core.environments.close().await;
+        self.workers.close();
+        self.workers.wait().await;
+        if let Err(error) = core.usage.write().await {
+            tracing::error!(%error, "the usage of the last second is lost");
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.core.stop.cancel();
+    }
+}
+
+impl Core {
+    fn new(parts: EngineParts) -> Self {
+        let EngineParts { catalog, backend, store, codec, logs, credentials, authorizer, clock, random, config } = parts;
+        let usage = Arc::new(Usage::new(Arc::clone(&store), Arc::clone(&codec)));
+        let limits = PoolLimits {
+            memory_mib: config.memory_capacity_mib(),
+            environments: config.environments_max,
+            idle_ms: i64::try_from(config.idle_timeout.0).unwrap_or(i64::MAX),
+            age_ms: i64::try_from(config.environment_age_max.0).unwrap_or(i64::MAX),
+        };
+        let workshop = Workshop {
+            backend: Arc::clone(&backend),
+            logs,
+            credentials,
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            usage: Arc::clone(&usage),
+            endpoint_url: config.endpoint_url,
+            init_timeout: config.init_timeout,
+            age_max: config.environment_age_max,
+            ending: TaskTracker::new(),
+        };
+        Self {
+            catalog,
+            authorizer,
+            gate: Gate::new(config.account_concurrency),
+            environments: Arc::new(Environments::new(workshop, limits)),
+            events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
+            clock,
+            random,
+            usage,
+            backend,
+            in_flight: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Counts the work that a shutdown waits for.
+    ///
+    /// # Errors
+    /// [`InvokeError::Internal`] when the engine is shutting down.
+    pub(crate) fn in_flight(&self) -> Result<TaskTrackerToken, InvokeError> {
+        // The token first: a shutdown that begins now either sees it or is seen here.
+        let token = self.in_flight.token();
+        if self.stop.is_cancelled() {
+            return Err(InvokeError::Internal { detail: "the server is shutting down".to_owned() });
+        }
+        Ok(token)
+    }
+}
+
+impl Attempt for Core {
+    async fn attempt(
+        self: Arc<Self>,
+        scope: &Scope,
+        id: &RequestId,
+        body: &EventBody,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
+        // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
+        let Resolved { version, invoked_arn } = pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
+        if version.uid != body.uid {
+            // The name belongs to another function now.
+            return Err(InvokeError::FunctionNotFound { arn: invoked_arn });
+        }
+        let trace = match &body.trace {
+            Some(trace) => trace.as_str().into(),
+            None => trace::new_header(self.clock.now_ms(), &*self.random),
+        };
+        let call = Call {
+            request_id: id.clone(),
+            invoked_arn,
+            trace,
+            client_context: None,
+            payload: body.payload.clone().into(),
+            log_tail: false,
+        };
+        pipeline::run(self, version, call).await
+    }
+}
+
+#[async_trait]
+impl Invoker for Engine {
+    async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        pipeline::invoke(&self.core, ctx, request).await
+    }
+}
+
+#[async_trait]
+impl EnvironmentKeeper for Engine {
+    async fn retire(&self, _ctx: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
+        self.core.environments.retire(uid, version, keep);
+    }
+}

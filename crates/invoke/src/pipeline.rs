@@ -1,0 +1,121 @@
+//! One invocation, top to bottom: admit → route → gate → lease → run → account.
+//!
+//! The hot path touches no store, parses no payload twice and holds no lock across an await. From the gate on the work
+//! outlives its caller: a client that disconnects loses neither the environment nor the accounting.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hearth_ports::{
+    Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError, Resolved,
+};
+use hearth_types::{Qualifier, RequestContext};
+
+use crate::admit::admit;
+use crate::detached::Detached;
+use crate::engine::Core;
+use crate::environment::{Call, Ran};
+use crate::event_queue::EventBody;
+use crate::failure::FUNCTION_ERROR;
+use crate::trace;
+
+/// # Errors
+/// [`InvokeError`] when no function ran.
+pub(crate) async fn invoke(
+    core: &Arc<Core>,
+    ctx: &RequestContext,
+    request: InvokeRequest,
+) -> Result<InvokeResponse, InvokeError> {
+    let admitted = admit(&request)?;
+    let Resolved { version, invoked_arn } = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
+    match request.invocation_type {
+        InvocationType::DryRun => return Ok(nothing_ran()),
+        InvocationType::Event => return enqueue(core, ctx, request, &version, &admitted.payload).await,
+        InvocationType::RequestResponse => {}
+    }
+    let call = Call {
+        request_id: ctx.request_id.clone(),
+        invoked_arn,
+        trace: ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random)),
+        client_context: admitted.client_context,
+        payload: admitted.payload,
+        log_tail: request.log_tail,
+    };
+    Detached::new(run(Arc::clone(core), version, call)).await
+}
+
+/// Name and qualifier to the version that must run. Who may not invoke does not learn whether the function exists.
+fn route(
+    core: &Core,
+    ctx: &RequestContext,
+    name: &str,
+    qualifier: Option<&Qualifier>,
+) -> Result<Resolved, InvokeError> {
+    let resolved = resolve(core, ctx, name, qualifier);
+    let resource = match (&resolved, qualifier) {
+        (Ok(resolved), None) => Cow::Borrowed(&resolved.version.arn),
+        (Err(_), None) => Cow::Owned(ctx.function_arn(name)),
+        (_, Some(qualifier)) => Cow::Owned(ctx.function_arn(name).qualified(&qualifier.to_string())),
+    };
+    core.authorizer
+        .authorize(ctx, "lambda:InvokeFunction", &resource, &[])
+        .map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
+    resolved
+}
+
+pub(crate) fn resolve(
+    core: &Core,
+    ctx: &RequestContext,
+    name: &str,
+    qualifier: Option<&Qualifier>,
+) -> Result<Resolved, InvokeError> {
+    core.catalog.resolve(ctx, name, qualifier).map_err(|error| match error {
+        ResolveError::NotFound { arn } => InvokeError::FunctionNotFound { arn },
+        ResolveError::NotReady { state } => InvokeError::NotReady { state },
+    })
+}
+
+/// Everything from the gate on; attempts at asynchronous invocations come in here too.
+pub(crate) async fn run(
+    core: Arc<Core>,
+    version: Arc<FunctionVersion>,
+    call: Call,
+) -> Result<InvokeResponse, InvokeError> {
+    let _in_flight = core.in_flight()?;
+    let _permit = core.gate.enter(&version).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    let mut lease = core.environments.lease(&version).await?;
+    let Ran { payload, is_error, log_tail, .. } = lease.run(call).await;
+    lease.give_back();
+    Ok(InvokeResponse {
+        executed_version: Some(version.version),
+        function_error: is_error.then_some(FUNCTION_ERROR),
+        payload,
+        log_tail,
+    })
+}
+
+async fn enqueue(
+    core: &Core,
+    ctx: &RequestContext,
+    request: InvokeRequest,
+    version: &FunctionVersion,
+    payload: &Bytes,
+) -> Result<InvokeResponse, InvokeError> {
+    let _in_flight = core.in_flight()?;
+    let body = EventBody {
+        function_name: request.function_name,
+        uid: version.uid.clone(),
+        qualifier: request.qualifier,
+        trace: ctx.trace.as_deref().map(str::to_owned),
+        accepted_ms: core.clock.now_ms(),
+        // Admitted as JSON, which is UTF-8.
+        payload: String::from_utf8_lossy(payload).into_owned(),
+    };
+    core.events.accept(ctx.scope(), ctx.request_id.clone(), body).await?;
+    Ok(nothing_ran())
+}
+
+fn nothing_ran() -> InvokeResponse {
+    InvokeResponse { executed_version: None, function_error: None, payload: Bytes::new(), log_tail: None }
+}

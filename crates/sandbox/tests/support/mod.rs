@@ -1,0 +1,154 @@
+//! What the tests of both backends share: machines to run on, functions made of a few lines, and sinks to look into.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+use hearth_sandbox::package::TreeStore;
+use hearth_sandbox::runtimes::Search;
+use hearth_sandbox::{
+    EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig,
+};
+use hearth_types::{Mebibytes, RequestId};
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+static INSTANCES: AtomicU64 = AtomicU64::new(0);
+
+/// Output as the sink got it.
+#[derive(Default)]
+pub struct Collected(Mutex<Vec<u8>>);
+
+impl OutputSink for Collected {
+    fn output(&self, bytes: &[u8]) {
+        self.0.lock().extend_from_slice(bytes);
+    }
+}
+
+impl Collected {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock()).into_owned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+}
+
+/// A process backend with its own directory of code trees.
+pub struct Machine {
+    pub backend: Arc<ProcessBackend>,
+    trees: PathBuf,
+    packages: AtomicU64,
+    _dir: TempDir,
+}
+
+impl Machine {
+    /// `None`, loudly, where this machine or user cannot isolate processes.
+    pub async fn start() -> Option<Self> {
+        Self::start_with(Search::from_environment()).await
+    }
+
+    pub async fn start_with(search: Search) -> Option<Self> {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let trees = dir.path().join("trees");
+        let instance = format!("test-{}-{}", std::process::id(), INSTANCES.fetch_add(1, Ordering::Relaxed));
+        let config = ProcessConfig {
+            instance,
+            trees: TreeStore::open(&trees).expect("tree store"),
+            search,
+            spawner: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
+            on_endpoint: None,
+        };
+        match ProcessBackend::new(config).await {
+            Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), _dir: dir }),
+            Err(error) => {
+                eprintln!("SKIPPED: no process backend here: {error}");
+                None
+            }
+        }
+    }
+
+    /// A code package with these files; those called `bootstrap` or ending in `.sh` can be run.
+    pub fn package(&self, files: &[(&str, &str)]) -> CodeDigest {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&self.packages.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let digest = CodeDigest(digest);
+        let tree = self.trees.join(digest.hex());
+        fs::create_dir(&tree).expect("tree");
+        for (name, content) in files {
+            let path = tree.join(name);
+            fs::create_dir_all(path.parent().expect("below the tree")).expect("directory");
+            fs::write(&path, content).expect("file");
+            let mode = if name.ends_with("bootstrap") || name.ends_with(".sh") { 0o755 } else { 0o644 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("mode");
+        }
+        digest
+    }
+}
+
+pub fn spec(runtime: &str, code: CodeDigest) -> EnvironmentSpec {
+    EnvironmentSpec {
+        runtime: RuntimeId(runtime.into()),
+        architecture: if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 },
+        code,
+        layers: Vec::new(),
+        memory: Mebibytes(512),
+        ephemeral_storage: Mebibytes(512),
+        handler: "app.handler".to_owned(),
+        variables: vec![("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "f".to_owned())],
+    }
+}
+
+pub fn invocation(payload: impl Into<Bytes>) -> Invocation {
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    let id = format!("00000000-0000-4000-8000-{:012}", REQUESTS.fetch_add(1, Ordering::Relaxed));
+    Invocation {
+        request_id: RequestId::from(id.as_str()),
+        deadline_ms: 4_102_444_800_000,
+        invoked_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
+        trace: None,
+        client_context: None,
+        content_type: None,
+        payload: payload.into(),
+    }
+}
+
+#[track_caller]
+pub fn body(outcome: InvocationOutcome) -> String {
+    match outcome {
+        InvocationOutcome::Response { body } => String::from_utf8(body.to_vec()).expect("text"),
+        other => panic!("not a response: {other:?}"),
+    }
+}
+
+/// A custom runtime in the Python the system's tools bring: `handle(event)` in `app.py`.
+pub const BOOTSTRAP: &str = r#"#!/usr/bin/python3
+import http.client, json, os, sys, traceback
+sys.path.insert(0, "/var/task")
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def call(method, path, body=None, headers={}):
+    api.request(method, "/2018-06-01/runtime/" + path, body, headers)
+    answer = api.getresponse()
+    return answer, answer.read()
+def failure(error):
+    return json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+try:
+    from app import handle
+except Exception as error:
+    call("POST", "init/error", failure(error), {"Lambda-Runtime-Function-Error-Type": "Runtime.ImportModuleError"})
+    sys.exit(1)
+while True:
+    answer, event = call("GET", "invocation/next")
+    request = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    try:
+        result = handle(json.loads(event))
+        call("POST", f"invocation/{request}/response", result if isinstance(result, (str, bytes)) else json.dumps(result))
+    except Exception as error:
+        call("POST", f"invocation/{request}/error", failure(error), {"Lambda-Runtime-Function-Error-Type": "Function.Error"})
+"#;

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly VENV=.venv TOOLS=.tools E2E=tests/e2e
-readonly INPUTS=(tools/setup-tests.sh "$E2E/requirements.txt" "$E2E"/functions/*/requirements.txt
+readonly INPUTS=(tools/setup-tests.sh tools/fetch-botocore.sh "$E2E/requirements.txt" "$E2E"/functions/*/requirements.txt
     "$E2E"/js/package*.json "$E2E"/functions/*/package*.json)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -85,5 +85,8 @@ rm -f "$STAMP"
 python_client_side
 python_function_packages
 node_packages
+# The protocol cases and signature vectors that the tests of crates/wire run.
+say "the source distribution of botocore"
+tools/fetch-botocore.sh >/dev/null
 printf '%s\n' "$wanted" >"$STAMP"
 say "done"

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn an_empty_body_becomes_an_empty_object_and_any_other_stays_as_it_is() {
-        let payload = |body: &'static str| admit(&request(InvocationType::RequestResponse, body)).expect("admitted").payload;
+        let payload =
+            |body: &'static str| admit(&request(InvocationType::RequestResponse, body)).expect("admitted").payload;
         assert_eq!(payload(""), "{}");
         assert_eq!(payload(" { \"a\" : 1.0 } "), " { \"a\" : 1.0 } ");
     }
@@ -103,7 +104,9 @@ mod tests {
         };
         let decoded = with(&STANDARD.encode(r#"{"custom":{"k":"v"}}"#)).expect("admitted");
         assert_eq!(decoded.client_context.as_deref(), Some(r#"{"custom":{"k":"v"}}"#));
-        for refused in ["no base64!", &STANDARD.encode("no JSON"), &STANDARD.encode(format!("\"{}\"", "x".repeat(2_700)))] {
+        for refused in
+            ["no base64!", &STANDARD.encode("no JSON"), &STANDARD.encode(format!("\"{}\"", "x".repeat(2_700)))]
+        {
             assert!(with(refused).is_err(), "{refused}");
         }
     }

@@ -1,6 +1,7 @@
 //! The data plane as a whole: what it is made of, its background workers, its start and its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +25,9 @@ use crate::logs::LogStream;
 use crate::pool::PoolLimits;
 use crate::usage::Usage;
 use crate::{pipeline, trace};
+
+/// How long a shutdown waits for what must end by itself once all environments are gone.
+const END_WAIT: Duration = Duration::from_secs(5);
 
 /// What the data plane is wired to.
 pub struct EngineParts {
@@ -67,6 +71,8 @@ pub(crate) struct Core {
     in_flight: TaskTracker,
     /// No new work; workers end.
     stop: CancellationToken,
+    /// The server has ended the environments: what an invocation tells from now on is not the function's doing.
+    is_ended: AtomicBool,
 }
 
 impl Engine {
@@ -115,14 +121,28 @@ impl Engine {
         if tokio::time::timeout(deadline, core.in_flight.wait()).await.is_err() {
             tracing::warn!(invocations = core.in_flight.len(), "shutdown ends invocations that still run");
         }
+        core.is_ended.store(true, Ordering::Release);
         core.backend.shutdown().await;
-        // What was running has its answer now: its environment is gone.
-        core.environments.close().await;
-        self.workers.close();
-        self.workers.wait().await;
+        // What still ran gets its answer now: its environment is gone.
+        let rest = async {
+            core.environments.close().await;
+            core.in_flight.wait().await;
+            self.workers.close();
+            self.workers.wait().await;
+        };
+        if tokio::time::timeout(END_WAIT, rest).await.is_err() {
+            tracing::error!("shutdown leaves environments or workers behind");
+        }
         if let Err(error) = core.usage.write().await {
             tracing::error!(%error, "the usage of the last second is lost");
         }
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 }
 
@@ -134,7 +154,8 @@ impl Drop for Engine {
 
 impl Core {
     fn new(parts: EngineParts) -> Self {
-        let EngineParts { catalog, backend, store, codec, logs, credentials, authorizer, clock, random, config } = parts;
+        let EngineParts { catalog, backend, store, codec, logs, credentials, authorizer, clock, random, config } =
+            parts;
         let usage = Arc::new(Usage::new(Arc::clone(&store), Arc::clone(&codec)));
         let limits = PoolLimits {
             memory_mib: config.memory_capacity_mib(),
@@ -166,7 +187,13 @@ impl Core {
             backend,
             in_flight: TaskTracker::new(),
             stop: CancellationToken::new(),
+            is_ended: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the server has ended the environments.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
     }
 
     /// Counts the work that a shutdown waits for.
@@ -192,7 +219,8 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, invoked_arn } = pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
+        let Resolved { version, invoked_arn } =
+            pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.
             return Err(InvokeError::FunctionNotFound { arn: invoked_arn });

@@ -116,14 +116,10 @@ impl Workshop {
             .credentials
             .issue_function_session(&context, &version.role_arn, &version.name, ttl_ms)
             .map_err(credential_error)?;
-        let session = Arc::new(Session { issuer: Arc::clone(&self.credentials), context: context.clone(), credentials });
-        let log = Arc::new(LogStream::new(
-            &version,
-            Arc::clone(&self.logs),
-            Arc::clone(&self.clock),
-            &*self.random,
-            context,
-        ));
+        let session =
+            Arc::new(Session { issuer: Arc::clone(&self.credentials), context: context.clone(), credentials });
+        let log =
+            Arc::new(LogStream::new(&version, Arc::clone(&self.logs), Arc::clone(&self.clock), &*self.random, context));
         let spec = self.spec(&version, &session.credentials, log.name());
         self.backend.check(&spec).map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
         log.platform(&Line::InitStart {
@@ -219,7 +215,13 @@ impl LiveEnvironment {
     }
 
     /// Writes END and REPORT, counts the usage and makes the answer.
-    fn account(&mut self, call: &Call, result: Result<Bytes, Failure>, duration: Elapsed, memory_used: Mebibytes) -> Ran {
+    fn account(
+        &mut self,
+        call: &Call,
+        result: Result<Bytes, Failure>,
+        duration: Elapsed,
+        memory_used: Mebibytes,
+    ) -> Ran {
         let request_id = &call.request_id;
         let (payload, status, is_error) = match result {
             Ok(body) => (body, Status::Success, false),

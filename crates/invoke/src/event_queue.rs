@@ -14,7 +14,6 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hearth_ports::{InvokeError, InvokeResponse};
 use hearth_store::limits::SCAN_ENTRIES_MAX;
 use hearth_store::{Codec, Entry, Epoch, Mutation, Precondition, Store, StoreError, scopes};
@@ -96,7 +95,12 @@ impl EventQueue {
     }
 
     /// Runs attempts until stopped; those under way go on and are counted by `running`.
-    pub(crate) async fn work<A: Attempt>(self: &Arc<Self>, attempt: Arc<A>, stop: &CancellationToken, running: &TaskTracker) {
+    pub(crate) async fn work<A: Attempt>(
+        self: &Arc<Self>,
+        attempt: Arc<A>,
+        stop: &CancellationToken,
+        running: &TaskTracker,
+    ) {
         loop {
             let permit = tokio::select! {
                 () = stop.cancelled() => return,
@@ -123,7 +127,9 @@ impl EventQueue {
             let upcoming = self.window.lock().next(now_ms);
             let wait = match upcoming {
                 Upcoming::Due(event) => return Some(*event),
-                Upcoming::At(due_ms) => Some(Duration::from_millis((due_ms - now_ms).unsigned_abs()).min(LOOK_INTERVAL)),
+                Upcoming::At(due_ms) => {
+                    Some(Duration::from_millis((due_ms - now_ms).unsigned_abs()).min(LOOK_INTERVAL))
+                }
                 Upcoming::Nothing => None,
             };
             let timer = async {

@@ -58,7 +58,9 @@ fn not_json(text: &str, error: &serde_json::Error) -> String {
     let unexpected = format!("Unexpected character ('{found}' (code {}))", u32::from(found));
     // serde_json offers its reason as text only; what is not told apart here gets the general form.
     let detail = error.to_string();
-    let reason = if detail.starts_with("key must be a string") || detail.starts_with("trailing comma") && in_object(bytes, at) {
+    let reason = if detail.starts_with("key must be a string")
+        || detail.starts_with("trailing comma") && in_object(bytes, at)
+    {
         format!("{unexpected}: was expecting double-quote to start field name")
     } else if detail.starts_with("expected `:`") {
         format!("{unexpected}: was expecting a colon to separate field name and value")
@@ -67,7 +69,10 @@ fn not_json(text: &str, error: &serde_json::Error) -> String {
     } else if detail.starts_with("expected `,` or `]`") {
         format!("{unexpected}: was expecting comma to separate Array entries")
     } else if detail.starts_with("control character") {
-        format!("Illegal unquoted character ((CTRL-CHAR, code {})): has to be escaped using backslash to be included in string value", u32::from(found))
+        format!(
+            "Illegal unquoted character ((CTRL-CHAR, code {})): has to be escaped using backslash to be included in string value",
+            u32::from(found)
+        )
     } else if detail.starts_with("invalid escape") {
         format!("Unrecognized character escape '{found}' (code {})", u32::from(found))
     } else if let Some(token) = bare_word(text, at) {
@@ -81,7 +86,9 @@ fn not_json(text: &str, error: &serde_json::Error) -> String {
 /// The word around `at` that looks like a misspelt `true`, `false` or `null`, or like an unquoted text.
 fn bare_word(text: &str, at: usize) -> Option<&str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let start = text[..at].rfind(|c| !is_word(c)).map_or(0, |before| before + text[before..].chars().next().map_or(1, char::len_utf8));
+    let start = text[..at]
+        .rfind(|c| !is_word(c))
+        .map_or(0, |before| before + text[before..].chars().next().map_or(1, char::len_utf8));
     let word = &text[start..];
     let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
     let word = &word[..end];
@@ -139,7 +146,8 @@ mod tests {
 
     #[test]
     fn json_of_every_kind_passes() {
-        for payload in ["{}", "null", " \n [1, 2.5e3, \"\\u00e9\"] ", "\"text\"", "{\"a\":{\"b\":[]}}", "\"ü\"", "-0.1"] {
+        for payload in ["{}", "null", " \n [1, 2.5e3, \"\\u00e9\"] ", "\"text\"", "{\"a\":{\"b\":[]}}", "\"ü\"", "-0.1"]
+        {
             assert_eq!(check(payload.as_bytes()), Ok(()), "{payload}");
         }
     }
@@ -147,8 +155,14 @@ mod tests {
     #[test]
     fn recorded_texts_come_back() {
         let table: [(&[u8], &str); 7] = [
-            (b"badbod", "Unrecognized token 'badbod': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"),
-            (b"'test'", "Unexpected character (''' (code 39)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"),
+            (
+                b"badbod",
+                "Unrecognized token 'badbod': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
+            ),
+            (
+                b"'test'",
+                "Unexpected character (''' (code 39)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
+            ),
             (b"{c: 1}", "Unexpected character ('c' (code 99)): was expecting double-quote to start field name"),
             (b"{\"a\": 1 1}", "Unexpected character ('1' (code 49)): was expecting comma to separate Object entries"),
             (b"{\"a\":[1 2]}", "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries"),
@@ -173,7 +187,10 @@ mod tests {
 
     #[test]
     fn a_missing_end_names_what_is_open() {
-        assert!(reason(b"{\"a\": [").starts_with("Unexpected end-of-input: expected close marker for Array (start marker at ["));
+        assert!(
+            reason(b"{\"a\": [")
+                .starts_with("Unexpected end-of-input: expected close marker for Array (start marker at [")
+        );
         assert!(reason(b"{\"a\": []").starts_with("Unexpected end-of-input: expected close marker for Object"));
         assert_eq!(reason(b"\"abc"), "Unexpected end-of-input: was expecting closing quote for a string value");
         assert_eq!(reason(b"  "), "Unexpected end-of-input");
@@ -181,7 +198,21 @@ mod tests {
 
     #[test]
     fn no_input_makes_the_search_for_words_fail() {
-        for payload in ["tru", "é", "[é]", "{\"a\"é}", "\u{1}", "[1,]", "{\"a\":1,}", "01", "1.", "\"\\x\"", "\"\u{1}\"", "{} x", "nul]"] {
+        for payload in [
+            "tru",
+            "é",
+            "[é]",
+            "{\"a\"é}",
+            "\u{1}",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "\"\\x\"",
+            "\"\u{1}\"",
+            "{} x",
+            "nul]",
+        ] {
             assert!(check(payload.as_bytes()).is_err(), "{payload}");
         }
     }

@@ -87,6 +87,9 @@ pub(crate) async fn run(
     let mut lease = core.environments.lease(&version).await?;
     let Ran { payload, is_error, log_tail, .. } = lease.run(call).await;
     lease.give_back();
+    if is_error && core.is_ended() {
+        return Err(InvokeError::Internal { detail: "the server ended the invocation at its shutdown".to_owned() });
+    }
     Ok(InvokeResponse {
         executed_version: Some(version.version),
         function_error: is_error.then_some(FUNCTION_ERROR),

@@ -100,13 +100,20 @@ impl<E, W> Pool<E, W> {
     }
 
     /// Environments in every state.
+    #[cfg(test)]
     pub(crate) fn environments(&self) -> usize {
         self.environments
     }
 
     /// An idle environment, or the order to start one; then `waiter` is in the queue.
     /// Environments that became too old meanwhile are added to `ended`.
-    pub(crate) fn lease(&mut self, want: &Want, now_ms: i64, waiter: impl FnOnce() -> W, ended: &mut Vec<E>) -> Grant<E> {
+    pub(crate) fn lease(
+        &mut self,
+        want: &Want,
+        now_ms: i64,
+        waiter: impl FnOnce() -> W,
+        ended: &mut Vec<E>,
+    ) -> Grant<E> {
         if let Some(group) = self.groups.get_mut(&want.snapshot) {
             while let Some(idle) = group.idle.pop_back() {
                 if now_ms - idle.born_ms < self.limits.age_ms {

@@ -40,9 +40,13 @@ impl fmt::Display for Elapsed {
 pub(crate) enum Status {
     Success,
     /// Reported by the function's own code through `/error`: the text log shows no status then.
-    FunctionError { error_type: String },
+    FunctionError {
+        error_type: String,
+    },
     /// The platform or the runtime failed.
-    Error { error_type: String },
+    Error {
+        error_type: String,
+    },
     Timeout,
 }
 
@@ -77,11 +81,28 @@ pub(crate) struct Report<'a> {
 /// One line of the platform.
 #[derive(Clone, Debug)]
 pub(crate) enum Line<'a> {
-    InitStart { runtime_version: &'a str, runtime_version_arn: &'a str, function_name: &'a str, version: Version },
+    InitStart {
+        runtime_version: &'a str,
+        runtime_version_arn: &'a str,
+        function_name: &'a str,
+        version: Version,
+    },
     /// Written for a failed init only.
-    InitReport { duration: Elapsed, phase: InitPhase, status: &'a Status },
-    Start { request_id: &'a RequestId, version: Version },
-    End { request_id: &'a RequestId, duration: Elapsed, response_bytes: usize, status: &'a Status },
+    InitReport {
+        duration: Elapsed,
+        phase: InitPhase,
+        status: &'a Status,
+    },
+    Start {
+        request_id: &'a RequestId,
+        version: Version,
+    },
+    End {
+        request_id: &'a RequestId,
+        duration: Elapsed,
+        response_bytes: usize,
+        status: &'a Status,
+    },
     Report(Report<'a>),
 }
 
@@ -157,7 +178,10 @@ mod tests {
             text(&Line::Start { request_id, version: Version::Latest }),
             "START RequestId: 13222b1e Version: $LATEST"
         );
-        assert_eq!(text(&Line::Start { request_id, version: Version::Published(7) }), "START RequestId: 13222b1e Version: 7");
+        assert_eq!(
+            text(&Line::Start { request_id, version: Version::Published(7) }),
+            "START RequestId: 13222b1e Version: 7"
+        );
         let end = Line::End { request_id, duration: elapsed(1), response_bytes: 0, status: &Status::Timeout };
         assert_eq!(text(&end), "END RequestId: 13222b1e");
         assert_eq!(

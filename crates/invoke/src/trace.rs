@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn a_new_header_has_the_documented_form() {
         let header = new_header(1_665_533_090_000, &SeededRandom::new(1));
-        let rest = header.strip_prefix("Root=1-6346b0a2-").expect("starts with the time");
+        let rest = header.strip_prefix("Root=1-634604a2-").expect("starts with the time");
         let (root, rest) = rest.split_at(24);
         let parent = rest.strip_prefix(";Parent=").and_then(|rest| rest.strip_suffix(";Sampled=0")).expect("parent");
         assert_eq!(parent.len(), 16);

@@ -123,7 +123,11 @@ impl Usage {
         let key = (version.uid.clone(), version.version, version.memory.0, version.ephemeral_storage.0);
         let mut meters = self.meters.lock();
         Arc::clone(meters.entry(key).or_insert_with(|| {
-            Arc::new(Meter { version: Arc::clone(version), dirty: Arc::clone(&self.dirty), unwritten: Mutex::default() })
+            Arc::new(Meter {
+                version: Arc::clone(version),
+                dirty: Arc::clone(&self.dirty),
+                unwritten: Mutex::default(),
+            })
         }))
     }
 
@@ -189,9 +193,10 @@ impl Usage {
         let key = HourKey { scope: scope(version), hour_ms, uid: version.uid.clone(), version: version.version };
         if !hours.contains_key(&key) {
             let record = match self.store.get(&store_key(&key)).await? {
-                Some(entry) => {
-                    self.codec.decode::<HourlyUsage>(&entry.value).map_err(|error| StoreError::Damaged(error.to_string()))?
-                }
+                Some(entry) => self
+                    .codec
+                    .decode::<HourlyUsage>(&entry.value)
+                    .map_err(|error| StoreError::Damaged(error.to_string()))?,
                 None => HourlyUsage {
                     function_name: version.name.clone(),
                     version: version.version,
@@ -240,7 +245,7 @@ mod tests {
     use hearth_types::Mebibytes;
 
     use super::*;
-    use crate::testing::{codec, function, store};
+    use crate::testing::{MemoryStore, codec, function};
 
     const NOON_MS: i64 = 1_768_219_200_000;
 
@@ -252,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_hour_adds_up_also_over_a_restart_and_repeated_writes() {
-        let (directory, store) = store();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let codec = codec();
         let version = Arc::new(function("f"));
         let usage = Usage::new(Arc::clone(&store), Arc::clone(&codec));
@@ -271,12 +276,26 @@ mod tests {
         usage.meter(&version).count(NOON_MS + HOUR_MS + 7, 2);
         usage.write().await.expect("written");
         assert_eq!(stored(&*store, &codec, &version).await, [first_hour, (NOON_MS + HOUR_MS, amounts(2, 128 * 3))]);
-        drop(directory);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_written_with_the_next_try() {
+        let store = Arc::new(MemoryStore::default());
+        let (codec, version) = (codec(), Arc::new(function("f")));
+        let usage = Usage::new(Arc::clone(&store) as _, Arc::clone(&codec));
+        usage.meter(&version).count(NOON_MS, 1);
+        store.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(usage.write().await.is_err());
+        usage.meter(&version).count(NOON_MS, 1);
+        store.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+        usage.write().await.expect("written");
+        let want = Amounts { requests: 2, duration_mib_ms: 256, storage_mib_ms: 0 };
+        assert_eq!(stored(&*store, &codec, &version).await, [(NOON_MS, want)]);
     }
 
     #[tokio::test]
     async fn storage_is_counted_above_the_free_part_only() {
-        let (_directory, store) = store();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let codec = codec();
         let mut version = function("f");
         version.ephemeral_storage = Mebibytes(1_512);
@@ -291,7 +310,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_of_memory_size_adds_to_the_same_hour() {
-        let (_directory, store) = store();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let codec = codec();
         let (small, mut large) = (Arc::new(function("f")), function("f"));
         large.memory = Mebibytes(1_024);

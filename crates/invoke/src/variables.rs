@@ -70,7 +70,8 @@ mod tests {
             session_token: "token".to_owned(),
             expires_at_ms: 0,
         };
-        let around = Surroundings { credentials: &credentials, log_stream: "s", endpoint_url: "http://169.254.100.1:4566" };
+        let around =
+            Surroundings { credentials: &credentials, log_stream: "s", endpoint_url: "http://169.254.100.1:4566" };
         variables(version, &around).into_iter().collect()
     }
 
@@ -113,9 +114,10 @@ mod tests {
     #[test]
     fn the_customer_overrides_the_endpoint_but_nothing_reserved() {
         let mut version = function("f");
-        version.environment = [("AWS_ENDPOINT_URL", "http://mine"), ("TZ", "Europe/Berlin"), ("AWS_REGION", "moon-1"), ("A", "b")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+        version.environment =
+            [("AWS_ENDPOINT_URL", "http://mine"), ("TZ", "Europe/Berlin"), ("AWS_REGION", "moon-1"), ("A", "b")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
         let seen = seen(&version);
         assert_eq!(seen["AWS_ENDPOINT_URL"], "http://mine");
         assert_eq!(seen["TZ"], "Europe/Berlin");

@@ -32,11 +32,9 @@ async fn main() -> Result<(), Failure> {
     let dir = tempfile::Builder::new().prefix("hearth-commit-rate-").tempdir_in(parent)?;
 
     println!("disk, 4 KiB each, one after the other");
-    for (what, grow, whole) in [
-        ("append, fdatasync", true, false),
-        ("overwrite, fdatasync", false, false),
-        ("overwrite, fsync", false, true),
-    ] {
+    for (what, grow, whole) in
+        [("append, fdatasync", true, false), ("overwrite, fdatasync", false, false), ("overwrite, fsync", false, true)]
+    {
         println!("  {what:<22} {:>9.0}/s", sync_rate(&dir.path().join("raw"), time / 2, grow, whole)?);
     }
     println!("store, group commit, {VALUE_BYTES} bytes each");
@@ -65,7 +63,11 @@ fn sync_rate(path: &Path, time: Duration, grow: bool, whole: bool) -> io::Result
     while start.elapsed() < time {
         let block = if grow { BLOCKS + count } else { count % BLOCKS };
         file.write_all_at(&[count as u8; BLOCK], block * BLOCK as u64)?;
-        if whole { file.sync_all()? } else { file.sync_data()? }
+        if whole {
+            file.sync_all()?
+        } else {
+            file.sync_data()?
+        }
         count += 1;
     }
     Ok(count as f64 / start.elapsed().as_secs_f64())

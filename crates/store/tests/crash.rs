@@ -109,9 +109,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_there() {
 fn check(dir: &Path, said: &Said) {
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     let store = SqliteStore::open(dir).expect("opens after a kill");
-    let table = |name| {
-        Key::new(&Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: None }, name)
-    };
+    let table = |name| Key::new(&Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: None }, name);
     let mut rows: BTreeMap<Key, (Vec<u8>, KeyVersion)> = BTreeMap::new();
     let everything = Key::root();
     let read = scan_all(&store, &everything, |entry| {

@@ -105,12 +105,12 @@ mod tests {
 
     #[test]
     fn four_kilobytes_are_measured_as_compact_json_in_the_given_order() {
-        // {"SMALL_VAR":"ok","LARGE_VAR":"…"}: 32 bytes around the value.
-        let fits = "x".repeat(4096 - 32);
+        // {"SMALL_VAR":"ok","LARGE_VAR":"…"}: 33 bytes around the value.
+        let fits = "x".repeat(4096 - 33);
         let taken = variables(&[("SMALL_VAR", "ok"), ("LARGE_VAR", &fits)]).check().expect("exactly 4 KB");
         assert_eq!(taken["LARGE_VAR"], fits);
 
-        let large = "x".repeat(4096 - 31);
+        let large = "x".repeat(4096 - 32);
         let error = variables(&[("SMALL_VAR", "ok"), ("LARGE_VAR", &large)]).check().expect_err("one byte more");
         assert_eq!(
             error.to_string(),

@@ -1,5 +1,5 @@
 //! What the tests of both backends share: machines to run on, functions made of a few lines, and sinks to look into.
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -148,7 +148,7 @@ while True:
     request = answer.headers["Lambda-Runtime-Aws-Request-Id"]
     try:
         result = handle(json.loads(event))
-        call("POST", f"invocation/{request}/response", result if isinstance(result, (str, bytes)) else json.dumps(result))
+        call("POST", f"invocation/{request}/response", json.dumps(result))
     except Exception as error:
         call("POST", f"invocation/{request}/error", failure(error), {"Lambda-Runtime-Function-Error-Type": "Function.Error"})
 "#;

@@ -158,7 +158,8 @@ impl Codec {
         }
         let aad = authenticated::<R>(key.filter(|_| header.bound));
         let wrapped = STANDARD_NO_PAD.decode(&header.wrapped).map_err(|_| error("the data key is no base64"))?;
-        let data_key = self.ring.unwrap(&header.key, &wrapped, &aad).ok_or_else(|| error("the data key does not open"))?;
+        let data_key =
+            self.ring.unwrap(&header.key, &wrapped, &aad).ok_or_else(|| error("the data key does not open"))?;
         Ok(SecretScope::new(aad, move || aes_key(&data_key)))
     }
 }

@@ -26,7 +26,8 @@ impl Record for Account {
     fn migrate(from: u32, mut value: serde_json::Value) -> Result<serde_json::Value, RecordError> {
         match from {
             1 => {
-                let name = format!("{} {}", value["first"].as_str().unwrap_or(""), value["last"].as_str().unwrap_or(""));
+                let name =
+                    format!("{} {}", value["first"].as_str().unwrap_or(""), value["last"].as_str().unwrap_or(""));
                 value["name"] = name.into();
             }
             2 => value["full_name"] = value["name"].take(),
@@ -51,12 +52,8 @@ fn codec() -> Codec {
 }
 
 fn account() -> Account {
-    let backup = Account {
-        full_name: "B".to_owned(),
-        password: Secret("inner".to_owned()),
-        tokens: vec![],
-        backup: None,
-    };
+    let backup =
+        Account { full_name: "B".to_owned(), password: Secret("inner".to_owned()), tokens: vec![], backup: None };
     Account {
         full_name: "Ada Lovelace".to_owned(),
         password: Secret("hunter2".to_owned()),
@@ -127,7 +124,8 @@ fn older_versions_are_brought_up_step_by_step_with_their_secrets() {
 #[test]
 fn what_cannot_be_read_is_refused_with_the_reason() {
     let codec = codec();
-    let bytes = |version: u32| serde_json::to_vec(&json!({"kind": "test.plain", "version": version, "data": {"number": 1}}));
+    let bytes =
+        |version: u32| serde_json::to_vec(&json!({"kind": "test.plain", "version": version, "data": {"number": 1}}));
     let newer = codec.decode::<Plain>(&bytes(2).expect("is JSON")).expect_err("is newer");
     assert_eq!(newer, RecordError::Newer { kind: "test.plain", found: 2, known: 1 });
     assert!(newer.to_string().contains("use a newer Hearth"), "{newer}");

@@ -31,7 +31,10 @@ pub(super) enum Access {
 pub(super) fn create(path: &Path, state: &State) -> rusqlite::Result<()> {
     // Made here and not by SQLite, for the mode; the log files inherit it.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN), Some(error.to_string()))
+        rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+            Some(error.to_string()),
+        )
     })?;
     let mut connection = open_file(path, Access::Write)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES.cast_signed())?;

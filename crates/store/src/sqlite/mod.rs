@@ -104,8 +104,7 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`].
     pub fn open_with(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        let Opened { lock, mut connection, witness, state, shards, verify_later } =
-            open::open(dir, &*options.random)?;
+        let Opened { lock, mut connection, witness, state, shards, verify_later } = open::open(dir, &*options.random)?;
         let io = |detail: String| OpenError::Io { path: dir.to_owned(), detail };
         let sql = |error: rusqlite::Error| io(error.to_string());
         let database = Files { dir: dir.to_owned() }.database();
@@ -229,9 +228,8 @@ impl Store for SqliteStore {
             Some(after) if after >= first.as_slice() => (after.to_vec(), false),
             _ => (first, true),
         };
-        let read = move |connection: &rusqlite::Connection| {
-            rows::range(connection, &from, inclusive, to.as_bytes(), limit)
-        };
+        let read =
+            move |connection: &rusqlite::Connection| rows::range(connection, &from, inclusive, to.as_bytes(), limit);
         let found = self.readers.run(read).await?;
         Ok(found.into_iter().map(rows::StoredRow::into_entry).collect())
     }

@@ -37,8 +37,7 @@ impl State {
             connection.prepare_cached("SELECT store_id, revision, rows, fingerprint, crc FROM state WHERE one = 1")?;
         let (state, crc) = statement.query_row([], |row| {
             let number = |at| row.get::<_, i64>(at).map(from_sql);
-            let state =
-                Self { store_id: row.get(0)?, revision: number(1)?, rows: number(2)?, fingerprint: number(3)? };
+            let state = Self { store_id: row.get(0)?, revision: number(1)?, rows: number(2)?, fingerprint: number(3)? };
             Ok((state, number(4)?))
         })?;
         if state.crc() == crc {

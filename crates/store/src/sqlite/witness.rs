@@ -85,10 +85,8 @@ fn encode(mark: Mark) -> [u8; RECORD_BYTES] {
 fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Mark> {
     let (head, crc) = bytes.split_last_chunk::<8>()?;
     let is_whole = head[..8] == MAGIC && checksum(CrcAlgorithm::Crc64Nvme, head) == u64::from_be_bytes(*crc);
-    let mark = Mark {
-        store_id: head[8..24].try_into().ok()?,
-        revision: u64::from_be_bytes(head[24..32].try_into().ok()?),
-    };
+    let mark =
+        Mark { store_id: head[8..24].try_into().ok()?, revision: u64::from_be_bytes(head[24..32].try_into().ok()?) };
     is_whole.then_some(mark)
 }
 

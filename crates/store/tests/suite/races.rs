@@ -142,7 +142,7 @@ pub(crate) async fn an_old_owner_never_writes_after_a_new_one(fixture: Fixture) 
                             break;
                         }
                     }
-                    if wrote.len() % 3 == 0 {
+                    if wrote.len().is_multiple_of(3) {
                         break;
                     }
                 }

@@ -136,11 +136,8 @@ pub(crate) async fn a_prefix_is_whole_components(fixture: Fixture) {
 pub(crate) async fn every_scope_is_found(fixture: Fixture) {
     assert_eq!(scopes(&*fixture.store).await, Ok(vec![]));
     let account = |text: &str| text.parse::<AccountId>().expect("is an account");
-    let in_scope = |account, region: Option<&str>| Scope {
-        partition: Partition::Aws,
-        account,
-        region: region.map(Region::from),
-    };
+    let in_scope =
+        |account, region: Option<&str>| Scope { partition: Partition::Aws, account, region: region.map(Region::from) };
     let mut expected = vec![
         in_scope(account("000000000000"), None),
         in_scope(account("000000000000"), Some("eu-west-1")),

@@ -144,9 +144,9 @@ fn trailers(
     signer: Option<&mut Signer<'_>>,
     announced: Option<&str>,
 ) -> Result<(), AuthError> {
-    let mut canonical = Vec::new();
     let mut signature = None;
     let mut names = Vec::new();
+    let mut lines = Vec::new();
     while let Some(line) = line(&mut rest).filter(|line| !line.is_empty()) {
         let text = std::str::from_utf8(line).map_err(|_| AuthError::Chunks("a trailer is no text"))?;
         let (name, value) = text.split_once(':').ok_or(AuthError::Chunks("a trailer has no name"))?;
@@ -158,7 +158,7 @@ fn trailers(
         if names.len() >= TRAILERS_MAX {
             return Err(AuthError::Chunks("it has too many trailers"));
         }
-        canonical.extend_from_slice(format!("{name}:{value}\n").as_bytes());
+        lines.push(format!("{name}:{value}\n"));
         if let Some(checksum) = Checksum::of_header(&name)
             && checksum.of(content) != value
         {
@@ -171,7 +171,10 @@ fn trailers(
         return Err(AuthError::Chunks("a trailer it announces is missing"));
     }
     match signer {
-        Some(signer) => same(signer.trailer(&canonical), signature),
+        Some(signer) => {
+            lines.sort_unstable();
+            same(signer.trailer(lines.concat().as_bytes()), signature)
+        }
         None => Ok(()),
     }
 }
@@ -179,4 +182,107 @@ fn trailers(
 fn same(expected: &str, given: Option<&str>) -> Result<(), AuthError> {
     let given = given.unwrap_or_default();
     if bool::from(expected.as_bytes().ct_eq(given.as_bytes())) { Ok(()) } else { Err(AuthError::Mismatch) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigv4::Credential;
+
+    // The examples of the S3 API reference, "Example calculations": 65 KiB and 1 KiB of the letter a.
+    const TIMESTAMP: &str = "20130524T000000Z";
+
+    fn key() -> SigningKey {
+        let credential = Credential {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            date: "20130524".to_owned(),
+            region: "us-east-1".to_owned(),
+            service: "s3".to_owned(),
+        };
+        SigningKey::derive("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &credential)
+    }
+
+    fn signer<'k>(key: &'k SigningKey, seed: &str) -> Signer<'k> {
+        let scope = "20130524/us-east-1/s3/aws4_request".to_owned();
+        Signer { key, timestamp: TIMESTAMP.to_owned(), scope, previous: seed.to_owned() }
+    }
+
+    fn body(signatures: [&str; 3], trailer: &str) -> String {
+        let [first, second, last] = signatures;
+        format!(
+            "10000;chunk-signature={first}\r\n{}\r\n400;chunk-signature={second}\r\n{}\r\n0;chunk-signature={last}\r\n{trailer}\r\n",
+            "a".repeat(65_536),
+            "a".repeat(1_024)
+        )
+    }
+
+    const SIGNED_SEED: &str = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
+
+    fn signed() -> String {
+        body(
+            [
+                "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+                "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+                "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+            ],
+            "",
+        )
+    }
+
+    const TRAILER_SEED: &str = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e";
+
+    fn with_trailer(checksum: &str) -> String {
+        body(
+            [
+                "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
+                "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
+                "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992",
+            ],
+            &format!(
+                "x-amz-checksum-crc32c:{checksum}\r\nx-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n"
+            ),
+        )
+    }
+
+    #[test]
+    fn the_documented_signed_chunks_verify() {
+        let key = key();
+        let decoded = decode(&signed().into(), Mode::Signed, Some(signer(&key, SIGNED_SEED)), Some(66_560), None);
+        assert_eq!(decoded.map(|content| content.len()), Ok(66_560));
+    }
+
+    #[test]
+    fn the_documented_signed_trailer_verifies() {
+        let key = key();
+        let body = with_trailer("sOO8/Q==").into();
+        let announced = Some("x-amz-checksum-crc32c");
+        let decoded = decode(&body, Mode::SignedTrailer, Some(signer(&key, TRAILER_SEED)), Some(66_560), announced);
+        assert_eq!(decoded.map(|content| content.len()), Ok(66_560));
+    }
+
+    #[test]
+    fn another_byte_or_signature_is_refused() {
+        let key = key();
+        for changed in [signed().replacen("aaa", "aba", 1), signed().replacen("=00556", "=10556", 1)] {
+            let decoded = decode(&changed.into(), Mode::Signed, Some(signer(&key, SIGNED_SEED)), None, None);
+            assert_eq!(decoded, Err(AuthError::Mismatch));
+        }
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_refused_even_unsigned() {
+        let body = with_trailer("AAAAAA==").into();
+        assert_eq!(decode(&body, Mode::UnsignedTrailer, None, None, None), Err(AuthError::Checksum { algorithm: "CRC32C" }));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_not_as_promised_is_refused() {
+        let whole = signed();
+        for end in [0, 10, 100, 65_700, whole.len() - 90] {
+            assert!(decode(&whole[..end].to_owned().into(), Mode::Signed, None, None, None).is_err(), "{end}");
+        }
+        assert!(decode(&whole.clone().into(), Mode::Signed, None, Some(1), None).is_err());
+        let announced = Some("x-amz-checksum-sha1");
+        assert!(decode(&with_trailer("sOO8/Q==").into(), Mode::UnsignedTrailer, None, None, announced).is_err());
+    }
 }

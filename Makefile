@@ -1,0 +1,54 @@
+# `make` lists what there is. `make demo` and `make test` are all a newcomer needs.
+
+CARGO ?= cargo
+PYTEST := .venv/bin/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo setup test test-rust test-e2e test-all check bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build everything (debug)
+	$(CARGO) build --workspace
+
+demo: ## start a throw-away server, deploy the examples, invoke them, print what was seen
+	$(CARGO) build --release -p hearth -p hello-rust
+	$(CARGO) run --release -p hearth-demo
+
+setup: ## install what the tests need, below this directory
+	tools/setup-tests.sh
+
+test: setup ## everything: unit tests, tidy, end to end with real clients
+	$(MAKE) --no-print-directory build
+	$(MAKE) --no-print-directory test-rust
+	$(MAKE) --no-print-directory test-e2e
+
+test-rust: ## the Rust tests only
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --workspace --no-fail-fast; \
+	else \
+	  $(CARGO) test --workspace --no-fail-fast; \
+	fi
+
+test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make setup build`
+	$(PYTEST) tests/e2e $(ARGS)
+
+test-all: test ## `make test`, and the documentation's examples
+	$(CARGO) test --workspace --doc
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+check: ## the inner loop: format, lints, licences, tidy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  $(CARGO) deny check; \
+	else \
+	  printf '\nNOT CHECKED: licences and advisories. Install cargo-deny: cargo install --locked cargo-deny\n\n' >&2; \
+	fi
+	$(CARGO) test -q -p hearth-tidy
+
+bench: ## the warm path, beside the machine's own limits
+	$(CARGO) build --release -p hearth -p hearth-bench
+	$(CARGO) run --release -p hearth-bench
+

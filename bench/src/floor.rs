@@ -1,0 +1,77 @@
+//! A bare hyper server that echoes, and load on it.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use crate::{BenchError, LoadArgs, load, report};
+
+/// Ends the process it holds.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) async fn measure(args: &LoadArgs) -> Result<(), BenchError> {
+    let program = std::env::current_exe().map_err(BenchError::io("this program"))?;
+    let mut command = Command::new(program);
+    command.arg("echo-server").stdout(Stdio::piped());
+    if args.run.one_core {
+        command.arg("--one-core");
+    }
+    let mut server = Server(command.spawn().map_err(BenchError::io("echo server"))?);
+    let mut port = String::new();
+    if let Some(stdout) = server.0.stdout.take() {
+        BufReader::new(stdout).read_line(&mut port).map_err(BenchError::io("echo server"))?;
+    }
+    let port: u16 = port.trim().parse().map_err(|_| BenchError::Other("the echo server did not start".to_owned()))?;
+    let body = args.run.payload();
+    let request =
+        format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let measured = load::run("bare hyper echo", args, address, || request.clone()).await?;
+    report::print("floor", measured);
+    Ok(())
+}
+
+/// Serves until killed. On one core one thread, else two.
+pub(crate) fn serve(one_core: bool) -> Result<(), BenchError> {
+    let runtime = if one_core {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    };
+    runtime.map_err(BenchError::io("tokio"))?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(BenchError::io("listen"))?;
+        let port = listener.local_addr().map_err(BenchError::io("listen"))?.port();
+        println!("{port}");
+        std::io::stdout().flush().map_err(BenchError::io("stdout"))?;
+        loop {
+            let (stream, _) = listener.accept().await.map_err(BenchError::io("accept"))?;
+            stream.set_nodelay(true).map_err(BenchError::io("TCP_NODELAY"))?;
+            tokio::spawn(async move {
+                let service = hyper::service::service_fn(echo);
+                // A client that leaves is no error of the server.
+                let _ =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    })
+}
+
+async fn echo(request: Request<Incoming>) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Ok(Response::new(Full::new(body)))
+}

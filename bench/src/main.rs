@@ -1,0 +1,184 @@
+//! Measures the warm path: the machine's floor, the Runtime API alone, and a whole server.
+//!
+//! What the numbers mean (ARCHITECTURE: measuring the warm path). On one core,
+//! `added = p50(invoke) − p50(floor) − p50(null-runtime)` of the same run is what the platform adds. On two cores
+//! wake-ups overlap and the difference means nothing: compare the absolutes there.
+
+mod cpu;
+mod floor;
+mod invoke;
+mod load;
+mod null_runtime;
+mod report;
+mod sign;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What went wrong, in one sentence.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    #[error("{0}")]
+    Other(String),
+}
+
+impl BenchError {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Measures Hearth's warm path.",
+    after_help = "Latencies are microseconds. Without --rate the load is closed: each connection sends its next request \
+        when the answer to the one before is there, so a stalled server is asked less often and the tail looks better \
+        than a client at a fixed rate would see it (coordinated omission). With --rate requests are due at fixed times \
+        and latency counts from when a request was due.\n\n\
+        Every measurement is printed as a row of a table and, below it, as one line of JSON."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A bare HTTP echo over loopback: what this machine can do at all.
+    Floor {
+        #[command(flatten)]
+        load: LoadArgs,
+    },
+    /// Runtime clients against the Runtime API with nothing around it.
+    NullRuntime {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Which clients: stock (AWS's Rust client), python, node. Default: all that are there.
+        #[arg(long, value_delimiter = ',')]
+        clients: Vec<null_runtime::Client>,
+        /// The folder that holds python/bootstrap.py and node/bootstrap.mjs.
+        #[arg(long, default_value = "runtimes")]
+        runtimes: PathBuf,
+        /// Python 3.11 to run the Python bootstrap with.
+        #[arg(long, default_value = "python3.11")]
+        python: PathBuf,
+        /// Node.js 20 to run the Node.js bootstrap with.
+        #[arg(long, default_value = "node")]
+        node: PathBuf,
+    },
+    /// A running Hearth server's Invoke, with signed requests.
+    Invoke {
+        #[command(flatten)]
+        load: LoadArgs,
+        /// The server, for example http://127.0.0.1:4566.
+        #[arg(long)]
+        endpoint: String,
+        /// Name of an existing function (no qualifier).
+        #[arg(long)]
+        function: String,
+        #[arg(long, default_value = "us-east-1", env = "AWS_REGION")]
+        region: String,
+        #[arg(long, env = "AWS_ACCESS_KEY_ID")]
+        access_key_id: String,
+        /// The signature is verified only if the server knows the key.
+        #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+        secret_access_key: String,
+        #[arg(long, env = "AWS_SESSION_TOKEN", hide_env_values = true)]
+        session_token: Option<String>,
+    },
+    /// The server of `floor`; prints its port.
+    #[command(hide = true)]
+    EchoServer {
+        #[arg(long)]
+        one_core: bool,
+    },
+}
+
+#[derive(Args, Clone)]
+struct RunArgs {
+    /// How long to measure, after a warm-up of a tenth of it.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Pins everything this program starts to one core. Start the Hearth server on the same core yourself.
+    #[arg(long)]
+    one_core: bool,
+    /// The core of --one-core.
+    #[arg(long, default_value_t = 0)]
+    core: usize,
+    /// Bytes of JSON sent as the event.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=6_000_000))]
+    payload_bytes: u32,
+}
+
+impl RunArgs {
+    const fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    const fn warm_up(&self) -> Duration {
+        Duration::from_millis(self.seconds * 100)
+    }
+
+    /// A JSON string of the wanted size.
+    fn payload(&self) -> String {
+        format!("\"{}\"", "x".repeat(self.payload_bytes as usize - 2))
+    }
+
+    const fn cores(&self) -> &'static str {
+        if self.one_core { "one" } else { "all" }
+    }
+}
+
+#[derive(Args, Clone)]
+struct LoadArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Connections, each with one request at a time. Several numbers are measured one after the other.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
+    connections: Vec<usize>,
+    /// Requests per second over all connections together, due at fixed times. Default: closed loop.
+    #[arg(long)]
+    rate: Option<f64>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hearth-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), BenchError> {
+    match command {
+        Command::Floor { load } => {
+            cpu::pin_if(load.run.one_core, load.run.core)?;
+            runtime()?.block_on(floor::measure(&load))
+        }
+        Command::NullRuntime { run, clients, runtimes, python, node } => {
+            cpu::pin_if(run.one_core, run.core)?;
+            let programs = null_runtime::Programs { runtimes, python, node };
+            runtime()?.block_on(null_runtime::measure(&run, &clients, &programs))
+        }
+        Command::Invoke { load, endpoint, function, region, access_key_id, secret_access_key, session_token } => {
+            cpu::pin_if(load.run.one_core, load.run.core)?;
+            let keys = sign::Keys { access_key_id, secret_access_key, session_token, region };
+            runtime()?.block_on(invoke::measure(&load, &endpoint, &function, keys))
+        }
+        Command::EchoServer { one_core } => floor::serve(one_core),
+    }
+}
+
+/// The measuring side needs no more than one thread.
+fn runtime() -> Result<tokio::runtime::Runtime, BenchError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::io("tokio"))
+}

@@ -1,0 +1,165 @@
+//! Asynchronous invocations through the engine, in virtual time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use hearth_ports::{FunctionVersion, InvocationType, InvokeError, InvokeRequest, Invoker};
+use hearth_types::{FunctionUid, Millis};
+
+use crate::EngineConfig;
+use crate::logs::FLUSH_INTERVAL;
+use crate::testing::{MemoryStore, function};
+use crate::tests::{World, config, context, request};
+
+async fn send(world: &World, id: &str, event: &str) -> Result<(), InvokeError> {
+    let event = InvokeRequest { invocation_type: InvocationType::Event, ..request("f", event) };
+    let response = world.engine.invoke(&context(id), event).await?;
+    assert_eq!((response.executed_version, response.payload.len()), (None, 0));
+    Ok(())
+}
+
+/// Lets everything that is due now run.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+fn starts(world: &World, id: &str) -> usize {
+    let start = format!("START RequestId: {id} Version: $LATEST");
+    world.sink.lines().iter().filter(|line| **line == start).count()
+}
+
+/// Events in the store: a body and an entry each.
+fn queued(world: &World) -> usize {
+    let bodies = world.store.count("lambda.event");
+    assert_eq!(world.store.count("lambda.event_due"), bodies);
+    bodies
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_event_is_stored_first_then_run_then_gone() {
+    let world = World::new([function("f")]).await;
+    send(&world, "e1", "sleep 2000").await.expect("accepted");
+    assert_eq!((queued(&world), starts(&world, "e1")), (1, 0));
+    tokio::time::sleep(2 * FLUSH_INTERVAL).await;
+    assert_eq!((queued(&world), starts(&world, "e1")), (1, 1), "in the store while it runs");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((queued(&world), starts(&world, "e1")), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_cannot_be_stored_is_not_accepted() {
+    let world = World::new([function("f")]).await;
+    world.store.is_down.store(true, SeqCst);
+    assert!(matches!(send(&world, "e1", "echo").await, Err(InvokeError::Internal { .. })));
+    settle().await;
+    assert_eq!(starts(&world, "e1"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_error_is_retried_after_one_and_two_minutes_under_the_same_id() {
+    let world = World::new([function("f")]).await;
+    send(&world, "e1", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!(starts(&world, "e1"), 1);
+    world.pass(Millis::from_secs(59)).await;
+    assert_eq!(starts(&world, "e1"), 1);
+    world.pass(Millis::from_secs(2)).await;
+    assert_eq!(starts(&world, "e1"), 2);
+    world.pass(Millis::from_secs(118)).await;
+    assert_eq!(starts(&world, "e1"), 2);
+    world.pass(Millis::from_secs(4)).await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (3, 0));
+    world.pass(Millis::from_secs(1_000)).await;
+    assert_eq!(starts(&world, "e1"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_event_backs_off_and_does_not_lose_its_retries() {
+    let world = World::with(
+        EngineConfig { account_concurrency: 1, ..config() },
+        Arc::default(),
+        [FunctionVersion { timeout: Millis::from_secs(60), ..function("f") }],
+    )
+    .await;
+    let world = Arc::new(world);
+    let busy = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.answer("f", "sleep 5000").await }
+    });
+    settle().await;
+    send(&world, "e1", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (0, 1));
+    for _ in 0..80 {
+        world.pass(Millis(100)).await;
+    }
+    busy.await.expect("no panic");
+    // Tried after 0, 1, 3 and 7 seconds.
+    assert_eq!(starts(&world, "e1"), 1);
+    for _ in 0..20 {
+        world.pass(Millis::from_secs(10)).await;
+    }
+    assert_eq!((starts(&world, "e1"), queued(&world)), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_survive_a_restart_with_their_place_in_the_retries() {
+    let store = Arc::<MemoryStore>::default();
+    let world = World::with(config(), Arc::clone(&store), [function("f")]).await;
+    send(&world, "e1", "fail").await.expect("accepted");
+    send(&world, "e2", "sleep 100000").await.expect("accepted");
+    settle().await;
+    world.engine.shutdown(Duration::ZERO).await;
+    // The codec of a world is always the same, so a new one reads what the old one wrote.
+    let again = World::with(config(), Arc::clone(&store), [function("f")]).await;
+    again.pass(Millis::from_secs(2)).await;
+    assert_eq!((starts(&again, "e1"), starts(&again, "e2")), (0, 1), "e1 is due in a minute, e2 was not over");
+    again.pass(Millis::from_secs(61)).await;
+    assert_eq!(starts(&again, "e1"), 1);
+    again.pass(Millis::from_secs(121)).await;
+    assert_eq!(starts(&again, "e1"), 2, "the third attempt of all");
+    again.pass(Millis::from_secs(1_000)).await;
+    assert_eq!(starts(&again, "e1"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_a_deleted_function_is_dropped_also_when_the_name_lives_again() {
+    let world = World::new([function("f")]).await;
+    send(&world, "e1", "fail").await.expect("accepted");
+    settle().await;
+    world.catalog.put(FunctionVersion { uid: FunctionUid::from("another life"), ..function("f") });
+    world.pass(Millis::from_secs(61)).await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_events_all_run_with_bounded_concurrency() {
+    let world = World::with(EngineConfig { event_concurrency: 7, ..config() }, Arc::default(), [function("f")]).await;
+    for number in 0..300 {
+        send(&world, &format!("e{number}"), "sleep 100").await.expect("accepted");
+    }
+    for _ in 0..60 {
+        world.pass(Millis(100)).await;
+    }
+    assert_eq!(queued(&world), 0);
+    assert_eq!((0..300).filter(|number| starts(&world, &format!("e{number}")) == 1).count(), 300);
+    assert_eq!(world.sandboxes.created.load(SeqCst), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_queue_does_not_read_the_store() {
+    let world = World::new([function("f")]).await;
+    send(&world, "e1", "echo").await.expect("accepted");
+    settle().await;
+    let reads = world.store.reads.load(SeqCst);
+    world.pass(Millis::from_secs(100_000)).await;
+    assert!(world.store.reads.load(SeqCst) - reads <= 2, "the usage of that one invocation only");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_over_its_own_limit_is_refused() {
+    let world = World::new([function("f")]).await;
+    let refused = send(&world, "e1", &"x".repeat(1_048_576)).await;
+    assert_eq!(refused, Err(InvokeError::PayloadTooLarge { max: 1_048_576 }));
+}

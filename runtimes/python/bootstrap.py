@@ -281,6 +281,10 @@ class _Fields:
 class CognitoIdentity(_Fields):
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
+    def __init__(self, values):
+        self.cognito_identity_id = values.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = values.get("cognitoIdentityPoolId")
+
 
 class Client(_Fields):
     __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
@@ -296,23 +300,29 @@ class ClientContext(_Fields):
 
 
 class LambdaContext:
+    # What does not change from invocation to invocation.
+    _environment = {}
+
+    @classmethod
+    def read_environment(cls):
+        cls._environment = {
+            "log_group_name": _ENVIRON.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+            "log_stream_name": _ENVIRON.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+            "function_name": _ENVIRON.get("AWS_LAMBDA_FUNCTION_NAME"),
+            "memory_limit_in_mb": _ENVIRON.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+            "function_version": _ENVIRON.get("AWS_LAMBDA_FUNCTION_VERSION"),
+        }
+
     def __init__(self, headers):
         header = headers.get
+        self.__dict__.update(self._environment)
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
-        self.log_group_name = _ENVIRON.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = _ENVIRON.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = _ENVIRON.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = _ENVIRON.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = _ENVIRON.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = header("lambda-runtime-invoked-function-arn")
         self.tenant_id = header("lambda-runtime-aws-tenant-id")
         client = _json_header(header("lambda-runtime-client-context"), "Client Context")
         self.client_context = None if client is None else ClientContext(client)
-        identity = _json_header(header("lambda-runtime-cognito-identity"), "Cognito Identity") or {}
-        self.identity = CognitoIdentity({
-            "cognito_identity_id": identity.get("cognitoIdentityId"),
-            "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
-        })
+        identity = _json_header(header("lambda-runtime-cognito-identity"), "Cognito Identity")
+        self.identity = CognitoIdentity(identity or {})
         self._epoch_deadline_time_in_ms = int(header("lambda-runtime-deadline-ms") or 0)
 
     def get_remaining_time_in_millis(self):
@@ -388,21 +398,35 @@ class RuntimeApi:
 
     def reply(self):
         """Reads one reply: status, headers by lower-case name, body."""
-        buffer = self._buffer
-        while (end := buffer.find(b"\r\n\r\n")) < 0:
-            buffer += self._receive()
-        status, _, lines = buffer[:end].decode("latin-1").partition("\r\n")
+        head = self._head()
+        status, _, lines = head.decode("latin-1").partition("\r\n")
         headers = {}
         for line in lines.split("\r\n"):
             name, _, value = line.partition(": ")
             headers[name.lower()] = value
-        start, length = end + 4, int(headers["content-length"])
-        have = len(buffer) - start
+        return int(status[9:12]), headers, self._body(int(headers["content-length"]))
+
+    def skip_reply(self):
+        """Reads one reply whose content does not matter."""
+        head = self._head().lower()
+        _, _, length = head.partition(b"\r\ncontent-length: ")
+        self._body(int(length.partition(b"\r\n")[0]))
+
+    def _head(self):
+        buffer = self._buffer
+        while (end := buffer.find(b"\r\n\r\n")) < 0:
+            buffer += self._receive()
+        self._buffer = buffer[end + 4 :]
+        return buffer[:end]
+
+    def _body(self, length):
+        buffer = self._buffer
+        have = len(buffer)
         if have >= length:
-            self._buffer = buffer[start + length :]
-            return int(status[9:12]), headers, buffer[start : start + length]
+            self._buffer = buffer[length:]
+            return buffer[:length]
         body = bytearray(length)
-        body[:have] = buffer[start:]
+        body[:have] = buffer
         view = memoryview(body)
         while have < length:
             count = self._socket.recv_into(view[have:])
@@ -410,7 +434,7 @@ class RuntimeApi:
                 raise ConnectionError("the Runtime API closed the connection")
             have += count
         self._buffer = b""
-        return int(status[9:12]), headers, bytes(body)
+        return bytes(body)
 
     def _receive(self):
         data = self._socket.recv(_READ_BYTES)
@@ -453,7 +477,7 @@ def serve(api, handler):
         # answer (too large, too late) is the platform's to report; this process goes on.
         api.send(_post(b"invocation/%s/%s" % (_request_id.encode(), suffix), answer_headers, answer) + _NEXT)
         del headers, body, answer
-        api.reply()
+        api.skip_reply()
 
 
 def _set_up_path():
@@ -488,8 +512,9 @@ def main():
         _log_error(described)
         _flush()
         api.send(_post(b"init/error", _error_header(described), to_json(described).encode("utf-8", "backslashreplace")))
-        api.reply()
+        api.skip_reply()
         sys.exit(1)
+    LambdaContext.read_environment()
     serve(api, handler)
 
 

@@ -18,11 +18,30 @@ def test_no_host_file_is_visible(remote, tmp_path):
         return [path for path in paths if os.path.lexists(path)]
 
     host_paths = [
-        str(tmp_path / "secret"), str(ROOT), "/root/.profile", "/root/.bashrc", "/home", "/etc/shadow", "/etc/hostname",
+        str(tmp_path / "secret"), str(ROOT), "/root/.profile", "/root/.bashrc", "/home", "/etc/shadow",
         "/etc/machine-id", "/var/lib/dpkg", "/var/log", "/boot", "/proc/kcore", "/proc/1/root/root", "/sys/kernel",
         "/sys/fs/cgroup/memory", "/run/systemd", "/dev/sda", "/dev/kmsg", "/dev/mem", "/dev/kvm",
     ]
     assert remote.run(look, host_paths).ok() == []
+
+
+def test_files_in_etc_are_not_the_host_s(remote):
+    def read(paths):
+        import os
+        import socket
+
+        texts = {}
+        for path in paths:
+            if os.path.exists(path):
+                with open(path) as file:
+                    texts[path] = file.read()
+        return texts, socket.gethostname()
+
+    paths = ["/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/group", "/etc/resolv.conf", "/etc/os-release"]
+    inside, host_name = remote.run(read, paths).ok()
+    same = [path for path, text in inside.items() if os.path.exists(path) and open(path).read() == text]
+    assert same == []
+    assert host_name != socket.gethostname()
 
 
 def test_only_the_function_s_own_processes_are_visible(remote):
@@ -102,7 +121,7 @@ def test_the_function_is_an_unprivileged_user_without_capabilities(remote):
         import pwd
 
         with open("/proc/self/status") as status:
-            fields = dict(line.rstrip().split(":\t", 1) for line in status if ":\t" in line)
+            fields = {name: value.strip() for name, _, value in (line.partition(":") for line in status)}
         return {
             "user": pwd.getpwuid(os.getuid()).pw_name,
             "capabilities": {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0},

@@ -26,13 +26,6 @@ impl Json {
         }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Scalar(value) => value.as_str(),
-            _ => None,
-        }
-    }
-
     /// Sets a member, in place when it is there already.
     pub(crate) fn set(&mut self, name: &str, value: Self) {
         if let Self::Object(members) = self {

@@ -177,7 +177,10 @@ fn shape(raw: &Json) -> Json {
     let mut kept = keep(raw, &SHAPE);
     if raw.get("members").is_some() {
         let members = raw.get("members").map(Json::members).unwrap_or_default();
-        kept.set("members", Json::Object(members.iter().map(|(name, member)| (name.clone(), keep(member, &MEMBER))).collect()));
+        kept.set(
+            "members",
+            Json::Object(members.iter().map(|(name, member)| (name.clone(), keep(member, &MEMBER))).collect()),
+        );
     }
     for name in ["member", "key", "value"] {
         if let Some(part) = raw.get(name) {
@@ -210,7 +213,10 @@ mod tests {
         );
         let table = table(&model).expect("a table");
         assert!(!table.contains("documentation"));
-        assert!(table.contains(r#""B":{"type":"structure","members":{"z":{"shape":"A"},"a":{"shape":"A"}}}"#), "{table}");
+        assert!(
+            table.contains(r#""B":{"type":"structure","members":{"z":{"shape":"A"},"a":{"shape":"A"}}}"#),
+            "{table}"
+        );
         assert!(table.contains(r#""errors":["E"]"#));
     }
 

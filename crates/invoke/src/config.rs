@@ -23,8 +23,6 @@ pub struct EngineConfig {
     pub environments_max: usize,
     /// Attempts at asynchronous invocations at the same time.
     pub event_concurrency: usize,
-    /// `AWS_ENDPOINT_URL` of functions: Hearth's own endpoint inside the sandbox.
-    pub endpoint_url: String,
 }
 
 impl EngineConfig {
@@ -40,7 +38,6 @@ impl EngineConfig {
             memory_overcommit: 8.0,
             environments_max: 1_000,
             event_concurrency: 100,
-            endpoint_url: "http://169.254.100.1:4566".to_owned(),
         }
     }
 

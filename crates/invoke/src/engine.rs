@@ -170,7 +170,6 @@ impl Core {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             usage: Arc::clone(&usage),
-            endpoint_url: config.endpoint_url,
             init_timeout: config.init_timeout,
             age_max: config.environment_age_max,
             ending: TaskTracker::new(),

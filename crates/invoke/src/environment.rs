@@ -37,7 +37,6 @@ pub(crate) struct Workshop {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) usage: Arc<Usage>,
-    pub(crate) endpoint_url: String,
     pub(crate) init_timeout: Millis,
     pub(crate) age_max: Millis,
     /// Environments that are being ended.
@@ -61,7 +60,6 @@ pub(crate) struct Call {
 pub(crate) struct Ran {
     pub(crate) payload: Bytes,
     pub(crate) is_error: bool,
-    pub(crate) billed_ms: u64,
     pub(crate) log_tail: Option<Bytes>,
 }
 
@@ -163,7 +161,7 @@ impl Workshop {
             memory: version.memory,
             ephemeral_storage: version.ephemeral_storage,
             handler: version.handler.clone(),
-            variables: variables(version, &Surroundings { credentials, log_stream, endpoint_url: &self.endpoint_url }),
+            variables: variables(version, &Surroundings { credentials, log_stream }),
         }
     }
 }
@@ -238,7 +236,7 @@ impl LiveEnvironment {
         self.log.platform(&Line::Report(Report { request_id, duration, init, billed_ms, memory, memory_used, status }));
         let log_tail = self.log.end();
         self.meter.count(self.clock.now_ms(), billed_ms);
-        Ran { payload, is_error, billed_ms, log_tail }
+        Ran { payload, is_error, log_tail }
     }
 
     async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Bytes, Failure> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hearth_ports::{
     Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError, Resolved,
 };
-use hearth_types::{Qualifier, RequestContext};
+use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
 use crate::detached::Detached;
@@ -31,7 +31,18 @@ pub(crate) async fn invoke(
     let Resolved { version, invoked_arn } = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     match request.invocation_type {
         InvocationType::DryRun => return Ok(nothing_ran()),
-        InvocationType::Event => return enqueue(core, ctx, request, &version, &admitted.payload).await,
+        InvocationType::Event => {
+            let body = EventBody {
+                function_name: request.function_name,
+                uid: version.uid.clone(),
+                qualifier: request.qualifier,
+                trace: ctx.trace.as_deref().map(str::to_owned),
+                accepted_ms: core.clock.now_ms(),
+                // Admitted as JSON, which is UTF-8.
+                payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
+            };
+            return Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await;
+        }
         InvocationType::RequestResponse => {}
     }
     let call = Call {
@@ -85,7 +96,7 @@ pub(crate) async fn run(
     let _in_flight = core.in_flight()?;
     let _permit = core.gate.enter(&version).await.map_err(|reason| InvokeError::Throttled { reason })?;
     let mut lease = core.environments.lease(&version).await?;
-    let Ran { payload, is_error, log_tail, .. } = lease.run(call).await;
+    let Ran { payload, is_error, log_tail } = lease.run(call).await;
     lease.give_back();
     if is_error && core.is_ended() {
         return Err(InvokeError::Internal { detail: "the server ended the invocation at its shutdown".to_owned() });
@@ -98,24 +109,9 @@ pub(crate) async fn run(
     })
 }
 
-async fn enqueue(
-    core: &Core,
-    ctx: &RequestContext,
-    request: InvokeRequest,
-    version: &FunctionVersion,
-    payload: &Bytes,
-) -> Result<InvokeResponse, InvokeError> {
+async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, body: EventBody) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    let body = EventBody {
-        function_name: request.function_name,
-        uid: version.uid.clone(),
-        qualifier: request.qualifier,
-        trace: ctx.trace.as_deref().map(str::to_owned),
-        accepted_ms: core.clock.now_ms(),
-        // Admitted as JSON, which is UTF-8.
-        payload: String::from_utf8_lossy(payload).into_owned(),
-    };
-    core.events.accept(ctx.scope(), ctx.request_id.clone(), body).await?;
+    core.events.accept(scope, id, body).await?;
     Ok(nothing_ran())
 }
 

@@ -10,14 +10,23 @@ pub(crate) fn new_header(now_ms: i64, random: &dyn Random) -> Arc<str> {
     let mut bytes = [0; 20];
     random.fill(&mut bytes);
     let (root, parent) = bytes.split_at(12);
-    format!("Root=1-{:08x}-{};Parent={};Sampled=0", (now_ms / 1000) as u32, Hex(root), Hex(parent)).into()
+    let mut header = String::with_capacity(74);
+    header.push_str("Root=1-");
+    push_hex(&mut header, &((now_ms / 1000) as u32).to_be_bytes());
+    header.push('-');
+    push_hex(&mut header, root);
+    header.push_str(";Parent=");
+    push_hex(&mut header, parent);
+    header.push_str(";Sampled=0");
+    header.into()
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+/// On the path of every invocation: no formatting machinery.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    for byte in bytes {
+        text.push(DIGITS[usize::from(byte >> 4)]);
+        text.push(DIGITS[usize::from(byte & 15)]);
     }
 }
 

@@ -1,8 +1,8 @@
-//! The environment variables a function sees, apart from those of the process itself, which the sandbox backend adds
-//! (`AWS_LAMBDA_RUNTIME_API`, `PATH`, `LD_LIBRARY_PATH`, `LANG`, `LAMBDA_TASK_ROOT`, `PWD` and their like). Pure.
+//! The environment variables that describe a function to itself: its name, its log, its credentials. Pure.
 //!
-//! Names and values as recorded from the real service. Three ranks: what a customer may override, the customer's, and
-//! what is reserved.
+//! Those of the process and its surroundings (`AWS_LAMBDA_RUNTIME_API`, `AWS_ENDPOINT_URL`, `PATH`, `TZ`, X-Ray and their
+//! like) are the sandbox backend's, see `hearth_sandbox::variables`; the customer's override them there. Names and values
+//! as recorded from the real service.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,11 @@ use hearth_ports::{Credentials, FunctionVersion, LogFormat};
 pub(crate) struct Surroundings<'a> {
     pub(crate) credentials: &'a Credentials,
     pub(crate) log_stream: &'a str,
-    /// Where the function reaches Hearth's own API.
-    pub(crate) endpoint_url: &'a str,
 }
 
-/// Sorted by name.
+/// The customer's variables and, over them, the reserved ones. Sorted by name.
 pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) -> Vec<(String, String)> {
     let mut all: BTreeMap<&str, String> = BTreeMap::new();
-    let overridable = [
-        ("AWS_ENDPOINT_URL", around.endpoint_url),
-        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
-        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000"),
-        ("TZ", ":UTC"),
-        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1"),
-        ("_AWS_XRAY_DAEMON_PORT", "2000"),
-    ];
-    all.extend(overridable.map(|(name, value)| (name, value.to_owned())));
     all.extend(version.environment.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let region = version.region.as_str();
     let reserved = [
@@ -70,8 +59,7 @@ mod tests {
             session_token: "token".to_owned(),
             expires_at_ms: 0,
         };
-        let around =
-            Surroundings { credentials: &credentials, log_stream: "s", endpoint_url: "http://169.254.100.1:4566" };
+        let around = Surroundings { credentials: &credentials, log_stream: "s" };
         variables(version, &around).into_iter().collect()
     }
 
@@ -93,10 +81,7 @@ mod tests {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
             ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.11"),
-            ("AWS_ENDPOINT_URL", "http://169.254.100.1:4566"),
-            ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
             ("_HANDLER", "app.handler"),
-            ("TZ", ":UTC"),
         ];
         for (name, value) in table {
             assert_eq!(seen.get(name).map(String::as_str), Some(value), "{name}");
@@ -112,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_customer_overrides_the_endpoint_but_nothing_reserved() {
+    fn the_customers_variables_are_passed_on_but_override_nothing_reserved() {
         let mut version = function("f");
         version.environment =
             [("AWS_ENDPOINT_URL", "http://mine"), ("TZ", "Europe/Berlin"), ("AWS_REGION", "moon-1"), ("A", "b")]

@@ -173,7 +173,7 @@ fn a_sweep_ends_what_an_earlier_life_left_frozen() {
     let mut children = Vec::new();
     for slot in [1, 2] {
         let group = root.get().create(slot, &LIMITS).expect("created");
-        children.push(run(&group, "sleep 60 & sleep 60"));
+        children.push(run(&group, "sleep 60 & sleep 60; :"));
         wait_until(|| processes(&group) == 3);
         group.freeze().expect("frozen");
     }

@@ -69,7 +69,7 @@ fn refused() -> Vec<Probe> {
         probe!(SYS_open_by_handle_at(ALL, 0, 0) => EPERM),
         probe!(SYS_fanotify_init(ALL, 0) => EPERM),
         probe!(SYS_quotactl(0, 0, 0, 0) => EPERM),
-        probe!(SYS_ptrace(libc::PTRACE_TRACEME) => EPERM),
+        probe!(SYS_ptrace(libc::PTRACE_SEIZE, ALL, 0, 0) => EPERM),
         probe!(SYS_process_vm_readv(1, 0, 0, 0, 0) => EPERM),
         probe!(SYS_process_vm_writev(1, 0, 0, 0, 0) => EPERM),
         probe!(SYS_pidfd_getfd(ALL, 0, 0) => EPERM),

@@ -173,7 +173,8 @@ mod tests {
         let router = Router::new(&model);
         for (id, operation) in model.operations() {
             let target = operation.uri().replace(['{', '}'], "");
-            let (path, query) = target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
+            let (path, query) =
+                target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
             let found = router.route(operation.method(), path, query).map(|route| route.operation);
             assert_eq!(found, Some(id), "{}", operation.name());
         }
@@ -181,7 +182,8 @@ mod tests {
 
     #[test]
     fn labels_are_decoded_and_carry_member_names() {
-        let (name, labels) = route(Method::POST, "/2015-03-31/functions/arn%3Aaws%3Alambda/invocations").expect("a route");
+        let (name, labels) =
+            route(Method::POST, "/2015-03-31/functions/arn%3Aaws%3Alambda/invocations").expect("a route");
         assert_eq!(name, "Invoke");
         assert_eq!(labels, [("FunctionName".to_owned(), "arn:aws:lambda".to_owned())]);
     }
@@ -195,7 +197,10 @@ mod tests {
     fn constant_parameters_decide_between_operations() {
         let path = "/2019-09-30/functions/f/provisioned-concurrency";
         assert_eq!(route(Method::GET, path).expect("a route").0, "GetProvisionedConcurrencyConfig");
-        assert_eq!(route(Method::GET, &format!("{path}?List=ALL")).expect("a route").0, "ListProvisionedConcurrencyConfigs");
+        assert_eq!(
+            route(Method::GET, &format!("{path}?List=ALL")).expect("a route").0,
+            "ListProvisionedConcurrencyConfigs"
+        );
     }
 
     #[test]

@@ -252,8 +252,11 @@ impl<S: Send + Sync + 'static> Service for Table<S> {
         match &operation.handler {
             Some(handler) => handler(&self.state, &self.model, &operation.exemptions, ctx, request),
             None => {
-                let message =
-                    format!("Hearth does not implement {}:{} yet.", self.model.signing_name(), self.model.operation(id).name());
+                let message = format!(
+                    "Hearth does not implement {}:{} yet.",
+                    self.model.signing_name(),
+                    self.model.operation(id).name()
+                );
                 let answer = ErrorAnswer::new("NotImplementedException", StatusCode::NOT_IMPLEMENTED, message);
                 Box::pin(std::future::ready(Err(answer)))
             }

@@ -54,7 +54,10 @@ async fn malformed_json_tells_nothing_of_the_inside() {
     for (body, expected) in [
         ("{", "{}"),
         ("null", "{}"),
-        ("", r#"{"message":"3 validation errors detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null; Value null at 'role' failed to satisfy constraint: Member must not be null; Value null at 'code' failed to satisfy constraint: Member must not be null"}"#),
+        (
+            "",
+            r#"{"message":"3 validation errors detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null; Value null at 'role' failed to satisfy constraint: Member must not be null; Value null at 'code' failed to satisfy constraint: Member must not be null"}"#,
+        ),
         ("[]", r#"{"message":"Start of list found where not expected"}"#),
         (r#"{"FunctionName":1}"#, r#"{"message":"NUMBER_VALUE can not be converted to a String"}"#),
         (r#"{"Timeout":"1"}"#, r#"{"message":"STRING_VALUE can not be converted to an Integer"}"#),
@@ -117,7 +120,8 @@ async fn raw_handlers_get_the_request_as_it_came() {
     let mut request = request("POST", target, "{not json}");
     // What curl calls any body.
     request.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().expect("a type"));
-    let answer = send(&front(), Outside, Signing { region: "ap-south-1", ..Signing::known("lambda") }.sign(request)).await;
+    let answer =
+        send(&front(), Outside, Signing { region: "ap-south-1", ..Signing::known("lambda") }.sign(request)).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "{not json}"));
     assert_eq!(answer.headers["x-name"], "my:fn");
     assert_eq!(answer.headers["x-query"], r#"[("Qualifier", "a b")]"#);
@@ -131,7 +135,8 @@ async fn in_open_mode_unknown_keys_choose_their_account() {
     let front = front();
     for (key, account) in [("test", "000000000000"), ("222222222222", "222222222222")] {
         let signing = Signing { key, secret: "whatever", ..Signing::known("lambda") };
-        let answer = send(&front, Outside, signing.sign(request("POST", "/2015-03-31/functions/f/invocations", "x"))).await;
+        let answer =
+            send(&front, Outside, signing.sign(request("POST", "/2015-03-31/functions/f/invocations", "x"))).await;
         assert_eq!(answer.headers["x-account"], account);
     }
     let answer = send(&front, Outside, request("POST", "/2015-03-31/functions/f/invocations", "x")).await;
@@ -187,7 +192,8 @@ async fn a_sandbox_takes_known_keys_only() {
 
 #[tokio::test]
 async fn temporary_keys_need_their_token_and_end() {
-    let temporary = |key, token| Signing { key, token, ..Signing::known("lambda") }.sign(request("POST", FUNCTIONS, CREATE));
+    let temporary =
+        |key, token| Signing { key, token, ..Signing::known("lambda") }.sign(request("POST", FUNCTIONS, CREATE));
     assert_eq!(send(&front(), Outside, temporary("ASIATEMP", Some("token"))).await.status, 201);
     for token in [None, Some("other")] {
         assert_eq!(refusal(Outside, temporary("ASIATEMP", token)).await.1, "UnrecognizedClientException");
@@ -208,7 +214,11 @@ async fn signatures_are_good_for_a_quarter_of_an_hour() {
     let late = Signing { at_ms: NOW_MS - 16 * minute, ..Signing::known("sts") };
     assert_eq!(
         refusal(Outside, late.sign(form(WHO))).await,
-        refused(403, "SignatureDoesNotMatch", "Signature expired: 20261123T114400Z is now earlier than 20261123T114500Z (20261123T120000Z - 15 min.)")
+        refused(
+            403,
+            "SignatureDoesNotMatch",
+            "Signature expired: 20261123T114400Z is now earlier than 20261123T114500Z (20261123T120000Z - 15 min.)"
+        )
     );
     let early = Signing { at_ms: NOW_MS + 16 * minute, ..Signing::known("lambda") };
     assert_eq!(
@@ -244,8 +254,13 @@ async fn broken_authorization_headers_say_what_is_missing() {
         request
     };
     assert_eq!(
-        refusal(Outside, with("AWS4-HMAC-SHA256 SignedHeaders=host, Credential=k/20261123/r/lambda/aws4_request")).await,
-        refused(400, "IncompleteSignatureException", "Authorization header requires 'Signature' parameter. Authorization=AWS4-HMAC-SHA256 SignedHeaders=host, Credential=k/20261123/r/lambda/aws4_request")
+        refusal(Outside, with("AWS4-HMAC-SHA256 SignedHeaders=host, Credential=k/20261123/r/lambda/aws4_request"))
+            .await,
+        refused(
+            400,
+            "IncompleteSignatureException",
+            "Authorization header requires 'Signature' parameter. Authorization=AWS4-HMAC-SHA256 SignedHeaders=host, Credential=k/20261123/r/lambda/aws4_request"
+        )
     );
     for text in ["Basic eDp5", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=k, SignedHeaders=host, Signature=x"] {
         assert_eq!(refusal(Outside, with(text)).await.1, "IncompleteSignatureException", "{text}");
@@ -274,13 +289,24 @@ async fn each_operation_has_its_own_limit() {
     let front = front();
     let fits = send(&front, Outside, request("POST", "/2015-03-31/functions/f/invocations", &"x".repeat(1_000))).await;
     assert_eq!(fits.status, 200);
-    let answer = send(&front, Outside, request("POST", "/2015-03-31/functions/f/invocations", &"x".repeat(1_001))).await;
+    let answer =
+        send(&front, Outside, request("POST", "/2015-03-31/functions/f/invocations", &"x".repeat(1_001))).await;
     assert_eq!((answer.status, answer.code()), (413, "RequestEntityTooLargeException"));
-    assert_eq!(answer.body, r#"{"message":"Request must be smaller than 1000 bytes for the InvokeFunction operation"}"#);
+    assert_eq!(
+        answer.body,
+        r#"{"message":"Request must be smaller than 1000 bytes for the InvokeFunction operation"}"#
+    );
     let answer = send(&front, Outside, request("POST", FUNCTIONS, &"x".repeat(2_001))).await;
-    assert_eq!(answer.body, r#"{"message":"Request must be smaller than 2000 bytes for the CreateFunction operation"}"#);
+    assert_eq!(
+        answer.body,
+        r#"{"message":"Request must be smaller than 2000 bytes for the CreateFunction operation"}"#
+    );
     let answer = send(&front, Outside, form(&format!("{WHO}&x={}", "x".repeat(1_000)))).await;
-    assert!(answer.body.contains("Request must be smaller than 1000 bytes for the GetCallerIdentity operation"), "{}", answer.body);
+    assert!(
+        answer.body.contains("Request must be smaller than 1000 bytes for the GetCallerIdentity operation"),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]
@@ -306,4 +332,20 @@ async fn a_key_is_derived_anew_for_every_scope() {
         let signing = Signing { region, secret: SECRET, ..Signing::known("lambda") };
         assert_eq!(send(&front, Sandbox, signing.sign(request("POST", FUNCTIONS, CREATE))).await.status, 201);
     }
+}
+
+#[tokio::test]
+async fn an_output_the_model_does_not_have_is_an_internal_failure_without_detail() {
+    let body =
+        CREATE.replace('{', r#"{"Tags":{"unfit":"x"},"#).replace(r#"{"Tags":{"unfit":"x"},"ZipFile"#, r#"{"ZipFile"#);
+    let answer = send(&front(), Outside, request("POST", FUNCTIONS, &body)).await;
+    assert_eq!((answer.status, answer.code()), (500, "InternalFailure"), "{}", answer.body);
+    assert!(!answer.body.contains("TagsSeen"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_request_can_be_answered_on_any_thread() {
+    let front = std::sync::Arc::new(front());
+    let task = tokio::spawn(async move { send(&front, Outside, form(WHO)).await.status });
+    assert_eq!(task.await.expect("joins"), 200);
 }

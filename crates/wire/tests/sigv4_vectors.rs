@@ -91,7 +91,8 @@ fn every_vector_verifies_and_no_changed_one_does() {
 fn mutations(parts: &Parts, body: &[u8]) -> Vec<(&'static str, Parts, Vec<u8>)> {
     let mut all = Vec::new();
     let mut method = parts.clone();
-    method.method = if parts.method == "GET" { "PUT".parse().expect("a method") } else { "GET".parse().expect("a method") };
+    method.method =
+        if parts.method == "GET" { "PUT".parse().expect("a method") } else { "GET".parse().expect("a method") };
     all.push(("method", method, body.to_vec()));
     let mut path = parts.clone();
     path.uri = format!("/x{}", parts.uri).parse().expect("a target");

@@ -27,7 +27,9 @@ fn value(json: Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(flag) => Value::Bool(flag),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::Float(number.as_f64().expect("a number")), Value::Int),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Float(number.as_f64().expect("a number")), Value::Int)
+        }
         Json::String(text) => Value::String(text),
         Json::Array(items) => Value::List(items.into_iter().map(value).collect()),
         Json::Object(members) => Value::Map(members.into_iter().map(|(name, json)| (name, value(json))).collect()),
@@ -58,51 +60,74 @@ fn what_is_right_passes() {
 fn patterns() {
     assert_eq!(
         lambda("CreateFunction", create(json!({"Role": "r1"}))),
-        one(r"Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
+        one(
+            r"Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
+        )
     );
     assert_eq!(
         lambda("CreateFunction", create(json!({"FunctionName": "invalid:function:name"}))),
-        one(r"Value 'invalid:function:name' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?")
+        one(
+            r"Value 'invalid:function:name' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+        )
     );
     assert_eq!(
         lambda("GetFunction", json!({"FunctionName": "arn:aws:lambda:us-east-1:123400000000@function:myfn"})),
-        one(r"Value 'arn:aws:lambda:us-east-1:123400000000@function:myfn' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?")
+        one(
+            r"Value 'arn:aws:lambda:us-east-1:123400000000@function:myfn' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+        )
     );
     assert_eq!(
         lambda("GetFunction", json!({"FunctionName": "f", "Qualifier": "invalid-qualifier-with-?-char"})),
-        one(r"Value 'invalid-qualifier-with-?-char' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: \$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+")
+        one(
+            r"Value 'invalid-qualifier-with-?-char' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: \$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
+        )
     );
     assert_eq!(
         lambda("CreateAlias", json!({"FunctionName": "f", "Name": "2024", "FunctionVersion": "1"})),
-        one("Value '2024' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)")
+        one(
+            "Value '2024' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)"
+        )
     );
     assert_eq!(
-        lambda("AddPermission", json!({"FunctionName": "f", "StatementId": "example.com", "Action": "lambda:InvokeFunction", "Principal": "p"})),
-        one("Value 'example.com' at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)")
+        lambda(
+            "AddPermission",
+            json!({"FunctionName": "f", "StatementId": "example.com", "Action": "lambda:InvokeFunction", "Principal": "p"})
+        ),
+        one(
+            "Value 'example.com' at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)"
+        )
     );
     for qualifier in ["1", "2", "$LATEST"] {
         assert_eq!(
             lambda("CreateFunctionUrlConfig", json!({"FunctionName": "f", "AuthType": "NONE", "Qualifier": qualifier})),
-            one(&format!(r"Value '{qualifier}' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)"))
+            one(&format!(
+                r"Value '{qualifier}' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)"
+            ))
         );
     }
     assert_eq!(
         lambda("GetLayerVersionByArn", json!({"Arn": "arn:aws:lambda:us-east-1:111111111111:layer:l"})),
-        one(r"Value 'arn:aws:lambda:us-east-1:111111111111:layer:l' at 'arn' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)")
+        one(
+            r"Value 'arn:aws:lambda:us-east-1:111111111111:layer:l' at 'arn' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
+        )
     );
     assert_eq!(
         lambda(
             "AddLayerVersionPermission",
             json!({"LayerName": "l", "VersionNumber": 1, "StatementId": "s", "Action": "*", "Principal": "*"})
         ),
-        one("Value '*' at 'action' failed to satisfy constraint: Member must satisfy regular expression pattern: lambda:GetLayerVersion")
+        one(
+            "Value '*' at 'action' failed to satisfy constraint: Member must satisfy regular expression pattern: lambda:GetLayerVersion"
+        )
     );
     assert_eq!(
         lambda(
             "PutFunctionEventInvokeConfig",
             json!({"FunctionName": "f", "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:_-/!lambda:us-east-1:111111111111:function:f"}}})
         ),
-        one(r"Value 'arn:aws:_-/!lambda:us-east-1:111111111111:function:f' at 'destinationConfig.onFailure.destination' failed to satisfy constraint: Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)")
+        one(
+            r"Value 'arn:aws:_-/!lambda:us-east-1:111111111111:function:f' at 'destinationConfig.onFailure.destination' failed to satisfy constraint: Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
+        )
     );
 }
 
@@ -111,18 +136,24 @@ fn lengths_and_values() {
     let arn = format!("arn:aws:lambda:us-east-1:111111111111:function:{}", "a".repeat(100));
     assert_eq!(
         lambda("CreateFunction", create(json!({"FunctionName": arn}))),
-        one(&format!("Value '{arn}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 140"))
+        one(&format!(
+            "Value '{arn}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 140"
+        ))
     );
     assert_eq!(
         lambda("CreateFunction", create(json!({"Architectures": ["x86_64", "arm64"]}))),
-        one("Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1")
+        one(
+            "Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1"
+        )
     );
     assert_eq!(
         lambda(
             "PutProvisionedConcurrencyConfig",
             json!({"FunctionName": "f", "Qualifier": "1", "ProvisionedConcurrentExecutions": 0})
         ),
-        one("Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 1")
+        one(
+            "Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 1"
+        )
     );
 }
 
@@ -130,27 +161,39 @@ fn lengths_and_values() {
 fn enumerations() {
     assert_eq!(
         lambda("ListFunctions", json!({"FunctionVersion": "invalid"})),
-        one("Value 'invalid' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value set: [ALL]")
+        one(
+            "Value 'invalid' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value set: [ALL]"
+        )
     );
     assert_eq!(
         lambda("CreateEventSourceMapping", json!({"FunctionName": "f", "StartingPosition": "invalid"})),
-        one("Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]")
+        one(
+            "Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
+        )
     );
     assert_eq!(
         lambda("CreateFunctionUrlConfig", json!({"FunctionName": "f", "AuthType": "NONE", "InvokeMode": "UNKNOWN"})),
-        one("Value 'UNKNOWN' at 'invokeMode' failed to satisfy constraint: Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]")
+        one(
+            "Value 'UNKNOWN' at 'invokeMode' failed to satisfy constraint: Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]"
+        )
     );
     assert_eq!(
         lambda("PutFunctionRecursionConfig", json!({"FunctionName": "f", "RecursiveLoop": "InvalidValue"})),
-        one("Value 'InvalidValue' at 'recursiveLoop' failed to satisfy constraint: Member must satisfy enum value set: [Terminate, Allow]")
+        one(
+            "Value 'InvalidValue' at 'recursiveLoop' failed to satisfy constraint: Member must satisfy enum value set: [Terminate, Allow]"
+        )
     );
     assert_eq!(
         lambda("CreateFunction", create(json!({"SnapStart": {"ApplyOn": "invalidOption"}}))),
-        one("Value 'invalidOption' at 'snapStart.applyOn' failed to satisfy constraint: Member must satisfy enum value set: [PublishedVersions, None]")
+        one(
+            "Value 'invalidOption' at 'snapStart.applyOn' failed to satisfy constraint: Member must satisfy enum value set: [PublishedVersions, None]"
+        )
     );
     assert_eq!(
         lambda("ListLayers", json!({"CompatibleArchitecture": "archdoesnotexist"})),
-        one("Value 'archdoesnotexist' at 'compatibleArchitecture' failed to satisfy constraint: Member must satisfy enum value set: [x86_64, arm64]")
+        one(
+            "Value 'archdoesnotexist' at 'compatibleArchitecture' failed to satisfy constraint: Member must satisfy enum value set: [x86_64, arm64]"
+        )
     );
 }
 
@@ -158,19 +201,27 @@ fn enumerations() {
 fn elements_of_lists() {
     assert_eq!(
         lambda("CreateFunction", create(json!({"Architectures": ["X86_64"]}))),
-        one("Value '[X86_64]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
+        one(
+            "Value '[X86_64]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"
+        )
     );
     assert_eq!(
         lambda("CreateFunction", create(json!({"Layers": ["arn:aws:lambda:us-east-1:111111111111:layer:l"]}))),
-        one(r"Value '[arn:aws:lambda:us-east-1:111111111111:layer:l]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+), Member must not be null]")
+        one(
+            r"Value '[arn:aws:lambda:us-east-1:111111111111:layer:l]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+), Member must not be null]"
+        )
     );
     assert_eq!(
         lambda("CreateFunction", create(json!({"VpcConfig": {"SubnetIds": ["s"]}}))),
-        one("Value '[s]' at 'vpcConfig.subnetIds' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: subnet-[0-9a-z]*]")
+        one(
+            "Value '[s]' at 'vpcConfig.subnetIds' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: subnet-[0-9a-z]*]"
+        )
     );
     assert_eq!(
         lambda("CreateFunction", create(json!({"VpcConfig": {"SecurityGroupIds": ["s"]}}))),
-        one("Value '[s]' at 'vpcConfig.securityGroupIds' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: sg-[0-9a-zA-Z]*]")
+        one(
+            "Value '[s]' at 'vpcConfig.securityGroupIds' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: sg-[0-9a-zA-Z]*]"
+        )
     );
 }
 
@@ -185,17 +236,23 @@ fn keys_and_values_of_maps() {
     for (weights, shown) in [(json!({"2": 2.0}), "{2=2.0}"), (json!({"2": -1.0}), "{2=-1.0}")] {
         assert_eq!(
             alias(weights),
-            one(&format!("Value '{shown}' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]"))
+            one(&format!(
+                "Value '{shown}' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]"
+            ))
         );
     }
     assert_eq!(
         alias(json!({"$LATEST": 0.5})),
-        one("Value '{$LATEST=0.5}' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+]")
+        one(
+            "Value '{$LATEST=0.5}' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+]"
+        )
     );
     // Names of variables are secret: the value is not shown.
     assert_eq!(
         lambda("CreateFunction", create(json!({"Environment": {"Variables": {"a": "b"}}}))),
-        one("Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]")
+        one(
+            "Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
+        )
     );
 }
 
@@ -229,7 +286,11 @@ fn an_exempt_member_is_left_to_its_service() {
 fn a_hostile_list_does_not_get_an_endless_answer() {
     let filters: Vec<Json> = (0..100_000).map(|_| json!({"Pattern": "x".repeat(5000)})).take(200).collect();
     let text = lambda("CreateEventSourceMapping", json!({"FunctionName": "f", "FilterCriteria": {"Filters": filters}}));
-    assert!(text.starts_with("100 validation errors detected") || text == "valid" || text.len() < 1_000_000, "{}", text.len());
+    assert!(
+        text.starts_with("100 validation errors detected") || text == "valid" || text.len() < 1_000_000,
+        "{}",
+        text.len()
+    );
 }
 
 #[test]
@@ -243,6 +304,8 @@ fn query_services_have_their_own_code_and_the_same_texts() {
     assert_eq!(error.code, "ValidationError");
     assert_eq!(
         error.message,
-        one(r"Value 'Session1:2' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*")
+        one(
+            r"Value 'Session1:2' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*"
+        )
     );
 }

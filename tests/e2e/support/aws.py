@@ -17,6 +17,9 @@ PYTHON = "python3.11"
 NODE = "nodejs20.x"
 CUSTOM = "provided.al2023"
 
+#: Asks more often than the default of once a second, for as long.
+WAITER = {"Delay": 0.1, "MaxAttempts": 600}
+
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -92,7 +95,7 @@ def create(client, package, runtime=PYTHON, handler="remote.handler", name=None,
         Code={"ZipFile": package},
         **{"Timeout": 30} | settings,
     )
-    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=WAITER)
     return Function(client, name, created["FunctionArn"])
 
 
@@ -104,5 +107,5 @@ def update(function, **settings):
 
 def wait_updated(function):
     function.client.get_waiter("function_updated_v2").wait(
-        FunctionName=function.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        FunctionName=function.name, WaiterConfig=WAITER
     )

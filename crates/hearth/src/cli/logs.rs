@@ -80,7 +80,9 @@ async fn print(args: &Args) -> Result<ExitCode, Failure> {
         let mut out = std::io::stdout().lock();
         for event in &page.events {
             after = event.sequence;
-            if writeln!(out, "{} {}", iso8601_ms(event.timestamp), event.message).is_err() {
+            // Runtimes join the lines of one event with carriage returns, which would overwrite each other here.
+            let message = event.message.replace('\r', "\n");
+            if writeln!(out, "{} {message}", iso8601_ms(event.timestamp)).is_err() {
                 // The reader of a pipe has seen enough.
                 return Ok(ExitCode::SUCCESS);
             }

@@ -1,5 +1,6 @@
 //! `hearth up`: run the server until a signal ends it.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let config = Config::load(args.config.as_deref(), overrides).map_err(|error| Failure::new(error.to_string()))?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("HEARTH_LOG")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("hearth=info,warn")),

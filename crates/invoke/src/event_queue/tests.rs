@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use hearth_ports::{FunctionVersion, InvocationType, InvokeError, InvokeRequest, Invoker};
+use hearth_store::SqliteStore;
 use hearth_types::{FunctionUid, Millis};
 
 use crate::EngineConfig;
 use crate::logs::FLUSH_INTERVAL;
+use crate::testing::world::{World, config, context, request};
 use crate::testing::{MemoryStore, function};
-use crate::tests::{World, config, context, request};
 
 async fn send(world: &World, id: &str, event: &str) -> Result<(), InvokeError> {
     let event = InvokeRequest { invocation_type: InvocationType::Event, ..request("f", event) };
@@ -54,6 +55,15 @@ async fn an_event_that_cannot_be_stored_is_not_accepted() {
     assert!(matches!(send(&world, "e1", "echo").await, Err(InvokeError::Internal { .. })));
     settle().await;
     assert_eq!(starts(&world, "e1"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_client_went_away_while_it_was_stored_runs_nevertheless() {
+    let world = World::new([function("f")]).await;
+    settle().await;
+    assert!(tokio::time::timeout(Duration::ZERO, send(&world, "e1", "echo")).await.is_err());
+    settle().await;
+    assert_eq!((queued(&world), starts(&world, "e1")), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,4 +172,32 @@ async fn an_event_over_its_own_limit_is_refused() {
     let world = World::new([function("f")]).await;
     let refused = send(&world, "e1", &"x".repeat(1_048_576)).await;
     assert_eq!(refused, Err(InvokeError::PayloadTooLarge { max: 1_048_576 }));
+}
+
+#[test]
+fn what_was_accepted_runs_after_a_kill_from_the_real_store() {
+    let directory = tempfile::TempDir::new().expect("temp dir");
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ids: Vec<String> = (1..20).map(|number| format!("e{number}")).collect();
+    let first_life = runtime();
+    first_life.block_on(async {
+        let store = Arc::new(SqliteStore::open(directory.path()).expect("opens"));
+        let world = World::over(store, EngineConfig { event_concurrency: 1, ..config() }, [function("f")]).await;
+        for id in &ids {
+            send(&world, id, "sleep 1000").await.expect("accepted");
+        }
+        assert_eq!(ids.iter().filter(|id| starts(&world, id) > 0).count(), 0, "at most the first has begun");
+    });
+    // All tasks are dropped where they stand, as by a kill.
+    first_life.shutdown_background();
+    runtime().block_on(async {
+        let store = Arc::new(SqliteStore::open(directory.path()).expect("opens"));
+        let world = World::over(store, config(), [function("f")]).await;
+        let all_ran = async {
+            while !ids.iter().all(|id| starts(&world, id) == 1) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all_ran).await.expect("every accepted event runs");
+    });
 }

@@ -65,17 +65,13 @@ impl Committer {
             self.process(batch);
             self.keep_log_short();
         }
-        if let Err(error) = self.witness.sync() {
-            tracing::warn!(%error, "the witness file could not be synced");
-        }
-        self.watchers.close();
     }
 
     fn process(&mut self, batch: VecDeque<Request>) {
         if let Err(reason) = self.health.check() {
             return refuse(batch, &reason);
         }
-        match self.transact(&batch) {
+        match self.attempt(&batch) {
             Ok((outcomes, changes)) => {
                 if let Some(changes) = changes
                     && !self.publish(changes)
@@ -105,6 +101,20 @@ impl Committer {
                 self.watchers.close();
                 refuse(batch, &self.health.reason());
             }
+        }
+    }
+
+    /// A full disk may have room where the log already is, once that is moved into the database.
+    fn attempt(&mut self, requests: &VecDeque<Request>) -> Step<(Vec<Outcome>, Option<Changes>)> {
+        match self.transact(requests) {
+            Err(Failure::Full) => {
+                match checkpointer::checkpoint(&self.connection, &self.wal_bytes) {
+                    Ok(()) | Err(Failure::Full | Failure::Busy(_)) => {}
+                    Err(failure) => return Err(failure),
+                }
+                self.transact(requests)
+            }
+            other => other,
         }
     }
 
@@ -144,12 +154,25 @@ impl Committer {
         let wal_bytes = self.wal_bytes.load(Ordering::Relaxed);
         if wal_bytes > WAL_HARD_BYTES {
             // Between two transactions everything can be moved, and the next commit starts the log again.
-            if let Err(Failure::Io(detail)) = checkpointer::checkpoint(&self.connection, &self.wal_bytes) {
-                self.health.fatal(&detail);
+            match checkpointer::checkpoint(&self.connection, &self.wal_bytes) {
+                Ok(()) | Err(Failure::Full | Failure::Busy(_)) => {}
+                Err(Failure::Damaged(detail)) => self.health.damaged(detail),
+                Err(Failure::Io(detail)) => self.health.fatal(&detail),
             }
         } else {
             self.checkpointer.notify(wal_bytes);
         }
+    }
+}
+
+/// However the thread ends, nobody waits for it in vain.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if let Err(error) = self.witness.sync() {
+            tracing::warn!(%error, "the witness file could not be synced");
+        }
+        self.health.close();
+        self.watchers.close();
     }
 }
 

@@ -94,3 +94,68 @@ where
     // Out of time: the answer goes out as it is and the connection is cut.
     let _ = tokio::time::timeout(BODY_DRAIN_MAX, all).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+
+    use super::*;
+
+    /// Pieces of a body; `None` is one that never comes.
+    struct Pieces(VecDeque<Option<Result<&'static [u8], BodyError>>>);
+
+    impl Pieces {
+        fn of(pieces: impl IntoIterator<Item = &'static [u8]>) -> Self {
+            Self(pieces.into_iter().map(|piece| Some(Ok(piece))).collect())
+        }
+    }
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = BodyError;
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            match self.0.front() {
+                None => Poll::Ready(None),
+                Some(None) => Poll::Pending,
+                Some(Some(_)) => {
+                    let piece = self.0.pop_front().flatten();
+                    Poll::Ready(piece.map(|piece| piece.map(|bytes| Frame::data(Bytes::from_static(bytes)))))
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_become_one_body_and_one_hash() {
+        for pieces in [vec![&b"hello world"[..]], vec![b"hello", b" ", b"world"], vec![b"", b"hello", b"", b" world"]] {
+            let read = read(Pieces::of(pieces), 11, true).await;
+            let Ok(Digested { bytes, sha256 }) = read else { panic!("refused") };
+            assert_eq!(bytes, "hello world");
+            assert_eq!(sha256, Some(Sha256::digest("hello world").into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_cut_at_its_limit() {
+        let endless = Pieces::of(std::iter::repeat_n(&b"0123456789"[..], 1_000));
+        assert!(matches!(read(endless, 99, false).await, Err(BodyRefused::TooLarge)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_coming_is_not_waited_for() {
+        let stuck = Pieces([Some(Ok(&b"x"[..])), None].into());
+        assert!(matches!(read(stuck, 99, false).await, Err(BodyRefused::Idle)));
+        let stuck_too_large = Pieces([Some(Ok(&b"xx"[..])), None].into());
+        assert!(matches!(read(stuck_too_large, 1, false).await, Err(BodyRefused::TooLarge)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_refused() {
+        let broken = Pieces([Some(Ok(&b"x"[..])), Some(Err("reset".into()))].into());
+        assert!(matches!(read(broken, 99, false).await, Err(BodyRefused::Broken(_))));
+    }
+}

@@ -20,9 +20,15 @@ const QUOTED_PATH_MAX: usize = 200;
 
 /// What the head alone tells.
 pub(super) enum Detected {
-    Operation { service: usize, target: Target },
+    Operation {
+        service: usize,
+        target: Target,
+    },
     /// A query service: the operation stands in the form. `any` when the service is still open too.
-    Form { service: usize, any: bool },
+    Form {
+        service: usize,
+        any: bool,
+    },
 }
 
 pub(super) struct Target {
@@ -50,7 +56,7 @@ impl Front {
                 StatusCode::NOT_IMPLEMENTED,
                 format!("Hearth does not serve {name} yet."),
             );
-            return Err(Refusal { protocol: self.guess(head).0, service: None, answer });
+            return Err(Refusal::new(self.guess(head).0, None, answer));
         }
         let is_json = |&index: &usize| matches!(self.model(index).protocol(), Protocol::AwsJson(_));
         if let Some(target) = header(&head.headers, "x-amz-target")
@@ -71,7 +77,8 @@ impl Front {
             }
         }
         // Signed for a query service, but without a form: its protocol has a word for that.
-        match candidates.iter().find(|&&index| signed_for.is_some() && self.model(index).protocol() == Protocol::Query) {
+        match candidates.iter().find(|&&index| signed_for.is_some() && self.model(index).protocol() == Protocol::Query)
+        {
             Some(&service) => Ok(Detected::Form { service, any: false }),
             None => {
                 let path: String = head.uri.path().chars().take(QUOTED_PATH_MAX).collect();
@@ -83,7 +90,7 @@ impl Front {
                     StatusCode::NOT_FOUND,
                     format!("No operation answers {} {path}.", head.method),
                 );
-                Err(Refusal { protocol, service, answer })
+                Err(Refusal::new(protocol, service, answer))
             }
         }
     }
@@ -96,11 +103,11 @@ impl Front {
             Some((service, operation)) => {
                 Ok(Detected::Operation { service, target: Target { operation, labels: Vec::new() } })
             }
-            None => Err(Refusal {
-                protocol: service.map_or(Protocol::AwsJson(JsonVersion::V1_1), |index| self.model(index).protocol()),
+            None => Err(Refusal::new(
+                service.map_or(Protocol::AwsJson(JsonVersion::V1_1), |index| self.model(index).protocol()),
                 service,
-                answer: ErrorAnswer::new("UnknownOperationException", StatusCode::BAD_REQUEST, ""),
-            }),
+                ErrorAnswer::new("UnknownOperationException", StatusCode::BAD_REQUEST, ""),
+            )),
         }
     }
 

@@ -93,7 +93,13 @@ impl Mounted {
 struct Refusal {
     protocol: Protocol,
     service: Option<usize>,
-    answer: ErrorAnswer,
+    answer: Box<ErrorAnswer>,
+}
+
+impl Refusal {
+    fn new(protocol: Protocol, service: Option<usize>, answer: ErrorAnswer) -> Self {
+        Self { protocol, service, answer: Box::new(answer) }
+    }
 }
 
 impl Front {
@@ -153,18 +159,19 @@ impl Front {
         B::Error: Into<BodyError>,
     {
         if head.uri.path().len() + head.uri.query().unwrap_or_default().len() > TARGET_BYTES_MAX {
-            let answer = ErrorAnswer::new("RequestURITooLong", StatusCode::URI_TOO_LONG, "The request URI is too long.");
-            return Err(Refusal { protocol: Protocol::RestJson, service: None, answer });
+            let answer =
+                ErrorAnswer::new("RequestURITooLong", StatusCode::URI_TOO_LONG, "The request URI is too long.");
+            return Err(Refusal::new(Protocol::RestJson, None, answer));
         }
         let authorization = Authorization::parse(&head).map_err(|error| {
             let (protocol, service) = self.guess(&head);
-            Refusal { protocol, service, answer: error.answer(protocol) }
+            Refusal::new(protocol, service, error.answer(protocol))
         })?;
         let detected = self.detect(&head, authorization.as_ref())?;
         let service = detected.service();
         let mounted = &self.services[service].service;
         let protocol = mounted.model().protocol();
-        let refuse = |answer: ErrorAnswer| Refusal { protocol, service: Some(service), answer };
+        let refuse = |answer: ErrorAnswer| Refusal::new(protocol, Some(service), answer);
 
         let now_ms = self.clock.now_ms();
         let identity = self
@@ -174,7 +181,9 @@ impl Front {
         let limit = self.limit(&detected);
         let payload = match &authorization {
             Some(authorization) => authorization.payload.clone(),
-            None => Payload::of(&head.headers).map_err(|error| refuse(error.answer(protocol)))?.unwrap_or(Payload::Unsigned),
+            None => {
+                Payload::of(&head.headers).map_err(|error| refuse(error.answer(protocol)))?.unwrap_or(Payload::Unsigned)
+            }
         };
         let wants_hash = identity.key.is_some() && matches!(payload, Payload::Hash(_));
         let wire_limit = match payload {
@@ -188,11 +197,11 @@ impl Front {
         let body = self
             .verify(&head, authorization.as_ref(), &identity, &payload, bytes, sha256)
             .map_err(|error| refuse(error.answer(protocol)))?;
-        let (service, Target { operation, labels }) = self.target(detected, &head, &body).map_err(|(service, answer)| {
-            Refusal { protocol: Protocol::Query, service: Some(service), answer }
-        })?;
+        let (service, Target { operation, labels }) = self
+            .target(detected, &head, &body)
+            .map_err(|(service, answer)| Refusal::new(Protocol::Query, Some(service), answer))?;
         let mounted = &self.services[service].service;
-        let refuse = |answer: ErrorAnswer| Refusal { protocol, service: Some(service), answer };
+        let refuse = |answer: ErrorAnswer| Refusal::new(protocol, Some(service), answer);
         let operation_limit = mounted.limit_bytes(operation);
         if body.len() > operation_limit {
             return Err(refuse(self.too_large(service, Some(operation), operation_limit)));
@@ -251,7 +260,9 @@ impl Front {
             Detected::Operation { service, target } => self.services[*service].service.limit_bytes(target.operation),
             // The operation stands in the body: any of them may be meant.
             Detected::Form { service, any: false } => largest(&self.services[*service]),
-            Detected::Form { any: true, .. } => self.services.iter().filter(|mounted| mounted.is_query()).map(largest).max().unwrap_or_default(),
+            Detected::Form { any: true, .. } => {
+                self.services.iter().filter(|mounted| mounted.is_query()).map(largest).max().unwrap_or_default()
+            }
         }
     }
 
@@ -289,5 +300,7 @@ fn bytes_frame<D: bytes::Buf>(frame: http_body::Frame<D>) -> http_body::Frame<By
 }
 
 fn host(head: &Parts) -> &str {
-    header(&head.headers, "host").or_else(|| head.uri.authority().map(|authority| authority.as_str())).unwrap_or("localhost")
+    header(&head.headers, "host")
+        .or_else(|| head.uri.authority().map(|authority| authority.as_str()))
+        .unwrap_or("localhost")
 }

@@ -203,8 +203,15 @@ pub struct Shape {
 #[derive(Debug)]
 pub enum Kind {
     Structure(Structure),
-    List { member: Reference, flattened: bool },
-    Map { key: Reference, value: Reference, flattened: bool },
+    List {
+        member: Reference,
+        flattened: bool,
+    },
+    Map {
+        key: Reference,
+        value: Reference,
+        flattened: bool,
+    },
     String,
     Integer,
     Long,
@@ -289,7 +296,9 @@ impl LazyPattern {
     pub(crate) fn compiled(&self) -> Option<&Pattern> {
         let compile = || {
             Pattern::compile(&self.text)
-                .map_err(|error| tracing::error!(pattern = self.text, %error, "a pattern of the model does not compile"))
+                .map_err(
+                    |error| tracing::error!(pattern = self.text, %error, "a pattern of the model does not compile"),
+                )
                 .ok()
         };
         self.compiled.get_or_init(compile).as_ref()

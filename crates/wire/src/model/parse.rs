@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{
-    Kind, LazyPattern, Location, Member, Model, ModelError, Operation, OperationId, Reference, Shape, ShapeId, Structure,
-    XmlNamespace,
+    Kind, LazyPattern, Location, Member, Model, ModelError, Operation, OperationId, Reference, Shape, ShapeId,
+    Structure, XmlNamespace,
 };
 use crate::protocol::Protocol;
 use crate::timestamp::TimestampFormat;
@@ -141,12 +141,14 @@ pub(super) fn parse(text: &str) -> Result<Model, ModelError> {
 
     let ids: Ids = (0u32..).map(ShapeId).zip(&raw.shapes.0).map(|(id, (name, _))| (name.clone(), id)).collect();
     let empty = ShapeId(raw.shapes.0.len() as u32);
-    let mut shapes = raw.shapes.0.into_iter().map(|(name, raw)| shape(name, raw, &ids)).collect::<Result<Vec<_>, _>>()?;
+    let mut shapes =
+        raw.shapes.0.into_iter().map(|(name, raw)| shape(name, raw, &ids)).collect::<Result<Vec<_>, _>>()?;
     shapes.push(Shape::of("Empty".to_owned(), Kind::Structure(Structure::default())));
 
     let operations =
         raw.operations.0.into_iter().map(|(name, raw)| operation(name, raw, &ids)).collect::<Result<Vec<_>, _>>()?;
-    let by_name = (0u32..).map(OperationId).zip(&operations).map(|(id, operation)| (operation.name.clone(), id)).collect();
+    let by_name =
+        (0u32..).map(OperationId).zip(&operations).map(|(id, operation)| (operation.name.clone(), id)).collect();
     let metadata = raw.metadata;
     Ok(Model {
         protocol,
@@ -204,7 +206,8 @@ fn shape(name: String, raw: RawShape, ids: &Ids) -> Result<Shape, ModelError> {
     let kind = match raw.kind.as_str() {
         "structure" if raw.document => Kind::Document,
         "structure" => {
-            let payload = raw.payload.as_ref().and_then(|payload| raw.members.0.iter().position(|(name, _)| name == payload));
+            let payload =
+                raw.payload.as_ref().and_then(|payload| raw.members.0.iter().position(|(name, _)| name == payload));
             let required = |name: &String| raw.required.contains(name);
             let members = raw
                 .members
@@ -322,7 +325,10 @@ mod tests {
             ("x86_64 arm64", "x86_64 arm64"),
             ("PublishedVersions None", "PublishedVersions None"),
             ("POST GET HEAD OPTIONS PUT PATCH DELETE", "HEAD POST PATCH DELETE PUT GET OPTIONS"),
-            ("RUNNING SUCCEEDED FAILED TIMED_OUT ABORTED PENDING_REDRIVE", "SUCCEEDED TIMED_OUT PENDING_REDRIVE ABORTED FAILED RUNNING"),
+            (
+                "RUNNING SUCCEEDED FAILED TIMED_OUT ABORTED PENDING_REDRIVE",
+                "SUCCEEDED TIMED_OUT PENDING_REDRIVE ABORTED FAILED RUNNING",
+            ),
             ("json plain w3c raw parquet", "w3c raw json plain parquet"),
         ] {
             let listed = as_aws_lists(model.split(' ').map(str::to_owned).collect());

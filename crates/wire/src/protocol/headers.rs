@@ -14,7 +14,8 @@ use crate::value::Value;
 
 /// Reads a member from a header; `Null` when it is not there.
 pub(crate) fn decode(model: &Model, member: &Member, headers: &HeaderMap) -> Result<Value, ErrorAnswer> {
-    let texts = headers.get_all(member.wire_name.as_str()).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let texts =
+        headers.get_all(member.wire_name.as_str()).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let Some(text) = texts.reduce(|all, next| format!("{all}, {next}").into()) else {
         return Ok(Value::Null);
     };
@@ -30,7 +31,11 @@ pub(crate) fn decode(model: &Model, member: &Member, headers: &HeaderMap) -> Res
             // An HTTP date has a comma of its own.
             let dates = matches!(item.kind, Kind::Timestamp)
                 && item.timestamp_format.unwrap_or(format) == TimestampFormat::HttpDate;
-            split(&text, if dates { 2 } else { 1 }).iter().map(|text| text::parse_scalar(item, text, format)).collect::<Result<_, _>>().map(Value::List)
+            split(&text, if dates { 2 } else { 1 })
+                .iter()
+                .map(|text| text::parse_scalar(item, text, format))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
         }
         _ => text::parse_scalar(shape, text.trim(), format),
     };
@@ -50,7 +55,12 @@ pub(crate) fn decode_prefixed(member: &Member, headers: &HeaderMap) -> Value {
 }
 
 /// Writes a member as a header; an empty list is no header.
-pub(crate) fn encode(model: &Model, member: &Member, value: &Value, headers: &mut HeaderMap) -> Result<(), EncodeError> {
+pub(crate) fn encode(
+    model: &Model,
+    member: &Member,
+    value: &Value,
+    headers: &mut HeaderMap,
+) -> Result<(), EncodeError> {
     let format = member.timestamp_format.unwrap_or(TimestampFormat::HttpDate);
     let shape = model.shape(member.shape);
     let text = match (&shape.kind, value) {

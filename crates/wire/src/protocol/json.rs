@@ -197,7 +197,9 @@ impl<'m> Seed<'_, 'm> {
             slots[index] = self.member(&structure.members[index], &mut map)?;
         }
         let names = structure.members.iter().map(|member| &member.name);
-        Ok(Value::Map(names.zip(slots).filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value)).collect()))
+        Ok(Value::Map(
+            names.zip(slots).filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value)).collect(),
+        ))
     }
 
     fn member<'de, A: MapAccess<'de>>(&self, member: &'m Member, map: &mut A) -> Result<Value, A::Error> {

@@ -4,10 +4,10 @@
 //! result, `encode_error`, and its way to name an operation (see `detect`). A new one slots in as a variant here.
 //! Source: Smithy specification, "AWS protocols".
 
+mod aws_json;
 pub(crate) mod form;
 pub(crate) mod headers;
 pub(crate) mod json;
-mod aws_json;
 mod query;
 mod rest_json;
 pub(crate) mod text;
@@ -163,7 +163,11 @@ pub struct Incoming {
 impl Incoming {
     pub(crate) fn into_raw(self, _: &Model) -> RawRequest {
         RawRequest {
-            labels: self.labels.into_iter().map(|(name, value)| (name.as_ref().to_owned(), value)).collect::<HashMap<_, _>>(),
+            labels: self
+                .labels
+                .into_iter()
+                .map(|(name, value)| (name.as_ref().to_owned(), value))
+                .collect::<HashMap<_, _>>(),
             query: self.query.as_deref().map(text::parse_query).unwrap_or_default(),
             headers: self.headers,
             body: self.body,

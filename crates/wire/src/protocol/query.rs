@@ -50,12 +50,20 @@ fn decode_shape(model: &Model, id: ShapeId, flattened: bool, node: &Node) -> Res
             let name = member.location_name.as_deref().unwrap_or("member");
             let items = if *always || flattened { Some(node) } else { node.get(name) };
             let items = items.map(Node::entries).unwrap_or_default();
-            items.into_iter().map(|item| decode_shape(model, member.shape, false, item)).collect::<Result<_, _>>().map(Value::List)
+            items
+                .into_iter()
+                .map(|item| decode_shape(model, member.shape, false, item))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
         }
         Kind::Map { key, value, flattened: always } => {
             let entries = if *always || flattened { Some(node) } else { node.get("entry") };
             let entries = entries.map(Node::entries).unwrap_or_default();
-            entries.into_iter().map(|entry| decode_entry(model, key, value, entry)).collect::<Result<_, _>>().map(Value::Map)
+            entries
+                .into_iter()
+                .map(|entry| decode_entry(model, key, value, entry))
+                .collect::<Result<_, _>>()
+                .map(Value::Map)
         }
         _ => {
             let text = node.text.as_deref().filter(|_| node.is_leaf());
@@ -67,10 +75,18 @@ fn decode_shape(model: &Model, id: ShapeId, flattened: bool, node: &Node) -> Res
     }
 }
 
-fn decode_entry(model: &Model, key: &Reference, value: &Reference, entry: &Node) -> Result<(String, Value), ErrorAnswer> {
+fn decode_entry(
+    model: &Model,
+    key: &Reference,
+    value: &Reference,
+    entry: &Node,
+) -> Result<(String, Value), ErrorAnswer> {
     let key_name = key.location_name.as_deref().unwrap_or("key");
     let value_name = value.location_name.as_deref().unwrap_or("value");
-    let key = entry.get(key_name).and_then(|node| node.text.clone()).ok_or_else(|| malformed_input("A map entry has no key"))?;
+    let key = entry
+        .get(key_name)
+        .and_then(|node| node.text.clone())
+        .ok_or_else(|| malformed_input("A map entry has no key"))?;
     let value = entry.get(value_name).map_or(Ok(Value::Null), |node| decode_shape(model, value.shape, false, node))?;
     Ok((key, value))
 }
@@ -89,7 +105,8 @@ pub(super) fn encode(
     if let (Kind::Structure(structure), Value::Map(members), true) =
         (&model.output(operation).kind, &output, model.operation(operation).has_output())
     {
-        let wrapper = model.operation(operation).result_wrapper().map_or_else(|| format!("{name}Result"), str::to_owned);
+        let wrapper =
+            model.operation(operation).result_wrapper().map_or_else(|| format!("{name}Result"), str::to_owned);
         xml.open(&wrapper, None);
         xml.members(model, &structure.members, members)?;
         xml.close(&wrapper);

@@ -20,7 +20,9 @@ pub(super) fn decode(model: &Model, operation: OperationId, request: &Incoming) 
     let query = request.query.as_deref().map(text::parse_query).unwrap_or_default();
     // Body members first: they come out of one pass over the JSON.
     let mut body = match structure.payload {
-        None if structure.members.iter().any(|member| member.location == Location::Body) && !request.body.is_empty() => {
+        None if structure.members.iter().any(|member| member.location == Location::Body)
+            && !request.body.is_empty() =>
+        {
             match json::decode(model, shape, &request.body)? {
                 Value::Map(members) => members,
                 _ => return Err(serialization_error("")),
@@ -84,7 +86,8 @@ fn parameter(model: &Model, member: &Member, query: &[(String, String)]) -> Resu
             let mut texts = query.iter().filter(|(name, _)| *name == member.wire_name).map(|(_, text)| text);
             match kind {
                 Kind::List { member: item, .. } => {
-                    let items = texts.map(|text| scalar(model, member, item.shape, text)).collect::<Result<Vec<_>, _>>()?;
+                    let items =
+                        texts.map(|text| scalar(model, member, item.shape, text)).collect::<Result<Vec<_>, _>>()?;
                     Ok(if items.is_empty() { Value::Null } else { Value::List(items) })
                 }
                 _ => texts.next().map_or(Ok(Value::Null), |text| scalar(model, member, member.shape, text)),

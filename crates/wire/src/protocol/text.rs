@@ -51,9 +51,9 @@ pub(crate) fn format_scalar(
         (Kind::Float | Kind::Double, Value::Int(number)) => Ok(number.to_string()),
         (Kind::Boolean, Value::Bool(flag)) => Ok(flag.to_string()),
         (Kind::Blob, Value::Blob(bytes)) => Ok(STANDARD.encode(bytes)),
-        (Kind::Timestamp, value) => {
-            timestamp(value).map(|at| at.format(shape.timestamp_format.unwrap_or(format))).ok_or_else(|| unfit(shape, value))
-        }
+        (Kind::Timestamp, value) => timestamp(value)
+            .map(|at| at.format(shape.timestamp_format.unwrap_or(format)))
+            .ok_or_else(|| unfit(shape, value)),
         (_, value) => Err(unfit(shape, value)),
     }
 }

@@ -61,7 +61,12 @@ impl XmlWriter {
     }
 
     /// The members of a structure as elements, in the model's order.
-    pub(crate) fn members(&mut self, model: &Model, members: &[Member], values: &[(String, Value)]) -> Result<(), EncodeError> {
+    pub(crate) fn members(
+        &mut self,
+        model: &Model,
+        members: &[Member],
+        values: &[(String, Value)],
+    ) -> Result<(), EncodeError> {
         if let Some((name, _)) = values.iter().find(|(name, _)| !members.iter().any(|member| member.name == *name)) {
             return Err(EncodeError(format!("no member {name} in the model")));
         }
@@ -80,7 +85,13 @@ impl XmlWriter {
         match (&model.shape(member.shape).kind, value) {
             (Kind::List { member: item, flattened }, Value::List(items)) if *flattened || member.flattened => {
                 for value in items {
-                    self.element(model, flat_name(model, member), item.xml_namespace.as_ref().or(namespace), item.shape, value)?;
+                    self.element(
+                        model,
+                        flat_name(model, member),
+                        item.xml_namespace.as_ref().or(namespace),
+                        item.shape,
+                        value,
+                    )?;
                 }
                 Ok(())
             }
@@ -113,7 +124,9 @@ impl XmlWriter {
             (Kind::Structure(structure), Value::Map(members)) => self.members(model, &structure.members, members),
             (Kind::List { member, .. }, Value::List(items)) => {
                 let name = member.location_name.as_deref().unwrap_or("member");
-                items.iter().try_for_each(|item| self.element(model, name, member.xml_namespace.as_ref(), member.shape, item))
+                items
+                    .iter()
+                    .try_for_each(|item| self.element(model, name, member.xml_namespace.as_ref(), member.shape, item))
             }
             (Kind::Map { key, value, .. }, Value::Map(entries)) => {
                 entries.iter().try_for_each(|entry| self.entry(model, "entry", None, key, value, entry))

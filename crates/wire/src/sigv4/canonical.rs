@@ -56,7 +56,7 @@ fn normalise(path: &str) -> String {
 }
 
 fn query(raw: &str, hash: &mut Sha256) {
-    let mut pairs: Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> = raw
+    let mut pairs: Vec<_> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
@@ -76,7 +76,7 @@ fn query(raw: &str, hash: &mut Sha256) {
 
 /// Decodes what the client encoded, its own way, and encodes it the canonical way.
 fn recode(text: &str) -> Cow<'_, [u8]> {
-    if text.bytes().all(|b| is_unreserved(b)) {
+    if text.bytes().all(is_unreserved) {
         return Cow::Borrowed(text.as_bytes());
     }
     let spaced = text.replace('+', " ");

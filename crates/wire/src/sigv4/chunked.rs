@@ -272,7 +272,10 @@ mod tests {
     #[test]
     fn a_wrong_checksum_is_refused_even_unsigned() {
         let body = with_trailer("AAAAAA==").into();
-        assert_eq!(decode(&body, Mode::UnsignedTrailer, None, None, None), Err(AuthError::Checksum { algorithm: "CRC32C" }));
+        assert_eq!(
+            decode(&body, Mode::UnsignedTrailer, None, None, None),
+            Err(AuthError::Checksum { algorithm: "CRC32C" })
+        );
     }
 
     #[test]

@@ -12,26 +12,48 @@ use crate::protocol::Protocol;
 pub enum AuthError {
     /// No signature at all.
     Missing,
-    Incomplete { missing: Vec<&'static str>, header: String },
+    Incomplete {
+        missing: Vec<&'static str>,
+        header: String,
+    },
     IncompleteQuery,
-    Algorithm { header: String },
-    Credential { text: String },
-    Date { timestamp: String },
-    ScopeDate { scope: String, timestamp: String },
+    Algorithm {
+        header: String,
+    },
+    Credential {
+        text: String,
+    },
+    Date {
+        timestamp: String,
+    },
+    ScopeDate {
+        scope: String,
+        timestamp: String,
+    },
     HostNotSigned,
     Expires,
     /// A key nobody has, or a session token that does not belong to it.
     UnknownKey,
     TokenExpired,
-    Expired { timestamp: String, now_ms: i64, age_ms_max: i64, presigned: bool },
-    NotYet { timestamp: String, now_ms: i64 },
+    Expired {
+        timestamp: String,
+        now_ms: i64,
+        age_ms_max: i64,
+        presigned: bool,
+    },
+    NotYet {
+        timestamp: String,
+        now_ms: i64,
+    },
     Mismatch,
     BodyHash,
     ContentHash,
     /// An aws-chunked body that is not one.
     Chunks(&'static str),
     /// A trailer's checksum that the content does not have.
-    Checksum { algorithm: &'static str },
+    Checksum {
+        algorithm: &'static str,
+    },
 }
 
 impl AuthError {
@@ -46,10 +68,15 @@ impl AuthError {
     /// Code in query services, code in JSON services, status.
     const fn codes(&self) -> (&'static str, &'static str, StatusCode) {
         match self {
-            Self::Missing => ("MissingAuthenticationToken", "MissingAuthenticationTokenException", StatusCode::FORBIDDEN),
-            Self::Incomplete { .. } | Self::IncompleteQuery | Self::Algorithm { .. } | Self::Credential { .. } | Self::Date { .. } | Self::Expires => {
-                ("IncompleteSignature", "IncompleteSignatureException", StatusCode::BAD_REQUEST)
+            Self::Missing => {
+                ("MissingAuthenticationToken", "MissingAuthenticationTokenException", StatusCode::FORBIDDEN)
             }
+            Self::Incomplete { .. }
+            | Self::IncompleteQuery
+            | Self::Algorithm { .. }
+            | Self::Credential { .. }
+            | Self::Date { .. }
+            | Self::Expires => ("IncompleteSignature", "IncompleteSignatureException", StatusCode::BAD_REQUEST),
             Self::UnknownKey => ("InvalidClientTokenId", "UnrecognizedClientException", StatusCode::FORBIDDEN),
             Self::TokenExpired => ("ExpiredToken", "ExpiredTokenException", StatusCode::FORBIDDEN),
             Self::ScopeDate { .. }
@@ -58,7 +85,9 @@ impl AuthError {
             | Self::NotYet { .. }
             | Self::Mismatch
             | Self::BodyHash => ("SignatureDoesNotMatch", "InvalidSignatureException", StatusCode::FORBIDDEN),
-            Self::ContentHash | Self::Chunks(_) => ("InvalidRequest", "InvalidRequestException", StatusCode::BAD_REQUEST),
+            Self::ContentHash | Self::Chunks(_) => {
+                ("InvalidRequest", "InvalidRequestException", StatusCode::BAD_REQUEST)
+            }
             Self::Checksum { .. } => ("BadDigest", "BadDigest", StatusCode::BAD_REQUEST),
         }
     }

@@ -143,7 +143,15 @@ impl Authorization {
             None => Payload::Hash(find("X-Amz-Content-Sha256").filter(|hash| hash != UNSIGNED_PAYLOAD)),
         };
         let token = find("X-Amz-Security-Token").or_else(|| header(headers, "x-amz-security-token").map(str::to_owned));
-        Self::of(credential, signed_headers, signature, timestamp, expires.or(Some(CLOCK_SKEW_MS_MAX / 1000)), token, payload)
+        Self::of(
+            credential,
+            signed_headers,
+            signature,
+            timestamp,
+            expires.or(Some(CLOCK_SKEW_MS_MAX / 1000)),
+            token,
+            payload,
+        )
     }
 
     fn of(
@@ -164,7 +172,16 @@ impl Authorization {
         if !signed_headers.split(';').any(|name| name == "host") {
             return Err(AuthError::HostNotSigned);
         }
-        Ok(Self { credential, signed_headers, signature, timestamp, signed_at_ms, expires_seconds, session_token, payload })
+        Ok(Self {
+            credential,
+            signed_headers,
+            signature,
+            timestamp,
+            signed_at_ms,
+            expires_seconds,
+            session_token,
+            payload,
+        })
     }
 
     /// Is the signature from about now?
@@ -205,11 +222,25 @@ impl Authorization {
         let request_hex = hex_digest(&request, &mut request_hex);
         let Credential { date, region, service, .. } = &self.credential;
         let expected = key.sign(&[
-            ALGORITHM, "\n", &self.timestamp, "\n", date, "/", region, "/", service, "/aws4_request\n", request_hex,
+            ALGORITHM,
+            "\n",
+            &self.timestamp,
+            "\n",
+            date,
+            "/",
+            region,
+            "/",
+            service,
+            "/aws4_request\n",
+            request_hex,
         ]);
         let mut expected_hex = [0; 64];
         let expected_hex = hex_digest(&expected, &mut expected_hex);
-        if bool::from(expected_hex.as_bytes().ct_eq(self.signature.as_bytes())) { Ok(()) } else { Err(AuthError::Mismatch) }
+        if bool::from(expected_hex.as_bytes().ct_eq(self.signature.as_bytes())) {
+            Ok(())
+        } else {
+            Err(AuthError::Mismatch)
+        }
     }
 
     /// What the signatures of the chunks of this request chain on.

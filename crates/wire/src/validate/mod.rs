@@ -36,7 +36,12 @@ impl Exemptions {
 ///
 /// # Errors
 /// `ValidationException` (`ValidationError` in query services) that lists every violation.
-pub fn validate(model: &Model, operation: OperationId, exemptions: &Exemptions, input: &Value) -> Result<(), ErrorAnswer> {
+pub fn validate(
+    model: &Model,
+    operation: OperationId,
+    exemptions: &Exemptions,
+    input: &Value,
+) -> Result<(), ErrorAnswer> {
     let (Kind::Structure(structure), Value::Map(members)) = (&model.input(operation).kind, input) else {
         return Ok(());
     };
@@ -67,7 +72,8 @@ impl<'a> Pass<'a> {
             }
             self.names.push(&member.name);
             if !self.exemptions.cover(&self.names) {
-                let value = members.iter().find(|(name, _)| *name == member.name).map_or(&Value::Null, |(_, value)| value);
+                let value =
+                    members.iter().find(|(name, _)| *name == member.name).map_or(&Value::Null, |(_, value)| value);
                 if !value.is_null() {
                     self.value(self.model.shape(member.shape), value, &join(path, &lower_camel(&member.name)));
                 } else if member.required {
@@ -105,7 +111,9 @@ impl<'a> Pass<'a> {
                     }
                 }
             }
-            (Kind::Map { key, value: element, .. }, Value::Map(entries)) => self.map(shape, value, key, element, entries, path),
+            (Kind::Map { key, value: element, .. }, Value::Map(entries)) => {
+                self.map(shape, value, key, element, entries, path)
+            }
             _ => {}
         }
     }
@@ -121,7 +129,8 @@ impl<'a> Pass<'a> {
     ) {
         let key_shape = self.model.shape(key.shape);
         let element_shape = self.model.shape(element.shape);
-        let wrong_key = |text: &String| constraints(key_shape).iter().any(|c| !c.holds(key_shape, &Value::String(text.clone())));
+        let wrong_key =
+            |text: &String| constraints(key_shape).iter().any(|c| !c.holds(key_shape, &Value::String(text.clone())));
         if entries.iter().any(|(text, _)| wrong_key(text)) {
             let text = format!("Map keys must satisfy constraint: {}", self.nested(key, false));
             self.violate(shape, value, path, &text);

@@ -107,7 +107,9 @@ mod tests {
     // Source: Java platform API, Double.toString.
     #[test]
     fn doubles_look_as_in_java() {
-        for (number, text) in [(2.0, "2.0"), (-1.0, "-1.0"), (0.5, "0.5"), (1e7, "1.0E7"), (1.25e-4, "1.25E-4"), (0.0, "0.0")] {
+        for (number, text) in
+            [(2.0, "2.0"), (-1.0, "-1.0"), (0.5, "0.5"), (1e7, "1.0E7"), (1.25e-4, "1.25E-4"), (0.0, "0.0")]
+        {
             assert_eq!(java_double(number), text);
         }
     }

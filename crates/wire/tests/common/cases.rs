@@ -93,7 +93,9 @@ fn document(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(flag) => Value::Bool(*flag),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::Float(number.as_f64().expect("a float")), Value::Int),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Float(number.as_f64().expect("a float")), Value::Int)
+        }
         Json::String(text) => Value::String(text.clone()),
         Json::Array(items) => Value::List(items.iter().map(document).collect()),
         Json::Object(members) => Value::Map(members.iter().map(|(key, json)| (key.clone(), document(json))).collect()),
@@ -118,7 +120,8 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
 /// Whether decoded input is what the client was given. A client leaves out empty collections that travel as text, and
 /// a map of query parameters or headers holds all of them, also those that other members took.
 pub(crate) fn same_input(model: &Model, shape: &Shape, decoded: &Value, expected: &Value) -> bool {
-    let (Value::Map(decoded), Value::Map(expected), Kind::Structure(structure)) = (decoded, expected, &shape.kind) else {
+    let (Value::Map(decoded), Value::Map(expected), Kind::Structure(structure)) = (decoded, expected, &shape.kind)
+    else {
         return same(decoded, expected);
     };
     let find = |members: &[(String, Value)], name: &str| {
@@ -132,11 +135,19 @@ pub(crate) fn same_input(model: &Model, shape: &Shape, decoded: &Value, expected
             (Value::Null, Value::Map(entries)) if entries.is_empty() => true,
             // A client that has nothing to put into a body of one structure sends an empty one.
             (Value::Map(entries), Value::Null) if entries.is_empty() && structure.payload.is_some() => true,
-            (Value::Map(all), Value::Map(some)) if is_map && matches!(member.location, Location::Query | Location::Headers) => {
-                let taken = |name: &String| structure.members.iter().any(|other| other.name != member.name && other.wire_name == *name);
+            (Value::Map(all), Value::Map(some))
+                if is_map && matches!(member.location, Location::Query | Location::Headers) =>
+            {
+                let taken = |name: &String| {
+                    structure.members.iter().any(|other| other.name != member.name && other.wire_name == *name)
+                };
                 some.iter().filter(|(name, _)| !taken(name)).all(|(name, value)| same(&find(all, name), value))
             }
-            (Value::Map(_), Value::Null) if is_map && matches!(member.location, Location::Query | Location::Headers) => true,
+            (Value::Map(_), Value::Null)
+                if is_map && matches!(member.location, Location::Query | Location::Headers) =>
+            {
+                true
+            }
             (decoded, expected) => same(decoded, expected),
         }
     })

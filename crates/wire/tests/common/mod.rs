@@ -9,7 +9,11 @@ use std::path::PathBuf;
 pub(crate) fn botocore() -> Option<PathBuf> {
     if let Some(dir) = std::env::var_os("HEARTH_BOTOCORE_SDIST") {
         let dir = PathBuf::from(dir);
-        assert!(dir.join("tests/unit/protocols").is_dir(), "HEARTH_BOTOCORE_SDIST: {} has no protocol cases", dir.display());
+        assert!(
+            dir.join("tests/unit/protocols").is_dir(),
+            "HEARTH_BOTOCORE_SDIST: {} has no protocol cases",
+            dir.display()
+        );
         return Some(dir);
     }
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.tools/botocore-1.44.5");

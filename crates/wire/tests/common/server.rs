@@ -1,5 +1,7 @@
 //! A front over small services, and a client that signs with AWS's own library.
 
+#![allow(dead_code, reason = "every test file uses a part of this module")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,15 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode, sign,
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
+    sign,
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use hearth_ports::{AccessKey, AccessKeys};
 use hearth_types::{AccountId, Caller, ManualClock, RequestContext, SeededRandom};
-use hearth_wire::{
-    Body, Connection, ErrorAnswer, Fault, Front, FrontConfig, Listener, RawRequest, models, service,
-};
+use hearth_wire::{Body, Connection, ErrorAnswer, Fault, Front, FrontConfig, Listener, RawRequest, models, service};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,8 @@ impl AccessKeys for Keys {
 
 async fn create(_: Arc<()>, ctx: RequestContext, input: CreateFunction) -> Result<FunctionConfiguration, ErrorAnswer> {
     if input.function_name == "taken" {
-        let answer = ErrorAnswer::new("ResourceConflictException", StatusCode::CONFLICT, "Function already exist: taken");
+        let answer =
+            ErrorAnswer::new("ResourceConflictException", StatusCode::CONFLICT, "Function already exist: taken");
         return Err(answer.fault(Fault::Client));
     }
     Ok(FunctionConfiguration {
@@ -104,9 +106,11 @@ async fn create(_: Arc<()>, ctx: RequestContext, input: CreateFunction) -> Resul
 
 async fn delete(_: Arc<()>, _: RequestContext, input: FunctionName) -> Result<(), ErrorAnswer> {
     match input.function_name.as_str() {
-        "unknown" => Err(ErrorAnswer::new("ResourceNotFoundException", StatusCode::NOT_FOUND, "Function not found: unknown")
-            .fault(Fault::Client)
-            .upper_message()),
+        "unknown" => {
+            Err(ErrorAnswer::new("ResourceNotFoundException", StatusCode::NOT_FOUND, "Function not found: unknown")
+                .fault(Fault::Client)
+                .upper_message())
+        }
         _ => Ok(()),
     }
 }
@@ -238,11 +242,18 @@ impl Signing {
 }
 
 pub(crate) fn request(method: &str, target: &str, body: &str) -> Request<Bytes> {
-    Request::builder().method(method).uri(target).header("host", HOST).body(Bytes::from(body.to_owned())).expect("a request")
+    Request::builder()
+        .method(method)
+        .uri(target)
+        .header("host", HOST)
+        .body(Bytes::from(body.to_owned()))
+        .expect("a request")
 }
 
 pub(crate) fn form(body: &str) -> Request<Bytes> {
     let mut request = request("POST", "/", body);
-    request.headers_mut().insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"));
+    request
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"));
     request
 }

@@ -22,7 +22,8 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture(scope="module")
 def target(server):
     """A function to aim at. It must work afterwards as it did before."""
-    client = aws.client(server.url, "lambda")
+    # The SDK's own checks would keep the worst from the server.
+    client = aws.client(server.url, "lambda", parameter_validation=False)
     function = aws.create(client, packages.python("remote"), name=aws.function_name("target"))
     yield function
     client.delete_function(FunctionName=function.name)
@@ -275,7 +276,7 @@ def test_an_environment_over_four_kilobytes_is_refused(target):
     )
 
 
-@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "_HANDLER"])
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "AWS_SESSION_TOKEN"])
 def test_reserved_variables_are_refused(target, name):
     status, code, message = create(target.client, Environment={"Variables": {name: "mine"}})
     assert (status, code) == (400, "InvalidParameterValueException") and name in message
@@ -389,7 +390,7 @@ def test_a_bomb_that_lies_about_its_size_is_refused(target):
 
 
 def test_a_bomb_of_many_small_files_is_refused(target):
-    package = packages.zip_of({f"d{number % 100}/f{number}": b"" for number in range(400_000)})
+    package = packages.zip_of({f"d{number % 100}/{number}": b"" for number in range(210_000)})
     status, code, _ = create(target.client, package)
     assert (status, code) == (400, "InvalidParameterValueException")
 

@@ -1,25 +1,472 @@
-//! What only the process backend promises.
+//! What only the process backend promises: the runtimes of this machine, and that nothing is left behind.
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hearth_sandbox::Backend;
-use support::{BOOTSTRAP, Collected, Machine, body, invocation, spec};
+use hearth_sandbox::runtimes::{Interpreter, Root, Search};
+use hearth_sandbox::{Backend, Environment, EnvironmentSpec, ExitCause, InitFailure, InvocationOutcome};
+use hearth_types::Mebibytes;
+use serde_json::{Value, json};
+use support::{BOOTSTRAP, Collected, Machine, Setup, body, invocation, spec};
+
+const ECHO: &str = "def handle(event): return event";
+
+async fn started(machine: &Machine, spec: EnvironmentSpec) -> (Arc<dyn Environment>, Arc<Collected>) {
+    let output = Arc::new(Collected::default());
+    let environment = machine.backend.create(spec, output.clone()).await.expect("created");
+    environment.ready().await.unwrap_or_else(|error| panic!("{error:?}; {}", output.text()));
+    (environment, output)
+}
+
+async fn value(environment: &Arc<dyn Environment>, event: &Value) -> Value {
+    serde_json::from_str(&body(environment.invoke(invocation(event.to_string())).await)).expect("JSON")
+}
+
+/// Says so where this machine has no such interpreter.
+fn has(machine: &Machine, root: Root) -> bool {
+    let has = machine.backend.roots().any(|have| have == root);
+    if !has {
+        eprintln!("SKIPPED: {}", hearth_sandbox::runtimes::missing(root));
+    }
+    has
+}
+
+const PYTHON: &str = "
+import asyncio, ctypes, json, os, socket, sqlite3, ssl, sys, zoneinfo
+def handler(event, context):
+    print('seen', event)
+    return {'prefix': sys.prefix, 'executable': sys.executable, 'strange': [p for p in sys.path if not p.startswith(('/var', '/opt'))],
+            'certificates': len(ssl.create_default_context().get_ca_certs()) > 0,
+            'zone': str(zoneinfo.ZoneInfo('Europe/Paris')), 'sqlite': sqlite3.connect(':memory:').execute('select 6 * 7').fetchone()[0],
+            'shared': ctypes.CDLL(None).getpid(), 'directory': os.getcwd(), 'runtime': os.environ['AWS_EXECUTION_ENV']}
+";
+
+async fn python_works(machine: &Machine) {
+    let code = machine.package(&[("app.py", PYTHON)]);
+    let (environment, output) = started(machine, spec("python3.11", code)).await;
+    let answer = value(&environment, &json!({"n": 1})).await;
+    let expected = json!({
+        "prefix": "/var/lang", "executable": "/var/lang/bin/python3.11", "strange": [], "certificates": answer["certificates"],
+        "zone": "Europe/Paris", "sqlite": 42, "shared": answer["shared"], "directory": "/var/task",
+        "runtime": "AWS_Lambda_python3.11",
+    });
+    assert_eq!(answer, expected);
+    assert!(output.text().contains("seen {'n': 1}"), "{}", output.text());
+    environment.destroy().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_custom_runtime_is_created_and_invoked() {
+async fn python_has_its_whole_standard_library_and_nothing_of_the_machines() {
     let Some(machine) = Machine::start().await else { return };
-    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", "def handle(event): return event")]);
-    let sink = Arc::new(Collected::default());
-    let started = Instant::now();
-    let environment = machine.backend.create(spec("provided.al2023", code), sink.clone()).await.expect("created");
-    eprintln!("created {:?}", started.elapsed());
-    environment.ready().await.unwrap_or_else(|error| panic!("{error:?} {}", sink.text()));
-    eprintln!("ready {:?}", started.elapsed());
-    assert_eq!(body(environment.invoke(invocation(r#"{"a": 1}"#)).await), r#"{"a": 1}"#);
-    eprintln!("answered {:?}", started.elapsed());
-    environment.destroy().await;
+    if has(&machine, Root::Python311) {
+        python_works(&machine).await;
+    }
     machine.backend.shutdown().await;
+}
+
+/// The other way an interpreter gets in: a version manager's build, a directory of its own with a shared library.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_managers_python_works_as_well() {
+    let search = Search::from_environment();
+    let versions = search.pyenv.as_ref().map(|pyenv| pyenv.join("versions"));
+    let entries = versions.and_then(|versions| std::fs::read_dir(versions).ok()).into_iter().flatten().flatten();
+    let Some(prefix) = entries.map(|entry| entry.path()).find(|path| path.join("bin/python3.11").is_file()) else {
+        return eprintln!("SKIPPED: pyenv has no Python 3.11 here");
+    };
+    let search = Search { prefixes: vec![prefix], ..Search::default() };
+    assert!(matches!(search.interpreters().first(), Some((Root::Python311, Interpreter::Prefix { .. }))));
+    let Some(machine) = Machine::start_with(Setup { search: Some(search), ..Setup::default() }).await else { return };
+    python_works(&machine).await;
+    let code = machine.package(&[("app.py", "def handler(event, context): return 7")]);
+    let mut own_path = spec("python3.11", code);
+    own_path.variables.push(("LD_LIBRARY_PATH".to_owned(), "/var/task/lib".to_owned()));
+    let (environment, _) = started(&machine, own_path).await;
+    assert_eq!(value(&environment, &json!({})).await, json!(7));
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_works() {
+    let Some(machine) = Machine::start().await else { return };
+    if has(&machine, Root::Nodejs20) {
+        let source = "
+            const crypto = require('node:crypto');
+            exports.handler = async (event) => {
+                console.log('seen', event.n);
+                return { n: event.n + 1, program: process.execPath, hash: crypto.createHash('sha256').update('x').digest('hex').length,
+                         version: process.versions.node.split('.')[0], uid: process.getuid(), zone: new Date(0).getTimezoneOffset() };
+            };";
+        let code = machine.package(&[("app.js", source)]);
+        let (environment, output) = started(&machine, spec("nodejs20.x", code)).await;
+        let answer = value(&environment, &json!({"n": 1})).await;
+        let expected = json!({"n": 2, "program": "/var/lang/bin/node", "hash": 64, "version": "20", "uid": 1051, "zone": 0});
+        assert_eq!(answer, expected);
+        assert!(output.text().contains("seen 1"), "{}", output.text());
+    }
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_this_machine_lacks_is_refused_with_what_to_do() {
+    let nothing = Setup { search: Some(Search { prefixes: vec!["/nonexistent".into()], ..Search::default() }), ..Setup::default() };
+    let Some(machine) = Machine::start_with(nothing).await else { return };
+    if machine.backend.roots().any(|root| root == Root::Nodejs20) {
+        eprintln!("SKIPPED: this machine's own directories have Node.js 20");
+    } else {
+        let code = machine.package(&[("app.js", "")]);
+        let refused = machine.backend.check(&spec("nodejs20.x", code)).expect_err("refused");
+        assert!(refused.0.contains("nvm install 20"), "{refused}");
+    }
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shell_script_is_a_runtime_too() {
+    let Some(machine) = Machine::start().await else { return };
+    let script = "#!/bin/sh\necho starting from $PWD as $(id -un)\nexec /usr/bin/python3 /var/task/real\n";
+    let code = machine.package(&[("bootstrap", script), ("real", BOOTSTRAP), ("app.py", ECHO)]);
+    let (environment, output) = started(&machine, spec("provided.al2", code)).await;
+    assert_eq!(output.text(), "starting from /var/task as sbx_user1051\n");
+    assert_eq!(value(&environment, &json!([1])).await, json!([1]));
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn layers_lie_over_each_other_and_may_bring_the_runtime() {
+    let Some(machine) = Machine::start().await else { return };
+    let lower = machine.package(&[("bootstrap", BOOTSTRAP), ("who", "lower"), ("lower/only", "lower")]);
+    let upper = machine.package(&[("who", "upper")]);
+    let app = "def handle(event): return [open('/opt/who').read(), open('/opt/lower/only').read()]";
+    let mut spec = spec("provided.al2023", machine.package(&[("app.py", app)]));
+    spec.layers = vec![lower, upper];
+    let (environment, _) = started(&machine, spec).await;
+    assert_eq!(value(&environment, &json!({})).await, json!(["upper", "lower"]));
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_the_kernel_does_not_run_is_an_invalid_entrypoint() {
+    let Some(machine) = Machine::start().await else { return };
+    let cases = [("no interpreter line", "exec format error"), ("#!/no/such/thing\n", "no such file or directory")];
+    for (content, text) in cases {
+        let code = machine.package(&[("bootstrap", content)]);
+        let environment = machine.backend.create(spec("provided.al2023", code), Arc::new(Collected::default())).await.expect("created");
+        let message = format!("fork/exec /var/task/bootstrap: {text}");
+        let expected = InitFailure::Launch { error_type: "Runtime.InvalidEntrypoint", message };
+        assert_eq!(environment.ready().await, Err(expected));
+    }
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exec_wrapper_starts_the_runtime_and_a_missing_one_exits_127() {
+    let Some(machine) = Machine::start().await else { return };
+    if has(&machine, Root::Python311) {
+        let wrapper = "#!/bin/sh\necho wrapped $1\nexport BY=wrapper\nexec \"$@\"\n";
+        let app = "import os\ndef handler(event, context): return os.environ['BY']";
+        let code = machine.package(&[("app.py", app), ("wrapper.sh", wrapper)]);
+        let mut wrapped = spec("python3.11", code);
+        wrapped.variables.push(("AWS_LAMBDA_EXEC_WRAPPER".to_owned(), "/var/task/wrapper.sh".to_owned()));
+        let (environment, output) = started(&machine, wrapped.clone()).await;
+        assert_eq!(value(&environment, &json!({})).await, json!("wrapper"));
+        assert_eq!(output.text(), "wrapped /var/lang/bin/python3.11\n");
+        wrapped.variables.push(("AWS_LAMBDA_EXEC_WRAPPER".to_owned(), "/opt/missing".to_owned()));
+        let output = Arc::new(Collected::default());
+        let environment = machine.backend.create(wrapped, output.clone()).await.expect("created");
+        assert_eq!(environment.ready().await, Err(InitFailure::Exited(ExitCause::Exited(127))));
+        assert_eq!(output.text(), "/opt/missing: No such file or directory\n");
+    }
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn code_that_is_not_installed_is_refused() {
+    let Some(machine) = Machine::start().await else { return };
+    let missing = spec("provided.al2023", hearth_ports::CodeDigest([9; 32]));
+    let error = machine.backend.create(missing, Arc::new(Collected::default())).await.err().expect("refused");
+    assert!(error.to_string().contains("is not installed"), "{error}");
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_background_process_is_gone_after_a_reset() {
+    let Some(machine) = Machine::start().await else { return };
+    let app = "
+import os, subprocess
+def handle(event):
+    if event['do'] == 'leave': subprocess.Popen(['/usr/bin/sleep', '1000'], start_new_session=True)
+    return sum(p.isdigit() for p in os.listdir('/proc'))
+";
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", app)]);
+    let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
+    assert_eq!(value(&environment, &json!({"do": "leave"})).await, json!(2));
+    environment.reset().await.expect("reset");
+    environment.ready().await.expect("ready");
+    assert_eq!(value(&environment, &json!({"do": "count"})).await, json!(1));
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_output_arrives_whole_and_holds_nobody_up() {
+    let Some(machine) = Machine::start().await else { return };
+    let app = "
+import os
+def handle(event):
+    for _ in range(64): os.write(1, b'x' * 65536)
+    return 'done'
+";
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", app)]);
+    let (environment, output) = started(&machine, spec("provided.al2023", code)).await;
+    assert_eq!(value(&environment, &json!({})).await, json!("done"));
+    assert_eq!(output.len(), 64 * 65_536);
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_given_right_before_the_process_ends_counts() {
+    let Some(machine) = Machine::start().await else { return };
+    let script = BOOTSTRAP.replace("    except Exception as error:\n        call(\"POST\", f", "        os._exit(0)\n    except Exception as error:\n        call(\"POST\", f");
+    assert_ne!(script, BOOTSTRAP);
+    let code = machine.package(&[("bootstrap", &script), ("app.py", ECHO)]);
+    for _ in 0..20 {
+        let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
+        assert_eq!(value(&environment, &json!([7])).await, json!([7]));
+        let next = environment.invoke(invocation("{}")).await;
+        assert_eq!(next, InvocationOutcome::Exited(ExitCause::Exited(0)));
+    }
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cpu_limit_holds_after_init_and_not_during_it() {
+    let Some(machine) = Machine::start().await else { return };
+    let app = "
+import time
+def burn():
+    start, rounds = time.monotonic(), 0
+    while time.process_time() < 0.2 + burn.spent: rounds += 1
+    burn.spent = time.process_time()
+    return time.monotonic() - start
+burn.spent = time.process_time()
+init = burn()
+def handle(event): return [init, burn()]
+";
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", app)]);
+    let mut spec = spec("provided.al2023", code);
+    spec.memory = Mebibytes(256);
+    let (environment, _) = started(&machine, spec).await;
+    let answer = value(&environment, &json!({})).await;
+    let (init, invoke) = (answer[0].as_f64().expect("number"), answer[1].as_f64().expect("number"));
+    // A seventh of a processor: 0.2 s of work take 1.4 s. Init takes 0.2 s, more on a machine others use too.
+    assert!(invoke > 1.0, "{answer}");
+    assert!(init < invoke, "{answer}");
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_endpoints_listener_belongs_to_its_environment() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
+    let on_endpoint: hearth_sandbox::process::EndpointHook = Arc::new(move |id, listener| {
+        sender.lock().expect("lock").send((id, listener)).expect("sent");
+    });
+    let Some(machine) = Machine::start_with(Setup { on_endpoint: Some(on_endpoint), ..Setup::default() }).await else { return };
+    let app = "
+import os, urllib.request
+def handle(event): return urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode()
+";
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", app)]);
+    let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
+    let (id, listener) = receiver.recv().expect("listener");
+    assert_eq!(id, environment.id());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("accepted");
+        let mut request = [0; 1_024];
+        let _ = stream.read(&mut request).expect("request");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi").expect("answered");
+    });
+    assert_eq!(value(&environment, &json!({})).await, json!("hi"));
+    server.join().expect("served");
+    machine.backend.shutdown().await;
+}
+
+/// Children of a process, by name.
+fn children(of: u32, name: &str) -> Vec<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let named = status.lines().next()?.ends_with(&format!("\t{name}"));
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?.parse().ok();
+        parent.filter(|_| named)
+    };
+    let pids = std::fs::read_dir("/proc").expect("proc").flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
+}
+
+/// Control group directories of an instance, with those of its slots.
+fn groups(instance: &str) -> Vec<PathBuf> {
+    fn find(dir: &Path, name: &str, found: &mut Vec<PathBuf>, inside: bool) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let inside = inside || entry.file_name() == name;
+                if inside {
+                    found.push(entry.path());
+                }
+                find(&entry.path(), name, found, inside);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    find(Path::new("/sys/fs/cgroup"), &format!("hearth-{instance}"), &mut found, false);
+    found
+}
+
+/// What may pile up: descriptors of server and spawner, processes, mounts, control groups.
+fn belongings(spawner: u32, instance: &str) -> [usize; 5] {
+    let count = |dir: String| std::fs::read_dir(dir).map_or(0, Iterator::count);
+    let mounts = std::fs::read_to_string(format!("/proc/{spawner}/mountinfo")).map_or(0, |text| text.lines().count());
+    [
+        count("/proc/self/fd".to_owned()),
+        count(format!("/proc/{spawner}/fd")),
+        children(spawner, "hearth-init").len(),
+        mounts,
+        groups(instance).len(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_environments_leave_nothing() {
+    // In a process of its own: the other tests open and close descriptors meanwhile.
+    let helper = helper("leak_helper");
+    let Some(output) = helper else { return };
+    assert!(output.contains("nothing left"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by two_hundred_environments_leave_nothing"]
+async fn leak_helper() {
+    let instance = format!("test-leak-{}", std::process::id());
+    let setup = Setup { instance: Some(instance.clone()), ..Setup::default() };
+    let Some(machine) = Machine::start_with(setup).await else { return };
+    let code = machine.package(&[("bootstrap", "#!/bin/sh\nexec sleep 1000\n")]);
+    let [spawner] = children(std::process::id(), "hearth-spawner")[..] else { panic!("one spawner") };
+    let round = async |number: usize| {
+        let environment = machine.backend.create(spec("provided.al2023", code), Arc::new(Collected::default())).await.expect("created");
+        // Every other one is only dropped.
+        if number.is_multiple_of(2) {
+            environment.destroy().await;
+        }
+    };
+    round(0).await;
+    let before = belongings(spawner, &instance);
+    for number in 0..200 {
+        round(number).await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut after = belongings(spawner, &instance);
+    while after != before && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        after = belongings(spawner, &instance);
+    }
+    assert_eq!(before, after, "descriptors of the server, of the spawner, processes, mounts, control groups");
+    machine.backend.shutdown().await;
+    assert_eq!(groups(&instance), Vec::<PathBuf>::new());
+    println!("nothing left");
+}
+
+/// Runs one ignored test of this program in a process of its own; `None` where it was skipped.
+fn helper(name: &str) -> Option<String> {
+    let program = std::env::current_exe().expect("this test");
+    let output = Command::new(program).args(["--ignored", "--exact", "--nocapture", name]).output().expect("helper");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if text.contains("SKIPPED") {
+        eprintln!("{text}");
+        return None;
+    }
+    assert!(output.status.success(), "{text}");
+    Some(text)
+}
+
+/// A server that has an environment and waits to be killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the tests that kill it"]
+async fn doomed_helper() {
+    let instance = std::env::var("INSTANCE").expect("INSTANCE");
+    let setup = Setup { instance: Some(instance), ..Setup::default() };
+    let Some(machine) = Machine::start_with(setup).await else { return };
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", ECHO)]);
+    let (_environment, _) = started(&machine, spec("provided.al2023", code)).await;
+    println!("up");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+struct Doomed {
+    server: std::process::Child,
+    spawner: u32,
+    init: u32,
+    dir: tempfile::TempDir,
+}
+
+fn doomed(instance: &str) -> Option<Doomed> {
+    // What a killed process leaves in its temporary directory goes with ours.
+    let dir = tempfile::tempdir().expect("tempdir");
+    let mut server = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "--nocapture", "doomed_helper"])
+        .env("INSTANCE", instance)
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("helper");
+    let lines = BufReader::new(server.stdout.take().expect("piped")).lines();
+    if !lines.map_while(Result::ok).any(|line| line.ends_with("up")) {
+        server.wait().expect("ended");
+        return None;
+    }
+    let [spawner] = children(server.id(), "hearth-spawner")[..] else { panic!("one spawner") };
+    let [init] = children(spawner, "hearth-init")[..] else { panic!("one environment") };
+    Some(Doomed { server, spawner, init, dir })
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn exists(pid: u32) -> bool {
+    // A zombie that nobody has fetched yet is no process any more.
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_killed_server_leaves_no_process_and_no_control_group() {
+    let instance = format!("test-kill-{}", std::process::id());
+    let Some(Doomed { mut server, spawner, init, dir: _dir }) = doomed(&instance) else { return };
+    server.kill().expect("killed");
+    server.wait().expect("ended");
+    wait_until("the spawner ends everything", || !exists(init) && !exists(spawner) && groups(&instance).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_spawner_leaves_the_next_one_ends() {
+    let instance = format!("test-sweep-{}", std::process::id());
+    let Some(Doomed { mut server, spawner, init, dir: _dir }) = doomed(&instance) else { return };
+    Command::new("/bin/kill").args(["-9", &spawner.to_string()]).status().expect("kill");
+    server.kill().expect("killed");
+    server.wait().expect("ended");
+    wait_until("the sandbox ends with its spawner", || !exists(init));
+    assert!(!groups(&instance).is_empty(), "there is something to sweep");
+    let setup = Setup { instance: Some(instance.clone()), ..Setup::default() };
+    let machine = Machine::start_with(setup).await.expect("it worked a moment ago");
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", ECHO)]);
+    let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
+    assert_eq!(value(&environment, &json!([1])).await, json!([1]));
+    machine.backend.shutdown().await;
+    assert_eq!(groups(&instance), Vec::<PathBuf>::new());
 }

@@ -4,10 +4,12 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use hearth_types::OsRandom;
 use tempfile::TempDir;
 
 use crate::disk;
 use crate::lock::{DirLock, LockError};
+use crate::record::{KeyRing, KeyRingError};
 
 /// A locked data directory.
 ///
@@ -39,6 +41,8 @@ pub enum DataDirError {
     Lock(#[from] LockError),
     #[error("the data in {data} is encrypted with the keys of {keys}, and that file is missing: put it back")]
     KeysMissing { data: PathBuf, keys: PathBuf },
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
     #[error("the data directory {path} cannot be used: {source}")]
     Io { path: PathBuf, source: io::Error },
 }
@@ -84,6 +88,8 @@ impl DataDir {
         if root.join("store").exists() && !keys.exists() {
             return Err(DataDirError::KeysMissing { data: root, keys });
         }
+        // Before the store is: one without keys is always a loss, never an interrupted first start.
+        KeyRing::open_or_create(&keys, &OsRandom)?;
         for name in ["blobs", "trees", "logs", "runtime"] {
             disk::create_private_dir(&root.join(name)).map_err(io)?;
         }
@@ -121,7 +127,7 @@ impl DataDir {
         self.root.join("runtime")
     }
 
-    /// The file of the master keys, for [`crate::Codec::open`], which makes it.
+    /// The file of the master keys, for [`crate::Codec::open`].
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.keys.clone()

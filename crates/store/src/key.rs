@@ -139,6 +139,11 @@ impl Key {
         Some(Scope { partition, account: std::str::from_utf8(account).ok()?.parse().ok()?, region })
     }
 
+    /// Whether a record may live here: a scope, and something in it.
+    pub(crate) fn is_of_record(&self) -> bool {
+        self.scope().is_some_and(|scope| self.0.len() > Self::scope_prefix(&scope).0.len())
+    }
+
     pub(crate) const fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }

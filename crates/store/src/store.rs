@@ -71,6 +71,9 @@ pub enum StoreError {
     /// The key belongs to another shard. A mistake of the caller.
     #[error("key {key} belongs to shard {owner}, not to {shard}")]
     WrongShard { key: String, owner: String, shard: String },
+    /// A prefix, not the key of a record. A mistake of the caller.
+    #[error("{key} is not the key of a record: it needs a scope and a table")]
+    InvalidKey { key: String },
     /// Over one of [`crate::limits`]. A mistake of the caller.
     #[error("{what} is {size}, more than the limit of {max}")]
     TooLarge { what: &'static str, size: usize, max: usize },

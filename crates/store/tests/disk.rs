@@ -134,7 +134,7 @@ fn data_without_its_keys_is_refused_and_keys_may_be_elsewhere() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (path, keys) = (dir.path().join("data"), dir.path().join("elsewhere/secrets.key"));
     let data = DataDir::open_with_keys(&path, &keys).expect("opens");
-    Codec::open(&data.keys()).expect("makes the keys");
+    Codec::open(&data.keys()).expect("opens");
     drop(SqliteStore::open(&data.store()).expect("opens"));
     assert!(keys.is_file() && !path.join("keys").exists());
     drop(data);

@@ -75,13 +75,7 @@ pub(crate) async fn serve_outside(listener: TcpListener, app: Arc<App>, stop: Ca
 }
 
 /// Serves Hearth's endpoint inside an execution environment's network namespace. Ends with the namespace.
-pub(crate) fn serve_inside(
-    runtime: &tokio::runtime::Handle,
-    environment: EnvironmentId,
-    listener: std::net::TcpListener,
-    app: Arc<App>,
-) {
-    let _entered = runtime.enter();
+pub(crate) async fn serve_inside(environment: EnvironmentId, listener: std::net::TcpListener, app: Arc<App>) {
     let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
         Ok(listener) => listener,
         Err(error) => {
@@ -89,17 +83,15 @@ pub(crate) fn serve_inside(
             return;
         }
     };
-    tokio::spawn(async move {
-        let places = Arc::new(Semaphore::new(INSIDE_CONNECTIONS_MAX));
-        while let Some((stream, peer, place)) = accept(&listener, &places).await {
-            let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Sandbox });
-            let app = app.clone();
-            tokio::spawn(async move {
-                let _ = builder().serve_connection(TokioIo::new(stream), respond(app, connection)).await;
-                drop(place);
-            });
-        }
-    });
+    let places = Arc::new(Semaphore::new(INSIDE_CONNECTIONS_MAX));
+    while let Some((stream, peer, place)) = accept(&listener, &places).await {
+        let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Sandbox });
+        let app = app.clone();
+        tokio::spawn(async move {
+            let _ = builder().serve_connection(TokioIo::new(stream), respond(app, connection)).await;
+            drop(place);
+        });
+    }
 }
 
 type Place = tokio::sync::OwnedSemaphorePermit;

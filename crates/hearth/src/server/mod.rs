@@ -4,7 +4,7 @@ mod admin;
 mod http;
 
 use std::io::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_authz::AllowAll;
@@ -21,6 +21,7 @@ use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_types::{Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
 use hearth_wire::{Front, FrontConfig};
 use tokio::net::TcpListener;
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DataLocation, Execution};
@@ -98,9 +99,9 @@ impl House {
             .map_err(|error| start_error(&error))?;
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
 
-        // Functions reach Hearth through a listener inside their own network namespace. The hook exists before the
-        // front does; no environment starts before the front is filled in.
-        let app_slot: Arc<OnceLock<Arc<http::App>>> = Arc::default();
+        // Functions reach Hearth through a listener inside their own network namespace. Events left from an earlier
+        // life may start environments before the front is made: their first connections wait for it.
+        let app_slot: Arc<SetOnce<Arc<http::App>>> = Arc::default();
         let on_endpoint = endpoint_hook(app_slot.clone());
         let backend = ProcessBackend::new(ProcessConfig {
             instance: instance_name(&data),
@@ -170,11 +171,11 @@ impl House {
     }
 }
 
-fn endpoint_hook(app: Arc<OnceLock<Arc<http::App>>>) -> EndpointHook {
+fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {
     let runtime = tokio::runtime::Handle::current();
-    Arc::new(move |environment, listener| match app.get() {
-        Some(app) => http::serve_inside(&runtime, environment, listener, app.clone()),
-        None => tracing::error!(?environment, "an execution environment started before the server was complete"),
+    Arc::new(move |environment, listener| {
+        let app = app.clone();
+        runtime.spawn(async move { http::serve_inside(environment, listener, app.wait().await.clone()).await });
     })
 }
 

@@ -266,11 +266,6 @@ async fn wrong_members_get_the_recorded_texts() {
             format!("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {{\"LARGE_VAR\":\"{large}\"}}"),
         ),
         (
-            json!({"Environment": {"Variables": {"SMALL_VAR": "ok", "LARGE_VAR": large}}}),
-            ipv,
-            format!("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {{\"SMALL_VAR\":\"ok\",\"LARGE_VAR\":\"{large}\"}}"),
-        ),
-        (
             json!({"Environment": {"Variables": {"AWS_REGION": "x"}}}),
             ipv,
             "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION".to_owned(),
@@ -313,6 +308,21 @@ async fn wrong_members_get_the_recorded_texts() {
     }
     assert_eq!(world.get("/2015-03-31/functions").await.ok(200)["Functions"], json!([]));
     world.packages_left(0).await;
+}
+
+#[tokio::test]
+async fn too_large_an_environment_is_shown_in_the_order_it_came() {
+    let world = World::new().await;
+    let variables = format!(r#"{{"SMALL_VAR":"ok","LARGE_VAR":"{}"}}"#, "x".repeat(4096));
+    let body = with(function("f"), json!({"Environment": {"Variables": "HERE"}})).to_string();
+    let body = Bytes::from(body.replace("\"HERE\"", &variables));
+    let refusal = world.send("POST", "/2015-03-31/functions", &[], body).await.refusal();
+    assert_eq!(
+        refusal.3,
+        format!(
+            "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {variables}"
+        )
+    );
 }
 
 #[tokio::test]

@@ -155,6 +155,12 @@ impl GatedStore {
         self.gate.add_permits(10_000);
     }
 
+    /// The server ends: commits that wait never happen.
+    pub(crate) fn kill(&self) {
+        *self.closed.lock() = true;
+        self.gate.close();
+    }
+
     /// Resolves when a commit waits at the gate.
     pub(crate) async fn held(&self) {
         while self.waiting.load(Ordering::SeqCst) == 0 {

@@ -24,7 +24,7 @@ async fn a_synchronous_invocation_answers_the_payload_and_the_recorded_headers()
     let trace = answer.header("x-amzn-trace-id").expect("a trace");
     let (ctx, request) = world.invoker.requests.lock().last().cloned().expect("one");
     assert_eq!(ctx.trace.as_deref(), Some(trace));
-    assert!(trace.starts_with("Root=1-69651348-"), "{trace}");
+    assert!(trace.starts_with("Root=1-69651528-"), "{trace}");
     assert_eq!(request.function_name, "f");
     assert_eq!((request.qualifier, request.log_tail, request.client_context), (None, false, None));
     assert_eq!(request.invocation_type, InvocationType::RequestResponse);

@@ -96,6 +96,8 @@ fn every_enforcing_test_exists() {
     }
 }
 
+const CUSTOM_RUNTIME: &str = "arn:aws:lambda:us-east-1:000000000000:runtime/r";
+
 /// A value that asks for something, for every member that is refused.
 fn asking(member: &str) -> Value {
     let kms = json!("arn:aws:kms:us-east-1:000000000000:key/k");
@@ -132,7 +134,7 @@ fn asking(member: &str) -> Value {
         | "DurableConfig.RetentionPeriodInDays"
         | "DurableConfig.ExecutionTimeout" => json!(2),
         "AcceleratorConfig.AcceleratorMemorySize" => json!(24),
-        "RuntimeConfig.RuntimeArn" => json!(format!("arn:aws:lambda:us-east-1::runtime:{}", "0".repeat(64))),
+        "RuntimeConfig.RuntimeArn" => json!(CUSTOM_RUNTIME),
         "RuntimeConfig.RuntimeAlias" => json!("alias"),
         "TenancyConfig.TenantIsolationMode" => json!("PER_TENANT"),
         "MasterRegion" => json!("ALL"),
@@ -150,9 +152,9 @@ fn companions(member: &str) -> Value {
                 "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:c",
             }}})
         }
-        "RuntimeConfig.RuntimeAlias" => json!({"RuntimeConfig": {
-            "RuntimeArn": format!("arn:aws:lambda:us-east-1::runtime:{}", "0".repeat(64)),
-        }}),
+        "RuntimeConfig.RuntimeArn" | "RuntimeConfig.RuntimeAlias" => {
+            json!({"RuntimeConfig": {"RuntimeArn": CUSTOM_RUNTIME, "RuntimeAlias": "alias"}})
+        }
         _ => json!({}),
     }
 }

@@ -115,7 +115,7 @@ async fn configuration_changes_what_it_names_and_nothing_else() {
     let change = json!({
         "Description": "d", "Timeout": 9, "MemorySize": 256, "EphemeralStorage": {"Size": 1024}, "Handler": "a.b",
         "Runtime": "provided.al2023", "Role": "arn:aws:iam::000000000000:role/other",
-        "Environment": {"Variables": {"A": "1"}}, "LoggingConfig": {"LogGroup": "/mine"},
+        "Environment": {"Variables": {"KEY": "1"}}, "LoggingConfig": {"LogGroup": "/mine"},
     });
     let updated = world.update_configuration("f", change.clone()).await.ok(200);
     assert_eq!(updated["LastUpdateStatus"], "InProgress");
@@ -131,12 +131,12 @@ async fn configuration_changes_what_it_names_and_nothing_else() {
     assert_eq!((snapshot.timeout.0, snapshot.memory.0, snapshot.ephemeral_storage.0), (9_000, 256, 1024));
     assert_eq!((snapshot.handler.as_str(), &*snapshot.runtime.0), ("a.b", "provided.al2023"));
     assert_eq!(snapshot.role_arn, "arn:aws:iam::000000000000:role/other");
-    assert_eq!((snapshot.environment["A"].as_str(), snapshot.log_group.as_str()), ("1", "/mine"));
+    assert_eq!((snapshot.environment["KEY"].as_str(), snapshot.log_group.as_str()), ("1", "/mine"));
 
     // The whole map is replaced; the rest stays.
-    world.update_configuration("f", json!({"Environment": {"Variables": {"B": "2"}}})).await.ok(200);
+    world.update_configuration("f", json!({"Environment": {"Variables": {"OTHER": "2"}}})).await.ok(200);
     let replaced = world.settled("f").await;
-    assert_eq!(replaced["Environment"], json!({"Variables": {"B": "2"}}));
+    assert_eq!(replaced["Environment"], json!({"Variables": {"OTHER": "2"}}));
     assert_eq!(replaced["Timeout"], 9);
 }
 

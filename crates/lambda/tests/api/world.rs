@@ -118,6 +118,7 @@ impl World {
     /// The same data in a new server; the old one ends as if killed.
     pub(crate) async fn restart(self) -> Self {
         let (dir, trees, clock) = (Dir(self.dir.0.clone()), self.trees.clone(), self.clock.clone());
+        self.store.kill();
         drop(self);
         Self::open(dir, trees, clock).await
     }

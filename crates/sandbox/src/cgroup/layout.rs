@@ -142,15 +142,15 @@ impl Unified {
     /// The nearest group, from our own upwards, that can hand out most of `wanted`.
     ///
     /// A v2 group with processes cannot give controllers to its children ("no internal processes"), and we are a process
-    /// of our own group. So ours will do only when it is the root, or when we may move its processes into the leaf
-    /// `leaf`: it holds no other process than this one, or it is all we see (a container). Otherwise an ancestor
+    /// of our own group. So ours will do only when it is the root, or when we may move its processes into a group of its
+    /// own below, the `leaf` (where an earlier start may have moved us): it holds no other process than this one, or it is all we see (a container). Otherwise an ancestor
     /// without processes, such as a systemd slice, takes the groups.
-    pub(super) fn host(&self, wanted: &[Controller], leaf: &str) -> Result<Option<Host>, CgroupError> {
+    pub(super) fn host(&self, wanted: &[Controller], leaf: Option<&str>) -> Result<Option<Host>, CgroupError> {
         if wanted.is_empty() {
             return Ok(Some(Host { dir: self.own.clone(), controllers: Vec::new(), vacate: false }));
         }
         let start = match self.own.parent() {
-            Some(parent) if self.own.ends_with(leaf) => parent,
+            Some(parent) if leaf.is_some_and(|leaf| self.own.ends_with(leaf)) => parent,
             _ => &self.own,
         };
         let mut best: Option<Host> = None;

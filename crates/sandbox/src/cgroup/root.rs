@@ -221,9 +221,13 @@ impl CgroupRoot {
 /// # Errors
 /// [`CgroupError`] when the proc file system cannot be read.
 pub fn survey() -> Result<(Layout, Vec<Controller>), CgroupError> {
-    let survey = Survey::read(Path::new("/proc"))?;
+    survey_at(Path::new("/proc"))
+}
+
+pub(super) fn survey_at(proc: &Path) -> Result<(Layout, Vec<Controller>), CgroupError> {
+    let survey = Survey::read(proc)?;
     let host = match &survey.v2 {
-        Some(unified) => unified.host(&survey.wanted_from_v2(), "")?,
+        Some(unified) => unified.host(&survey.wanted_from_v2(), None)?,
         None => None,
     };
     let there = |controller: &Controller| {
@@ -242,7 +246,7 @@ pub fn survey() -> Result<(Layout, Vec<Controller>), CgroupError> {
 fn unified_parent(survey: &Survey, name: &str) -> Result<Option<(PathBuf, Vec<Controller>)>, CgroupError> {
     let Some(unified) = &survey.v2 else { return Ok(None) };
     let leaf = format!("{name}-server");
-    let Some(Host { dir, controllers, vacate }) = unified.host(&survey.wanted_from_v2(), &leaf)? else {
+    let Some(Host { dir, controllers, vacate }) = unified.host(&survey.wanted_from_v2(), Some(&leaf))? else {
         return Ok(None);
     };
     if vacate {

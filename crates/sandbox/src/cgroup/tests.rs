@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hearth_types::Mebibytes;
 use tempfile::TempDir;
 
+use super::root::survey_at;
 use super::{CgroupError, CgroupLimits, CgroupRoot, Controller, Dialect, Layout, MemoryUse, cpu_quota_us, v1, v2};
 
 const LIMITS: CgroupLimits = CgroupLimits { memory: Mebibytes(128), processes_max: 1_024 };
@@ -139,6 +140,22 @@ fn a_limit_that_nobody_delegated_is_refused_with_what_to_do() {
     assert!(matches!(error, CgroupError::Unavailable { controller: Controller::Cpu }));
     assert!(error.to_string().contains("the cpu cgroup controller is not available here; run as root"), "{error}");
     assert!(!machine.path("fs/user/hearth-one/1").exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_survey_says_what_detecting_would_find_and_changes_nothing() {
+    let root = Machine::v2("");
+    root.put("fs/cgroup.procs", "1\n2\n3\n");
+    let alone = Machine::v2("hearth.service");
+    alone.group("hearth.service", "cpu memory pids\n", &std::process::id().to_string());
+    for machine in [root, alone, v1_machine()] {
+        let (layout, missing) = survey_at(&machine.path("proc")).expect("readable");
+        assert!(!machine.path("fs/hearth-one").exists());
+        assert!(!machine.path("fs/hearth.service/hearth-one-server").exists());
+        let root = machine.detect().expect("detected");
+        assert_eq!(layout, root.layout());
+        assert_eq!(missing, []);
+    }
 }
 
 fn v1_machine() -> Machine {

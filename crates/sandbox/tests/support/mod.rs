@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, RuntimeId};
 use hearth_sandbox::package::TreeStore;
+use hearth_sandbox::process::EndpointHook;
 use hearth_sandbox::runtimes::Search;
 use hearth_sandbox::{
     EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig,
@@ -48,22 +49,30 @@ pub struct Machine {
     _dir: TempDir,
 }
 
+/// How a machine differs from the usual one.
+#[derive(Default)]
+pub struct Setup {
+    pub instance: Option<String>,
+    pub search: Option<Search>,
+    pub on_endpoint: Option<EndpointHook>,
+}
+
 impl Machine {
     /// `None`, loudly, where this machine or user cannot isolate processes.
     pub async fn start() -> Option<Self> {
-        Self::start_with(Search::from_environment()).await
+        Self::start_with(Setup::default()).await
     }
 
-    pub async fn start_with(search: Search) -> Option<Self> {
+    pub async fn start_with(setup: Setup) -> Option<Self> {
         let dir = tempfile::tempdir().expect("tempdir");
         let trees = dir.path().join("trees");
-        let instance = format!("test-{}-{}", std::process::id(), INSTANCES.fetch_add(1, Ordering::Relaxed));
+        let instance = || format!("test-{}-{}", std::process::id(), INSTANCES.fetch_add(1, Ordering::Relaxed));
         let config = ProcessConfig {
-            instance,
+            instance: setup.instance.unwrap_or_else(instance),
             trees: TreeStore::open(&trees).expect("tree store"),
-            search,
+            search: setup.search.unwrap_or_else(Search::from_environment),
             spawner: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
-            on_endpoint: None,
+            on_endpoint: setup.on_endpoint,
         };
         match ProcessBackend::new(config).await {
             Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), _dir: dir }),

@@ -47,10 +47,11 @@ pub(super) fn run(connection: &Connection, wake: &Receiver<()>, wal_bytes: &Arc<
 
 /// Moves what no reader still needs in its old place.
 pub(super) fn checkpoint(connection: &Connection, wal_bytes: &AtomicU64) -> Step<()> {
-    let (frames, moved) = connection
-        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
+    let (busy, frames, moved) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    })?;
     // When all is moved, the next commit writes the log from its beginning.
-    if frames == moved {
+    if !busy && frames == moved {
         wal_bytes.store(0, Ordering::Relaxed);
     }
     Ok(())

@@ -239,6 +239,7 @@ impl Store for SqliteStore {
     }
 
     async fn lease(&self, shard: &Shard, owner: &str, ttl: Millis) -> Result<Epoch, StoreError> {
+        at_most("the owner's name", owner.len(), KEY_BYTES_MAX)?;
         let bytes = size(shard, &[], &[])?;
         let work = Work::Lease { shard: shard.clone(), owner: owner.to_owned(), ttl };
         self.submit(work, bytes + owner.len()).await.map(Epoch)
@@ -252,6 +253,9 @@ fn size(shard: &Shard, preconditions: &[Precondition], mutations: &[Mutation]) -
     let mut bytes = shard.as_bytes().len();
     for key in keys {
         at_most("a key", key.as_bytes().len(), KEY_BYTES_MAX)?;
+        if !key.is_of_record() {
+            return Err(StoreError::InvalidKey { key: format!("{key:?}") });
+        }
         bytes += key.as_bytes().len();
     }
     for mutation in mutations {

@@ -2,7 +2,7 @@
 //!
 //! A damaged tail of a log looks like the tail of a crash: the engine drops it and opens, older than it was. The
 //! witness holds the revision that was acknowledged last; an engine behind it has lost something. It is written
-//! after every commit and synced only now and then: that makes it lag, never lead.
+//! after every commit but left to the kernel to bring to the disk: after a power cut it may lag, it never leads.
 
 use std::fs::{File, OpenOptions};
 use std::io;

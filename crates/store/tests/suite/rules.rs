@@ -203,6 +203,10 @@ pub(crate) async fn limits_refuse_with_a_sentence(fixture: Fixture) {
     assert!(too_large(fixture.commit(vec![Precondition::Absent(long)], vec![]).await));
     let huge = vec![0; limits::COMMIT_BYTES_MAX];
     assert!(too_large(fixture.commit(vec![], vec![put(&key("a"), huge)]).await));
+    for prefix in [Key::root(), Key::scope_prefix(&scope()), key("a").end(), Key::root().part("aws")] {
+        let refused = fixture.commit(vec![], vec![put(&prefix, "v")]).await;
+        assert!(matches!(refused, Err(StoreError::InvalidKey { .. })), "{prefix:?}");
+    }
     let page = fixture.store.scan(&Key::root(), None, limits::SCAN_ENTRIES_MAX + 1).await;
     assert!(matches!(page, Err(StoreError::TooLarge { .. })));
     let large = vec![7; limits::COMMIT_BYTES_MAX / 2];

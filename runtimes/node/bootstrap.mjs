@@ -101,7 +101,7 @@ function patchConsole() {
   const log = logsJson ? logJson : logText;
   const lowest = Math.max(0, LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()));
   for (const [at, level] of LEVELS.entries()) {
-    console[level.toLowerCase()] = at >= lowest || level === "FATAL" ? (...values) => log(level, ...values) : () => {};
+    console[level.toLowerCase()] = at >= lowest || level === "FATAL" ? (message, ...values) => log(level, message, ...values) : () => {};
   }
   console.log = console.info;
 }
@@ -270,7 +270,10 @@ function contextFields(headers) {
 
 const isPromise = (value) => typeof value?.then === "function";
 
-let handler;
+/** The handler is called as a method of this, so that stack traces name it as AWS's runtime does. */
+const runtime = new (class Runtime {
+  handler;
+})();
 let traceId;
 
 /** Takes a reply to GET /next. */
@@ -290,7 +293,7 @@ function invoke({ status, headers, body }) {
     }
   }
   socket.unref();
-  (handler[STREAMING] ? invokeStreaming : invokeBuffered)(id, headers, body);
+  (runtime.handler[STREAMING] ? invokeStreaming : invokeBuffered)(id, headers, body);
 }
 
 function invokeBuffered(id, headers, body) {
@@ -349,7 +352,7 @@ function invokeBuffered(id, headers, body) {
   whenIdle = () => complete(null);
   try {
     const event = JSON.parse(body);
-    const result = handler(event, Object.assign(context, contextFields(headers)), callback);
+    const result = runtime.handler(event, Object.assign(context, contextFields(headers)), callback);
     if (isPromise(result)) {
       result.then(context.succeed, context.fail).catch(context.fail);
     }
@@ -498,7 +501,7 @@ async function invokeStreaming(id, headers, body) {
   };
   whenIdle = () => setImmediate(end, { error: "Response stream is not finished." });
   try {
-    const result = handler(JSON.parse(body), stream, Object.assign(context, contextFields(headers)));
+    const result = runtime.handler(JSON.parse(body), stream, Object.assign(context, contextFields(headers)));
     if (!isPromise(result)) {
       end({ error: "Streaming does not support non-async handlers." });
       return;
@@ -600,8 +603,8 @@ function die(title, error, code) {
   report(error, () => process.exit(code));
 }
 process.on("uncaughtException", (error) => die("Uncaught Exception", error, EXIT_UNCAUGHT_EXCEPTION));
-process.on("unhandledRejection", (reason) => {
-  const error = Object.assign(new UnhandledPromiseRejection(reason), { reason });
+process.on("unhandledRejection", (reason, promise) => {
+  const error = Object.assign(new UnhandledPromiseRejection(reason), { reason, promise });
   die("Unhandled Promise Rejection", error, EXIT_UNHANDLED_REJECTION);
 });
 
@@ -613,7 +616,7 @@ if (!["1", "true"].includes(env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
 }
 
 try {
-  handler = await loadHandler(env.LAMBDA_TASK_ROOT ?? "/var/task", env._HANDLER ?? "");
+  runtime.handler = await loadHandler(env.LAMBDA_TASK_ROOT ?? "/var/task", env._HANDLER ?? "");
   socket.write(NEXT);
   awaitNext();
 } catch (error) {

@@ -81,8 +81,7 @@ impl Function {
 
     /// Whether the worker still has something to do for it.
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.record.phase != Phase::Ready
-            || self.published.values().any(|version| version.record.phase != Phase::Ready)
+        self.record.phase != Phase::Ready || self.published.values().any(|version| version.record.phase != Phase::Ready)
     }
 
     fn digests(&self) -> impl Iterator<Item = CodeDigest> + '_ {

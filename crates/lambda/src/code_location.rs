@@ -54,9 +54,14 @@ impl CodeLocations {
     /// The package a URL names, if the URL is ours and still valid.
     fn check(&self, path: &str, query: &str, now_ms: i64) -> Result<CodeDigest, Refusal> {
         let part = |name: &str| {
-            query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+            query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value)
         };
-        let (Some(sha256), Some(expires), Some(signature)) = (part("sha256"), part("expires"), part("signature")) else {
+        let (Some(sha256), Some(expires), Some(signature)) = (part("sha256"), part("expires"), part("signature"))
+        else {
             return Err(Refusal::Signature);
         };
         let expires_ms: i64 = expires.parse().map_err(|_| Refusal::Signature)?;

@@ -30,7 +30,9 @@ pub enum LambdaError {
     FunctionExists { name: String },
     #[error("The operation cannot be performed at this time. An update is in progress for resource: {arn}")]
     UpdateInProgress { arn: String },
-    #[error("The operation cannot be performed at this time. The function is currently in the following state: {state}")]
+    #[error(
+        "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )]
     NotReady { state: &'static str },
     #[error(
         "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
@@ -219,9 +221,6 @@ mod tests {
             reason: ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
         });
         assert_eq!(answer.message, "Rate Exceeded.");
-        assert_eq!(
-            answer.fields,
-            [("Reason".to_owned(), "ReservedFunctionConcurrentInvocationLimitExceeded".into())]
-        );
+        assert_eq!(answer.fields, [("Reason".to_owned(), "ReservedFunctionConcurrentInvocationLimitExceeded".into())]);
     }
 }

@@ -26,17 +26,21 @@ const COMMIT_SLOTS: usize = 256;
 
 /// What shall become of a function.
 pub(crate) enum Change {
-    Put {
-        record: FunctionRecord,
-        versions: Vec<VersionRecord>,
-        deleted_versions: Vec<u64>,
-    },
+    Put { record: Box<FunctionRecord>, versions: Vec<VersionRecord>, deleted_versions: Vec<u64> },
     Delete,
 }
 
 impl Change {
     pub(crate) fn record(record: FunctionRecord) -> Self {
-        Self::Put { record, versions: Vec::new(), deleted_versions: Vec::new() }
+        Self::with_versions(record, Vec::new())
+    }
+
+    pub(crate) fn with_versions(record: FunctionRecord, versions: Vec<VersionRecord>) -> Self {
+        Self::Put { record: Box::new(record), versions, deleted_versions: Vec::new() }
+    }
+
+    pub(crate) fn without_version(record: FunctionRecord, number: u64) -> Self {
+        Self::Put { record: Box::new(record), versions: Vec::new(), deleted_versions: vec![number] }
     }
 }
 
@@ -132,7 +136,7 @@ impl Functions {
         let key = function_key(scope, name);
         match change {
             Change::Put { record, versions, deleted_versions } => {
-                let mut mutations = vec![Mutation::Put(key.clone(), self.codec.encode_at(&key, record)?)];
+                let mut mutations = vec![Mutation::Put(key.clone(), self.codec.encode_at(&key, &**record)?)];
                 for version in versions {
                     let key = version_key(scope, &record.uid, version.number);
                     let value = self.codec.encode_at(&key, version)?;
@@ -143,9 +147,9 @@ impl Functions {
                 Ok(mutations)
             }
             Change::Delete => {
-                let versions = base.into_iter().flat_map(|base| {
-                    base.published.keys().map(|number| version_key(scope, base.uid(), *number))
-                });
+                let versions = base
+                    .into_iter()
+                    .flat_map(|base| base.published.keys().map(|number| version_key(scope, base.uid(), *number)));
                 Ok(std::iter::once(key).chain(versions).map(Mutation::Delete).collect())
             }
         }
@@ -155,8 +159,8 @@ impl Functions {
         match change {
             Change::Put { record, versions, deleted_versions } => {
                 let function = match base {
-                    Some(base) => base.replaced(scope, record, key_version, versions, &deleted_versions),
-                    None => Function::new(scope, record, key_version, versions),
+                    Some(base) => base.replaced(scope, *record, key_version, versions, &deleted_versions),
+                    None => Function::new(scope, *record, key_version, versions),
                 };
                 self.catalog.put(scope, function);
             }

@@ -106,12 +106,7 @@ mod tests {
 
     #[test]
     fn every_form_of_a_name_means_the_same_function() {
-        for name in [
-            "f",
-            "function:f",
-            "123456789012:function:f",
-            "arn:aws:lambda:us-east-1:123456789012:function:f",
-        ] {
+        for name in ["f", "function:f", "123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:f"] {
             let target = Target::parse(&ctx(), name, Some("7")).expect(name);
             assert_eq!(target.name, "f", "{name}");
             assert_eq!(target.qualified_arn().to_string(), "arn:aws:lambda:us-east-1:123456789012:function:f:7");
@@ -124,7 +119,11 @@ mod tests {
     fn refusals_have_the_recorded_texts() {
         let long = "a".repeat(65);
         let cases = [
-            ("f:1", Some("2"), "The derived qualifier from the function name does not match the specified qualifier.".to_owned()),
+            (
+                "f:1",
+                Some("2"),
+                "The derived qualifier from the function name does not match the specified qualifier.".to_owned(),
+            ),
             (
                 "arn:aws:lambda:ap-southeast-1:123456789012:function:f",
                 None,
@@ -133,12 +132,16 @@ mod tests {
             (
                 long.as_str(),
                 None,
-                format!("1 validation error detected: Value '{long}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64"),
+                format!(
+                    "1 validation error detected: Value '{long}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64"
+                ),
             ),
             (
                 "arn:aws:lambda:us-east-1:123400000000@function:myfn",
                 None,
-                format!("1 validation error detected: Value 'arn:aws:lambda:us-east-1:123400000000@function:myfn' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: {NAMESPACED_NAME_PATTERN}"),
+                format!(
+                    "1 validation error detected: Value 'arn:aws:lambda:us-east-1:123400000000@function:myfn' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: {NAMESPACED_NAME_PATTERN}"
+                ),
             ),
         ];
         for (name, qualifier, text) in cases {

@@ -18,7 +18,8 @@ impl Position {
     /// The marker is none that a list gave out.
     pub(crate) fn from_marker(marker: Option<&str>) -> Result<Self, LambdaError> {
         let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(Self::default()) };
-        Self::decode(marker).ok_or_else(|| LambdaError::invalid("Invalid Marker: use the NextMarker of the former page."))
+        Self::decode(marker)
+            .ok_or_else(|| LambdaError::invalid("Invalid Marker: use the NextMarker of the former page."))
     }
 
     fn decode(marker: &str) -> Option<Self> {
@@ -38,11 +39,7 @@ pub(crate) fn page_size(max_items: Option<i64>) -> usize {
 }
 
 /// Cuts `items`, which hold one more than a page if there is one, and names where the next page starts.
-pub(crate) fn cut<T>(
-    mut items: Vec<T>,
-    size: usize,
-    position: impl Fn(&T) -> Position,
-) -> (Vec<T>, Option<String>) {
+pub(crate) fn cut<T>(mut items: Vec<T>, size: usize, position: impl Fn(&T) -> Position) -> (Vec<T>, Option<String>) {
     let next_marker = items.get(size).map(|first_of_next| position(first_of_next).marker());
     items.truncate(size);
     (items, next_marker)

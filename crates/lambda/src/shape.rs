@@ -128,8 +128,7 @@ impl FunctionConfiguration {
             code_sha256: code_sha256(code.digest),
             code_size: code.bytes,
             description: face.description.to_owned(),
-            environment: environment
-                .map(|Secret(variables)| EnvironmentResponse { variables: variables.clone() }),
+            environment: environment.map(|Secret(variables)| EnvironmentResponse { variables: variables.clone() }),
             ephemeral_storage: EphemeralStorage { size: settings.ephemeral_storage },
             function_arn: ctx.function_arn(name).to_string(),
             function_name: name.to_owned(),

@@ -63,10 +63,7 @@ pub(crate) fn publish(
         revision_id: lambda.new_revision_id(),
         last_modified_ms: record.last_modified_ms,
         description,
-        deployment: Deployment {
-            snapshot: SnapshotId::generate(&*lambda.random),
-            ..record.latest.clone()
-        },
+        deployment: Deployment { snapshot: SnapshotId::generate(&*lambda.random), ..record.latest.clone() },
     };
     (record, version, true)
 }

@@ -110,7 +110,7 @@ async fn provision(lambda: &Arc<Lambda>, scope: &Scope, name: &str) -> Result<()
             let revision_id = new_revision_id(&*lambda.random);
             Some(VersionRecord { phase, revision_id, ..(*version.record).clone() })
         });
-        let change = Change::Put { versions: versions.collect(), deleted_versions: Vec::new(), record: record.clone() };
+        let change = Change::with_versions(record.clone(), versions.collect());
         match lambda.functions.commit(scope, name, Some(function), change, None).await {
             Ok(()) => {}
             Err(CommitError::Conflict) => continue,

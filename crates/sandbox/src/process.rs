@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
 use hearth_ports::Architecture;
+use tokio::task::JoinHandle;
 
 use crate::cgroup::{CgroupError, CgroupRoot};
 use crate::environment::{Backend, Environment, EnvironmentId, EnvironmentSpec, OutputSink, SandboxError, Unsupported};
@@ -26,8 +27,9 @@ use crate::runtimes::{self, Root, Search};
 use client::SpawnerClient;
 use environment::ProcessEnvironment;
 
-/// Gets the listener of Hearth's endpoint inside each new sandbox. Whoever connects there is that environment.
-pub type EndpointHook = Arc<dyn Fn(EnvironmentId, std::net::TcpListener) + Send + Sync>;
+/// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
+/// when the environment ends, since an open listener would keep its network namespace alive.
+pub type EndpointHook = Arc<dyn Fn(EnvironmentId, std::net::TcpListener) -> JoinHandle<()> + Send + Sync>;
 
 /// How long the spawner may take to get ready: it mounts the runtimes and ends what an earlier life left.
 const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -113,14 +113,12 @@ async fn node_works() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_runtime_this_machine_lacks_is_refused_with_what_to_do() {
-    let nothing = Setup { search: Some(Search { prefixes: vec!["/nonexistent".into()], ..Search::default() }), ..Setup::default() };
+    let nothing = Setup { search: Some(Search::default()), ..Setup::default() };
     let Some(machine) = Machine::start_with(nothing).await else { return };
-    if machine.backend.roots().any(|root| root == Root::Nodejs20) {
-        eprintln!("SKIPPED: this machine's own directories have Node.js 20");
-    } else {
-        let code = machine.package(&[("app.js", "")]);
-        let refused = machine.backend.check(&spec("nodejs20.x", code)).expect_err("refused");
-        assert!(refused.0.contains("nvm install 20"), "{refused}");
+    assert_eq!(machine.backend.roots().collect::<Vec<_>>(), [Root::Provided]);
+    for (runtime, command) in [("nodejs20.x", "nvm install 20"), ("python3.11", "pyenv install 3.11")] {
+        let refused = machine.backend.check(&spec(runtime, hearth_ports::CodeDigest([0; 32]))).expect_err("refused");
+        assert!(refused.0.contains(command), "{refused}");
     }
     machine.backend.shutdown().await;
 }

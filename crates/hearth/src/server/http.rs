@@ -74,7 +74,8 @@ pub(crate) async fn serve_outside(listener: TcpListener, app: Arc<App>, stop: Ca
     }
 }
 
-/// Serves Hearth's endpoint inside an execution environment's network namespace. Ends with the namespace.
+/// Serves Hearth's endpoint inside an execution environment's network namespace, until the environment ends and
+/// aborts it.
 pub(crate) async fn serve_inside(environment: EnvironmentId, listener: std::net::TcpListener, app: Arc<App>) {
     let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
         Ok(listener) => listener,
@@ -84,7 +85,8 @@ pub(crate) async fn serve_inside(environment: EnvironmentId, listener: std::net:
         }
     };
     let places = Arc::new(Semaphore::new(INSIDE_CONNECTIONS_MAX));
-    while let Some((stream, peer, place)) = accept(&listener, &places).await {
+    loop {
+        let Some((stream, peer, place)) = accept(&listener, &places).await else { continue };
         let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Sandbox });
         let app = app.clone();
         tokio::spawn(async move {

@@ -175,7 +175,7 @@ fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {
     let runtime = tokio::runtime::Handle::current();
     Arc::new(move |environment, listener| {
         let app = app.clone();
-        runtime.spawn(async move { http::serve_inside(environment, listener, app.wait().await.clone()).await });
+        runtime.spawn(async move { http::serve_inside(environment, listener, app.wait().await.clone()).await })
     })
 }
 

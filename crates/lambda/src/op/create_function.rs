@@ -96,7 +96,7 @@ pub(super) async fn handle(
         versions.push(version);
     }
 
-    let change = Change::Put { record, versions, deleted_versions: Vec::new() };
+    let change = Change::with_versions(record, versions);
     match lambda.functions.commit(&scope, &target.name, None, change, Some(pin)).await {
         Ok(()) => {
             lambda.agenda.provision(&scope, &target.name);

@@ -40,7 +40,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
                         return Ok((None, (uid, Vec::new())));
                     }
                     let record = (*function.record).clone();
-                    let change = Change::Put { record, versions: Vec::new(), deleted_versions: vec![number] };
+                    let change = Change::without_version(record, number);
                     Ok((Some(change), (uid, vec![Version::Published(number)])))
                 })
                 .await?

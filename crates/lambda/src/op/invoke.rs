@@ -108,9 +108,8 @@ impl Options {
 }
 
 fn check_client_context(text: &str) -> Result<String, LambdaError> {
-    let not_json = || {
-        LambdaError::InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.".to_owned())
-    };
+    let not_json =
+        || LambdaError::InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.".to_owned());
     let decoded = STANDARD.decode(text).map_err(|_| not_json())?;
     if decoded.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
         return Err(LambdaError::InvalidRequestContent(format!(

@@ -36,8 +36,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let latest = (from == 0).then_some(0);
     let published = function.published.range(from..).map(|(number, _)| *number);
     let numbers: Vec<u64> = latest.into_iter().chain(published).take(size + 1).collect();
-    let (numbers, next_marker) =
-        cut(numbers, size, |number| Position { name: target.name.clone(), number: *number });
+    let (numbers, next_marker) = cut(numbers, size, |number| Position { name: target.name.clone(), number: *number });
     let versions = numbers.into_iter().map(|number| view::numbered(&ctx, &function, number).listed()).collect();
     Ok(Output { versions, next_marker })
 }

@@ -41,7 +41,7 @@ pub(super) async fn handle(
             let description = input.description.clone().filter(|text| !text.is_empty());
             let (record, version, is_new) = update::publish(&lambda, function, (**record).clone(), description);
             let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
-            let change = Change::Put { record, versions: vec![version], deleted_versions: Vec::new() };
+            let change = Change::with_versions(record, vec![version]);
             Ok((is_new.then_some(change), answer))
         })
         .await

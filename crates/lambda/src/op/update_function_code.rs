@@ -42,7 +42,9 @@ pub(super) async fn handle(
     check_revision(input.revision_id.as_deref(), &function.record)?;
     if input.image_uri.is_some() {
         // Recorded.
-        return Err(LambdaError::invalid("Please don't provide ImageUri when updating a function with packageType Zip."));
+        return Err(LambdaError::invalid(
+            "Please don't provide ImageUri when updating a function with packageType Zip.",
+        ));
     }
     input.rest.refuse("")?;
     let architecture = settings::architecture(input.architectures.as_deref());
@@ -76,7 +78,7 @@ pub(super) async fn handle(
         let (record, version, is_new) = update::publish(&lambda, function, record, None);
         let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
         let versions = if is_new { vec![version] } else { Vec::new() };
-        Ok((Change::Put { record, versions, deleted_versions: Vec::new() }, answer))
+        Ok((Change::with_versions(record, versions), answer))
     });
     match result.await {
         Ok(answer) => {

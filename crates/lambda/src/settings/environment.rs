@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn reserved_names_are_refused_together() {
-        let error = variables(&[("A", "1"), ("AWS_REGION", "x"), ("LAMBDA_TASK_ROOT", "y")]).check().expect_err("reserved");
+        let error =
+            variables(&[("A", "1"), ("AWS_REGION", "x"), ("LAMBDA_TASK_ROOT", "y")]).check().expect_err("reserved");
         assert_eq!(
             error.to_string(),
             "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION, LAMBDA_TASK_ROOT"

@@ -158,8 +158,7 @@ impl Requested {
             settings.memory = Mebibytes(at_most("MemorySize", size, limits::MEMORY_MAX.0)?);
         }
         if let Some(EphemeralStorage { size }) = self.ephemeral_storage {
-            settings.ephemeral_storage =
-                Mebibytes(at_most("EphemeralStorage", size, limits::EPHEMERAL_STORAGE_MAX.0)?);
+            settings.ephemeral_storage = Mebibytes(at_most("EphemeralStorage", size, limits::EPHEMERAL_STORAGE_MAX.0)?);
         }
         if let Some(Environment { variables }) = self.environment {
             settings.environment = Some(Secret(variables.unwrap_or_default().check()?));
@@ -227,7 +226,8 @@ mod tests {
 
     #[test]
     fn the_classic_limits_hold_whatever_the_model_allows() {
-        let cases: [(&str, i64, fn(&mut Requested, i64)); 3] = [
+        type Set = fn(&mut Requested, i64);
+        let cases: [(&str, i64, Set); 3] = [
             ("Timeout", 900, |r, value| r.timeout = Some(value)),
             ("MemorySize", 10_240, |r, value| r.memory_size = Some(value)),
             ("EphemeralStorage", 10_240, |r, value| r.ephemeral_storage = Some(EphemeralStorage { size: value })),
@@ -240,7 +240,9 @@ mod tests {
             set(&mut requested, max + 1);
             assert_eq!(
                 requested.create("f", Architecture::X86_64, &any).expect_err(member).to_string(),
-                format!("'{member}' value failed to satisfy constraint: Member must have value less than or equal to {max}")
+                format!(
+                    "'{member}' value failed to satisfy constraint: Member must have value less than or equal to {max}"
+                )
             );
         }
     }

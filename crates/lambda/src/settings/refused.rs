@@ -146,8 +146,14 @@ mod tests {
     fn what_asks_for_something_is_refused_by_name() {
         for (members, text) in [
             (json!({"Layers": ["l"]}), "Hearth does not support Layers yet: put the libraries into the package."),
-            (json!({"TracingConfig": {"Mode": "Active"}}), "Hearth does not support TracingConfig.Mode yet: use PassThrough."),
-            (json!({"VpcConfig": {"SubnetIds": ["s"]}}), "Hearth does not support VpcConfig yet: functions run without a VPC."),
+            (
+                json!({"TracingConfig": {"Mode": "Active"}}),
+                "Hearth does not support TracingConfig.Mode yet: use PassThrough.",
+            ),
+            (
+                json!({"VpcConfig": {"SubnetIds": ["s"]}}),
+                "Hearth does not support VpcConfig yet: functions run without a VPC.",
+            ),
             (json!({"FromTheFuture": {"Deep": 1}}), "Hearth does not support FromTheFuture.Deep yet: leave it out."),
             (json!({"Layers": ["a", "b", "c", "d", "e", "f"]}), TOO_MANY_LAYERS),
         ] {

@@ -37,15 +37,8 @@ const OFFERED: [&str; 25] = [
 ];
 
 /// May be chosen too, but newer than the recorded list.
-const NEWER: [&str; 7] = [
-    "java17.al2023",
-    "java11.al2023",
-    "java8.al2023",
-    "ruby4.0",
-    "nodejs26.x",
-    "python3.15",
-    "custom",
-];
+const NEWER: [&str; 7] =
+    ["java17.al2023", "java11.al2023", "java8.al2023", "ruby4.0", "nodejs26.x", "python3.15", "custom"];
 
 /// No longer to be chosen, by family and by name. Source: Lambda developer guide, "Deprecated runtimes".
 const BLOCKED: [&str; 21] = [
@@ -115,8 +108,7 @@ mod tests {
 
     #[test]
     fn every_recorded_blocked_runtime_is_refused_with_the_recorded_text() {
-        for name in
-            ["dotnetcore3.1", "go1.x", "java8", "nodejs12.x", "nodejs14.x", "provided", "python3.7", "ruby2.7"]
+        for name in ["dotnetcore3.1", "go1.x", "java8", "nodejs12.x", "nodejs14.x", "provided", "python3.7", "ruby2.7"]
         {
             let error = choose(name, Architecture::X86_64, &python_only).expect_err(name);
             assert_eq!(

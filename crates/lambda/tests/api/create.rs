@@ -1,8 +1,8 @@
 //! CreateFunction.
 
 use bytes::Bytes;
-use hearth_store::Blobs;
 use hearth_ports::FunctionCatalog;
+use hearth_store::Blobs;
 use serde_json::{Value, json};
 
 use crate::world::{ROLE, World, arn, blob, function, keys, send, with};

@@ -78,7 +78,10 @@ async fn other_accounts_functions_are_out_of_reach() {
     assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
     assert_eq!(
         text,
-        format!("User: arn:aws:iam::123456789012:root is not authorized to perform: lambda:GetFunction on resource: {} because no resource-based policy allows the lambda:GetFunction action", arn("f"))
+        format!(
+            "User: arn:aws:iam::123456789012:root is not authorized to perform: lambda:GetFunction on resource: {} because no resource-based policy allows the lambda:GetFunction action",
+            arn("f")
+        )
     );
 }
 

@@ -11,9 +11,7 @@ use hearth_ports::{
     AccessKey, AccessKeys, Authorizer, CodeDigest, CodePackages, Condition, Denied, EnvironmentKeeper, FunctionCatalog,
     InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, PackageError, ResolveError,
 };
-use hearth_store::{
-    Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError,
-};
+use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -113,12 +111,11 @@ impl Invoker for FakeInvoker {
             return Err(failure);
         }
         let catalog = self.catalog.lock().clone();
-        let resolved = catalog.resolve(ctx, &request.function_name, request.qualifier.as_ref()).map_err(
-            |error| match error {
+        let resolved =
+            catalog.resolve(ctx, &request.function_name, request.qualifier.as_ref()).map_err(|error| match error {
                 ResolveError::NotFound { arn } => InvokeError::FunctionNotFound { arn },
                 ResolveError::NotReady { state } => InvokeError::NotReady { state },
-            },
-        )?;
+            })?;
         self.requests.lock().push((ctx.clone(), request.clone()));
         let is_sync = request.invocation_type == InvocationType::RequestResponse;
         Ok(InvokeResponse {

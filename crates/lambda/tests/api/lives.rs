@@ -175,7 +175,8 @@ async fn run(steps: Vec<Step>) {
         let list = world.get("/2015-03-31/functions/f/versions?MaxItems=50").await.ok(200);
         let shown = list["Versions"].as_array().expect("a list").iter();
         let shown: BTreeSet<u64> = shown.filter_map(|version| version["Version"].as_str()?.parse().ok()).collect();
-        let expected: BTreeSet<u64> = life.issued.keys().filter(|number| !life.deleted.contains(number)).copied().collect();
+        let expected: BTreeSet<u64> =
+            life.issued.keys().filter(|number| !life.deleted.contains(number)).copied().collect();
         assert_eq!(shown, expected);
     }
 }

@@ -96,7 +96,7 @@ fn every_enforcing_test_exists() {
     }
 }
 
-const CUSTOM_RUNTIME: &str = "arn:aws:lambda:us-east-1:000000000000:runtime/r";
+const CUSTOM_RUNTIME: &str = "arn:aws:lambda:us-east-1:000000000000:runtime/my-runtime";
 
 /// A value that asks for something, for every member that is refused.
 fn asking(member: &str) -> Value {

@@ -40,7 +40,10 @@ async fn an_update_is_in_progress_until_it_is_successful_and_the_old_code_serves
         assert_eq!((refusal.0, refusal.1.as_str()), (409, "ResourceConflictException"));
         assert_eq!(
             refusal.3,
-            format!("The operation cannot be performed at this time. An update is in progress for resource: {}", arn("f"))
+            format!(
+                "The operation cannot be performed at this time. An update is in progress for resource: {}",
+                arn("f")
+            )
         );
     }
 
@@ -145,11 +148,26 @@ async fn wrong_members_of_an_update_change_nothing() {
     let world = World::new().await;
     let before = world.created("f").await;
     let cases = [
-        (json!({"MemorySize": 10241}), "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 10240"),
-        (json!({"Timeout": 901}), "'Timeout' value failed to satisfy constraint: Member must have value less than or equal to 900"),
-        (json!({"Runtime": "go1.x"}), "The runtime parameter of go1.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."),
-        (json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}), "Hearth does not support Layers yet: put the libraries into the package."),
-        (json!({"MemorySize": 1}), "1 validation error detected: Value '1' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"),
+        (
+            json!({"MemorySize": 10241}),
+            "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 10240",
+        ),
+        (
+            json!({"Timeout": 901}),
+            "'Timeout' value failed to satisfy constraint: Member must have value less than or equal to 900",
+        ),
+        (
+            json!({"Runtime": "go1.x"}),
+            "The runtime parameter of go1.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.",
+        ),
+        (
+            json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}),
+            "Hearth does not support Layers yet: put the libraries into the package.",
+        ),
+        (
+            json!({"MemorySize": 1}),
+            "1 validation error detected: Value '1' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128",
+        ),
     ];
     for (change, text) in cases {
         let refusal = world.update_configuration("f", change).await.refusal();
@@ -158,8 +176,14 @@ async fn wrong_members_of_an_update_change_nothing() {
     let cases = [
         (json!({"ImageUri": "x"}), "Please don't provide ImageUri when updating a function with packageType Zip."),
         (json!({}), "Please provide a source for function code."),
-        (json!({"ZipFile": blob(b"nope")}), "Could not unzip uploaded file. Please check your file, then try to upload again."),
-        (json!({"ZipFile": blob(b"PK x"), "Architectures": ["arm64"]}), "Hearth does not support Runtime python3.11 yet: this machine is x86_64."),
+        (
+            json!({"ZipFile": blob(b"nope")}),
+            "Could not unzip uploaded file. Please check your file, then try to upload again.",
+        ),
+        (
+            json!({"ZipFile": blob(b"PK x"), "Architectures": ["arm64"]}),
+            "Hearth does not support Runtime python3.11 yet: this machine is x86_64.",
+        ),
     ];
     for (change, text) in cases {
         let refusal = world.update_code("f", change).await.refusal();
@@ -180,7 +204,10 @@ async fn a_stale_revision_is_refused() {
         world.publish("f", json!({"RevisionId": stale})).await,
     ] {
         let refusal = answer.refusal();
-        assert_eq!((refusal.0, refusal.1.as_str(), refusal.2.as_deref()), (412, "PreconditionFailedException", Some("User")));
+        assert_eq!(
+            (refusal.0, refusal.1.as_str(), refusal.2.as_deref()),
+            (412, "PreconditionFailedException", Some("User"))
+        );
         assert_eq!(
             refusal.3,
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
@@ -195,7 +222,8 @@ async fn a_stale_revision_is_refused() {
 async fn a_dry_run_shows_the_outcome_and_changes_nothing() {
     let world = World::new().await;
     let before = world.created("f").await;
-    let shown = world.update_code("f", json!({"ZipFile": blob(b"PK new"), "DryRun": true, "Publish": true})).await.ok(200);
+    let shown =
+        world.update_code("f", json!({"ZipFile": blob(b"PK new"), "DryRun": true, "Publish": true})).await.ok(200);
     assert_eq!(shown["CodeSha256"], NEW_SHA256);
     assert_eq!(shown["Version"], "$LATEST");
     assert_eq!(world.configuration("f").await, before);

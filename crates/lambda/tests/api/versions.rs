@@ -42,12 +42,15 @@ async fn publishing_what_did_not_change_answers_the_last_version() {
 async fn the_digest_given_must_be_the_current_one() {
     let world = World::new().await;
     let current = world.created("f").await["CodeSha256"].clone();
-    let (status, code, fault, text) = world.publish("f", json!({"CodeSha256": "somenonexistentsha256"})).await.refusal();
+    let (status, code, fault, text) =
+        world.publish("f", json!({"CodeSha256": "somenonexistentsha256"})).await.refusal();
     assert_eq!((status, code.as_str(), fault.as_deref()), (400, "InvalidParameterValueException", Some("User")));
     let actual = current.as_str().expect("text");
     assert_eq!(
         text,
-        format!("CodeSHA256 (somenonexistentsha256) is different from current CodeSHA256 in $LATEST ({actual}). Please try again with the CodeSHA256 in $LATEST.")
+        format!(
+            "CodeSHA256 (somenonexistentsha256) is different from current CodeSHA256 in $LATEST ({actual}). Please try again with the CodeSHA256 in $LATEST."
+        )
     );
     world.publish("f", json!({"CodeSha256": current})).await.ok(201);
 }

@@ -206,7 +206,7 @@ impl CgroupRoot {
         failures.into_iter().next().map_or(Ok(Swept { groups: slots.len(), processes: processes.len() }), Err)
     }
 
-    /// Sweeps, then removes the parents too.
+    /// Sweeps, then removes the parents too. The leaf this process may have been moved into stays, as we are in it.
     ///
     /// # Errors
     /// [`CgroupError`].

@@ -57,6 +57,8 @@ pub(super) struct ProcessEnvironment {
     ended: watch::Receiver<bool>,
     /// Each ends when the slot does.
     tasks: [JoinHandle<()>; 2],
+    /// Who serves Hearth's endpoint inside.
+    endpoint: Option<JoinHandle<()>>,
     _trees: Vec<TreeHold>,
 }
 
@@ -92,9 +94,7 @@ impl ProcessEnvironment {
         let output = Arc::new(Output::new(pipe, output).map_err(|error| failed(&error))?);
         let api = RuntimeApi::new(INVOKE_RESPONSE_BYTES_MAX);
         api.serve(listener(runtime_api).map_err(|error| failed(&error))?);
-        if let Some(hook) = parts.on_endpoint {
-            hook(id, endpoint);
-        }
+        let endpoint = parts.on_endpoint.map(|hook| hook(id, endpoint));
         let environment = Self {
             id,
             spawner: Arc::clone(parts.spawner),
@@ -108,10 +108,19 @@ impl ProcessEnvironment {
             control,
             output,
             cgroup,
+            endpoint,
             _trees: trees,
         };
         environment.control.start(environment.launch.clone()).await?;
         Ok(environment)
+    }
+
+    /// Gives up both listeners, and with them the network namespace.
+    fn close(&self) {
+        self.api.close();
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.abort();
+        }
     }
 
     /// The quota counts from the first event on; where it cannot be set the function must not run unlimited.
@@ -245,7 +254,7 @@ impl Environment for ProcessEnvironment {
         // An error means that the spawner is gone; it takes its slots along.
         let _ = ended.wait_for(|ended| *ended).await;
         self.output.drain();
-        self.api.close();
+        self.close();
     }
 
     fn memory_used_max(&self) -> Mebibytes {
@@ -260,7 +269,7 @@ impl Environment for ProcessEnvironment {
 impl Drop for ProcessEnvironment {
     /// What was not destroyed ends here: hearth-init goes when its control socket is closed.
     fn drop(&mut self) {
-        self.api.close();
+        self.close();
         for task in &self.tasks {
             task.abort();
         }

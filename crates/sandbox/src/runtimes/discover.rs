@@ -35,7 +35,7 @@ impl Interpreter {
 /// Where to look.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// Looked at first: directories that have the interpreter in `bin`.
+    /// Looked at first, in order: directories that have the interpreter in `bin`.
     pub prefixes: Vec<PathBuf>,
     pub path: Vec<PathBuf>,
     pub home: Option<PathBuf>,
@@ -43,13 +43,14 @@ pub struct Search {
 }
 
 impl Search {
-    /// Where this process's user keeps interpreters.
+    /// The system's interpreters, then those of this process's user. The system's come first: a distribution's Python
+    /// starts in a fifth of the time of a version manager's, and shares more memory (measured).
     #[must_use]
     pub fn from_environment() -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
         Self {
-            prefixes: Vec::new(),
+            prefixes: ["/usr", "/usr/local"].map(PathBuf::from).to_vec(),
             path: std::env::split_paths(&path).collect(),
             pyenv: std::env::var_os("PYENV_ROOT").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pyenv"))),
             home,
@@ -72,8 +73,6 @@ impl Search {
         })
     }
 
-    /// Distribution builds before version managers': a distribution's Python starts in a fifth of the time and shares
-    /// more memory (measured).
     fn candidates(&self, language: Language) -> Vec<PathBuf> {
         let name = match language {
             Language::Python { minor } => format!("python3.{minor}"),
@@ -94,8 +93,7 @@ impl Search {
                     .collect(),
             ],
         };
-        let system = ["/usr", "/usr/local"].map(PathBuf::from);
-        let prefixes = self.prefixes.iter().cloned().chain(system).chain(managed.into_iter().flatten());
+        let prefixes = self.prefixes.iter().cloned().chain(managed.into_iter().flatten());
         let mut candidates: Vec<PathBuf> = prefixes.map(|prefix| prefix.join("bin").join(&name)).collect();
         candidates.extend(self.path.iter().map(|dir| dir.join(&name)));
         candidates.retain(|candidate| candidate.is_file());

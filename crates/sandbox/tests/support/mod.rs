@@ -101,6 +101,13 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Copies a file of this machine into a package.
+    pub fn add(&self, code: CodeDigest, name: &str, from: &std::path::Path) {
+        fs::copy(from, self.trees.join(code.hex()).join(name)).expect("copied");
+    }
+}
+
 pub fn spec(runtime: &str, code: CodeDigest) -> EnvironmentSpec {
     EnvironmentSpec {
         runtime: RuntimeId(runtime.into()),

@@ -54,7 +54,7 @@ node_packages() {
         say "Node packages of $from"
         rm -rf "$to" && mkdir -p "$to"
         cp "$E2E/$from/package.json" "$E2E/$from/package-lock.json" "$to"
-        npm ci --prefix "$to" --no-audit --no-fund --loglevel=error >/dev/null
+        npm ci --prefix "$to" --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
     done <<LIST
 js $TOOLS/node
 functions/express_app $TOOLS/functions/express_app

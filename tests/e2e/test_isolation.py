@@ -195,7 +195,8 @@ def test_more_memory_is_there_when_it_was_asked_for(make):
 
 
 def test_tmp_holds_what_was_asked_for_and_no_more(make):
-    function = make(packages.python("remote"), MemorySize=256, Timeout=60, EphemeralStorage={"Size": 512})
+    # What is in /tmp counts as the function's memory, so there must be enough of it.
+    function = make(packages.python("remote"), MemorySize=1024, Timeout=60, EphemeralStorage={"Size": 512})
 
     def fill():
         import errno

@@ -6,8 +6,7 @@
 //!                   └────────── again, or 409 ───────────┘
 //! ```
 //!
-//! Commits of one function are shown in the order they happened, and a client that goes away in the middle cannot
-//! leave the catalogue behind the store: commit and showing run in a task of their own.
+//! Commits of one function are shown in the order they happened.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -18,7 +17,6 @@ use tokio::sync::Mutex;
 
 use crate::catalog::{Catalog, Function};
 use crate::error::LambdaError;
-use crate::package::Pin;
 use crate::record::{FunctionRecord, VersionRecord, function_key, version_key};
 
 /// Functions whose commits may be under way at the same time. Two that share a slot only wait for each other.
@@ -61,9 +59,9 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new(catalog: Arc<Catalog>, store: Arc<dyn Store>, codec: Arc<Codec>) -> Arc<Self> {
+    pub(crate) fn new(catalog: Arc<Catalog>, store: Arc<dyn Store>, codec: Arc<Codec>) -> Self {
         let slots = (0..COMMIT_SLOTS).map(|_| Mutex::new(())).collect();
-        Arc::new(Self { catalog, store, codec, slots })
+        Self { catalog, store, codec, slots }
     }
 
     pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Arc<Function>> {
@@ -74,26 +72,9 @@ impl Functions {
         &self.catalog
     }
 
-    /// Commits a change that was decided on `base` (`None`: there is no such function) and shows it. `pin` keeps the
-    /// change's package until it is shown.
+    /// Commits a change that was decided on `base` (`None`: there is no such function) and shows it. Must not be
+    /// cancelled half-way: operations that change something run to their end (`op::to_the_end`).
     pub(crate) async fn commit(
-        self: &Arc<Self>,
-        scope: &Scope,
-        name: &str,
-        base: Option<Arc<Function>>,
-        change: Change,
-        pin: Option<Pin>,
-    ) -> Result<(), CommitError> {
-        let (this, scope, name) = (self.clone(), scope.clone(), name.to_owned());
-        let work = tokio::spawn(async move {
-            let result = this.commit_and_show(&scope, &name, base.as_deref(), change).await;
-            drop(pin);
-            result
-        });
-        work.await.unwrap_or_else(|error| Err(CommitError::Failed(LambdaError::internal(error))))
-    }
-
-    async fn commit_and_show(
         &self,
         scope: &Scope,
         name: &str,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hearth_ports::{Authorizer, CodePackages, Condition, EnvironmentKeeper, Invoker};
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, random};
@@ -12,8 +13,8 @@ use crate::code_location::CodeLocations;
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError, Functions};
 use crate::name::Target;
-use crate::package::{Packages, Pin};
-use crate::record::FunctionRecord;
+use crate::package::Packages;
+use crate::record::{Code, FunctionRecord};
 use crate::settings::Runnable;
 use crate::worker::{self, Agenda};
 
@@ -36,7 +37,7 @@ pub struct LambdaParts {
 
 /// The Lambda API over its catalogue. One per server.
 pub struct Lambda {
-    pub(crate) functions: Arc<Functions>,
+    pub(crate) functions: Functions,
     pub(crate) packages: Packages,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
@@ -129,12 +130,11 @@ impl Lambda {
         &self,
         ctx: &RequestContext,
         target: &Target,
-        pin: Option<Pin>,
         decide: impl FnOnce(&Function) -> Result<(Change, T), LambdaError>,
     ) -> Result<T, LambdaError> {
         let function = self.function(ctx, target)?;
         let (change, answer) = decide(&function)?;
-        match self.functions.commit(&ctx.scope(), &target.name, Some(function), change, pin).await {
+        match self.commit(ctx, &target.name, Some(&function), change).await {
             Ok(()) => Ok(answer),
             Err(CommitError::Conflict) => {
                 self.function(ctx, target)?;
@@ -159,12 +159,49 @@ impl Lambda {
             let function = self.function(ctx, target)?;
             let (change, answer) = decide(&function)?;
             let Some(change) = change else { return Ok(answer) };
-            match self.functions.commit(&ctx.scope(), &target.name, Some(function), change, None).await {
+            match self.commit(ctx, &target.name, Some(&function), change).await {
                 Ok(()) => return Ok(answer),
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Failed(error)) => return Err(error),
             }
         }
+    }
+
+    /// Commits a change and has the worker make ready what is not.
+    pub(crate) async fn commit(
+        &self,
+        ctx: &RequestContext,
+        name: &str,
+        base: Option<&Function>,
+        change: Change,
+    ) -> Result<(), CommitError> {
+        let scope = ctx.scope();
+        let result = self.functions.commit(&scope, name, base, change).await;
+        // Also after a failure: its outcome may be unknown, and then the catalogue shows what the store has.
+        if self.functions.get(&scope, name).is_some_and(|function| function.is_unfinished()) {
+            self.agenda.provision(&scope, name);
+        }
+        result
+    }
+
+    /// Takes a package in and does something with it; if that fails the package goes again.
+    ///
+    /// # Errors
+    /// Of the package, or of `then`.
+    pub(crate) async fn with_package<T>(
+        &self,
+        ctx: &RequestContext,
+        zip: Bytes,
+        then: impl AsyncFnOnce(Code) -> Result<T, LambdaError>,
+    ) -> Result<T, LambdaError> {
+        let result = match self.packages.take_in(ctx, zip).await {
+            Ok((code, _pin)) => then(code).await,
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            self.agenda.collect_packages();
+        }
+        result
     }
 
     pub(crate) fn new_revision_id(&self) -> String {

@@ -42,18 +42,27 @@ pub(crate) fn redeploy(
     })
 }
 
-/// A version of `record`'s `$LATEST`: the last published one if nothing changed since (then `false`), else a new one,
-/// whose number the returned record counts.
+/// A version of `record`'s `$LATEST`: the last published one if nothing changed since (then `false`), else a new one.
 pub(crate) fn publish(
     lambda: &Lambda,
     function: &Function,
-    mut record: FunctionRecord,
+    record: FunctionRecord,
     description: Option<String>,
 ) -> (FunctionRecord, VersionRecord, bool) {
     let last = function.published.get(&record.versions_issued).map(|version| &version.record);
     if let Some(last) = last.filter(|last| last.deployment.same_content(&record.latest)) {
         return (record, (**last).clone(), false);
     }
+    let (record, version) = publish_new(lambda, record, description);
+    (record, version, true)
+}
+
+/// A new version of `record`'s `$LATEST`, whose number the returned record counts.
+pub(crate) fn publish_new(
+    lambda: &Lambda,
+    mut record: FunctionRecord,
+    description: Option<String>,
+) -> (FunctionRecord, VersionRecord) {
     record.versions_issued += 1;
     let version = VersionRecord {
         uid: record.uid.clone(),
@@ -65,5 +74,5 @@ pub(crate) fn publish(
         description,
         deployment: Deployment { snapshot: SnapshotId::generate(&*lambda.random), ..record.latest.clone() },
     };
-    (record, version, true)
+    (record, version)
 }

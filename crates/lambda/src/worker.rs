@@ -111,7 +111,7 @@ async fn provision(lambda: &Arc<Lambda>, scope: &Scope, name: &str) -> Result<()
             Some(VersionRecord { phase, revision_id, ..(*version.record).clone() })
         });
         let change = Change::with_versions(record.clone(), versions.collect());
-        match lambda.functions.commit(scope, name, Some(function), change, None).await {
+        match lambda.functions.commit(scope, name, Some(&function), change).await {
             Ok(()) => {}
             Err(CommitError::Conflict) => continue,
             Err(CommitError::Failed(error)) => return Err(error),

@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use crate::connection;
 use crate::http::head::Persistence;
 use crate::http::reply::EventReply;
-use crate::limits::{ACCEPT_RETRY, CONNECTIONS_MAX, LARGE_HEADS_MAX};
+use crate::limits::{ACCEPT_RETRY, BACKLOG_MAX, CONNECTIONS_MAX, LARGE_HEADS_MAX};
 use crate::session::{Action, Event, Refusal, Session};
 use crate::wire::{Parked, Wire};
 use crate::{FunctionError, Invocation, RuntimeAnswer};
@@ -39,6 +39,7 @@ impl RuntimeApi {
             waiting: None,
             current: None,
             connections: HashMap::new(),
+            listeners: Vec::new(),
         };
         let shared = Shared {
             max_response_bytes,
@@ -52,6 +53,8 @@ impl RuntimeApi {
     /// Serves the runtime's connections. Ends when the API is closed.
     pub fn serve(&self, listener: TcpListener) -> JoinHandle<()> {
         let shared = self.shared.clone();
+        let listener = Arc::new(listener);
+        shared.inner.lock().listeners.push(listener.clone());
         tokio::spawn(async move {
             let mut phase = shared.phase.subscribe();
             loop {
@@ -99,8 +102,8 @@ impl RuntimeApi {
         answer.await.unwrap_or(RuntimeAnswer::Closed)
     }
 
-    /// Forgets all state for a new runtime process; open connections are closed, an invocation in progress gets
-    /// [`RuntimeAnswer::Closed`].
+    /// Forgets all state for a new runtime process; open connections are closed, also those not accepted yet, and an
+    /// invocation in progress gets [`RuntimeAnswer::Closed`]. Call it when every process of the old runtime has ended.
     pub fn reset(&self) {
         self.shared.restart(false);
     }
@@ -154,6 +157,7 @@ struct Inner {
     /// The invocation the runtime works on.
     current: Option<Submission>,
     connections: HashMap<u64, AbortHandle>,
+    listeners: Vec<Arc<TcpListener>>,
 }
 
 struct Submission {
@@ -240,6 +244,13 @@ impl Shared {
         for (_, task) in inner.connections.drain() {
             task.abort();
         }
+        // What the old process left in the queue must not be taken for the new one.
+        for listener in &inner.listeners {
+            let _ = (0..BACKLOG_MAX).take_while(|_| rustix::net::accept(listener).is_ok()).count();
+        }
+        if inner.closed {
+            inner.listeners.clear();
+        }
         let phase = if inner.closed { Phase::Closed } else { Phase::Starting };
         self.phase.send_replace(phase);
     }
@@ -272,7 +283,7 @@ impl Shared {
     ) -> Next {
         let mut inner = self.inner.lock();
         if inner.generation != generation {
-            return Next::Refused(Refusal::UnknownRequestId);
+            return Next::Refused(Refusal::Replaced);
         }
         match inner.session.apply(Event::Next) {
             Err(refusal) => return Next::Refused(refusal),
@@ -302,7 +313,7 @@ impl Shared {
     pub(crate) fn begin_answer(&self, generation: u64, id: &str, event: Event) -> Result<Ticket, Refusal> {
         let mut inner = self.inner.lock();
         if inner.generation != generation {
-            return Err(Refusal::UnknownRequestId);
+            return Err(Refusal::Replaced);
         }
         inner.session.answer(id, event)?;
         Ok(Ticket(inner.delivered))
@@ -311,7 +322,10 @@ impl Shared {
     /// The end of a `/response` or `/error`: passes the answer on.
     pub(crate) fn finish_answer(&self, generation: u64, ticket: Ticket, answer: RuntimeAnswer) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
-        if inner.generation != generation || inner.delivered != ticket.0 {
+        if inner.generation != generation {
+            return Err(Refusal::Replaced);
+        }
+        if inner.delivered != ticket.0 {
             return Err(Refusal::TooLate);
         }
         match inner.session.apply(Event::BodyEnd) {
@@ -332,7 +346,7 @@ impl Shared {
     pub(crate) fn begin_init_error(&self, generation: u64) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
         if inner.generation != generation {
-            return Err(Refusal::UnknownRequestId);
+            return Err(Refusal::Replaced);
         }
         inner.session.apply(Event::InitError).map(|_| ())
     }
@@ -341,7 +355,7 @@ impl Shared {
     pub(crate) fn finish_init_error(&self, generation: u64, error: FunctionError) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
         if inner.generation != generation {
-            return Err(Refusal::UnknownRequestId);
+            return Err(Refusal::Replaced);
         }
         inner.session.apply(Event::BodyEnd)?;
         self.phase.send_replace(Phase::Failed(error));

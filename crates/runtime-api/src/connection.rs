@@ -41,6 +41,7 @@ pub(crate) async fn run(shared: &Shared, stream: TcpStream, generation: u64) {
         buffer: BytesMut::with_capacity(READ_BUFFER_BYTES),
         searched: 0,
         out: Vec::new(),
+        replaced: false,
     };
     match connection.serve().await {
         Ok(()) => {}
@@ -97,6 +98,8 @@ struct Connection<'a> {
     searched: usize,
     /// Replies that are not written yet.
     out: Vec<u8>,
+    /// The API serves another runtime process by now.
+    replaced: bool,
 }
 
 impl Connection<'_> {
@@ -105,6 +108,9 @@ impl Connection<'_> {
             // Without knowing the method one cannot know whether its reply may have a body (HEAD).
             let persistence = if head.method == Method::Other { Persistence::Close } else { head.persistence };
             let persistence = self.answer(&head, persistence).await?;
+            if self.replaced {
+                return Err(End::Gone);
+            }
             if persistence == Persistence::Close {
                 break;
             }
@@ -375,6 +381,10 @@ impl Connection<'_> {
         let (status, error_type) = match refusal {
             Refusal::InvalidStateTransition { .. } => (Status::Forbidden, "InvalidStateTransition"),
             Refusal::UnknownRequestId | Refusal::TooLate => (Status::BadRequest, "InvalidRequestID"),
+            Refusal::Replaced => {
+                self.replaced = true;
+                return;
+            }
         };
         self.error(persistence, status, error_type, &refusal.message());
     }

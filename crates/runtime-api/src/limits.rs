@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Open connections of one environment. A runtime needs one or two, extensions one each.
 pub(crate) const CONNECTIONS_MAX: usize = 64;
+/// Connections not accepted yet that a reset drops: as many as the kernel queues (`net.core.somaxconn`).
+pub(crate) const BACKLOG_MAX: usize = 4_096;
 /// Request line and headers. AWS's clients put up to 1 MiB into `Lambda-Runtime-Function-XRay-Error-Cause`.
 pub(crate) const HEAD_BYTES_MAX: usize = 1_048_576 + 16_384;
 /// A head larger than this needs one of the environment's [`LARGE_HEADS_MAX`] permits.

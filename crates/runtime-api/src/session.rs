@@ -134,6 +134,8 @@ pub(crate) enum Refusal {
     UnknownRequestId,
     /// The id was real, but its caller has gone (a time-out). On the wire the same as an unknown one.
     TooLate,
+    /// The connection belongs to a runtime process that has been replaced: it is closed without a reply.
+    Replaced,
 }
 
 impl Refusal {
@@ -145,7 +147,7 @@ impl Refusal {
                 from.name(),
                 event.goal()
             ),
-            Self::UnknownRequestId | Self::TooLate => "Invalid request ID".to_owned(),
+            Self::UnknownRequestId | Self::TooLate | Self::Replaced => "Invalid request ID".to_owned(),
         }
     }
 }

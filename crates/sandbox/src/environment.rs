@@ -92,16 +92,23 @@ pub enum InitFailure {
     Reported(FunctionError),
     Exited(ExitCause),
     /// The runtime process could not be started. `error_type` is Lambda's, such as `Runtime.InvalidEntrypoint`.
-    Launch { error_type: &'static str, message: String },
+    Launch {
+        error_type: &'static str,
+        message: String,
+    },
 }
 
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvocationOutcome {
-    Response { body: Bytes },
+    Response {
+        body: Bytes,
+    },
     Error(FunctionError),
     /// The response is larger than Lambda allows; `size` in bytes as far as it was counted.
-    TooLarge { size: usize },
+    TooLarge {
+        size: usize,
+    },
     /// The connection ended in the middle of the response.
     Truncated,
     /// The runtime process ended without an answer. The environment needs a [`Environment::reset`].
@@ -121,7 +128,11 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`SandboxError`]; nothing is left behind then. What the function does wrong is never one of them.
-    async fn create(&self, spec: EnvironmentSpec, output: Arc<dyn OutputSink>) -> Result<Arc<dyn Environment>, SandboxError>;
+    async fn create(
+        &self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn OutputSink>,
+    ) -> Result<Arc<dyn Environment>, SandboxError>;
 
     /// Ends every environment and waits until nothing of them is left.
     async fn shutdown(&self);

@@ -53,17 +53,11 @@ pub struct Counts {
     pub destroyed: u64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct FakeBackend {
     counts: watch::Sender<Counts>,
     closed: watch::Sender<bool>,
     environments: Arc<AtomicU64>,
-}
-
-impl Default for FakeBackend {
-    fn default() -> Self {
-        Self { counts: watch::Sender::default(), closed: watch::Sender::default(), environments: Arc::default() }
-    }
 }
 
 impl FakeBackend {
@@ -203,8 +197,12 @@ impl FakeEnvironment {
             Some("read") => self.files.lock().get(&text("name")).map_or(Value::Null, |content| json!(content)),
             Some("variable") => self.variables.get(&text("name")).map_or(Value::Null, |value| json!(value)),
             Some(other) => {
-                let body = json!({"errorMessage": format!("cannot {other}"), "errorType": "Unknown"}).to_string().into();
-                return InvocationOutcome::Error(FunctionError { body, error_type: Some("Function.Unknown".to_owned()) });
+                let body =
+                    json!({"errorMessage": format!("cannot {other}"), "errorType": "Unknown"}).to_string().into();
+                return InvocationOutcome::Error(FunctionError {
+                    body,
+                    error_type: Some("Function.Unknown".to_owned()),
+                });
             }
         };
         let body = Bytes::from(answer.to_string());
@@ -221,8 +219,12 @@ impl FakeEnvironment {
         match kind {
             Some("error") => {
                 self.end(ExitCause::Exited(1));
-                let body = json!({"errorMessage": "init failed", "errorType": "Runtime.ImportModuleError"}).to_string().into();
-                Err(InitFailure::Reported(FunctionError { body, error_type: Some("Runtime.ImportModuleError".to_owned()) }))
+                let body =
+                    json!({"errorMessage": "init failed", "errorType": "Runtime.ImportModuleError"}).to_string().into();
+                Err(InitFailure::Reported(FunctionError {
+                    body,
+                    error_type: Some("Runtime.ImportModuleError".to_owned()),
+                }))
             }
             Some("exit") => {
                 self.end(ExitCause::Exited(number.into()));

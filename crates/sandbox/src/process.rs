@@ -6,6 +6,7 @@
 mod client;
 mod control;
 mod environment;
+mod memory;
 mod output;
 
 use std::collections::BTreeSet;
@@ -99,8 +100,11 @@ impl ProcessBackend {
         let search = config.search;
         let interpreters =
             tokio::task::spawn_blocking(move || search.interpreters()).await.map_err(std::io::Error::other)?;
-        let library_path =
-            interpreters.iter().filter(|(_, interpreter)| interpreter.needs_library_path()).map(|(root, _)| *root).collect();
+        let library_path = interpreters
+            .iter()
+            .filter(|(_, interpreter)| interpreter.needs_library_path())
+            .map(|(root, _)| *root)
+            .collect();
         let trees = std::fs::canonicalize(config.trees.empty())?;
         let trees = trees.parent().map(PathBuf::from).unwrap_or(trees);
         let boot = Boot { instance: config.instance, trees, interpreters };
@@ -144,7 +148,7 @@ impl Backend for ProcessBackend {
         let runtime = runtimes::find(&spec.runtime)?;
         if spec.architecture != NATIVE {
             return Err(Unsupported(format!(
-                "this machine runs functions for {NATIVE:?} only; create the function with that architecture"
+                "this machine runs functions for {NATIVE} only; create the function with that architecture"
             )));
         }
         if self.roots.contains(&runtime.root) { Ok(()) } else { Err(runtimes::missing(runtime.root)) }
@@ -174,5 +178,18 @@ impl Backend for ProcessBackend {
 
     async fn shutdown(&self) {
         self.spawner.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_privileges_the_refusal_says_what_is_missing_and_what_to_do() {
+        // Capabilities belong to a thread; this test has one of its own.
+        caps::clear(None, CapSet::Effective).expect("giving up is always allowed");
+        let refused = check_privileges().expect_err("not privileged").to_string();
+        assert!(refused.contains("CAP_SYS_ADMIN") && refused.contains("start hearth as root"), "{refused}");
     }
 }

@@ -5,9 +5,7 @@
 
 use hearth_ports::CodeDigest;
 use hearth_types::Mebibytes;
-use hearth_types::limits::{
-    EPHEMERAL_STORAGE_MAX, EPHEMERAL_STORAGE_MIN, LAYERS_MAX, MEMORY_MAX, MEMORY_MIN,
-};
+use hearth_types::limits::{EPHEMERAL_STORAGE_MAX, EPHEMERAL_STORAGE_MIN, LAYERS_MAX, MEMORY_MAX, MEMORY_MIN};
 use serde::{Deserialize, Serialize};
 
 use crate::runtimes::{Interpreter, Root};
@@ -42,7 +40,9 @@ pub struct Boot {
 pub enum Request {
     Create(CreateSlot),
     /// Ends everything in the slot. Unknown slots are ignored: it may just have ended by itself.
-    Destroy { slot: u64 },
+    Destroy {
+        slot: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +135,10 @@ pub enum Report {
     /// First message of a slot. With two descriptors: the listeners of the Runtime API and of Hearth's endpoint.
     Up,
     /// First and last message of a slot that could not be furnished.
-    NotUp { step: Step, errno: i32 },
+    NotUp {
+        step: Step,
+        errno: i32,
+    },
     Started,
     NotStarted(LaunchFailure),
     /// The runtime process has ended.
@@ -209,7 +212,8 @@ mod tests {
 
     #[test]
     fn the_largest_request_fits() {
-        let bytes = postcard::to_allocvec(&Request::Create(CreateSlot { slot: u64::MAX, ..create() })).expect("encodes");
+        let bytes =
+            postcard::to_allocvec(&Request::Create(CreateSlot { slot: u64::MAX, ..create() })).expect("encodes");
         assert!(bytes.len() <= SPAWNER_MESSAGE_BYTES_MAX);
     }
 

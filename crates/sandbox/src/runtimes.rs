@@ -57,7 +57,10 @@ pub enum Language {
 pub enum Program {
     /// The function brings its own. Source: Lambda developer guide, "Building a custom runtime".
     Bootstrap,
-    Interpreter { program: &'static str, arguments: &'static [&'static str] },
+    Interpreter {
+        program: &'static str,
+        arguments: &'static [&'static str],
+    },
 }
 
 /// One row of the table.
@@ -85,12 +88,7 @@ pub const RUNTIMES: &[Runtime] = &[
             // and honours a function's PYTHONPATH.
             arguments: &["-I", "-S", "/var/runtime/bootstrap.py"],
         },
-        variables: &[
-            ("PWD", "/var/task"),
-            ("SHLVL", "0"),
-            ("LC_CTYPE", "C.UTF-8"),
-            ("PYTHONPATH", "/var/runtime"),
-        ],
+        variables: &[("PWD", "/var/task"), ("SHLVL", "0"), ("LC_CTYPE", "C.UTF-8"), ("PYTHONPATH", "/var/runtime")],
     },
     Runtime {
         id: "nodejs20.x",

@@ -184,7 +184,8 @@ impl<'a> Spawner<'a> {
         if self.slots.contains_key(&request.slot) || self.ended.iter().any(|(slot, _)| *slot == request.slot) {
             return Err(io::Error::other("the slot exists"));
         }
-        let root = self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
+        let root =
+            self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
         let identity = self.identities.take()?;
         let (control, inside) = seqpacket::pair()?;
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;

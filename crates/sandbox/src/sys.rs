@@ -65,7 +65,11 @@ pub(crate) struct MountAttributes<'fd> {
 }
 
 /// `mount_setattr(2)` on a mount that a descriptor refers to, with everything below it when `recursive`.
-pub(crate) fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: MountAttributes<'_>, recursive: bool) -> io::Result<()> {
+pub(crate) fn set_mount_attributes(
+    mount: BorrowedFd<'_>,
+    attributes: MountAttributes<'_>,
+    recursive: bool,
+) -> io::Result<()> {
     let arguments = libc::mount_attr {
         attr_set: attributes.set | attributes.ids_of.map_or(0, |_| libc::MOUNT_ATTR_IDMAP),
         attr_clr: 0,

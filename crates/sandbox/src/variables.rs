@@ -103,7 +103,13 @@ mod tests {
 
     #[test]
     fn a_function_overrides_defaults_but_not_what_describes_the_sandbox() {
-        let given = [("LANG", "C"), ("TZ", "Europe/Paris"), ("LAMBDA_TASK_ROOT", "/elsewhere"), ("_HANDLER", "other"), ("MINE", "1")];
+        let given = [
+            ("LANG", "C"),
+            ("TZ", "Europe/Paris"),
+            ("LAMBDA_TASK_ROOT", "/elsewhere"),
+            ("_HANDLER", "other"),
+            ("MINE", "1"),
+        ];
         let (spec, runtime) = spec("python3.11", &given);
         let all = variables(&spec, runtime, Host::default());
         let expected = [

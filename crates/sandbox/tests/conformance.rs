@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_sandbox::fake::FakeBackend;
-use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, ExitCause, InitFailure, InvocationOutcome, SandboxError,
-};
+use hearth_sandbox::{Backend, Environment, EnvironmentSpec, ExitCause, InitFailure, InvocationOutcome, SandboxError};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use serde_json::{Value, json};

@@ -136,7 +136,11 @@ const REFUSED: Must = Fail(&["EPERM", "ENOSYS", "EACCES"]);
 const PROBES: &[(&str, &str, Must)] = &[
     ("1 kill a process of the host", "os.kill(HOST_PID, 0)", Fail(&["ESRCH"])),
     ("1 kill hearth-init", "os.kill(1, 9)", Fail(&["EPERM"])),
-    ("2 see other processes", "sorted(p for p in os.listdir('/proc') if p.isdigit()) == [str(os.getpid())]", Be("true")),
+    (
+        "2 see other processes",
+        "sorted(p for p in os.listdir('/proc') if p.isdigit()) == [str(os.getpid())]",
+        Be("true"),
+    ),
     ("2 look into hearth-init", "read('/proc/1/environ')", Fail(&["ENOENT", "EACCES"])),
     ("3 read the host's accounts", "read('/etc/shadow')", Fail(&["ENOENT"])),
     ("3 look into home directories", "os.listdir('/home')", Fail(&["ENOENT"])),
@@ -198,19 +202,47 @@ const PROBES: &[(&str, &str, Must)] = &[
     ("26 descriptors", "descriptors()", Be(r#"[1023,"EMFILE"]"#)),
     ("27 fork bomb", "forks()", Fail(&["EAGAIN"])),
     ("29 fill /tmp", "fill('/tmp/full')", Be(r#"[true,"ENOSPC"]"#)),
-    ("30 control groups", "[l.strip().split(':')[2] for l in open('/proc/self/cgroup')].count('/') == len(open('/proc/self/cgroup').readlines())", Be("true")),
-    ("31 mounts", "[line for line in open('/proc/self/mountinfo') if 'HOST_DIR' in line or '/dev/' in line.split(' - ')[1]]", Be("[]")),
+    (
+        "30 control groups",
+        "[l.strip().split(':')[2] for l in open('/proc/self/cgroup')].count('/') == len(open('/proc/self/cgroup').readlines())",
+        Be("true"),
+    ),
+    (
+        "31 mounts",
+        "[line for line in open('/proc/self/mountinfo') if 'HOST_DIR' in line or '/dev/' in line.split(' - ')[1]]",
+        Be("[]"),
+    ),
     ("38 descriptors at start", "sorted(os.listdir('/proc/self/fd'))[:3]", Be(r#"["0","1","2"]"#)),
     ("who am I", "[os.getuid(), os.getgid(), os.getgroups()]", Be("[1051,1051,[]]")),
     ("capabilities", "[l.split()[1] for l in open('/proc/self/status') if l.startswith('Cap')]", Be(NO_CAPABILITIES)),
-    ("no_new_privs and seccomp", "[l.split()[1] for l in open('/proc/self/status') if l.startswith(('NoNewPrivs', 'Seccomp:'))]", Be(r#"["1","2"]"#)),
-    ("owner of the code", "[os.stat('/var/task/app.py').st_uid, os.stat('/opt').st_uid, os.stat('/usr/bin/env').st_uid, os.stat('/').st_uid]", Be("[0,0,0,0]")),
+    (
+        "no_new_privs and seccomp",
+        "[l.split()[1] for l in open('/proc/self/status') if l.startswith(('NoNewPrivs', 'Seccomp:'))]",
+        Be(r#"["1","2"]"#),
+    ),
+    (
+        "owner of the code",
+        "[os.stat('/var/task/app.py').st_uid, os.stat('/opt').st_uid, os.stat('/usr/bin/env').st_uid, os.stat('/').st_uid]",
+        Be("[0,0,0,0]"),
+    ),
     ("layers", "read('/opt/lib/thing.txt')", Be("\"layer\"")),
-    ("/tmp", "[oct(os.stat('/tmp').st_mode), write('/tmp/mine'), os.getcwd()]", Be(r#"["0o41777","done","/var/task"]"#)),
-    ("limits", "[resource.getrlimit(r) for r in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK)]", Be("[[1024,1024],[742,742],[0,0],[65536,65536]]")),
+    (
+        "/tmp",
+        "[oct(os.stat('/tmp').st_mode), write('/tmp/mine'), os.getcwd()]",
+        Be(r#"["0o41777","done","/var/task"]"#),
+    ),
+    (
+        "limits",
+        "[resource.getrlimit(r) for r in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK)]",
+        Be("[[1024,1024],[742,742],[0,0],[65536,65536]]"),
+    ),
     ("user name", "__import__('pwd').getpwuid(os.getuid()).pw_name", Be("\"sbx_user1051\"")),
     ("host name", "socket.gethostname()", Be("\"sandbox\"")),
-    ("a set-user-id program", "subprocess.run(['/usr/bin/su', '-c', 'id'], capture_output=True).returncode == 0", Be("false")),
+    (
+        "a set-user-id program",
+        "subprocess.run(['/usr/bin/su', '-c', 'id'], capture_output=True).returncode == 0",
+        Be("false"),
+    ),
 ];
 
 const REFUSED_SOCKET: Must = Fail(&["EPERM", "EACCES", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT"]);
@@ -235,11 +267,12 @@ async fn nothing_that_leads_out_of_the_sandbox_works() {
     for round in ["fresh", "after a reset"] {
         let mut wrong = Vec::new();
         for (name, expression, must) in PROBES {
-            let expression = known.iter().fold((*expression).to_owned(), |text, (word, value)| text.replace(word, value));
+            let expression =
+                known.iter().fold((*expression).to_owned(), |text, (word, value)| text.replace(word, value));
             let answer = prison.run(&expression).await;
             let fine = match must {
                 Fail(errors) => errors.iter().any(|error| answer == *error),
-                Be(value) => answer.to_string() == *value,
+                Be(value) => serde_json::from_str::<Value>(value).expect("JSON") == answer,
             };
             if !fine {
                 wrong.push(format!("{name}: {answer}"));
@@ -254,19 +287,84 @@ async fn nothing_that_leads_out_of_the_sandbox_works() {
 
 /// All that may be visible, by prefix. A line without a slash at its end is that path alone.
 const MANIFEST: &[&str] = &[
-    "/bin", "/bin/", "/lib", "/lib/", "/lib32", "/lib32/", "/lib64", "/lib64/", "/libx32", "/libx32/",
-    "/usr", "/usr/bin", "/usr/bin/", "/usr/lib", "/usr/lib/", "/usr/lib32", "/usr/lib32/", "/usr/lib64", "/usr/lib64/",
-    "/usr/libx32", "/usr/libx32/", "/usr/share", "/usr/share/misc", "/usr/share/misc/", "/usr/share/nodejs",
-    "/usr/share/nodejs/", "/usr/share/perl", "/usr/share/perl/", "/usr/share/perl5", "/usr/share/perl5/",
-    "/usr/share/terminfo", "/usr/share/terminfo/", "/usr/share/zoneinfo", "/usr/share/zoneinfo/",
-    "/etc", "/etc/alternatives", "/etc/alternatives/", "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/localtime",
-    "/etc/nsswitch.conf", "/etc/os-release", "/etc/passwd", "/etc/pki", "/etc/pki/tls", "/etc/pki/tls/cert.pem",
-    "/etc/pki/tls/certs", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/resolv.conf", "/etc/ssl", "/etc/ssl/cert.pem",
-    "/etc/ssl/certs", "/etc/ssl/certs/",
-    "/dev", "/dev/fd", "/dev/full", "/dev/null", "/dev/random", "/dev/stderr", "/dev/stdin", "/dev/stdout", "/dev/tty",
-    "/dev/urandom", "/dev/zero",
-    "/proc", "/proc/", "/sys", "/tmp", "/opt", "/opt/lib", "/opt/lib/thing.txt",
-    "/var", "/var/lang", "/var/runtime", "/var/task", "/var/task/app.py", "/var/task/bootstrap",
+    "/bin",
+    "/bin/",
+    "/lib",
+    "/lib/",
+    "/lib32",
+    "/lib32/",
+    "/lib64",
+    "/lib64/",
+    "/libx32",
+    "/libx32/",
+    "/usr",
+    "/usr/bin",
+    "/usr/bin/",
+    "/usr/lib",
+    "/usr/lib/",
+    "/usr/lib32",
+    "/usr/lib32/",
+    "/usr/lib64",
+    "/usr/lib64/",
+    "/usr/libx32",
+    "/usr/libx32/",
+    "/usr/share",
+    "/usr/share/misc",
+    "/usr/share/misc/",
+    "/usr/share/nodejs",
+    "/usr/share/nodejs/",
+    "/usr/share/perl",
+    "/usr/share/perl/",
+    "/usr/share/perl5",
+    "/usr/share/perl5/",
+    "/usr/share/terminfo",
+    "/usr/share/terminfo/",
+    "/usr/share/zoneinfo",
+    "/usr/share/zoneinfo/",
+    "/etc",
+    "/etc/alternatives",
+    "/etc/alternatives/",
+    "/etc/group",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/pki/tls",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/resolv.conf",
+    "/etc/ssl",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs",
+    "/etc/ssl/certs/",
+    "/dev",
+    "/dev/fd",
+    "/dev/full",
+    "/dev/null",
+    "/dev/random",
+    "/dev/stderr",
+    "/dev/stdin",
+    "/dev/stdout",
+    "/dev/tty",
+    "/dev/urandom",
+    "/dev/zero",
+    "/proc",
+    "/proc/",
+    "/sys",
+    "/tmp",
+    "/opt",
+    "/opt/lib",
+    "/opt/lib/thing.txt",
+    "/var",
+    "/var/lang",
+    "/var/runtime",
+    "/var/task",
+    "/var/task/app.py",
+    "/var/task/bootstrap",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,7 +381,9 @@ async fn the_visible_tree_is_the_manifests_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_proc_tells_about_the_host_is_masked() {
     let Some(prison) = Prison::start().await else { return };
-    for file in ["cmdline", "diskstats", "interrupts", "kallsyms", "kcore", "keys", "modules", "partitions", "timer_list"] {
+    for file in
+        ["cmdline", "diskstats", "interrupts", "kallsyms", "kcore", "keys", "modules", "partitions", "timer_list"]
+    {
         let answer = prison.run(&format!("read('/proc/{file}')")).await;
         assert!(["", "ENOENT", "EACCES"].contains(&answer.as_str().unwrap_or("?")), "{file}: {answer}");
     }

@@ -53,7 +53,8 @@ fn native(machine: &Machine) -> Option<CodeDigest> {
     let dir = tempfile::tempdir().expect("tempdir");
     let (source, program) = (dir.path().join("echo.c"), dir.path().join("bootstrap"));
     std::fs::write(&source, NATIVE).expect("source");
-    let compiled = Command::new("cc").args(["-D_GNU_SOURCE", "-O2", "-static", "-o"]).arg(&program).arg(&source).status();
+    let compiled =
+        Command::new("cc").args(["-D_GNU_SOURCE", "-O2", "-static", "-o"]).arg(&program).arg(&source).status();
     if !compiled.is_ok_and(|status| status.success()) {
         eprintln!("SKIPPED: no C compiler");
         return None;
@@ -69,7 +70,13 @@ fn at(sorted: &[Duration], percent: usize) -> u128 {
 
 fn row(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    println!("{what:<34} p50 {:>7} µs   p90 {:>7} µs   p99 {:>7} µs", at(&times, 50), at(&times, 90), at(&times, 99));
+    println!(
+        "{what:<34} min {:>7} µs   p50 {:>7} µs   p90 {:>7} µs   p99 {:>7} µs",
+        at(&times, 0),
+        at(&times, 50),
+        at(&times, 90),
+        at(&times, 99)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +96,8 @@ async fn cold_and_warm() {
         let (mut created, mut ready, mut answered, mut destroyed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..COLD {
             let start = Instant::now();
-            let environment = machine.backend.create(spec.clone(), Arc::new(Collected::default())).await.expect("created");
+            let environment =
+                machine.backend.create(spec.clone(), Arc::new(Collected::default())).await.expect("created");
             created.push(start.elapsed());
             environment.ready().await.expect("ready");
             ready.push(start.elapsed());
@@ -112,6 +120,14 @@ async fn cold_and_warm() {
             warm.push(start.elapsed());
         }
         row(&format!("{runtime} warm"), warm);
+        let mut memory = Vec::new();
+        for _ in 0..500 {
+            body(environment.invoke(invocation("{}")).await);
+            let start = Instant::now();
+            environment.memory_used_max();
+            memory.push(start.elapsed());
+        }
+        row(&format!("{runtime} memory_used_max"), memory);
     }
     machine.backend.shutdown().await;
 }

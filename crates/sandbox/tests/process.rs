@@ -104,7 +104,8 @@ async fn node_works() {
         let code = machine.package(&[("app.js", source)]);
         let (environment, output) = started(&machine, spec("nodejs20.x", code)).await;
         let answer = value(&environment, &json!({"n": 1})).await;
-        let expected = json!({"n": 2, "program": "/var/lang/bin/node", "hash": 64, "version": "20", "uid": 1051, "zone": 0});
+        let expected =
+            json!({"n": 2, "program": "/var/lang/bin/node", "hash": 64, "version": "20", "uid": 1051, "zone": 0});
         assert_eq!(answer, expected);
         assert!(output.text().contains("seen 1"), "{}", output.text());
     }
@@ -153,7 +154,11 @@ async fn a_program_the_kernel_does_not_run_is_an_invalid_entrypoint() {
     let cases = [("no interpreter line", "exec format error"), ("#!/no/such/thing\n", "no such file or directory")];
     for (content, text) in cases {
         let code = machine.package(&[("bootstrap", content)]);
-        let environment = machine.backend.create(spec("provided.al2023", code), Arc::new(Collected::default())).await.expect("created");
+        let environment = machine
+            .backend
+            .create(spec("provided.al2023", code), Arc::new(Collected::default()))
+            .await
+            .expect("created");
         let message = format!("fork/exec /var/task/bootstrap: {text}");
         let expected = InitFailure::Launch { error_type: "Runtime.InvalidEntrypoint", message };
         assert_eq!(environment.ready().await, Err(expected));
@@ -228,7 +233,10 @@ def handle(event):
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_given_right_before_the_process_ends_counts() {
     let Some(machine) = Machine::start().await else { return };
-    let script = BOOTSTRAP.replace("    except Exception as error:\n        call(\"POST\", f", "        os._exit(0)\n    except Exception as error:\n        call(\"POST\", f");
+    let script = BOOTSTRAP.replace(
+        "    except Exception as error:\n        call(\"POST\", f",
+        "        os._exit(0)\n    except Exception as error:\n        call(\"POST\", f",
+    );
     assert_ne!(script, BOOTSTRAP);
     let code = machine.package(&[("bootstrap", &script), ("app.py", ECHO)]);
     for _ in 0..20 {
@@ -237,6 +245,35 @@ async fn an_answer_given_right_before_the_process_ends_counts() {
         let next = environment.invoke(invocation("{}")).await;
         assert_eq!(next, InvocationOutcome::Exited(ExitCause::Exited(0)));
     }
+    machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_environments_start_at_once_and_run_side_by_side() {
+    let Some(machine) = Machine::start().await else { return };
+    let app = "
+import time
+def handle(event):
+    time.sleep(1)
+    return event
+";
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", app)]);
+    let machine = Arc::new(machine);
+    let one = |number: usize| {
+        let machine = Arc::clone(&machine);
+        async move {
+            let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
+            (number, value(&environment, &json!(number)).await, environment.id())
+        }
+    };
+    let all: Vec<_> = (0..50).map(|number| tokio::spawn(one(number))).collect();
+    let mut ids = std::collections::HashSet::new();
+    for task in all {
+        let (number, answer, id) = task.await.expect("ran");
+        assert_eq!(answer, json!(number));
+        ids.insert(id);
+    }
+    assert_eq!(ids.len(), 50);
     machine.backend.shutdown().await;
 }
 
@@ -272,8 +309,11 @@ async fn the_endpoints_listener_belongs_to_its_environment() {
     let sender = std::sync::Mutex::new(sender);
     let on_endpoint: hearth_sandbox::process::EndpointHook = Arc::new(move |id, listener| {
         sender.lock().expect("lock").send((id, listener)).expect("sent");
+        tokio::spawn(std::future::pending())
     });
-    let Some(machine) = Machine::start_with(Setup { on_endpoint: Some(on_endpoint), ..Setup::default() }).await else { return };
+    let Some(machine) = Machine::start_with(Setup { on_endpoint: Some(on_endpoint), ..Setup::default() }).await else {
+        return;
+    };
     let app = "
 import os, urllib.request
 def handle(event): return urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode()
@@ -301,7 +341,10 @@ fn children(of: u32, name: &str) -> Vec<u32> {
         let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?.parse().ok();
         parent.filter(|_| named)
     };
-    let pids = std::fs::read_dir("/proc").expect("proc").flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pids = std::fs::read_dir("/proc")
+        .expect("proc")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| parent(*pid) == Some(of)).collect()
 }
 
@@ -353,7 +396,11 @@ async fn leak_helper() {
     let code = machine.package(&[("bootstrap", "#!/bin/sh\nexec sleep 1000\n")]);
     let [spawner] = children(std::process::id(), "hearth-spawner")[..] else { panic!("one spawner") };
     let round = async |number: usize| {
-        let environment = machine.backend.create(spec("provided.al2023", code), Arc::new(Collected::default())).await.expect("created");
+        let environment = machine
+            .backend
+            .create(spec("provided.al2023", code), Arc::new(Collected::default()))
+            .await
+            .expect("created");
         // Every other one is only dropped.
         if number.is_multiple_of(2) {
             environment.destroy().await;

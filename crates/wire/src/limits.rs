@@ -12,6 +12,8 @@ pub const BODY_DRAIN_MAX: Duration = Duration::from_secs(10);
 pub const CHUNK_OVERHEAD_BYTES: usize = 256;
 /// Path and query of a request together, bytes.
 pub const TARGET_BYTES_MAX: usize = 64 * 1024;
+/// Largest body that is decoded where it arrives, bytes; larger ones must not hold up other requests.
+pub const DECODED_INLINE_BYTES_MAX: usize = 256 * 1024;
 /// How far a signature's time may be from ours. Source: IAM user guide, "Troubleshoot signed requests".
 pub const CLOCK_SKEW_MS_MAX: i64 = 15 * 60 * 1000;
 /// Longest validity of a presigned URL, seconds. Source: IAM user guide, "Elements of an AWS API request signature".

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::body::Body;
 use crate::error::ErrorAnswer;
+use crate::limits::DECODED_INLINE_BYTES_MAX;
 use crate::model::{Model, OperationId};
 use crate::protocol::Incoming;
 use crate::validate::Exemptions;
@@ -34,12 +35,12 @@ pub struct RawRequest {
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, ErrorAnswer>> + Send>>;
-type Handler<S> = Box<dyn Fn(&Arc<S>, &Arc<Model>, &Exemptions, RequestContext, Incoming) -> Answer + Send + Sync>;
+type Handler<S> = Box<dyn Fn(&Arc<S>, &Arc<Model>, &Arc<Exemptions>, RequestContext, Incoming) -> Answer + Send + Sync>;
 
 struct Operation<S> {
     limit_bytes: usize,
     limit_name: Option<&'static str>,
-    exemptions: Exemptions,
+    exemptions: Arc<Exemptions>,
     handler: Option<Handler<S>>,
 }
 
@@ -65,7 +66,7 @@ pub fn service<S: Send + Sync + 'static>(model: Arc<Model>, state: Arc<S>) -> Se
         .map(|_| Operation {
             limit_bytes: hearth_types::limits::API_REQUEST_BYTES_MAX,
             limit_name: None,
-            exemptions: Exemptions::default(),
+            exemptions: Arc::default(),
             handler: None,
         })
         .collect();
@@ -80,7 +81,8 @@ pub struct ServiceBuilder<S> {
 }
 
 impl<S: Send + Sync + 'static> ServiceBuilder<S> {
-    /// Decoded and validated input, encoded output, the model's success status.
+    /// Decoded and validated input, encoded output, the model's success status. Runs to its end even when the client
+    /// hangs up.
     ///
     /// # Panics
     /// When the model has no operation of that name: a mistake in the program, found by the first test that runs it.
@@ -119,7 +121,8 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     }
 
     /// Hot path: labels, query and headers are parsed by the handler and the body is untouched. The handler also does
-    /// its own validation. `x-amzn-RequestId` is added when the response has none.
+    /// its own validation, and is dropped when the client hangs up. `x-amzn-RequestId` is added when the response has
+    /// none.
     ///
     /// # Panics
     /// As [`op`](Self::op).
@@ -132,8 +135,8 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     {
         let operation = self.operation(name);
         operation.limit_bytes = limit_bytes;
-        operation.handler = Some(Box::new(move |state, model, _, ctx, request| {
-            let answer = handler(state.clone(), ctx, request.into_raw(model));
+        operation.handler = Some(Box::new(move |state, _, _, ctx, request| {
+            let answer = handler(state.clone(), ctx, request.into_raw());
             Box::pin(async move { answer.await.map_err(Into::into) })
         }));
         self
@@ -146,7 +149,7 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     /// As [`op`](Self::op).
     #[must_use]
     pub fn exempt(mut self, operation: &'static str, member: &'static str) -> Self {
-        self.operation(operation).exemptions.add(member);
+        Arc::make_mut(&mut self.operation(operation).exemptions).add(member);
         self
     }
 
@@ -185,17 +188,19 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         let operation = self.operation(name);
         operation.limit_bytes = limit_bytes;
         operation.handler = Some(Box::new(move |state, model, exemptions, ctx, request| {
-            let input = decode::<I>(model, id, exemptions, &request);
-            let (handler, state, model) = (handler.clone(), state.clone(), model.clone());
-            Box::pin(async move {
+            let (handler, state, model, exemptions) =
+                (handler.clone(), state.clone(), model.clone(), exemptions.clone());
+            let work = async move {
                 let request_id = ctx.request_id.clone();
-                let output = handler(state, ctx, input?).await.map_err(Into::into)?;
+                let input = decode::<I>(model.clone(), id, exemptions, request).await?;
+                let output = handler(state, ctx, input).await.map_err(Into::into)?;
                 let output = value::to_value(&output).map_err(|error| {
                     tracing::error!(operation = name, %error, "the output does not fit the model");
                     ErrorAnswer::internal()
                 })?;
                 model.protocol().encode(&model, id, status, output, &request_id)
-            })
+            };
+            Box::pin(to_the_end(name, work))
         }));
         self
     }
@@ -213,7 +218,36 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     }
 }
 
-fn decode<I: DeserializeOwned>(
+/// Runs an operation in a task of its own: once begun it is not cut short by a client that hangs up, and a panic in it
+/// is one failed request.
+async fn to_the_end(
+    name: &'static str,
+    work: impl Future<Output = Result<http::Response<Body>, ErrorAnswer>> + Send + 'static,
+) -> Result<http::Response<Body>, ErrorAnswer> {
+    let task = tokio::spawn(tracing::Instrument::in_current_span(work));
+    task.await.unwrap_or_else(|error| {
+        tracing::error!(operation = name, %error, "the handler did not end");
+        Err(ErrorAnswer::internal())
+    })
+}
+
+async fn decode<I: DeserializeOwned + Send + 'static>(
+    model: Arc<Model>,
+    id: OperationId,
+    exemptions: Arc<Exemptions>,
+    request: Incoming,
+) -> Result<I, ErrorAnswer> {
+    if request.body.len() <= DECODED_INLINE_BYTES_MAX {
+        return decode_now(&model, id, &exemptions, &request);
+    }
+    let task = tokio::task::spawn_blocking(move || decode_now(&model, id, &exemptions, &request));
+    task.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "decoding did not end");
+        Err(ErrorAnswer::internal())
+    })
+}
+
+fn decode_now<I: DeserializeOwned>(
     model: &Model,
     id: OperationId,
     exemptions: &Exemptions,

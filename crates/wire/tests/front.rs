@@ -267,6 +267,11 @@ async fn broken_authorization_headers_say_what_is_missing() {
     }
     let other_day = "AWS4-HMAC-SHA256 Credential=k/20261122/r/lambda/aws4_request, SignedHeaders=host, Signature=x";
     assert_eq!(refusal(Outside, with(other_day)).await.1, "InvalidSignatureException");
+    let no_region = "AWS4-HMAC-SHA256 Credential=k/20261123/A:b/lambda/aws4_request, SignedHeaders=host, Signature=x";
+    assert_eq!(
+        refusal(Outside, with(no_region)).await,
+        refused(403, "InvalidSignatureException", "Credential should be scoped to a valid region.")
+    );
     let no_host = "AWS4-HMAC-SHA256 Credential=k/20261123/r/lambda/aws4_request, SignedHeaders=x-amz-date, Signature=x";
     assert_eq!(refusal(Outside, with(no_host)).await.1, "InvalidSignatureException");
 }
@@ -296,10 +301,10 @@ async fn each_operation_has_its_own_limit() {
         answer.body,
         r#"{"message":"Request must be smaller than 1000 bytes for the InvokeFunction operation"}"#
     );
-    let answer = send(&front, Outside, request("POST", FUNCTIONS, &"x".repeat(2_001))).await;
+    let answer = send(&front, Outside, request("POST", FUNCTIONS, &"x".repeat(2_000_001))).await;
     assert_eq!(
         answer.body,
-        r#"{"message":"Request must be smaller than 2000 bytes for the CreateFunction operation"}"#
+        r#"{"message":"Request must be smaller than 2000000 bytes for the CreateFunction operation"}"#
     );
     let answer = send(&front, Outside, form(&format!("{WHO}&x={}", "x".repeat(1_000)))).await;
     assert!(
@@ -348,4 +353,34 @@ async fn a_request_can_be_answered_on_any_thread() {
     let front = std::sync::Arc::new(front());
     let task = tokio::spawn(async move { send(&front, Outside, form(WHO)).await.status });
     assert_eq!(task.await.expect("joins"), 200);
+}
+
+#[tokio::test]
+async fn an_operation_that_has_begun_ends_though_its_client_hangs_up() {
+    let front = front();
+    let done = server::DELETED.load(std::sync::atomic::Ordering::SeqCst);
+    let mut request = Box::pin(send(&front, Outside, request("DELETE", "/2015-03-31/functions/slow", "")));
+    tokio::select! {
+        biased;
+        _ = &mut request => panic!("it waits"),
+        () = tokio::time::sleep(std::time::Duration::from_millis(10)) => {}
+    }
+    drop(request);
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(server::DELETED.load(std::sync::atomic::Ordering::SeqCst), done + 1);
+}
+
+#[tokio::test]
+async fn a_panic_is_one_failed_request() {
+    let answer = send(&front(), Outside, request("DELETE", "/2015-03-31/functions/panic", "")).await;
+    assert_eq!((answer.status, answer.code()), (500, "InternalFailure"));
+}
+
+#[tokio::test]
+async fn a_large_body_is_decoded_too() {
+    use base64::Engine as _;
+    let zip = base64::engine::general_purpose::STANDARD.encode(vec![7; 900_000]);
+    let body = CREATE.replace("UEs=", &zip);
+    let answer = send(&front(), Outside, Signing::known("lambda").sign(request("POST", FUNCTIONS, &body))).await;
+    assert!(answer.body.contains("\"CodeSize\":900000"), "{} {}", answer.status, answer.body);
 }

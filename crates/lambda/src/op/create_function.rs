@@ -13,9 +13,10 @@ use crate::functions::{Change, CommitError};
 use crate::lambda::Lambda;
 use crate::lifecycle::Phase;
 use crate::name::Target;
-use crate::record::{Deployment, FunctionRecord, VersionRecord};
+use crate::record::{Deployment, FunctionRecord};
 use crate::settings::{self, Requested, Rest};
 use crate::shape::FunctionConfiguration;
+use crate::update;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -48,9 +49,8 @@ pub(super) async fn handle(
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
     }
-    let scope = ctx.scope();
     let exists = || LambdaError::FunctionExists { name: target.name.clone() };
-    if lambda.functions.get(&scope, &target.name).is_some() {
+    if lambda.functions.get(&ctx.scope(), &target.name).is_some() {
         return Err(exists());
     }
 
@@ -63,51 +63,34 @@ pub(super) async fn handle(
         return Err(LambdaError::invalid("Number of tags exceeds resource tag limit."));
     }
     let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
-    let (code, pin) = lambda.packages.take_in(&ctx, zip).await?;
-
-    let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings };
-    let now_ms = lambda.clock.now_ms();
-    let mut record = FunctionRecord {
-        uid: FunctionUid::generate(&*lambda.random),
-        name: target.name.clone(),
-        phase: Phase::Creating,
-        revision_id: lambda.new_revision_id(),
-        last_modified_ms: now_ms,
-        latest: deployment.clone(),
-        serving: None,
-        versions_issued: 0,
-        tags,
-    };
-    let mut versions = Vec::new();
-    let mut answer = FunctionConfiguration::latest(&ctx, &record);
-    if publish == Some(true) {
-        record.versions_issued = 1;
-        let version = VersionRecord {
-            uid: record.uid.clone(),
-            number: 1,
-            phase: Phase::Creating,
-            revision_id: lambda.new_revision_id(),
-            last_modified_ms: now_ms,
-            description: None,
-            deployment: Deployment { snapshot: SnapshotId::generate(&*lambda.random), ..deployment },
-        };
-        // Recorded: the answer is the version's, under the unqualified ARN.
-        answer = FunctionConfiguration::published(&ctx, &target.name, &version);
-        versions.push(version);
-    }
-
-    let change = Change::with_versions(record, versions);
-    match lambda.functions.commit(&scope, &target.name, None, change, Some(pin)).await {
-        Ok(()) => {
-            lambda.agenda.provision(&scope, &target.name);
-            Ok(answer)
-        }
-        Err(error) => {
-            lambda.agenda.collect_packages();
-            match error {
-                CommitError::Conflict => Err(exists()),
-                CommitError::Failed(error) => Err(error),
+    lambda
+        .with_package(&ctx, zip, async |code| {
+            let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings };
+            let record = FunctionRecord {
+                uid: FunctionUid::generate(&*lambda.random),
+                name: target.name.clone(),
+                phase: Phase::Creating,
+                revision_id: lambda.new_revision_id(),
+                last_modified_ms: lambda.clock.now_ms(),
+                latest: deployment,
+                serving: None,
+                versions_issued: 0,
+                tags,
+            };
+            let (change, answer) = if publish == Some(true) {
+                let (record, version) = update::publish_new(&lambda, record, None);
+                // Recorded: the version's answer, under the unqualified ARN.
+                let answer = FunctionConfiguration::published(&ctx, &target.name, &version);
+                (Change::with_versions(record, vec![version]), answer)
+            } else {
+                let answer = FunctionConfiguration::latest(&ctx, &record);
+                (Change::record(record), answer)
+            };
+            match lambda.commit(&ctx, &target.name, None, change).await {
+                Ok(()) => Ok(answer),
+                Err(CommitError::Conflict) => Err(exists()),
+                Err(CommitError::Failed(error)) => Err(error),
             }
-        }
-    }
+        })
+        .await
 }

@@ -15,33 +15,51 @@ mod publish_version;
 mod update_function_code;
 mod update_function_configuration;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use hearth_types::RequestContext;
 use hearth_types::limits::{API_REQUEST_BYTES_MAX, CODE_REQUEST_BYTES_MAX, INVOKE_REQUEST_BYTES_MAX};
 use hearth_wire::Service;
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::error::LambdaError;
 use crate::lambda::Lambda;
 
 /// The answer of an operation that has nothing to say.
 #[derive(Debug, Serialize)]
 struct Nothing {}
 
+type Answer<O> = Pin<Box<dyn Future<Output = Result<O, LambdaError>> + Send>>;
+
+/// An operation that changes something is not stopped half-way when its client goes away.
+fn to_the_end<I, O, F, Fut>(handle: F) -> impl Fn(Arc<Lambda>, RequestContext, I) -> Answer<O>
+where
+    O: Send + 'static,
+    F: Fn(Arc<Lambda>, RequestContext, I) -> Fut,
+    Fut: Future<Output = Result<O, LambdaError>> + Send + 'static,
+{
+    move |lambda, ctx, input| {
+        let work = tokio::spawn(handle(lambda, ctx, input));
+        Box::pin(async move { work.await.unwrap_or_else(|error| Err(LambdaError::internal(error))) })
+    }
+}
+
 /// The Lambda API as a service of the front.
 #[must_use]
 pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
     const SMALL: usize = API_REQUEST_BYTES_MAX;
     hearth_wire::service(hearth_wire::models::lambda(), lambda)
-        .op("CreateFunction", CODE_REQUEST_BYTES_MAX, create_function::handle)
+        .op("CreateFunction", CODE_REQUEST_BYTES_MAX, to_the_end(create_function::handle))
         .op("GetFunction", SMALL, get_function::handle)
         .op("GetFunctionConfiguration", SMALL, get_function_configuration::handle)
         .op("ListFunctions", SMALL, list_functions::handle)
-        .op("UpdateFunctionCode", CODE_REQUEST_BYTES_MAX, update_function_code::handle)
-        .op("UpdateFunctionConfiguration", SMALL, update_function_configuration::handle)
+        .op("UpdateFunctionCode", CODE_REQUEST_BYTES_MAX, to_the_end(update_function_code::handle))
+        .op("UpdateFunctionConfiguration", SMALL, to_the_end(update_function_configuration::handle))
         // Recorded: the wire says 204 where the model says 200.
-        .op_with_status("DeleteFunction", SMALL, StatusCode::NO_CONTENT, delete_function::handle)
-        .op("PublishVersion", SMALL, publish_version::handle)
+        .op_with_status("DeleteFunction", SMALL, StatusCode::NO_CONTENT, to_the_end(delete_function::handle))
+        .op("PublishVersion", SMALL, to_the_end(publish_version::handle))
         .op("ListVersionsByFunction", SMALL, list_versions_by_function::handle)
         .op("GetFunctionCodeSigningConfig", SMALL, get_function_code_signing_config::handle)
         .op("GetFunctionConcurrency", SMALL, get_function_concurrency::handle)

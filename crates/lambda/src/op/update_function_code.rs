@@ -59,35 +59,28 @@ pub(super) async fn handle(
     deploy(&function.record, function.record.latest.code)?;
 
     let zip = input.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
-    let (code, pin) = lambda.packages.take_in(&ctx, zip).await?;
-    if input.dry_run == Some(true) {
-        let record = FunctionRecord { latest: deploy(&function.record, code)?, ..(*function.record).clone() };
-        drop(pin);
-        lambda.agenda.collect_packages();
-        return Ok(FunctionConfiguration::latest(&ctx, &record));
-    }
-
-    let result = lambda.change_once(&ctx, &target, Some(pin), |function| {
-        check_revision(input.revision_id.as_deref(), &function.record)?;
-        let deployment = deploy(&function.record, code)?;
-        let record = update::redeploy(&lambda, &target, &function.record, deployment)?;
-        if input.publish != Some(true) {
-            let answer = FunctionConfiguration::latest(&ctx, &record);
-            return Ok((Change::record(record), answer));
-        }
-        let (record, version, is_new) = update::publish(&lambda, function, record, None);
-        let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
-        let versions = if is_new { vec![version] } else { Vec::new() };
-        Ok((Change::with_versions(record, versions), answer))
-    });
-    match result.await {
-        Ok(answer) => {
-            lambda.agenda.provision(&ctx.scope(), &target.name);
-            Ok(answer)
-        }
-        Err(error) => {
-            lambda.agenda.collect_packages();
-            Err(error)
-        }
-    }
+    lambda
+        .with_package(&ctx, zip, async |code| {
+            if input.dry_run == Some(true) {
+                let record = FunctionRecord { latest: deploy(&function.record, code)?, ..(*function.record).clone() };
+                lambda.agenda.collect_packages();
+                return Ok(FunctionConfiguration::latest(&ctx, &record));
+            }
+            lambda
+                .change_once(&ctx, &target, |function| {
+                    check_revision(input.revision_id.as_deref(), &function.record)?;
+                    let deployment = deploy(&function.record, code)?;
+                    let record = update::redeploy(&lambda, &target, &function.record, deployment)?;
+                    if input.publish != Some(true) {
+                        let answer = FunctionConfiguration::latest(&ctx, &record);
+                        return Ok((Change::record(record), answer));
+                    }
+                    let (record, version, is_new) = update::publish(&lambda, function, record, None);
+                    let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
+                    let versions = if is_new { vec![version] } else { Vec::new() };
+                    Ok((Change::with_versions(record, versions), answer))
+                })
+                .await
+        })
+        .await
 }

@@ -35,8 +35,8 @@ pub(super) async fn handle(
         lambda.authorize_pass_role(&ctx, role)?;
     }
     requested.refuse_unsupported()?;
-    let answer = lambda
-        .change_once(&ctx, &target, None, |function| {
+    lambda
+        .change_once(&ctx, &target, |function| {
             let current = &function.record;
             update::check_ready(&target, current.phase)?;
             check_revision(revision_id.as_deref(), current)?;
@@ -47,7 +47,5 @@ pub(super) async fn handle(
             let answer = FunctionConfiguration::latest(&ctx, &record);
             Ok((Change::record(record), answer))
         })
-        .await?;
-    lambda.agenda.provision(&ctx.scope(), &target.name);
-    Ok(answer)
+        .await
 }

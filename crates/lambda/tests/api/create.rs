@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use hearth_ports::FunctionCatalog;
-use hearth_store::Blobs;
 use serde_json::{Value, json};
 
 use crate::world::{ROLE, World, arn, blob, function, keys, send, with};
@@ -187,7 +186,8 @@ async fn a_client_that_goes_away_leaves_a_whole_function_behind() {
     while world.get("/2015-03-31/functions/f/configuration").await.status != 200 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(world.blobs.list().await.expect("a list").len(), 1);
+    world.settled("f").await;
+    world.packages_left(1).await;
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn racing_publications_of_the_same_state_give_one_version() {
             })
         })
         .collect();
-    world.store.held().await;
+    world.asked("lambda:PublishVersion", 16).await;
     world.store.open();
     for publication in publications {
         assert_eq!(publication.await.expect("an answer")["Version"], "1");

@@ -184,6 +184,14 @@ impl World {
         }
     }
 
+    /// Waits until an action was asked for so often. On the test's one thread those operations have then decided on
+    /// what they saw, up to their commit.
+    pub(crate) async fn asked(&self, action: &str, times: usize) {
+        while self.permissions.asked.lock().iter().filter(|(asked, _)| asked == action).count() < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Every value of the store, one after the other.
     pub(crate) async fn stored_bytes(&self) -> Vec<u8> {
         let entries = self.store.scan(&Key::root(), None, 1_000).await.expect("entries");

@@ -180,6 +180,18 @@ impl Cgroup {
         Ok(Mebibytes::from_bytes_ceil(seen.max(before)))
     }
 
+    /// The kernel's own peak of all memory, page cache included, as a file that can be read again and again. While it
+    /// stands still, and below the limit, [`Cgroup::memory_used_max`] has hardly anything new to say. `None` where the
+    /// kernel keeps no peak: v2 before Linux 5.19.
+    #[must_use]
+    pub fn memory_peak(&self) -> Option<std::fs::File> {
+        let name = match self.memory.dialect {
+            Dialect::V1 => "memory.max_usage_in_bytes",
+            Dialect::V2 => "memory.peak",
+        };
+        std::fs::File::open(self.memory.dir.join(name)).ok()
+    }
+
     /// Ends every process of the group, frozen or not, and waits until they are gone.
     ///
     /// # Errors

@@ -50,6 +50,18 @@ pub(super) struct NewSlot {
     pub(super) ended: watch::Receiver<bool>,
 }
 
+/// Takes back what was noted for a request that never left.
+struct Unsent<'a> {
+    client: &'a SpawnerClient,
+    slot: u64,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.client.slots.lock().waiting.remove(&self.slot);
+    }
+}
+
 impl SpawnerClient {
     /// Starts the spawner and waits for its first word.
     pub(super) async fn start(program: Option<PathBuf>, boot: &Boot) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
@@ -63,7 +75,7 @@ impl SpawnerClient {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), boot, &[])?;
-            let client = Arc::new(Self {
+        let client = Arc::new(Self {
             socket: sys::watched(ours, Interest::READABLE | Interest::WRITABLE)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
@@ -144,10 +156,11 @@ impl SpawnerClient {
             }
             slots.waiting.insert(slot, Waiting { created: Some(created), ended });
         }
+        let unsent = Unsent { client: self, slot };
         if let Err(error) = self.send(&Request::Create(request)).await {
-            self.slots.lock().waiting.remove(&slot);
             return Err(SandboxError::Create(format!("the spawner does not answer: {error}")));
         }
+        std::mem::forget(unsent);
         let [control, output] = answer.await.map_err(|_| SandboxError::ShutDown)??;
         Ok(NewSlot { control, output, ended: end })
     }

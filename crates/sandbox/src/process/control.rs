@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::cgroup::Cgroup;
 use crate::environment::{ExitCause, SandboxError};
-use crate::protocol::{ExitStatus, LaunchFailure, Launch, Order, Report};
+use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Report};
 use crate::seqpacket::{self, Received};
 use crate::sys;
 
@@ -42,7 +42,9 @@ impl State {
     /// Why there is no runtime process; `None` while there is one.
     pub(super) fn end(&self) -> Option<Runtime> {
         match &self.runtime {
-            Runtime::Starting | Runtime::Running if self.gone => Some(Runtime::Exited(ExitCause::Signaled(libc::SIGKILL))),
+            Runtime::Starting | Runtime::Running if self.gone => {
+                Some(Runtime::Exited(ExitCause::Signaled(libc::SIGKILL)))
+            }
             Runtime::Starting | Runtime::Running => None,
             ended => Some(ended.clone()),
         }
@@ -143,13 +145,12 @@ impl Control {
     }
 
     async fn order(&self, order: &Order) -> Result<(), SandboxError> {
-        self.socket
-            .async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), order, &[]))
-            .await
-            .map_err(|error| {
+        self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), order, &[])).await.map_err(
+            |error| {
                 tracing::debug!(%error, "hearth-init takes no orders any more");
                 SandboxError::Gone
-            })
+            },
+        )
     }
 
     /// Resolves when there is no runtime process, with the reason.

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 use super::EndpointHook;
 use super::client::{NewSlot, SpawnerClient};
 use super::control::{Control, Runtime};
+use super::memory::MemoryGauge;
 use super::output::Output;
 use crate::cgroup::{Cgroup, CgroupRoot};
 use crate::environment::{
@@ -51,7 +51,7 @@ pub(super) struct ProcessEnvironment {
     cgroup: Arc<Cgroup>,
     launch: Launch,
     memory: Mebibytes,
-    memory_used_max: AtomicU32,
+    gauge: MemoryGauge,
     /// One reset at a time.
     resetting: Mutex<()>,
     ended: watch::Receiver<bool>,
@@ -101,7 +101,7 @@ impl ProcessEnvironment {
             api,
             launch: launch(spec, runtime, parts.host),
             memory: spec.memory,
-            memory_used_max: AtomicU32::new(0),
+            gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
             resetting: Mutex::new(()),
             ended,
             tasks: [tokio::spawn(Arc::clone(&control).follow()), tokio::spawn(Arc::clone(&output).follow())],
@@ -258,11 +258,7 @@ impl Environment for ProcessEnvironment {
     }
 
     fn memory_used_max(&self) -> Mebibytes {
-        // When the group is gone the last value stays.
-        if let Ok(used) = self.cgroup.memory_used_max() {
-            self.memory_used_max.fetch_max(used.0, Ordering::Relaxed);
-        }
-        Mebibytes(self.memory_used_max.load(Ordering::Relaxed))
+        self.gauge.read()
     }
 }
 
@@ -275,4 +271,3 @@ impl Drop for ProcessEnvironment {
         }
     }
 }
-

@@ -229,7 +229,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let old = fake_prefix(dir.path(), "old", "node", r#"{"version":"18.1.0","program":"/old/bin/node"}"#);
         let right = fake_prefix(dir.path(), "right", "node", r#"{"version":"20.1.0","program":"/right/bin/node"}"#);
-        let search = |prefixes: &[&PathBuf]| Search { prefixes: prefixes.iter().map(|dir| (*dir).clone()).collect(), ..Search::default() };
+        let search = |prefixes: &[&PathBuf]| Search {
+            prefixes: prefixes.iter().map(|dir| (*dir).clone()).collect(),
+            ..Search::default()
+        };
         assert_eq!(
             search(&[&old, &right]).interpreter(Language::Node { major: 20 }),
             Some(Interpreter::Prefix { prefix: "/right".into(), needs_library_path: false })

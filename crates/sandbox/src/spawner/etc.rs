@@ -12,8 +12,12 @@ use super::identity::{FUNCTION_ID, FUNCTION_USER};
 use crate::protocol::SANDBOX_ADDRESS;
 
 /// Where distributions keep the bundle of certificates; the first that is there is copied.
-const CERTIFICATE_BUNDLES: &[&str] =
-    &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"];
+const CERTIFICATE_BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
 /// Single certificates under the hash of their subject, as OpenSSL looks them up.
 const CERTIFICATE_DIRECTORY: &str = "/etc/ssl/certs";
 const CERTIFICATES_MAX: usize = 1_000;
@@ -29,7 +33,10 @@ pub(super) fn write(etc: &Path) -> io::Result<()> {
         ),
     )?;
     text("group", format!("root:x:0:\n{FUNCTION_USER}:x:{FUNCTION_ID}:\n"))?;
-    text("hosts", format!("127.0.0.1 localhost localhost.localdomain\n{SANDBOX_ADDRESS} sandbox sandbox.localdomain\n"))?;
+    text(
+        "hosts",
+        format!("127.0.0.1 localhost localhost.localdomain\n{SANDBOX_ADDRESS} sandbox sandbox.localdomain\n"),
+    )?;
     text("hostname", format!("{}\n", super::HOST_NAME))?;
     text("resolv.conf", format!("nameserver {SANDBOX_ADDRESS}\noptions timeout:1 attempts:2\n"))?;
     text("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned())?;
@@ -54,7 +61,9 @@ fn certificates(etc: &Path) -> io::Result<()> {
         symlink("certs/ca-bundle.crt", etc.join("pki/tls/cert.pem"))?;
     }
     let Ok(entries) = fs::read_dir(CERTIFICATE_DIRECTORY) else { return Ok(()) };
-    for entry in entries.flatten().filter(|entry| is_subject_hash(&entry.file_name().to_string_lossy())).take(CERTIFICATES_MAX) {
+    for entry in
+        entries.flatten().filter(|entry| is_subject_hash(&entry.file_name().to_string_lossy())).take(CERTIFICATES_MAX)
+    {
         // A link to a certificate that was removed is none.
         if let Ok(certificate) = fs::read(entry.path()) {
             fs::write(directory.join(entry.file_name()), certificate)?;
@@ -94,9 +103,12 @@ pub(super) fn devices(dev: &Path) -> io::Result<()> {
     {
         mknodat(CWD, dev.join(name), FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))?;
     }
-    for (name, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
-    {
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         symlink(target, dev.join(name))?;
     }
     Ok(())
@@ -108,9 +120,14 @@ mod tests {
 
     #[test]
     fn only_certificates_are_taken_from_the_hosts_directory() {
-        for (name, taken) in
-            [("002c0b4f.0", true), ("5ed36f99.12", true), ("private.0", false), ("002c0b4f", false), ("002c0b4f.key", false), ("002c0b4f.", false)]
-        {
+        for (name, taken) in [
+            ("002c0b4f.0", true),
+            ("5ed36f99.12", true),
+            ("private.0", false),
+            ("002c0b4f", false),
+            ("002c0b4f.key", false),
+            ("002c0b4f.", false),
+        ] {
             assert_eq!(is_subject_hash(name), taken, "{name}");
         }
     }

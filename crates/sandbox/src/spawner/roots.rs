@@ -47,6 +47,9 @@ const TOP: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32"];
 const DIRECTORIES: &[&str] =
     &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task"];
 
+/// Options of the small file systems made here.
+const SMALL: &[(&str, &str)] = &[("source", "hearth"), ("mode", "0755")];
+
 /// Everything the spawner keeps after its start.
 pub(super) struct Roots {
     /// A mount namespace per root.
@@ -58,16 +61,27 @@ pub(super) struct Roots {
     pub(super) notes: Vec<String>,
 }
 
+/// Says what was being done when an error came.
+fn at<T>(what: impl std::fmt::Display, result: io::Result<T>) -> io::Result<T> {
+    result.map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))
+}
+
 /// Builds all roots and moves this process to a root of its own, where nothing of the host is left but `/proc`, `/sys`
 /// and the code trees.
 pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    let trees = mounts::directory(&boot.trees)?;
+    at("a mount namespace", unshare(CloneFlags::CLONE_NEWNS).map_err(Into::into))?;
+    at(
+        "private mounts",
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(Into::into),
+    )?;
+    let trees = at("the code trees", mounts::directory(&boot.trees))?;
     // The stage covers the trees' own directory: that is one which certainly exists, and in this namespace it is not
     // needed by path again.
-    let stage = mounts::new("tmpfs", &[("source", "hearth"), ("mode", "0755")], MountAttrFlags::MOUNT_ATTR_NOSUID)?;
-    mounts::attach(stage.as_fd(), &boot.trees)?;
+    let stage = at(
+        "fsopen and fsmount, which need Linux 5.12",
+        mounts::new("tmpfs", SMALL, MountAttrFlags::MOUNT_ATTR_NOSUID),
+    )?;
+    at("mounting over the code trees", mounts::attach(stage.as_fd(), &boot.trees))?;
     fchdir(&stage)?;
     for directory in ["trees", "proc", "sys", "empty", "root"] {
         fs::create_dir(directory)?;
@@ -77,8 +91,11 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     let trees = builder.owned(trees.as_fd())?;
     mounts::seal(trees.as_fd(), mounts::SEALED)?;
     mounts::attach(trees.as_fd(), "trees")?;
-    builder.common()?;
-    let mut namespaces = BTreeMap::from([(Root::Provided, builder.special(Root::Provided, None)?)]);
+    at("the common root", builder.common())?;
+    let mut namespaces = BTreeMap::from([(
+        Root::Provided,
+        at("the root without an interpreter", builder.special(Root::Provided, None))?,
+    )]);
     for (root, interpreter) in &boot.interpreters {
         match builder.special(*root, Some(interpreter)) {
             Ok(namespace) => drop(namespaces.insert(*root, namespace)),
@@ -86,8 +103,13 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         }
         builder.go_home()?;
     }
-    builder.move_in()?;
-    Ok(Roots { namespaces, trees: mounts::directory("/trees")?, empty: mounts::directory("/empty")?, notes: builder.notes })
+    at("leaving the host's root", builder.move_in())?;
+    Ok(Roots {
+        namespaces,
+        trees: mounts::directory("/trees")?,
+        empty: mounts::directory("/empty")?,
+        notes: builder.notes,
+    })
 }
 
 struct Builder {
@@ -131,8 +153,13 @@ impl Builder {
     }
 
     /// A small read-only file system with what `fill` writes.
-    fn write(&self, target: &Path, attributes: MountAttrFlags, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-        let mount = mounts::new("tmpfs", &[("source", "hearth"), ("mode", "0755")], attributes)?;
+    fn write(
+        &self,
+        target: &Path,
+        attributes: MountAttrFlags,
+        fill: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mount = mounts::new("tmpfs", SMALL, attributes)?;
         mounts::attach(mount.as_fd(), target)?;
         fill(target)?;
         chown_all(target)?;
@@ -155,7 +182,7 @@ impl Builder {
             etc::write(&root.join("etc"))
         })?;
         for directory in found {
-            self.show(&host(directory), &root.join(directory))?;
+            at(format_args!("showing /{directory}"), self.show(&host(directory), &root.join(directory)))?;
         }
         let nodes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         self.write(&root.join("dev"), nodes, etc::devices)
@@ -189,7 +216,9 @@ impl Builder {
         }
         if let Some((name, content)) = root.bootstrap() {
             let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
-            self.write(Path::new("root/var/runtime"), attributes, |directory| fs::write(directory.join(name), content))?;
+            self.write(Path::new("root/var/runtime"), attributes, |directory| {
+                fs::write(directory.join(name), content)
+            })?;
         }
         enter(&mounts::directory("root")?)?;
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;

@@ -226,7 +226,11 @@ fn give_up_privileges() -> io::Result<()> {
     }
     set_capabilities(
         None,
-        CapabilitySets { effective: INIT_CAPABILITIES, permitted: INIT_CAPABILITIES, inheritable: CapabilitySet::empty() },
+        CapabilitySets {
+            effective: INIT_CAPABILITIES,
+            permitted: INIT_CAPABILITIES,
+            inheritable: CapabilitySet::empty(),
+        },
     )?;
     // `/proc/1` and ptrace show nothing of it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

@@ -12,9 +12,7 @@ use hearth_ports::{Architecture, CodeDigest, RuntimeId};
 use hearth_sandbox::package::TreeStore;
 use hearth_sandbox::process::EndpointHook;
 use hearth_sandbox::runtimes::Search;
-use hearth_sandbox::{
-    EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig,
-};
+use hearth_sandbox::{EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig};
 use hearth_types::{Mebibytes, RequestId};
 use parking_lot::Mutex;
 use tempfile::TempDir;

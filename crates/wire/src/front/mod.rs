@@ -140,6 +140,7 @@ impl Front {
                 response
             }
             Err(refusal) => {
+                tracing::debug!(%request_id, code = %refusal.answer.code, status = %refusal.answer.status, "refused");
                 let model = refusal.service.map(|index| &**self.services[index].service.model());
                 refusal.protocol.encode_error(model, &refusal.answer, &request_id)
             }

@@ -161,7 +161,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn into_raw(self, _: &Model) -> RawRequest {
+    pub(crate) fn into_raw(self) -> RawRequest {
         RawRequest {
             labels: self
                 .labels

@@ -55,6 +55,10 @@ impl XmlWriter {
                 '"' => self.out.push_str("&quot;"),
                 // A parser would turn a bare one into a newline.
                 '\r' => self.out.push_str("&#xD;"),
+                // XML 1.0 has no way to write these. Source: XML 1.0, production 2.
+                '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
+                    self.out.push('\u{fffd}')
+                }
                 c => self.out.push(c),
             }
         }
@@ -173,4 +177,16 @@ pub(crate) fn flat_name<'m>(model: &'m Model, member: &'m Member) -> &'m str {
 
 fn pair(namespace: &XmlNamespace) -> (&str, &str) {
     (namespace.prefix.as_deref().unwrap_or_default(), &namespace.uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_gives_well_formed_xml() {
+        let mut xml = XmlWriter::new();
+        xml.text_element("a", "<&>\"\r\0\u{1f}é\t");
+        assert_eq!(xml.finish(), "<a>&lt;&amp;&gt;&quot;&#xD;\u{fffd}\u{fffd}é\t</a>");
+    }
 }

@@ -31,6 +31,8 @@ pub enum AuthError {
         timestamp: String,
     },
     HostNotSigned,
+    /// The scope's region is no name.
+    Region,
     Expires,
     /// A key nobody has, or a session token that does not belong to it.
     UnknownKey,
@@ -81,6 +83,7 @@ impl AuthError {
             Self::TokenExpired => ("ExpiredToken", "ExpiredTokenException", StatusCode::FORBIDDEN),
             Self::ScopeDate { .. }
             | Self::HostNotSigned
+            | Self::Region
             | Self::Expired { .. }
             | Self::NotYet { .. }
             | Self::Mismatch
@@ -117,6 +120,7 @@ impl AuthError {
             Self::HostNotSigned => {
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned()
             }
+            Self::Region => "Credential should be scoped to a valid region.".to_owned(),
             Self::Expires => "X-Amz-Expires must be a number between 0 and 604800 (seconds)".to_owned(),
             Self::UnknownKey => "The security token included in the request is invalid.".to_owned(),
             Self::TokenExpired => "The security token included in the request is expired".to_owned(),

@@ -21,6 +21,8 @@ pub use key::{KeyCache, SigningKey};
 use crate::limits::{CLOCK_SKEW_MS_MAX, PRESIGNED_SECONDS_MAX};
 
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// Letters a region's name may have; the longest today has 14.
+const REGION_LENGTH_MAX: usize = 32;
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 /// SHA-256 of nothing.
 pub(crate) const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -266,6 +268,11 @@ impl Credential {
             (Some("aws4_request"), Some(service), Some(region), Some(date), Some(key))
                 if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty() =>
             {
+                // It becomes part of names and keys.
+                let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+                if !(1..=REGION_LENGTH_MAX).contains(&region.len()) || !region.bytes().all(is_name) {
+                    return Err(AuthError::Region);
+                }
                 Ok(Self {
                     access_key_id: key.to_owned(),
                     date: date.to_owned(),

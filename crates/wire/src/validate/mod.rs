@@ -18,7 +18,7 @@ const VIOLATIONS_MAX: usize = 100;
 const NOT_NULL: &str = "Member must not be null";
 
 /// Members of an operation that its service checks itself, as paths of model names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Exemptions(Vec<Vec<&'static str>>);
 
 impl Exemptions {

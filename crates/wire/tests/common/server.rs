@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -25,6 +26,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) const NOW_MS: i64 = 1_795_435_200_000;
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+/// Slow deletions that ran to their end.
+pub(crate) static DELETED: AtomicU32 = AtomicU32::new(0);
 pub(crate) const HOST: &str = "localhost:4566";
 
 #[derive(Deserialize)]
@@ -111,6 +114,12 @@ async fn delete(_: Arc<()>, _: RequestContext, input: FunctionName) -> Result<()
                 .fault(Fault::Client)
                 .upper_message())
         }
+        "panic" => panic!("a defect"),
+        "slow" => {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            DELETED.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -134,7 +143,7 @@ async fn identity(_: Arc<()>, ctx: RequestContext, (): ()) -> Result<Identity, E
 pub(crate) fn front() -> Front {
     let state = Arc::new(());
     let lambda = service(models::lambda(), state.clone())
-        .op("CreateFunction", 2_000, create)
+        .op("CreateFunction", 2_000_000, create)
         .op_with_status("DeleteFunction", 1_000, StatusCode::NO_CONTENT, delete)
         .raw("Invoke", 1_000, invoke)
         .called("Invoke", "InvokeFunction")

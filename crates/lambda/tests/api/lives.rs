@@ -70,10 +70,16 @@ async fn packages_of_unfinished_uploads_are_deleted_at_the_next_start() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Create { publish: bool },
+    Create {
+        publish: bool,
+    },
     Configure,
-    Code { publish: bool },
+    Code {
+        publish: bool,
+    },
     Publish,
+    /// What a deployment does: change, wait, publish.
+    Release,
     DeleteVersion(u64),
     Delete,
     Settle,
@@ -85,7 +91,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(|publish| Step::Create { publish }),
         3 => Just(Step::Configure),
         2 => any::<bool>().prop_map(|publish| Step::Code { publish }),
-        4 => Just(Step::Publish),
+        2 => Just(Step::Publish),
+        5 => Just(Step::Release),
         2 => (1..6_u64).prop_map(Step::DeleteVersion),
         1 => Just(Step::Delete),
         4 => Just(Step::Settle),
@@ -152,6 +159,13 @@ async fn run(steps: Vec<Step>) {
                     life.note(&answer.json());
                 }
             }
+            Step::Release if exists => {
+                world.settled("f").await;
+                world.update_configuration("f", json!({"Description": unique})).await.ok(200);
+                world.settled("f").await;
+                life.note(&world.publish("f", Value::Null).await.ok(201));
+            }
+            Step::Release => {}
             Step::DeleteVersion(number) => {
                 let answer = world.delete(&format!("f?Qualifier={number}")).await;
                 assert_eq!(answer.status.as_u16(), if exists { 204 } else { 404 });

@@ -121,6 +121,12 @@ struct Builder {
 }
 
 impl Builder {
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     /// A detached mount of a directory or file whose owner shows as [`OWNER`], where the file system can do that. Else
     /// files belong to nobody, which changes how they look and not what can be done with them.
     fn owned(&mut self, path: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -128,7 +134,9 @@ impl Builder {
         let owner = rustix::fs::fstat(&mount)?.st_uid;
         let mapped = user_namespace(&[(owner, OWNER)]).and_then(|ids| mounts::map_ids(mount.as_fd(), ids.as_fd()));
         if let Err(error) = mapped {
-            self.notes.push(format!("files of one mount are shown as nobody's: {error}"));
+            self.note(format!(
+                "the file system of some files cannot map their owners, they are shown as nobody's: {error}"
+            ));
         }
         Ok(mount)
     }

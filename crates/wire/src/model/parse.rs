@@ -250,7 +250,7 @@ fn shape(name: String, raw: RawShape, ids: &Ids) -> Result<Shape, ModelError> {
 
 /// The order in which AWS lists the values of an enumeration in error texts.
 ///
-/// Every recorded text (19 lists of six services) has the values sorted by the low five bits of their Java string
+/// Every recorded text (19 lists of seven services) has the values sorted by the low five bits of their Java string
 /// hash, and those with equal bits in reverse order of the model: a hash table of 32 chains, newest first.
 fn as_aws_lists(mut values: Vec<String>) -> Vec<String> {
     values.reverse();

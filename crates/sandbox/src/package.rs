@@ -58,6 +58,8 @@ struct Tree {
     /// Held while the tree is made or deleted. Holds the unpacked bytes once known.
     gate: Arc<tokio::sync::Mutex<Option<u64>>>,
     holds: usize,
+    /// No function names it any more: whoever lets go of it last deletes it.
+    unwanted: bool,
 }
 
 /// Keeps a tree from being deleted for as long as an environment uses it.
@@ -126,8 +128,18 @@ impl TreeHold {
 
 impl Drop for TreeHold {
     fn drop(&mut self) {
-        if let Some(tree) = self.inner.trees.lock().get_mut(&self.digest) {
+        let last_of_unwanted = self.inner.trees.lock().get_mut(&self.digest).is_some_and(|tree| {
             tree.holds = tree.holds.saturating_sub(1);
+            tree.holds == 0 && tree.unwanted
+        });
+        if last_of_unwanted {
+            let (inner, digest) = (Arc::clone(&self.inner), self.digest);
+            // A tree can have many files: never on the thread that ends an environment.
+            std::thread::spawn(move || {
+                if let Err(error) = inner.delete(&digest, Reason::Unwanted) {
+                    tracing::warn!(?digest, %error, "an unused code tree could not be deleted; the next start tries again");
+                }
+            });
         }
     }
 }
@@ -140,7 +152,12 @@ impl CodePackages for TreeStore {
         digest: CodeDigest,
         zip: Bytes,
     ) -> Result<InstalledPackage, PackageError> {
-        let gate = Arc::clone(&self.inner.trees.lock().entry(digest).or_default().gate);
+        let gate = {
+            let mut trees = self.inner.trees.lock();
+            let tree = trees.entry(digest).or_default();
+            tree.unwanted = false;
+            Arc::clone(&tree.gate)
+        };
         let mut known = gate.lock_owned().await;
         let permit = Arc::clone(&self.inner.unpacking).acquire_owned().await.map_err(internal)?;
         let inner = Arc::clone(&self.inner);
@@ -198,27 +215,48 @@ impl Inner {
         for entry in fs::read_dir(&self.dir)? {
             let name = entry?.file_name();
             let Some(digest) = name.to_str().and_then(parse_digest) else { continue };
-            if !keep.contains(&digest)
-                && let Some(deleted) = self.withdraw(&digest)?
-            {
-                fs::remove_dir_all(deleted)?;
+            if !keep.contains(&digest) {
+                self.delete(&digest, Reason::NotKept)?;
             }
         }
         Ok(())
     }
 
-    /// Takes a tree out of sight, unless it is used or just being installed.
-    fn withdraw(&self, digest: &CodeDigest) -> io::Result<Option<PathBuf>> {
+    fn delete(&self, digest: &CodeDigest, reason: Reason) -> io::Result<()> {
+        match self.withdraw(digest, reason)? {
+            Some(withdrawn) => fs::remove_dir_all(withdrawn),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a tree out of sight, unless it is just being installed or used; then its last user deletes it.
+    fn withdraw(&self, digest: &CodeDigest, reason: Reason) -> io::Result<Option<PathBuf>> {
         let mut trees = self.trees.lock();
         // Whoever installs has a second reference to the gate, from before the lock until the tree is there.
-        if trees.get(digest).is_some_and(|tree| tree.holds > 0 || Arc::strong_count(&tree.gate) > 1) {
+        // Installed once more since it was found unwanted: it stays.
+        if reason == Reason::Unwanted && !trees.get(digest).is_some_and(|tree| tree.unwanted) {
             return Ok(None);
+        }
+        if let Some(tree) = trees.get_mut(digest) {
+            let installing = Arc::strong_count(&tree.gate) > 1;
+            tree.unwanted = tree.holds > 0 && !installing;
+            if tree.holds > 0 || installing {
+                return Ok(None);
+            }
         }
         let deleted = self.temporary();
         fs::rename(self.path(digest), &deleted)?;
         trees.remove(digest);
         Ok(Some(deleted))
     }
+}
+
+/// Why a tree is deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    NotKept,
+    /// Its last user has let go of it.
+    Unwanted,
 }
 
 /// A directory that vanishes unless it is published.

@@ -163,6 +163,7 @@ impl Core {
             idle_ms: i64::try_from(config.idle_timeout.0).unwrap_or(i64::MAX),
             age_ms: i64::try_from(config.environment_age_max.0).unwrap_or(i64::MAX),
         };
+        let stop = CancellationToken::new();
         let workshop = Workshop {
             backend: Arc::clone(&backend),
             logs,
@@ -173,6 +174,7 @@ impl Core {
             init_timeout: config.init_timeout,
             age_max: config.environment_age_max,
             ending: TaskTracker::new(),
+            stop: stop.clone(),
         };
         Self {
             catalog,
@@ -185,7 +187,7 @@ impl Core {
             usage,
             backend,
             in_flight: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop,
             is_ended: AtomicBool::new(false),
         }
     }

@@ -16,6 +16,7 @@ use hearth_sandbox::{
 };
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::failure::{self, Failure};
@@ -41,6 +42,8 @@ pub(crate) struct Workshop {
     pub(crate) age_max: Millis,
     /// Environments that are being ended.
     pub(crate) ending: TaskTracker,
+    /// Cancelled when the engine stops: from then on it is no news that environments break.
+    pub(crate) stop: CancellationToken,
 }
 
 /// An event on its way to an environment.
@@ -311,6 +314,10 @@ impl LiveEnvironment {
     async fn reset(&mut self) {
         self.phase = match tokio::time::timeout(RESET_WAIT, self.sandbox.reset()).await {
             Ok(Ok(())) => Phase::Restarted,
+            Ok(Err(error @ (SandboxError::Gone | SandboxError::ShutDown))) => {
+                tracing::debug!(id = %self.sandbox.id(), %error, "an environment ended before its reset");
+                Phase::Broken
+            }
             Ok(Err(error)) => {
                 tracing::warn!(id = %self.sandbox.id(), %error, "an environment cannot be reset; it ends");
                 Phase::Broken

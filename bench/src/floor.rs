@@ -11,7 +11,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::{BenchError, LoadArgs, load, report};
+use crate::report::{self, Measurement};
+use crate::{BenchError, LoadArgs, load};
 
 /// Ends the process it holds.
 struct Server(Child);
@@ -24,7 +25,12 @@ impl Drop for Server {
     }
 }
 
-pub(crate) async fn measure(args: &LoadArgs) -> Result<(), BenchError> {
+pub(crate) async fn print(args: &LoadArgs) -> Result<(), BenchError> {
+    report::print("floor", measure(args).await?);
+    Ok(())
+}
+
+pub(crate) async fn measure(args: &LoadArgs) -> Result<Vec<Measurement>, BenchError> {
     let program = std::env::current_exe().map_err(BenchError::io("this program"))?;
     let mut command = Command::new(program);
     command.arg("echo-server").stdout(Stdio::piped());
@@ -41,9 +47,7 @@ pub(crate) async fn measure(args: &LoadArgs) -> Result<(), BenchError> {
     let request =
         format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let measured = load::run("bare hyper echo", args, address, || request.clone()).await?;
-    report::print("floor", measured);
-    Ok(())
+    load::run("bare hyper echo", args, address, || request.clone()).await
 }
 
 /// Serves until killed. On one core one thread, else two.

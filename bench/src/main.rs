@@ -11,6 +11,7 @@ mod load;
 mod null_runtime;
 mod report;
 mod sign;
+mod warm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +38,8 @@ impl BenchError {
 #[derive(Parser)]
 #[command(
     version,
-    about = "Measures Hearth's warm path.",
+    args_conflicts_with_subcommands = true,
+    about = "Measures Hearth's warm path. Without a command everything: see `warm`.",
     after_help = "Latencies are microseconds. Without --rate the load is closed: each connection sends its next request \
         when the answer to the one before is there, so a stalled server is asked less often and the tail looks better \
         than a client at a fixed rate would see it (coordinated omission). With --rate requests are due at fixed times \
@@ -46,11 +48,19 @@ impl BenchError {
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    warm: warm::WarmArgs,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everything in one run: the floor, the Runtime API alone and a server of its own, on one core and on two; cold
+    /// starts; memory. Beside the goals.
+    Warm {
+        #[command(flatten)]
+        warm: warm::WarmArgs,
+    },
     /// A bare HTTP echo over loopback: what this machine can do at all.
     Floor {
         #[command(flatten)]
@@ -103,9 +113,12 @@ enum Command {
 
 #[derive(Args, Clone)]
 struct RunArgs {
-    /// How long to measure, after a warm-up of a tenth of it.
+    /// How long to measure.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// How long to warm up before. Default: a tenth of --seconds.
+    #[arg(long)]
+    warm_up_ms: Option<u64>,
     /// Pins everything this program starts to one core. Start the Hearth server on the same core yourself.
     #[arg(long)]
     one_core: bool,
@@ -122,8 +135,8 @@ impl RunArgs {
         Duration::from_secs(self.seconds)
     }
 
-    const fn warm_up(&self) -> Duration {
-        Duration::from_millis(self.seconds * 100)
+    fn warm_up(&self) -> Duration {
+        Duration::from_millis(self.warm_up_ms.unwrap_or(self.seconds * 100))
     }
 
     /// A JSON string of the wanted size.
@@ -149,7 +162,8 @@ struct LoadArgs {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let Cli { command, warm } = Cli::parse();
+    match run(command.unwrap_or(Command::Warm { warm })) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hearth-bench: {error}");
@@ -162,18 +176,19 @@ fn run(command: Command) -> Result<(), BenchError> {
     match command {
         Command::Floor { load } => {
             cpu::pin_if(load.run.one_core, load.run.core)?;
-            runtime()?.block_on(floor::measure(&load))
+            runtime()?.block_on(floor::print(&load))
         }
         Command::NullRuntime { run, clients, runtimes, python, node } => {
             cpu::pin_if(run.one_core, run.core)?;
-            let programs = null_runtime::Programs { runtimes, python, node };
-            runtime()?.block_on(null_runtime::measure(&run, &clients, &programs))
+            let programs = null_runtime::Programs { runtimes, python, node, library_path: None };
+            runtime()?.block_on(null_runtime::print(&run, &clients, &programs))
         }
         Command::Invoke { load, endpoint, function, region, access_key_id, secret_access_key, session_token } => {
             cpu::pin_if(load.run.one_core, load.run.core)?;
             let keys = sign::Keys { access_key_id, secret_access_key, session_token, region };
-            runtime()?.block_on(invoke::measure(&load, &endpoint, &function, keys))
+            runtime()?.block_on(invoke::print(&load, &endpoint, &function, keys))
         }
+        Command::Warm { warm } => runtime()?.block_on(warm::run(&warm)),
         Command::EchoServer { one_core } => floor::serve(one_core),
     }
 }

@@ -1,6 +1,6 @@
 //! Runtime clients against the Runtime API alone: what one invocation costs a client before any platform is around it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use crate::{BenchError, RunArgs};
 /// How long a client may take until it asks for its first event.
 const START_MAX: Duration = Duration::from_secs(10);
 
+pub(crate) const ECHO_PYTHON: &str = "def handler(event, context):\n    return event\n";
+pub(crate) const ECHO_NODE: &str = "export const handler = async (event) => event;\n";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Client {
     Stock,
@@ -23,7 +26,9 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    const fn title(self) -> &'static str {
+    pub(crate) const ALL: [Self; 3] = [Self::Stock, Self::Python, Self::Node];
+
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Stock => "stock lambda_runtime",
             Self::Python => "own Python bootstrap",
@@ -33,18 +38,21 @@ impl Client {
 }
 
 pub(crate) struct Programs {
+    /// The folder of the own bootstraps.
     pub(crate) runtimes: PathBuf,
     pub(crate) python: PathBuf,
     pub(crate) node: PathBuf,
+    /// Where an interpreter finds its shared library, if it must be told.
+    pub(crate) library_path: Option<PathBuf>,
 }
 
 impl Programs {
-    fn command(&self, client: Client) -> Result<Command, BenchError> {
+    pub(crate) fn command(&self, client: Client) -> Result<Command, BenchError> {
         let bootstrap = |path: &str| {
             let path = self.runtimes.join(path);
             path.canonicalize().map_err(BenchError::io(format!("{} (use --runtimes)", path.display())))
         };
-        Ok(match client {
+        let mut command = match client {
             Client::Stock => {
                 let this = std::env::current_exe().map_err(BenchError::io("this program"))?;
                 Command::new(this.with_file_name("bench-echo"))
@@ -59,19 +67,20 @@ impl Programs {
                 command.arg(bootstrap("node/bootstrap.mjs")?);
                 command
             }
-        })
+        };
+        command.envs(self.library_path.iter().map(|path| ("LD_LIBRARY_PATH", path)));
+        Ok(command)
     }
 }
 
-pub(crate) async fn measure(args: &RunArgs, clients: &[Client], programs: &Programs) -> Result<(), BenchError> {
+pub(crate) async fn print(args: &RunArgs, clients: &[Client], programs: &Programs) -> Result<(), BenchError> {
     let task_root = TaskRoot::create()?;
-    let all = [Client::Stock, Client::Python, Client::Node];
     let mut measured = Vec::new();
-    for client in all {
+    for client in Client::ALL {
         if !clients.is_empty() && !clients.contains(&client) {
             continue;
         }
-        match one(args, client, programs, &task_root.0).await {
+        match measure(args, client, programs, &task_root).await {
             Ok(measurement) => measured.push(measurement),
             Err(BenchError::Io { what, source })
                 if clients.is_empty() && source.kind() == std::io::ErrorKind::NotFound =>
@@ -86,16 +95,13 @@ pub(crate) async fn measure(args: &RunArgs, clients: &[Client], programs: &Progr
 }
 
 /// The echo functions, deleted with the value.
-struct TaskRoot(PathBuf);
+pub(crate) struct TaskRoot(PathBuf);
 
 impl TaskRoot {
-    fn create() -> Result<Self, BenchError> {
+    pub(crate) fn create() -> Result<Self, BenchError> {
         let root = Self(std::env::temp_dir().join(format!("hearth-bench-{}", std::process::id())));
         std::fs::create_dir_all(&root.0).map_err(BenchError::io("temporary folder"))?;
-        for (name, text) in [
-            ("app.py", "def handler(event, context):\n    return event\n"),
-            ("app.mjs", "export const handler = async (event) => event;\n"),
-        ] {
+        for (name, text) in [("app.py", ECHO_PYTHON), ("app.mjs", ECHO_NODE)] {
             std::fs::write(root.0.join(name), text).map_err(BenchError::io(name))?;
         }
         Ok(root)
@@ -109,7 +115,13 @@ impl Drop for TaskRoot {
     }
 }
 
-async fn one(args: &RunArgs, client: Client, programs: &Programs, task_root: &Path) -> Result<Measurement, BenchError> {
+/// One client's turn-around, one event at a time.
+pub(crate) async fn measure(
+    args: &RunArgs,
+    client: Client,
+    programs: &Programs,
+    task_root: &TaskRoot,
+) -> Result<Measurement, BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(BenchError::io("listen"))?;
     let address = listener.local_addr().map_err(BenchError::io("listen"))?;
     let api = RuntimeApi::new(INVOKE_RESPONSE_BYTES_MAX);
@@ -117,7 +129,7 @@ async fn one(args: &RunArgs, client: Client, programs: &Programs, task_root: &Pa
     let mut process = programs
         .command(client)?
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-        .env("LAMBDA_TASK_ROOT", task_root)
+        .env("LAMBDA_TASK_ROOT", &task_root.0)
         .envs([("_HANDLER", "app.handler"), ("AWS_LAMBDA_FUNCTION_NAME", "echo"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")])
         .envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769"), ("AWS_LAMBDA_LOG_GROUP_NAME", "g")])
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")

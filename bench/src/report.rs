@@ -17,8 +17,25 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
+    /// Requests answered per second.
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    pub(crate) fn rate(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The measurement as one line of JSON. Sorts.
+    pub(crate) fn json(&mut self, bench: &str) -> serde_json::Value {
+        self.latencies.sort_unstable();
+        let at = |share| round(Self::percentile_us(&self.latencies, share));
+        json!({
+            "bench": bench, "what": self.what, "cores": self.cores, "connections": self.connections,
+            "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "p999_us": at(0.999),
+            "requests_per_second": round(self.rate()), "requests": self.latencies.len(), "asked_rate": self.asked_rate,
+        })
+    }
+
     /// The latency that `share` (0 to 1) of all requests stayed within, in microseconds.
-    fn percentile_us(sorted: &[Duration], share: f64) -> f64 {
+    pub(crate) fn percentile_us(sorted: &[Duration], share: f64) -> f64 {
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -41,8 +58,7 @@ pub(crate) fn print(bench: &str, measurements: Vec<Measurement>) {
         one.latencies.sort_unstable();
         let at = |share| Measurement::percentile_us(&one.latencies, share);
         let (p50, p90, p99, p999) = (at(0.5), at(0.9), at(0.99), at(0.999));
-        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
-        let rate = one.latencies.len() as f64 / one.elapsed.as_secs_f64();
+        let rate = one.rate();
         let mut row = vec![Cell::new(&one.what), Cell::new(one.cores)];
         let numbers = [
             one.connections.to_string(),
@@ -55,11 +71,7 @@ pub(crate) fn print(bench: &str, measurements: Vec<Measurement>) {
         ];
         row.extend(numbers.map(|text| Cell::new(text).set_alignment(CellAlignment::Right)));
         table.add_row(row);
-        lines.push(json!({
-            "bench": bench, "what": one.what, "cores": one.cores, "connections": one.connections,
-            "p50_us": round(p50), "p90_us": round(p90), "p99_us": round(p99), "p999_us": round(p999),
-            "requests_per_second": round(rate), "requests": one.latencies.len(), "asked_rate": one.asked_rate,
-        }));
+        lines.push(one.json(bench));
     }
     println!("{table}");
     for line in lines {

@@ -4,6 +4,7 @@ use hearth_types::clock::format_utc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+#[derive(Clone)]
 pub(crate) struct Keys {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,

@@ -77,6 +77,11 @@ pub(crate) enum ConfigError {
     Invalid { path: PathBuf, error: toml::de::Error },
     #[error("cannot listen on \"{0}\": give an address and a port, such as 127.0.0.1:4566")]
     Listen(String),
+    #[error(
+        "cannot listen on {0}: requests are not authorised yet, so Hearth serves this machine only; listen on 127.0.0.1 \
+         and put a tunnel or a proxy with authentication in front of it"
+    )]
+    BeyondLoopback(SocketAddr),
     #[error("the configuration sets both `data` and `ephemeral`: choose one")]
     DataAndEphemeral,
     #[error("`execution.{0}` must be greater than zero")]
@@ -101,7 +106,10 @@ impl Config {
 
     fn resolve(file: File, flags: Overrides, default_data: impl Fn() -> Option<PathBuf>) -> Result<Self, ConfigError> {
         let listen = flags.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:4566".to_owned());
-        let listen = listen.parse().map_err(|_| ConfigError::Listen(listen))?;
+        let listen: SocketAddr = listen.parse().map_err(|_| ConfigError::Listen(listen))?;
+        if !listen.ip().is_loopback() {
+            return Err(ConfigError::BeyondLoopback(listen));
+        }
         let data = match (flags.ephemeral, flags.data, file.ephemeral.unwrap_or(false), file.data) {
             (true, _, _, _) | (false, None, true, None) => DataLocation::Ephemeral,
             (false, Some(directory), _, _) | (false, None, false, Some(directory)) => {
@@ -149,7 +157,7 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let flags = Overrides { listen: Some("127.0.0.1:0".into()), data: Some("/d".into()), ephemeral: false };
-        let config = resolve("listen = \"0.0.0.0:80\"\nephemeral = true", flags).expect("valid");
+        let config = resolve("listen = \"127.0.0.1:80\"\nephemeral = true", flags).expect("valid");
         assert_eq!(config.listen.port(), 0);
         assert_eq!(config.data, DataLocation::Directory("/d".into()));
     }
@@ -164,6 +172,8 @@ mod tests {
     fn nonsense_is_refused_with_what_to_do() {
         let flags = Overrides { listen: Some("localhost".into()), ..Overrides::default() };
         assert!(resolve("", flags).expect_err("no port").contains("127.0.0.1:4566"));
+        let error = resolve("listen = \"0.0.0.0:4566\"", Overrides::default()).expect_err("beyond loopback");
+        assert!(error.contains("127.0.0.1"), "{error}");
         assert!(resolve("data = \"/d\"\nephemeral = true", Overrides::default()).is_err());
         assert!(resolve("[execution]\nmemory_overcommit = 0.0", Overrides::default()).is_err());
     }

@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn the_arn_has_no_account_and_sixty_four_hex_digits() {
-        let of = |architecture| arn(Partition::Aws, &Region::from("us-east-1"), &RuntimeId("python3.11".into()), architecture);
+        let of = |architecture| {
+            arn(Partition::Aws, &Region::from("us-east-1"), &RuntimeId("python3.11".into()), architecture)
+        };
         let text = of(Architecture::X86_64);
         let id = text.strip_prefix("arn:aws:lambda:us-east-1::runtime:").expect("recorded form");
         assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));

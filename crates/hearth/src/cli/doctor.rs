@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::Failure;
 
+/// Columns when the output goes to a file or a pipe.
+const WIDTH_WITHOUT_TERMINAL: u16 = 120;
+
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Print JSON instead of a table
@@ -28,6 +31,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+        if table.width().is_none() {
+            table.set_width(WIDTH_WITHOUT_TERMINAL);
+        }
         table.set_header(["", "What", "Found", "What to do"]);
         for row in &rows {
             table.add_row([row.state, &row.what, &row.found, row.remedy.as_deref().unwrap_or("")]);

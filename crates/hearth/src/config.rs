@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data: DataLocation,
+    /// Host names clients may use, beside `localhost` and addresses.
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) execution: Execution,
     pub(crate) logs: Logs,
 }
@@ -57,6 +59,7 @@ struct File {
     listen: Option<String>,
     data: Option<PathBuf>,
     ephemeral: Option<bool>,
+    allowed_hosts: Vec<String>,
     execution: Execution,
     logs: Logs,
 }
@@ -128,7 +131,7 @@ impl Config {
                 return Err(ConfigError::NotPositive(name));
             }
         }
-        Ok(Self { listen, data, execution, logs: file.logs })
+        Ok(Self { listen, data, allowed_hosts: file.allowed_hosts, execution, logs: file.logs })
     }
 }
 

@@ -15,7 +15,7 @@ type Files<'a> = &'a [(&'a str, &'a str)];
 async fn start_with(files: Files<'_>, handler: &str, variables: &[(&str, &str)]) -> RuntimeProcess {
     let node = program(&["/usr/local/bin/node", "/usr/bin/node", "node"], "v20.").expect("the tests need Node.js 20");
     let variables = [&[("_HANDLER", handler)], variables].concat();
-    RuntimeProcess::start(&[node, checkout().join("runtimes/node/bootstrap.mjs")], files, &variables).await
+    RuntimeProcess::start(&[node, checkout().join("runtimes/node/bootstrap.cjs")], files, &variables).await
 }
 
 async fn start(code: &str, handler: &str) -> RuntimeProcess {
@@ -220,6 +220,31 @@ async fn handlers_are_found_in_every_kind_of_module() {
         let runtime = start_with(files, handler, &[]).await;
         assert_eq!(runtime.respond("{}").await, format!("\"{want}\""), "{files:?}");
     }
+}
+
+/// What the managed runtime, itself an ES module, shows to functions.
+#[tokio::test]
+async fn a_function_sees_nothing_of_how_it_was_loaded() {
+    let code = "
+exports.handler = async () => [typeof require.main, 'mainModule' in process, module.parent.filename, module.paths[0]];
+";
+    let runtime = start(code, "index.handler").await;
+    let seen = r#"["undefined",false,"/var/runtime/index.mjs","/var/task/node_modules"]"#;
+    assert_eq!(runtime.respond("{}").await, seen);
+    let files = [
+        ("index.mjs", "import inner from './inner.cjs'; export const handler = async () => inner;"),
+        ("inner.cjs", "module.exports = typeof require.main;"),
+    ];
+    let runtime = start_with(&files, "index.handler", &[]).await;
+    assert_eq!(runtime.respond("{}").await, r#""undefined""#);
+}
+
+/// Source of the code: Node.js documentation, "Process exit codes".
+#[tokio::test]
+async fn a_module_that_awaits_what_never_comes_ends_the_process() {
+    let code = "await new Promise(() => {}); export const handler = async () => 1;";
+    let mut runtime = start_with(&[("index.mjs", code)], "index.handler", &[]).await;
+    assert_eq!(runtime.exit().await.code(), Some(13));
 }
 
 #[tokio::test]

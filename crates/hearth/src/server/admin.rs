@@ -111,7 +111,7 @@ fn json(value: &serde_json::Value) -> Response<Body> {
     answer(StatusCode::OK, "application/json", value.to_string())
 }
 
-fn text(status: StatusCode, message: &str) -> Response<Body> {
+pub(super) fn text(status: StatusCode, message: &str) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", message.to_owned())
 }
 

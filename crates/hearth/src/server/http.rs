@@ -13,7 +13,7 @@ use hearth_types::limits;
 use hearth_wire::{Body, Connection, Front, Listener};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::admin;
+use super::{admin, browser};
 
 /// Connections from the outside at the same time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -37,12 +37,19 @@ pub(crate) struct App {
     pub(crate) front: Front,
     pub(crate) lambda: Arc<Lambda>,
     pub(crate) logs: Arc<dyn LogReader>,
+    /// Host names this server answers by, beside `localhost`.
+    pub(crate) allowed_hosts: Vec<String>,
 }
 
 impl App {
     async fn handle(&self, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
-        if admin::is_own_route(request.uri().path()) && connection.listener == Listener::Outside {
-            return admin::handle(self, &request).await;
+        if connection.listener == Listener::Outside {
+            if let Err(refused) = browser::check(request.uri(), request.headers(), &self.allowed_hosts) {
+                return admin::text(StatusCode::FORBIDDEN, &format!("{refused}\n"));
+            }
+            if admin::is_own_route(request.uri().path()) {
+                return admin::handle(self, &request).await;
+            }
         }
         self.front.handle(connection, request).await
     }

@@ -1,6 +1,7 @@
 //! Wiring: what the server is made of, in the order it is made, and how it ends.
 
 mod admin;
+mod browser;
 mod http;
 
 use std::io::Write as _;
@@ -154,7 +155,7 @@ impl House {
         })
         .map_err(|error| start_error(&error))?;
         let log_reader: Arc<dyn LogReader> = logs.clone();
-        let app = Arc::new(http::App { front, lambda, logs: log_reader });
+        let app = Arc::new(http::App { front, lambda, logs: log_reader, allowed_hosts: config.allowed_hosts.clone() });
         let _ = app_slot.set(app.clone());
         Ok(Self { app, engine, backend, logs, data })
     }

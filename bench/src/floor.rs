@@ -14,6 +14,9 @@ use tokio::net::TcpListener;
 use crate::report::{self, Measurement};
 use crate::{BenchError, LoadArgs, load};
 
+/// Its title.
+pub(crate) const FLOOR: &str = "bare hyper echo";
+
 /// Ends the process it holds.
 struct Server(Child);
 
@@ -47,7 +50,7 @@ pub(crate) async fn measure(args: &LoadArgs) -> Result<Vec<Measurement>, BenchEr
     let request =
         format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    load::run("bare hyper echo", args, address, || request.clone()).await
+    load::run(FLOOR, args, address, || request.clone()).await
 }
 
 /// Serves until killed. On one core one thread, else two.

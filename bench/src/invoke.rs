@@ -5,8 +5,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use hearth_types::{Clock, SystemClock};
 
 use crate::load::{self, Requests};
-use crate::sign::{Keys, Signer};
 use crate::report::{self, Measurement};
+use crate::sign::{Keys, Signer};
 use crate::{BenchError, LoadArgs};
 
 /// Signed anew every second, as far as a signature's time goes: within one, equal requests have equal signatures.

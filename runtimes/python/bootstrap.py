@@ -5,7 +5,8 @@ invocation: it imports nothing that the interpreter has not loaded already excep
 logging and traceback each cost more than the interpreter's own start; they are loaded when the function needs them),
 and it sends an answer together with the request for the next event.
 
-Start it with flags that keep the host's settings out: python -I -S bootstrap.py
+Start it with flags that keep the host's settings out: python -I -S bootstrap.py. Hearth runs its byte code, made by the
+same interpreter.
 """
 
 import _json

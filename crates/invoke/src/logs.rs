@@ -185,11 +185,22 @@ impl Tail {
         self.0.push_back(b'\n');
         let excess = self.0.len().saturating_sub(LOG_TAIL_BYTES_MAX);
         self.0.drain(..excess);
+        // Nor half a character: clients decode the tail as text.
+        let rest = self.0.iter().take(UTF8_BYTES_MAX - 1).take_while(|byte| is_continuation(**byte)).count();
+        self.0.drain(..rest);
     }
 
     fn into_bytes(self) -> Bytes {
         Vec::from(self.0).into()
     }
+}
+
+/// Bytes of one character. Source: RFC 3629.
+const UTF8_BYTES_MAX: usize = 4;
+
+/// A byte that stands in a character but never first.
+const fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
 }
 
 #[cfg(test)]
@@ -285,5 +296,17 @@ mod tests {
         assert!(tail.ends_with(b"x\nlast\n"));
         log.begin(false);
         assert_eq!(log.end(), None);
+    }
+
+    #[test]
+    fn the_tail_starts_with_a_whole_character() {
+        let (log, _) = stream(&function("f"));
+        for ascii in 0..4 {
+            log.begin(true);
+            log.output(&["x".repeat(ascii), "\u{1f600}".repeat(2_000), "\n".to_owned()].concat().into_bytes());
+            let tail = log.end().expect("asked for");
+            assert!(tail.len() > LOG_TAIL_BYTES_MAX - UTF8_BYTES_MAX, "{}", tail.len());
+            assert!(std::str::from_utf8(&tail).is_ok());
+        }
     }
 }

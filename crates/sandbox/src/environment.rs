@@ -134,6 +134,12 @@ pub trait Backend: Send + Sync + 'static {
         output: Arc<dyn OutputSink>,
     ) -> Result<Arc<dyn Environment>, SandboxError>;
 
+    /// Resolves when nobody asked for the end and yet no environment can be made any more, until the server starts
+    /// again.
+    async fn lost(&self) {
+        std::future::pending().await
+    }
+
     /// Ends every environment and waits until nothing of them is left.
     async fn shutdown(&self);
 }

@@ -176,6 +176,10 @@ impl Backend for ProcessBackend {
         Ok(Arc::new(ProcessEnvironment::create(id, &spec, runtime, parts, output).await?))
     }
 
+    async fn lost(&self) {
+        self.spawner.lost().await;
+    }
+
     async fn shutdown(&self) {
         self.spawner.shutdown().await;
     }

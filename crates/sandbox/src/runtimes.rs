@@ -1,6 +1,7 @@
 //! Which runtimes exist: for each identifier the root file system it gets, what is run, and what it finds in its
 //! environment. Finding interpreters on this machine is in [`discover`].
 
+pub mod bytecode;
 pub mod discover;
 
 use hearth_ports::RuntimeId;
@@ -31,19 +32,24 @@ impl Root {
         }
     }
 
-    /// Files of `/var/runtime`.
+    /// Files of `/var/runtime`: their names and texts. Python's is [compiled](bytecode) too.
     #[must_use]
-    pub const fn bootstrap(self) -> Option<(&'static str, &'static str)> {
+    pub const fn bootstrap(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Provided => None,
-            Self::Python311 => Some(("bootstrap.py", PYTHON_BOOTSTRAP)),
-            Self::Nodejs20 => Some(("bootstrap.mjs", NODE_BOOTSTRAP)),
+            Self::Provided => &[],
+            Self::Python311 => &[(bytecode::SOURCE, PYTHON_BOOTSTRAP)],
+            Self::Nodejs20 => &[
+                ("bootstrap.cjs", include_str!("../../../runtimes/node/bootstrap.cjs")),
+                ("function.cjs", include_str!("../../../runtimes/node/function.cjs")),
+                ("log.cjs", include_str!("../../../runtimes/node/log.cjs")),
+                ("response-stream.cjs", include_str!("../../../runtimes/node/response-stream.cjs")),
+                ("runtime-api.cjs", include_str!("../../../runtimes/node/runtime-api.cjs")),
+            ],
         }
     }
 }
 
 const PYTHON_BOOTSTRAP: &str = include_str!("../../../runtimes/python/bootstrap.py");
-const NODE_BOOTSTRAP: &str = include_str!("../../../runtimes/node/bootstrap.mjs");
 
 /// An interpreter as a runtime needs it: a minor version of Python, a major version of Node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +92,14 @@ pub const RUNTIMES: &[Runtime] = &[
             program: "/var/lang/bin/python3.11",
             // Without `site` and what it collects on this machine; the bootstrap itself adds the paths Lambda documents
             // and honours a function's PYTHONPATH.
-            arguments: &["-I", "-S", "/var/runtime/bootstrap.py"],
+            arguments: &["-I", "-S", "/var/runtime/bootstrap"],
         },
         variables: &[("PWD", "/var/task"), ("SHLVL", "0"), ("LC_CTYPE", "C.UTF-8"), ("PYTHONPATH", "/var/runtime")],
     },
     Runtime {
         id: "nodejs20.x",
         root: Root::Nodejs20,
-        program: Program::Interpreter { program: "/var/lang/bin/node", arguments: &["/var/runtime/bootstrap.mjs"] },
+        program: Program::Interpreter { program: "/var/lang/bin/node", arguments: &["/var/runtime/bootstrap.cjs"] },
         variables: &[
             ("PWD", "/var/task"),
             ("SHLVL", "0"),

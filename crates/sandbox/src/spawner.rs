@@ -23,6 +23,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use hearth_types::limits::SANDBOX_PROCESSES_MAX;
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, fchmod};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
@@ -43,6 +44,8 @@ pub const PROGRAM_NAME: &str = "hearth-spawner";
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
 const ENDED_WAITING_MAX: usize = 64;
+/// A function's output is for the server to read and for anybody who has it to write.
+const OUTPUT_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::WGRP).union(Mode::WOTH);
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 
@@ -97,6 +100,8 @@ impl<'a> Spawner<'a> {
         // The terminal's and the session manager's signals are for the server; the closed socket is for us.
         SigSet::all().thread_set_mask()?;
         rustix::process::setsid()?;
+        // What is made for functions they must be able to read, whatever the server's umask is.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         rustix::thread::set_name(c"hearth-spawner")?;
         let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
         let swept = cgroups.sweep().map_err(io::Error::other)?;
@@ -189,6 +194,8 @@ impl<'a> Spawner<'a> {
         let identity = self.identities.take()?;
         let (control, inside) = seqpacket::pair()?;
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
+        // The function is not its owner, yet may open it by `/dev/stdout` and `/dev/stderr`.
+        fchmod(&written, OUTPUT_MODE)?;
         let limits = CgroupLimits { memory: request.memory, processes_max: SANDBOX_PROCESSES_MAX };
         let cgroup = self.cgroups.create(request.slot, &limits).map_err(io::Error::other)?;
         let parts = slot::Parts {

@@ -198,6 +198,13 @@ const PROBES: &[(&str, &str, Must)] = &[
         "sorted(os.listdir('/dev'))",
         Be(r#"["fd","full","null","random","stderr","stdin","stdout","tty","urandom","zero"]"#),
     ),
+    (
+        "25 what devices may be used for",
+        "[sorted({oct(os.stat('/dev/' + d).st_mode) for d in ('null', 'zero', 'full', 'random', 'urandom', 'tty')}), write('/dev/null')]",
+        Be(r#"[["0o20666"],"done"]"#),
+    ),
+    ("25 standard output by name", "[write('/dev/stdout', ''), write('/dev/stderr', '')]", Be(r#"["done","done"]"#)),
+    ("25 standard output is not for reading", "read('/dev/stdout')", Fail(&["EACCES"])),
     ("25 /sys", "os.listdir('/sys')", Be("[]")),
     ("26 descriptors", "descriptors()", Be(r#"[1023,"EMFILE"]"#)),
     ("27 fork bomb", "forks()", Fail(&["EAGAIN"])),

@@ -21,13 +21,15 @@ fn has(machine: &Machine, root: Root) -> bool {
 }
 
 const PYTHON: &str = "
-import asyncio, ctypes, json, os, socket, sqlite3, ssl, sys, zoneinfo
+import asyncio, ctypes, importlib.util, json, os, socket, sqlite3, ssl, sys, traceback, zoneinfo
 def handler(event, context):
     print('seen', event)
     return {'prefix': sys.prefix, 'executable': sys.executable, 'strange': [p for p in sys.path if not p.startswith(('/var', '/opt'))],
             'certificates': len(ssl.create_default_context().get_ca_certs()) > 0,
             'zone': str(zoneinfo.ZoneInfo('Europe/Paris')), 'sqlite': sqlite3.connect(':memory:').execute('select 6 * 7').fetchone()[0],
-            'shared': ctypes.CDLL(None).getpid(), 'directory': os.getcwd(), 'runtime': os.environ['AWS_EXECUTION_ENV']}
+            'shared': ctypes.CDLL(None).getpid(), 'directory': os.getcwd(), 'runtime': os.environ['AWS_EXECUTION_ENV'],
+            'compiled': open('/var/runtime/bootstrap', 'rb').read(4) == importlib.util.MAGIC_NUMBER,
+            'traced': 'in _run' in traceback.format_stack()[-2] and 'handler(event, context)' in traceback.format_stack()[-2]}
 ";
 
 async fn python_works(machine: &Machine) {
@@ -37,7 +39,7 @@ async fn python_works(machine: &Machine) {
     let expected = json!({
         "prefix": "/var/lang", "executable": "/var/lang/bin/python3.11", "strange": [], "certificates": answer["certificates"],
         "zone": "Europe/Paris", "sqlite": 42, "shared": answer["shared"], "directory": "/var/task",
-        "runtime": "AWS_Lambda_python3.11",
+        "runtime": "AWS_Lambda_python3.11", "compiled": true, "traced": true,
     });
     assert_eq!(answer, expected);
     assert!(output.text().contains("seen {'n': 1}"), "{}", output.text());

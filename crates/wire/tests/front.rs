@@ -93,6 +93,10 @@ async fn unknown_and_unimplemented_operations_are_told_apart() {
     let answer = send(&front, Outside, Signing::known("sqs").sign(form("Action=ListQueues&Version=2012-11-05"))).await;
     assert_eq!(answer.status, 501);
     assert!(answer.body.contains("Hearth does not serve sqs yet."), "{}", answer.body);
+    // Clients of S3 read nothing but XML.
+    let answer = send(&front, Outside, Signing::known("s3").sign(request("GET", "/", ""))).await;
+    assert_eq!(answer.status, 501);
+    assert!(answer.body.contains("<Message>Hearth does not serve s3 yet.</Message>"), "{}", answer.body);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
 
 use super::{Failure, Target};
 
@@ -61,6 +62,12 @@ pub(super) async fn send(
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|error| unreachable(&error))?.to_bytes();
     Ok(Answer { status: parts.status, headers: parts.headers, body })
+}
+
+/// What a successful answer says.
+pub(super) fn read<T: DeserializeOwned>(target: &Target, answer: &Answer) -> Result<T, Failure> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| Failure::new(format!("{} does not answer like a Hearth server", target.endpoint)))
 }
 
 /// The error of an AWS answer as one sentence.

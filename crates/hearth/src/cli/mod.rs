@@ -9,6 +9,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hearth_types::Region;
 
 /// AWS Lambda on your own machines.
 #[derive(Parser)]
@@ -17,7 +18,7 @@ use clap::{Parser, Subcommand};
     version,
     about = "AWS Lambda on your own machines",
     long_about = "AWS Lambda on your own machines: one binary that speaks the AWS APIs and runs functions in isolated execution environments.",
-    after_help = "Start with:\n  hearth up                                   # serve on http://127.0.0.1:4566\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1\n  aws lambda create-function ...              # any AWS client works unmodified\n  hearth invoke my-function -p '{\"name\": \"you\"}'\n  hearth logs -f my-function\n\n`hearth doctor` says what isolation this machine gives and what is missing."
+    after_help = "Start with:\n  hearth up                                   # serve on http://127.0.0.1:4566\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  aws lambda create-function ...              # any AWS client works unmodified\n  hearth invoke my-function -p '{\"name\": \"you\"}'\n  hearth logs -f my-function\n\n`hearth doctor` says what isolation this machine gives and what is missing."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -37,14 +38,14 @@ enum Command {
 }
 
 /// Where the commands that talk to a running server find it.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 struct Target {
     /// Address of the Hearth server
     #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:4566", global = true)]
     endpoint: String,
 
-    /// Region the function lives in
-    #[arg(long, env = "AWS_REGION", default_value = "us-east-1", global = true)]
+    /// Region the function lives in [also: AWS_DEFAULT_REGION]
+    #[arg(long, env = "AWS_REGION", default_value_t = default_region(), global = true)]
     region: String,
 
     /// Access key id; twelve digits select that account on a server in open mode
@@ -58,6 +59,11 @@ struct Target {
     /// Token of temporary credentials
     #[arg(long, env = "AWS_SESSION_TOKEN", hide_env_values = true, global = true)]
     session_token: Option<String>,
+}
+
+/// boto3 and version 1 of the AWS CLI read this name only.
+fn default_region() -> String {
+    std::env::var("AWS_DEFAULT_REGION").unwrap_or_else(|_| Region::DEFAULT.to_owned())
 }
 
 /// One sentence that says what went wrong and what to do.

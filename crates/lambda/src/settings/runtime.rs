@@ -85,7 +85,7 @@ pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable
     let id = RuntimeId(name.into());
     match runnable(&id, architecture) {
         Ok(()) => Ok(id),
-        Err(reason) => Err(LambdaError::Unsupported { member: format!("Runtime {name}"), instead: reason }),
+        Err(reason) => Err(LambdaError::Unsupported { member: format!("Runtime {name} on {architecture}"), instead: reason }),
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
             let error = choose(name, Architecture::X86_64, &python_only).expect_err(name);
             assert_eq!(
                 error.to_string(),
-                format!("Hearth does not support Runtime {name} yet: this server runs python3.11.")
+                format!("Hearth does not support Runtime {name} on x86_64 yet: this server runs python3.11.")
             );
         }
     }

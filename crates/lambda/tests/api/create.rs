@@ -291,12 +291,12 @@ async fn wrong_members_get_the_recorded_texts() {
         (
             json!({"Runtime": "java21"}),
             ipv,
-            "Hearth does not support Runtime java21 yet: available are provided.al2023, python3.11.".to_owned(),
+            "Hearth does not support Runtime java21 on x86_64 yet: available are provided.al2023, python3.11.".to_owned(),
         ),
         (
             json!({"Architectures": ["arm64"]}),
             ipv,
-            "Hearth does not support Runtime python3.11 yet: this machine is x86_64.".to_owned(),
+            "Hearth does not support Runtime python3.11 on arm64 yet: this machine is x86_64.".to_owned(),
         ),
     ];
     let world = World::new().await;

@@ -180,7 +180,7 @@ async fn wrong_members_of_an_update_change_nothing() {
         ),
         (
             json!({"ZipFile": blob(b"PK x"), "Architectures": ["arm64"]}),
-            "Hearth does not support Runtime python3.11 yet: this machine is x86_64.",
+            "Hearth does not support Runtime python3.11 on arm64 yet: this machine is x86_64.",
         ),
     ];
     for (change, text) in cases {

@@ -7,12 +7,14 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::net::Shutdown;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{SetOnce, oneshot, watch};
+use tokio::time::{sleep, timeout};
 
 use super::ProcessError;
 use crate::environment::SandboxError;
@@ -22,15 +24,22 @@ use crate::seqpacket::{self, Received};
 use crate::spawner::PROGRAM_NAME;
 use crate::sys;
 
+/// How long the spawner may take to end everything; a second is much.
+const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Pause between two looks whether it has ended.
+const SHUTDOWN_LOOK: Duration = Duration::from_millis(2);
+
 pub(super) struct SpawnerClient {
     socket: AsyncFd<OwnedFd>,
     slots: Mutex<Slots>,
     child: Mutex<Option<Child>>,
+    /// The spawner ended and nobody had asked it to.
+    lost: SetOnce<()>,
 }
 
 #[derive(Default)]
 struct Slots {
-    /// The spawner has ended; nothing will be answered any more.
+    /// The spawner has ended or is to end; nothing will be answered any more.
     closed: bool,
     waiting: HashMap<u64, Waiting>,
 }
@@ -79,6 +88,7 @@ impl SpawnerClient {
             socket: sys::watched(ours, Interest::READABLE | Interest::WRITABLE)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
+            lost: SetOnce::new(),
         });
         let roots = match client.receive().await? {
             Some(Received { message: Reply::Ready { roots }, .. }) => roots,
@@ -110,7 +120,10 @@ impl SpawnerClient {
             }
         }
         let mut slots = self.slots.lock();
-        slots.closed = true;
+        if !std::mem::replace(&mut slots.closed, true) {
+            tracing::error!("the spawner has ended, and with it every execution environment");
+            let _ = self.lost.set(());
+        }
         for (_, waiting) in slots.waiting.drain() {
             waiting.ended.send_replace(true);
         }
@@ -172,16 +185,36 @@ impl SpawnerClient {
         }
     }
 
-    /// Lets the spawner end everything, and waits for it.
+    /// Resolves when the spawner has ended and nobody had asked it to.
+    pub(super) async fn lost(&self) {
+        self.lost.wait().await;
+    }
+
+    /// Lets the spawner end everything, and waits for it. One that does not is killed: its slots die with it, and what
+    /// is left of them the next start removes.
     pub(super) async fn shutdown(&self) {
+        self.slots.lock().closed = true;
         // Fails only when it is closed already.
         let _ = rustix::net::shutdown(self.socket.get_ref(), Shutdown::Both);
         let Some(mut child) = self.child.lock().take() else { return };
-        match tokio::task::spawn_blocking(move || child.wait()).await {
-            Ok(Ok(status)) if status.success() => {}
-            Ok(Ok(status)) => tracing::error!(%status, "the spawner ended in an error"),
+        let ended = async {
+            loop {
+                match child.try_wait() {
+                    Ok(None) => sleep(SHUTDOWN_LOOK).await,
+                    ended => return ended,
+                }
+            }
+        };
+        match timeout(SHUTDOWN_WAIT_MAX, ended).await {
+            Ok(Ok(Some(status))) if status.success() => {}
+            Ok(Ok(status)) => tracing::error!(status = status.map(tracing::field::display), "the spawner ended in an error"),
             Ok(Err(error)) => tracing::error!(%error, "the spawner cannot be waited for"),
-            Err(error) => tracing::error!(%error, "waiting for the spawner ended early"),
+            Err(_) => {
+                tracing::error!("the spawner does not end within {SHUTDOWN_WAIT_MAX:?} and is killed");
+                // Fails only when it has just ended.
+                let _ = child.kill();
+                let _ = child.wait();
+            }
         }
     }
 }

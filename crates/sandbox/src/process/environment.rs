@@ -83,13 +83,13 @@ impl ProcessEnvironment {
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
         };
-        let NewSlot { control, output: pipe, ended } = parts.spawner.create(request).await?;
+        let late = || SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}"));
+        let slot = timeout(SLOT_WAIT_MAX, parts.spawner.create(request)).await.map_err(|_| late())?;
+        let NewSlot { control, output: pipe, ended } = slot?;
         let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
         let cgroup = Arc::new(Cgroup::open(parts.cgroups, id.0).map_err(|error| failed(&error))?);
         let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
-        let listeners = timeout(SLOT_WAIT_MAX, control.up())
-            .await
-            .map_err(|_| SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}")))??;
+        let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
         let [runtime_api, endpoint] = listeners.map(std::net::TcpListener::from);
         let output = Arc::new(Output::new(pipe, output).map_err(|error| failed(&error))?);
         let api = RuntimeApi::new(INVOKE_RESPONSE_BYTES_MAX);

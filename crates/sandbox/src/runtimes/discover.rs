@@ -2,10 +2,13 @@
 //! version manager's shim is a shell script, a distribution may leave half of the standard library out).
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use super::{Language, Root};
@@ -176,17 +179,23 @@ fn is_system(prefix: &Path) -> bool {
 
 /// Runs a candidate in an empty environment and reads its answer.
 fn ask<A: serde::de::DeserializeOwned>(program: &Path, arguments: &[&str]) -> Option<A> {
+    serde_json::from_slice(&output(program, arguments)?).ok()
+}
+
+/// What an interpreter writes when it is run in an empty environment. `None` when it fails or takes too long.
+pub(super) fn output(program: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    // Into a file: the interpreter never waits for us to read.
+    let mut answer = File::from(memfd_create("answer", MemfdFlags::CLOEXEC).ok()?);
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(answer.try_clone().ok()?)
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
     let started = Instant::now();
-    // The answer is far smaller than a pipe, so the candidate never waits for us to read.
     while child.try_wait().ok()?.is_none() {
         if started.elapsed() > ANSWER_WAIT_MAX {
             let _ = child.kill();
@@ -194,8 +203,11 @@ fn ask<A: serde::de::DeserializeOwned>(program: &Path, arguments: &[&str]) -> Op
         }
         std::thread::sleep(ANSWER_POLL);
     }
-    let output = child.wait_with_output().ok()?;
-    output.status.success().then(|| serde_json::from_slice(&output.stdout).ok()).flatten()
+    let status = child.wait().ok()?;
+    let mut bytes = Vec::new();
+    answer.rewind().ok()?;
+    answer.read_to_end(&mut bytes).ok()?;
+    status.success().then_some(bytes)
 }
 
 #[cfg(test)]

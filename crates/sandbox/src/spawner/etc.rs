@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
@@ -101,7 +101,10 @@ pub(super) fn devices(dev: &Path) -> io::Result<()> {
     for (name, major, minor) in
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
     {
-        mknodat(CWD, dev.join(name), FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))?;
+        let node = dev.join(name);
+        mknodat(CWD, &node, FileType::CharacterDevice, Mode::empty(), makedev(major, minor))?;
+        // Not left to the umask: a function writes to them too.
+        fs::set_permissions(node, fs::Permissions::from_mode(0o666))?;
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),

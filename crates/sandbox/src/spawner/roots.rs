@@ -24,7 +24,7 @@ use rustix::process::{fchdir, pivot_root};
 use super::identity::{OWNER, user_namespace};
 use super::{etc, mounts};
 use crate::protocol::Boot;
-use crate::runtimes::{Interpreter, Root};
+use crate::runtimes::{Interpreter, Language, Root, bytecode};
 
 /// What of the host's root file system is shown, where it exists. Programs and libraries; never configuration, never a
 /// person's files, never what an administrator has put into `/usr/local`.
@@ -222,17 +222,35 @@ impl Builder {
                 }
             }
         }
-        if let Some((name, content)) = root.bootstrap() {
-            let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
-            self.write(Path::new("root/var/runtime"), attributes, |directory| {
-                fs::write(directory.join(name), content)
-            })?;
+        if let Some(interpreter) = interpreter {
+            self.bootstrap(root, interpreter)?;
         }
         enter(&mounts::directory("root")?)?;
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
         let namespace = rustix::fs::openat(&processes, "ns/mnt", flags, rustix::fs::Mode::empty())?;
         self.go_home()?;
         Ok(namespace)
+    }
+
+    /// `/var/runtime`.
+    fn bootstrap(&mut self, root: Root, interpreter: &Interpreter) -> io::Result<()> {
+        let compiled = bytecode::compile(root, interpreter);
+        let is_python = matches!(root.language(), Some(Language::Python { .. }));
+        if is_python && compiled.is_none() {
+            self.note(format!("{root:?}: the bootstrap cannot be compiled, functions start some milliseconds later"));
+        }
+        let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
+        self.write(Path::new("root/var/runtime"), attributes, |directory| {
+            for (name, text) in root.bootstrap() {
+                fs::write(directory.join(name), text)?;
+            }
+            let entry = directory.join(bytecode::ENTRY);
+            match compiled {
+                Some(code) => fs::write(entry, code),
+                None if is_python => symlink(bytecode::SOURCE, entry),
+                None => Ok(()),
+            }
+        })
     }
 
     fn go_home(&self) -> io::Result<()> {

@@ -18,6 +18,10 @@ use crate::sigv4::{Authorization, header};
 /// Characters of a path that an answer quotes.
 const QUOTED_PATH_MAX: usize = 200;
 
+/// Services that read errors in XML, though nothing in their requests says so. A query service's error has the form
+/// that their clients take for their own. Source: botocore, `RestXMLParser`.
+const REST_XML: [&str; 4] = ["cloudfront", "route53", "s3", "s3express"];
+
 /// What the head alone tells.
 pub(super) enum Detected {
     Operation {
@@ -56,7 +60,8 @@ impl Front {
                 StatusCode::NOT_IMPLEMENTED,
                 format!("Hearth does not serve {name} yet."),
             );
-            return Err(Refusal::new(self.guess(head).0, None, answer));
+            let protocol = if REST_XML.contains(&name) { Protocol::Query } else { self.guess(head).0 };
+            return Err(Refusal::new(protocol, None, answer));
         }
         let is_json = |&index: &usize| matches!(self.model(index).protocol(), Protocol::AwsJson(_));
         if let Some(target) = header(&head.headers, "x-amz-target")

@@ -1,0 +1,234 @@
+//! The whole measurement in one run, so that its parts can be compared: the floor, the Runtime API alone and a server,
+//! all on one core and all on two; then cold starts and memory.
+
+mod cold;
+mod functions;
+mod http;
+mod server;
+mod summary;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hearth_sandbox::runtimes::{Interpreter, Language, Search};
+
+use self::functions::Functions;
+use self::server::Server;
+use self::summary::Summary;
+use crate::null_runtime::{Client, Programs, TaskRoot};
+use crate::report::Measurement;
+use crate::sign::Keys;
+use crate::{BenchError, LoadArgs, RunArgs, cpu, floor, invoke, null_runtime};
+
+/// However slow the machine, it ends.
+const RUN_MAX: Duration = Duration::from_secs(600);
+/// Connections besides one.
+const CONNECTIONS: [usize; 2] = [8, 32];
+/// One client: long enough for Node.js to have compiled what is hot.
+const WARM_UP_MS: u64 = 1_000;
+/// Several connections: until so many environments have started.
+const WARM_UP_MANY_MS: u64 = 2_000;
+/// Under this many answers a 99th percentile says nothing.
+const SAMPLES_MIN: usize = 5_000;
+
+#[derive(clap::Args, Clone)]
+pub(crate) struct WarmArgs {
+    /// How long to measure each row, after its warm-up.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=10))]
+    seconds: u64,
+    /// Where to write every figure, one line of JSON each.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The server program. Default: beside this one.
+    #[arg(long, value_name = "FILE")]
+    hearth: Option<PathBuf>,
+    /// The folder that holds python/bootstrap.py and node/bootstrap.mjs.
+    #[arg(long, default_value = "runtimes")]
+    runtimes: PathBuf,
+    /// Fresh environments per runtime in the cold start part.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    cold_starts: u32,
+}
+
+pub(crate) async fn run(args: &WarmArgs) -> Result<(), BenchError> {
+    tokio::time::timeout(RUN_MAX, measure(args))
+        .await
+        .map_err(|_| BenchError::Other(format!("not done after {RUN_MAX:?}: given up")))?
+}
+
+async fn measure(args: &WarmArgs) -> Result<(), BenchError> {
+    let this = std::env::current_exe().map_err(BenchError::io("this program"))?;
+    let hearth = args.hearth.clone().unwrap_or_else(|| this.with_file_name("hearth"));
+    let interpreters = Interpreters::find(&args.runtimes);
+    let cores = cpu::allowed(None)?;
+    let mut summary = Summary::default();
+    for (title, count) in [("one", 1), ("two", 2)] {
+        let Some(cores) = cores.get(..count) else {
+            summary.note(format!("SKIPPED on {title} cores: this program may use {} only", cores.len()));
+            continue;
+        };
+        // Inherited by everything started from here on: the echo server, the clients, hearth and its sandboxes.
+        cpu::pin(cores)?;
+        let mode = Mode { title, one_core: count == 1, seconds: args.seconds };
+        mode.bare(&interpreters, &mut summary).await?;
+        let server = Server::start(&hearth)?;
+        if count == 2 {
+            summary.memory(&server.memory_idle().await?);
+        }
+        mode.served(&server, &interpreters, &mut summary).await?;
+        if count == 2 {
+            for client in Client::ALL {
+                if let Some(programs) = interpreters.of(client) {
+                    summary.cold(cold::measure(server.address, client, programs, args.cold_starts).await?);
+                }
+            }
+        }
+        server.stop()?;
+    }
+    eprint!("\r{:60}\r", "");
+    summary.print();
+    if let Some(path) = &args.json {
+        std::fs::write(path, summary.json_lines()).map_err(BenchError::io(path.display().to_string()))?;
+    }
+    summary.result()
+}
+
+/// The clients this machine can run: the very interpreters Hearth finds.
+struct Interpreters {
+    stock: Programs,
+    python: Option<Programs>,
+    node: Option<Programs>,
+}
+
+impl Interpreters {
+    fn find(runtimes: &std::path::Path) -> Self {
+        let search = Search::from_environment();
+        let programs = |language, name: &str| {
+            let (program, library_path) = match search.interpreter(language)? {
+                Interpreter::Prefix { prefix, needs_library_path } => {
+                    (prefix.join("bin").join(name), needs_library_path.then(|| prefix.join("lib")))
+                }
+                Interpreter::System { program, .. } => (program, None),
+            };
+            Some(Programs { runtimes: runtimes.to_owned(), python: program.clone(), node: program, library_path })
+        };
+        Self {
+            stock: Programs {
+                runtimes: runtimes.to_owned(),
+                python: PathBuf::new(),
+                node: PathBuf::new(),
+                library_path: None,
+            },
+            python: programs(Language::Python { minor: 11 }, "python3.11"),
+            node: programs(Language::Node { major: 20 }, "node"),
+        }
+    }
+
+    fn of(&self, client: Client) -> Option<&Programs> {
+        match client {
+            Client::Stock => Some(&self.stock),
+            Client::Python => self.python.as_ref(),
+            Client::Node => self.node.as_ref(),
+        }
+    }
+}
+
+/// On how many cores.
+struct Mode {
+    title: &'static str,
+    one_core: bool,
+    seconds: u64,
+}
+
+impl Mode {
+    fn run_args(&self, warm_up_ms: u64) -> RunArgs {
+        let Self { one_core, seconds, .. } = *self;
+        RunArgs { seconds, warm_up_ms: Some(warm_up_ms), one_core, core: 0, payload_bytes: 16 }
+    }
+
+    fn loads(&self) -> [LoadArgs; 2] {
+        [
+            LoadArgs { run: self.run_args(WARM_UP_MS), connections: vec![1], rate: None },
+            LoadArgs { run: self.run_args(WARM_UP_MANY_MS), connections: CONNECTIONS.to_vec(), rate: None },
+        ]
+    }
+
+    /// What needs no server of ours.
+    async fn bare(&self, interpreters: &Interpreters, summary: &mut Summary) -> Result<(), BenchError> {
+        for load in self.loads() {
+            self.progress("bare echo");
+            self.add(summary, "floor", floor::measure(&load).await?);
+        }
+        let task_root = TaskRoot::create()?;
+        for client in Client::ALL {
+            let Some(programs) = interpreters.of(client) else {
+                summary.note(format!("SKIPPED {}: no such interpreter on this machine", client.title()));
+                continue;
+            };
+            self.progress(client.title());
+            let run = self.run_args(WARM_UP_MS);
+            self.add(summary, "null-runtime", vec![null_runtime::measure(&run, client, programs, &task_root).await?]);
+        }
+        Ok(())
+    }
+
+    /// Invocations of functions on a server.
+    async fn served(
+        &self,
+        server: &Server,
+        interpreters: &Interpreters,
+        summary: &mut Summary,
+    ) -> Result<(), BenchError> {
+        self.progress("creating functions");
+        let functions = Functions::create(server.address, |client| interpreters.of(client).is_some()).await?;
+        let keys = functions.known_keys().await?;
+        assert_verified(server.address, &keys).await?;
+        server.assert_on_cores_of_ours()?;
+        for client in Client::ALL.into_iter().filter(|client| interpreters.of(*client).is_some()) {
+            self.progress(client.function());
+            for load in self.loads() {
+                let title = client.title();
+                match invoke::measure(&load, &server.endpoint, client.function(), title, &keys).await {
+                    Ok(measured) => self.add(summary, "invoke", measured),
+                    // The other rows are worth having.
+                    Err(error) => summary.fail(format!("FAILED Invoke {title}, {} core(s): {error}", self.title)),
+                }
+                // The keys die with the environment they came from, and unknown keys are not verified.
+                assert_verified(server.address, &keys).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, summary: &mut Summary, bench: &'static str, measurements: Vec<Measurement>) {
+        for mut measurement in measurements {
+            measurement.cores = self.title;
+            if measurement.connections == 1 && measurement.latencies.len() < SAMPLES_MIN {
+                let (what, count) = (&measurement.what, measurement.latencies.len());
+                summary.note(format!("{bench} {what}, {} cores: {count} answers only", self.title));
+            }
+            summary.add(bench, measurement);
+        }
+    }
+
+    fn progress(&self, what: &str) {
+        eprint!("\r{:60}\r{} core(s): {what} … ", "", self.title);
+    }
+}
+
+/// A server that does not verify signatures, or not these, would be measured too fast.
+async fn assert_verified(address: SocketAddr, keys: &Keys) -> Result<(), BenchError> {
+    let host = address.to_string();
+    let good = invoke::request(keys, &host, functions::KEYS_FUNCTION, "{}");
+    let wrong = Keys { secret_access_key: format!("{}x", keys.secret_access_key), ..keys.clone() };
+    let wrong = invoke::request(&wrong, &host, functions::KEYS_FUNCTION, "{}");
+    let (good, wrong) = (http::exchange(address, &good).await?, http::exchange(address, &wrong).await?);
+    if good.status != 200 || wrong.status != 403 {
+        return Err(BenchError::Other(format!(
+            "the server does not verify signatures: it answered {} to a right one and {} to a wrong one",
+            good.status, wrong.status
+        )));
+    }
+    Ok(())
+}

@@ -73,7 +73,7 @@ enum Command {
         /// Which clients: stock (AWS's Rust client), python, node. Default: all that are there.
         #[arg(long, value_delimiter = ',')]
         clients: Vec<null_runtime::Client>,
-        /// The folder that holds python/bootstrap.py and node/bootstrap.mjs.
+        /// The folder that holds python/bootstrap.py and node/bootstrap.cjs.
         #[arg(long, default_value = "runtimes")]
         runtimes: PathBuf,
         /// Python 3.11 to run the Python bootstrap with.

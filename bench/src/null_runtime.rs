@@ -64,7 +64,7 @@ impl Programs {
             }
             Client::Node => {
                 let mut command = Command::new(&self.node);
-                command.arg(bootstrap("node/bootstrap.mjs")?);
+                command.arg(bootstrap("node/bootstrap.cjs")?);
                 command
             }
         };

@@ -43,7 +43,7 @@ pub(crate) struct WarmArgs {
     /// The server program. Default: beside this one.
     #[arg(long, value_name = "FILE")]
     hearth: Option<PathBuf>,
-    /// The folder that holds python/bootstrap.py and node/bootstrap.mjs.
+    /// The folder that holds python/bootstrap.py and node/bootstrap.cjs.
     #[arg(long, default_value = "runtimes")]
     runtimes: PathBuf,
     /// Fresh environments per runtime in the cold start part.

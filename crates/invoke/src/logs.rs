@@ -22,6 +22,8 @@ use crate::report_json;
 pub(crate) const LINE_BYTES_MAX: usize = 256 << 10;
 /// More collected events than this are handed over in the middle of an invocation.
 const PENDING_BYTES_MAX: usize = 64 << 10;
+/// What an event counts beside its message: empty lines take memory too. Source: PutLogEvents counts as much.
+const EVENT_OVERHEAD_BYTES: usize = 26;
 /// How long lines of a running invocation stay invisible.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -173,7 +175,7 @@ impl State {
         if let Some(tail) = &mut self.tail {
             tail.push(&message);
         }
-        self.pending_bytes += message.len();
+        self.pending_bytes += message.len() + EVENT_OVERHEAD_BYTES;
         self.pending.push(LogEvent { timestamp_ms, message });
     }
 }
@@ -267,10 +269,18 @@ mod tests {
         start(&log, "a");
         log.flush();
         assert_eq!(sink.lines().len(), 1);
-        log.output(&[b"x".repeat(PENDING_BYTES_MAX), b"\n".to_vec()].concat());
+        log.output(&[b"x".repeat(PENDING_BYTES_MAX - EVENT_OVERHEAD_BYTES), b"\n".to_vec()].concat());
         assert_eq!(sink.lines().len(), 1, "at the limit");
         log.output(b"y\n");
         assert_eq!(sink.lines().len(), 3);
+    }
+
+    #[test]
+    fn empty_lines_are_not_collected_without_end() {
+        let (log, sink) = stream(&function("f"));
+        log.begin(false);
+        log.output(&b"\n".repeat(PENDING_BYTES_MAX));
+        assert_eq!(sink.lines().len(), PENDING_BYTES_MAX);
     }
 
     #[test]

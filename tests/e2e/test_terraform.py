@@ -1,0 +1,118 @@
+"""Terraform with its AWS provider: what it makes it finds as it made it, can change, and can destroy."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import aws, packages
+from support.command_line import logs_of
+from support.paths import E2E
+
+#: Starting the provider alone takes seconds, and it waits between its own questions.
+SECONDS_MAX = 300
+#: Exit statuses of `terraform plan -detailed-exitcode`.
+NOTHING_TO_DO, CHANGES = 0, 2
+#: Where Terraform itself looks for providers that are installed already. Source: Terraform documentation, "Provider
+#: Installation", implied local mirrors.
+MIRRORS = [
+    Path.home() / ".terraform.d" / "plugins",
+    Path("/usr/local/share/terraform/plugins"),
+    Path("/usr/share/terraform/plugins"),
+]
+
+CODE = "import os\nhandler = lambda event, context: [{number}, os.environ['GREETING'], context.memory_limit_in_mb]\n"
+
+
+def mirror():
+    """A directory with the AWS provider: the one named by TF_PLUGIN_DIR, else the first of Terraform's own."""
+    named = os.environ.get("TF_PLUGIN_DIR")
+    for directory in [Path(named)] if named else MIRRORS:
+        if any(directory.glob("registry.terraform.io/hashicorp/aws/*")):
+            return directory
+    pytest.skip("Terraform's AWS provider is not installed: set TF_PLUGIN_DIR to a directory that mirrors it")
+
+
+class Terraform:
+    """One configuration in a directory of its own."""
+
+    def __init__(self, program, directory, **variables):
+        self.program = program
+        self.directory = directory
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(directory),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+        }
+        self.set(**variables)
+
+    def set(self, **variables):
+        self.environment |= {f"TF_VAR_{name}": str(value) for name, value in variables.items()}
+
+    def run(self, command, *arguments, expect=0):
+        done = subprocess.run(
+            [self.program, command, *arguments],
+            cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=SECONDS_MAX,
+        )
+        assert done.returncode == expect, f"terraform {command}: {done.stdout[-4_000:]}\n{done.stderr[-4_000:]}"
+        return done.stdout
+
+    def apply(self):
+        self.run("apply", "-no-color", "-auto-approve")
+        self.plan(NOTHING_TO_DO)
+        return {name: output["value"] for name, output in json.loads(self.run("output", "-json")).items()}
+
+    def plan(self, expect):
+        self.run("plan", "-no-color", "-detailed-exitcode", expect=expect)
+
+    def destroy(self):
+        self.run("destroy", "-no-color", "-auto-approve")
+
+
+@pytest.fixture
+def terraform(server, tmp_path):
+    program = shutil.which("terraform")
+    if not program:
+        pytest.skip("terraform is not installed: see developer.hashicorp.com/terraform/install")
+    providers = mirror()
+    shutil.copy(E2E / "terraform" / "main.tf", tmp_path)
+    terraform = Terraform(program, tmp_path, endpoint=server.url, name=aws.function_name("tf"))
+    terraform.run("init", "-no-color", f"-plugin-dir={providers}")
+    return terraform
+
+
+def test_terraform_makes_changes_and_destroys_a_function(terraform, client, server, tmp_path):
+    name = terraform.environment["TF_VAR_name"]
+    function = aws.Function(client, name, None)
+    for number in (1, 2):
+        (tmp_path / f"{number}.zip").write_bytes(packages.zip_of({"app.py": CODE.format(number=number)}))
+
+    terraform.set(package="1.zip", memory=128, greeting="hello")
+    assert terraform.apply() == {"account": aws.ACCOUNT, "version": "1"}
+    assert function.invoke({}).ok() == [1, "hello", "128"]
+    assert "REPORT RequestId:" in logs_of(server, f"/terraform/{name}")
+
+    terraform.set(package="2.zip", memory=256, greeting="hi")
+    terraform.plan(CHANGES)
+    assert terraform.apply()["version"] == "2"
+    assert function.invoke({}).ok() == [2, "hi", "256"]
+    assert function.invoke({}, Qualifier="1").ok() == [1, "hello", "128"]
+
+    # What is changed behind its back it sees, and puts right.
+    client.update_function_configuration(FunctionName=name, Timeout=9)
+    aws.wait_updated(function)
+    terraform.plan(CHANGES)
+    terraform.apply()
+    assert client.get_function_configuration(FunctionName=name)["Timeout"] == 5
+
+    terraform.destroy()
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function(FunctionName=name)
+    iam = aws.client(server.url, "iam")
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName=name)

@@ -444,13 +444,19 @@ def test_base64_that_is_none_is_a_serialization_exception(server):
     ids=["garbage", "version", "length", "smuggling", "chunk", "tls", "zeros"],
 )
 def test_bytes_that_are_no_request_harm_nobody(server, request_bytes):
+    import errno
     import socket
 
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         connection.sendall(request_bytes)
-        connection.shutdown(socket.SHUT_WR)
-        answer = connection.recv(4096)
+        try:
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(4096)
+        except OSError as error:
+            # The server may have hung up by now.
+            assert error.errno in (errno.ENOTCONN, errno.ECONNRESET), error
+            answer = b""
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer
 
 

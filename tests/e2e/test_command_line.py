@@ -45,6 +45,34 @@ def test_an_unknown_function_is_one_clear_sentence(server):
     assert re.fullmatch(r"hearth: ResourceNotFoundException: Function not found: \S+nobody:\$LATEST \(404\)\n", done.stderr)
 
 
+def test_hearth_logs_finds_the_log_by_every_name_of_the_function(make, server):
+    function = make(packages.python("echo"), handler="echo.handler", LoggingConfig={"LogGroup": "/team/echo"})
+    function.invoke({"n": 1})
+    for name in (function.name, function.arn, f"{function.name}:$LATEST", "/team/echo"):
+        assert "echo says hello" in hearth("logs", name, server=server).stdout, name
+    function.client.delete_function(FunctionName=function.name)
+    assert "echo says hello" in hearth("logs", "/team/echo", server=server).stdout
+
+
+def test_the_log_of_a_deleted_function_is_still_there(make, server):
+    function = make(packages.python("echo"), handler="echo.handler")
+    function.invoke({"n": 1})
+    function.client.delete_function(FunctionName=function.name)
+    assert "echo says hello" in hearth("logs", function.name, server=server).stdout
+
+
+def test_the_log_of_an_unknown_function_is_one_clear_sentence(server):
+    done = hearth("logs", "nobody", server=server)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "hearth: there is no function nobody, nor log lines in /aws/lambda/nobody\n"
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_is_known_by_both_names_that_clients_use(server, variable):
+    done = hearth("invoke", "nobody", server=server, **{variable: "eu-west-1"})
+    assert "arn:aws:lambda:eu-west-1:" in done.stderr
+
+
 def test_no_server_is_one_clear_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

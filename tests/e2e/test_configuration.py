@@ -134,7 +134,7 @@ def test_a_log_group_of_one_s_own_gets_the_lines(make, server):
     while "echo says hello" not in logs_of(server, group):
         assert time.monotonic() < deadline, "nothing arrived in the log group"
         time.sleep(0.2)
-    assert "echo says hello" not in logs_of(server, function.name)
+    assert "echo says hello" not in logs_of(server, f"/aws/lambda/{function.name}")
 
 
 def test_an_update_of_the_log_group_is_in_force(make, server):

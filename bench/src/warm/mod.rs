@@ -182,20 +182,20 @@ impl Mode {
     ) -> Result<(), BenchError> {
         self.progress("creating functions");
         let functions = Functions::create(server.address, |client| interpreters.of(client).is_some()).await?;
-        let keys = functions.known_keys().await?;
-        assert_verified(server.address, &keys).await?;
+        let mut keys = functions.known_keys().await?;
         server.assert_on_cores_of_ours()?;
         for client in Client::ALL.into_iter().filter(|client| interpreters.of(*client).is_some()) {
             self.progress(client.function());
             for load in self.loads() {
                 let title = client.title();
-                match invoke::measure(&load, &server.endpoint, client.function(), title, &keys).await {
+                match verified(server, &load, client.function(), title, &keys).await {
                     Ok(measured) => self.add(summary, "invoke", measured),
                     // The other rows are worth having.
-                    Err(error) => summary.fail(format!("FAILED Invoke {title}, {} core(s): {error}", self.title)),
+                    Err(error) => {
+                        summary.fail(format!("FAILED Invoke {title}, {} core(s): {error}", self.title));
+                        keys = functions.known_keys().await.unwrap_or(keys);
+                    }
                 }
-                // The keys die with the environment they came from, and unknown keys are not verified.
-                assert_verified(server.address, &keys).await?;
             }
         }
         Ok(())
@@ -215,6 +215,21 @@ impl Mode {
     fn progress(&self, what: &str) {
         eprint!("\r{:60}\r{} core(s): {what} … ", "", self.title);
     }
+}
+
+/// Invocations that were verified, from the first to the last: keys die with the environment they came from, and an
+/// open server takes unknown ones unverified.
+async fn verified(
+    server: &Server,
+    load: &LoadArgs,
+    function: &str,
+    title: &str,
+    keys: &Keys,
+) -> Result<Vec<Measurement>, BenchError> {
+    assert_verified(server.address, keys).await?;
+    let measured = invoke::measure(load, &server.endpoint, function, title, keys).await?;
+    assert_verified(server.address, keys).await?;
+    Ok(measured)
 }
 
 /// A server that does not verify signatures, or not these, would be measured too fast.

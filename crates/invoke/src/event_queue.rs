@@ -73,7 +73,7 @@ impl EventQueue {
     /// Takes responsibility for an event: it is in the store when this returns.
     ///
     /// # Errors
-    /// [`InvokeError::Internal`] when it could not be stored.
+    /// [`InvokeError::DiskFull`] or [`InvokeError::Internal`] when it could not be stored.
     pub(crate) async fn accept(&self, scope: Scope, id: RequestId, body: EventBody) -> Result<(), InvokeError> {
         let failed = |detail: String| InvokeError::Internal { detail: format!("the event is not accepted: {detail}") };
         let (due_ms, state) = (body.accepted_ms, EventState::default());
@@ -85,10 +85,12 @@ impl EventQueue {
                 self.codec.encode(&state).map_err(|error| failed(error.to_string()))?,
             ),
         ];
-        self.store
-            .commit(&shard(&scope), Epoch(0), vec![Precondition::Absent(body_key)], mutations)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        self.store.commit(&shard(&scope), Epoch(0), vec![Precondition::Absent(body_key)], mutations).await.map_err(
+            |error| match error {
+                StoreError::Full => InvokeError::DiskFull,
+                error => failed(error.to_string()),
+            },
+        )?;
         self.window.lock().offer(Queued { scope, id, due_ms, state, body: Some(Arc::new(body)) });
         self.wake.notify_one();
         Ok(())

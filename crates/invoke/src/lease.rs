@@ -84,6 +84,7 @@ impl Environments {
         match grant {
             Grant::Warm(member) => return Ok(self.lend(want.snapshot, member)),
             Grant::Start { evicted } => self.start(Arc::clone(version), evicted),
+            Grant::Wait => {}
             Grant::Full => {
                 tracing::warn!(function = version.name, memory_mib = version.memory.0, "no room for an environment");
             }

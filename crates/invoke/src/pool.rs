@@ -50,6 +50,8 @@ pub(crate) enum Grant<E> {
     Start {
         evicted: Vec<E>,
     },
+    /// A start whose waiter was served by a freed environment is still under way: the caller is in the queue for it.
+    Wait,
     /// The machine has no room, even without its idle environments.
     Full,
 }
@@ -105,7 +107,8 @@ impl<E, W> Pool<E, W> {
         self.environments
     }
 
-    /// An idle environment, or the order to start one; then `waiter` is in the queue.
+    /// An idle environment, or the order to start one unless one is coming that nobody waits for; in both other cases
+    /// `waiter` is in the queue.
     /// Environments that became too old meanwhile are added to `ended`.
     pub(crate) fn lease(
         &mut self,
@@ -124,6 +127,12 @@ impl<E, W> Pool<E, W> {
                 self.environments -= 1;
                 ended.push(idle.environment);
             }
+        }
+        if let Some(group) = self.groups.get_mut(&want.snapshot)
+            && group.waiters.len() < group.starting
+        {
+            group.waiters.push_back(waiter());
+            return Grant::Wait;
         }
         let Some(evicted) = self.make_room(want) else {
             self.forget_if_empty(&want.snapshot);

@@ -50,6 +50,9 @@ pub enum LambdaError {
     AccessDenied { message: String },
     #[error("{message}")]
     InvalidRuntime { message: String },
+    /// Who sees this can do something about it, unlike the callers of a service far away.
+    #[error("The disk of this Hearth server is full: make room, then try again.")]
+    DiskFull,
     /// The detail is for the log; the caller gets a neutral text.
     #[error("{detail}")]
     Internal { detail: String },
@@ -95,7 +98,7 @@ impl LambdaError {
             Self::Throttled { .. } => shape("TooManyRequestsException", StatusCode::TOO_MANY_REQUESTS, Lower, user),
             Self::AccessDenied { .. } => shape("AccessDeniedException", StatusCode::FORBIDDEN, Upper, None),
             Self::InvalidRuntime { .. } => shape("InvalidRuntimeException", StatusCode::BAD_GATEWAY, Upper, user),
-            Self::Internal { .. } => {
+            Self::DiskFull | Self::Internal { .. } => {
                 shape("ServiceException", StatusCode::INTERNAL_SERVER_ERROR, Upper, Some(Fault::Server))
             }
         }
@@ -150,7 +153,10 @@ impl From<Denied> for LambdaError {
 
 impl From<StoreError> for LambdaError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        match error {
+            StoreError::Full => Self::DiskFull,
+            error => Self::internal(error),
+        }
     }
 }
 
@@ -164,6 +170,7 @@ impl From<PackageError> for LambdaError {
     fn from(error: PackageError) -> Self {
         match error {
             PackageError::Unreadable | PackageError::TooLarge { .. } => Self::InvalidParameterValue(error.to_string()),
+            PackageError::DiskFull => Self::DiskFull,
             PackageError::Internal(detail) => Self::Internal { detail },
         }
     }
@@ -188,6 +195,7 @@ impl From<InvokeError> for LambdaError {
             InvokeError::Throttled { reason } => Self::Throttled { reason },
             InvokeError::AccessDenied { message } => Self::AccessDenied { message },
             InvokeError::InvalidRuntime { message } => Self::InvalidRuntime { message },
+            InvokeError::DiskFull => Self::DiskFull,
             InvokeError::Internal { detail } => Self::Internal { detail },
         }
     }

@@ -39,6 +39,9 @@ pub enum PackageError {
     Unreadable,
     #[error("Unzipped size must be smaller than {max} bytes")]
     TooLarge { max: u64 },
+    /// Hearth's own text.
+    #[error("the disk is full")]
+    DiskFull,
     #[error("{0}")]
     Internal(String),
 }

@@ -82,6 +82,9 @@ pub enum InvokeError {
     /// This machine cannot run the function as configured (runtime or architecture missing, limit not enforceable).
     #[error("{message}")]
     InvalidRuntime { message: String },
+    /// An event cannot be stored. Hearth's own text.
+    #[error("the disk is full")]
+    DiskFull,
     /// Detail for the log; the caller gets the documented text.
     #[error("{detail}")]
     Internal { detail: String },

@@ -200,14 +200,14 @@ impl Inner {
         }
         let path = self.path(digest);
         if path.is_dir() {
-            return known.map_or_else(|| tree_bytes(&path), Ok).map_err(internal);
+            return known.map_or_else(|| tree_bytes(&path), Ok).map_err(failed);
         }
-        let tree = TemporaryTree::create(self.temporary()).map_err(internal)?;
+        let tree = TemporaryTree::create(self.temporary()).map_err(failed)?;
         let unpacked_bytes = unpack(zip, &tree.path, UNZIPPED_BYTES_MAX).map_err(|error| {
             tracing::info!(?digest, %error, "code package refused");
             PackageError::from(error)
         })?;
-        tree.publish(&path).map_err(internal)?;
+        tree.publish(&path).map_err(failed)?;
         Ok(unpacked_bytes)
     }
 
@@ -307,6 +307,13 @@ fn parse_digest(name: &str) -> Option<CodeDigest> {
     let mut digest = [0; 32];
     hex::decode_to_slice(name, &mut digest).ok()?;
     Some(CodeDigest(digest))
+}
+
+fn failed(error: io::Error) -> PackageError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PackageError::DiskFull,
+        _ => internal(error),
+    }
 }
 
 fn internal(error: impl std::fmt::Display) -> PackageError {

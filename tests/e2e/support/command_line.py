@@ -8,9 +8,9 @@ from .paths import HEARTH
 SECONDS_MAX = 60
 
 
-def hearth(*arguments, server=None, stdin=None):
-    """Runs `hearth ARGUMENTS` and answers the finished process."""
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+def hearth(*arguments, server=None, stdin=None, **variables):
+    """Runs `hearth ARGUMENTS` with these environment variables and answers the finished process."""
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | variables
     if server:
         environment["AWS_ENDPOINT_URL"] = server.url
     return subprocess.run(

@@ -16,18 +16,19 @@ STOP_SECONDS_MAX = 40
 
 
 class Server:
-    """Starts on construction; `url` is where it listens."""
+    """Starts on construction; `url` is where it listens. `prefix` is a command that starts what follows it."""
 
-    def __init__(self, data, log, config=None):
+    def __init__(self, data, log, config=None, prefix=()):
         self.data = data
         self.log = log
         self.config = config
+        self.prefix = prefix
         self.url = None
         self.process = None
         self.start()
 
     def start(self):
-        command = [str(HEARTH), "up", "--listen", "127.0.0.1:0", "--data", str(self.data)]
+        command = [*self.prefix, str(HEARTH), "up", "--listen", "127.0.0.1:0", "--data", str(self.data)]
         if self.config:
             command += ["--config", str(self.config)]
         # A server must not find credentials or endpoints of whoever runs the tests.

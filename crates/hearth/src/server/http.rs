@@ -3,7 +3,9 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_lambda::Lambda;
@@ -23,12 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{admin, browser};
 
-/// Connections from the outside at the same time; further ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 10_000;
 /// Connections from one execution environment at the same time.
 const INSIDE_CONNECTIONS_MAX: usize = 256;
 /// A client must have sent its request head within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// An HTTP/2 client that is silent for so long is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after a failed accept (out of descriptors), so that the loop does not spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
@@ -55,29 +57,32 @@ impl App {
     }
 }
 
-/// Serves until `stop`, then lets requests in flight finish for at most `drain_max`.
-pub(crate) async fn serve_outside(listener: TcpListener, app: Arc<App>, stop: CancellationToken, drain_max: Duration) {
+/// Serves at most so many connections at a time until `stop`. Those with requests in flight are in the answer, to be
+/// waited for.
+pub(crate) async fn serve_outside(
+    listener: TcpListener,
+    connections_max: usize,
+    app: Arc<App>,
+    stop: CancellationToken,
+) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut door = Door::new(listener, connections_max);
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
+            () = stop.cancelled() => return graceful,
+            accepted = door.accept() => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
+        let begun = Arc::new(AtomicBool::new(false));
         let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Outside });
-        let app = app.clone();
-        let served = builder().serve_connection(TokioIo::new(stream), respond(app, connection)).into_owned();
+        let respond = respond(app.clone(), connection, begun.clone());
+        let served = builder().serve_connection(TokioIo::new(stream), respond).into_owned();
         let served = graceful.watch(served);
+        let stop = stop.clone();
         tokio::spawn(async move {
-            // A broken connection is the client's business.
-            let _ = served.await;
+            attend(served, &begun, stop.cancelled()).await;
             drop(place);
         });
-    }
-    drop(listener);
-    if tokio::time::timeout(drain_max, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests still in flight after {drain_max:?} are cut off");
     }
 }
 
@@ -91,32 +96,67 @@ pub(crate) async fn serve_inside(environment: EnvironmentId, listener: std::net:
             return;
         }
     };
-    let places = Arc::new(Semaphore::new(INSIDE_CONNECTIONS_MAX));
+    let mut door = Door::new(listener, INSIDE_CONNECTIONS_MAX);
     loop {
-        let Some((stream, peer, place)) = accept(&listener, &places).await else { continue };
+        let Some((stream, peer, place)) = door.accept().await else { continue };
+        let begun = Arc::new(AtomicBool::new(false));
         let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Sandbox });
-        let app = app.clone();
+        let respond = respond(app.clone(), connection, begun.clone());
         tokio::spawn(async move {
-            let _ = builder().serve_connection(TokioIo::new(stream), respond(app, connection)).await;
+            let builder = builder();
+            let served = builder.serve_connection(TokioIo::new(stream), respond);
+            attend(served, &begun, std::future::pending()).await;
             drop(place);
         });
     }
 }
 
+/// Serves a connection to its end. One that has brought no request by the time-out or by the `stop` is cut: hyper's own
+/// time-out begins when it knows the protocol, and a silent client never tells.
+async fn attend<E>(served: impl Future<Output = Result<(), E>>, begun: &AtomicBool, stop: impl Future<Output = ()>) {
+    let mut served = pin!(served);
+    tokio::select! {
+        // A broken connection is the client's business.
+        _ = served.as_mut() => return,
+        () = tokio::time::sleep(HEAD_TIMEOUT) => {}
+        () = stop => {}
+    }
+    if begun.load(Ordering::Relaxed) {
+        let _ = served.await;
+    }
+}
+
 type Place = tokio::sync::OwnedSemaphorePermit;
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, Place)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            // Answers are written whole: waiting to fill a packet only adds latency.
-            let _ = stream.set_nodelay(true);
-            Some((stream, peer, place))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(ACCEPT_RETRY).await;
-            None
+/// A listener with so many places.
+struct Door {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    /// The last accept failed: this is in the log already.
+    is_stuck: bool,
+}
+
+impl Door {
+    fn new(listener: TcpListener, places: usize) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(places)), is_stuck: false }
+    }
+
+    async fn accept(&mut self) -> Option<(TcpStream, SocketAddr, Place)> {
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        match self.listener.accept().await {
+            Ok((stream, peer)) => {
+                self.is_stuck = false;
+                // Answers are written whole: waiting to fill a packet only adds latency.
+                let _ = stream.set_nodelay(true);
+                Some((stream, peer, place))
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_stuck, true) {
+                    tracing::warn!(%error, "connections cannot be accepted; trying again until they can");
+                }
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                None
+            }
         }
     }
 }
@@ -130,6 +170,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .max_buf_size(limits::REQUEST_HEAD_BYTES_MAX)
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
         .max_header_list_size(limits::REQUEST_HEAD_BYTES_MAX as u32);
     builder
 }
@@ -137,6 +178,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 fn respond(
     app: Arc<App>,
     connection: Arc<Connection>,
+    begun: Arc<AtomicBool>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = Response<Body>,
@@ -144,7 +186,36 @@ fn respond(
     Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 > + Clone {
     service_fn(move |request| {
+        begun.store(true, Ordering::Relaxed);
         let (app, connection) = (app.clone(), connection.clone());
         async move { Ok(app.handle(&connection, request).await) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDS: Duration = Duration::from_secs(3_600);
+
+    async fn connection() -> Result<(), Infallible> {
+        tokio::time::sleep(ENDS).await;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_brings_no_request_is_cut() {
+        let started = tokio::time::Instant::now();
+        attend(connection(), &AtomicBool::new(false), std::future::pending()).await;
+        assert_eq!(started.elapsed(), HEAD_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_cuts_a_silent_connection_at_once_and_leaves_the_others() {
+        let started = tokio::time::Instant::now();
+        attend(connection(), &AtomicBool::new(false), std::future::ready(())).await;
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        attend(connection(), &AtomicBool::new(true), std::future::ready(())).await;
+        assert_eq!(started.elapsed(), ENDS);
+    }
 }

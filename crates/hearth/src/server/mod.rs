@@ -2,6 +2,7 @@
 
 mod admin;
 mod browser;
+mod descriptors;
 mod http;
 
 use std::io::Write as _;
@@ -23,12 +24,16 @@ use hearth_types::{Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
 use hearth_wire::{Front, FrontConfig};
 use tokio::net::TcpListener;
 use tokio::sync::SetOnce;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use self::descriptors::Room;
 use crate::config::{Config, DataLocation, Execution};
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Clients whose requests were cut off get this long to read that.
+const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// Blocking helper threads get this long at the very end.
 pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
@@ -43,9 +48,12 @@ pub(crate) enum ServerError {
     Listen { address: std::net::SocketAddr, error: std::io::Error },
     #[error("cannot start: {0}")]
     Start(String),
+    #[error("the helper process that makes execution environments ended, so the server has ended too; start it again")]
+    SpawnerLost,
 }
 
-/// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
+/// Serves until SIGTERM or SIGINT; a second signal ends the process at once. Without its spawner it can run nothing new:
+/// it ends with an error then, so that whatever started it starts it again.
 pub(crate) async fn run(config: Config) -> Result<(), ServerError> {
     let stop = CancellationToken::new();
     watch_signals(stop.clone())?;
@@ -56,13 +64,31 @@ pub(crate) async fn run(config: Config) -> Result<(), ServerError> {
         .map_err(|error| ServerError::Listen { address: config.listen, error })?;
     let address = listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
 
-    let house = House::build(&config).await?;
+    let room = descriptors::room();
+    let house = House::build(&config, room).await?;
+    let spawner = tokio::spawn({
+        let (backend, stop) = (house.backend.clone(), stop.clone());
+        async move {
+            backend.lost().await;
+            stop.cancel();
+        }
+    });
     say(&format!("Listening on http://{address}\nReady.\n"));
 
-    http::serve_outside(listener, house.app.clone(), stop.clone(), DRAIN_MAX).await;
+    let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
-    house.shutdown().await;
-    Ok(())
+    let deadline = Instant::now() + DRAIN_MAX;
+    let mut answered = std::pin::pin!(connections.shutdown());
+    let is_late = timeout_at(deadline, answered.as_mut()).await.is_err();
+    if is_late {
+        tracing::warn!("requests still in flight after {DRAIN_MAX:?} are cut off");
+    }
+    house.shutdown(deadline).await;
+    if is_late {
+        // Who does not read the answer does not get one.
+        let _ = timeout(LAST_ANSWERS_MAX, answered).await;
+    }
+    if spawner.is_finished() { Err(ServerError::SpawnerLost) } else { Ok(()) }
 }
 
 /// The parts that outlive a request.
@@ -76,7 +102,7 @@ struct House {
 }
 
 impl House {
-    async fn build(config: &Config) -> Result<Self, ServerError> {
+    async fn build(config: &Config, room: Room) -> Result<Self, ServerError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
         let authorizer: Arc<dyn Authorizer> = Arc::new(AllowAll);
@@ -124,7 +150,7 @@ impl House {
             authorizer: authorizer.clone(),
             clock: clock.clone(),
             random: random.clone(),
-            config: engine_config(&config.execution),
+            config: engine_config(&config.execution, room),
         })
         .await
         .map_err(|error| start_error(&error))?;
@@ -160,8 +186,9 @@ impl House {
         Ok(Self { app, engine, backend, logs, data })
     }
 
-    async fn shutdown(self) {
-        self.engine.shutdown(DRAIN_MAX).await;
+    /// What still runs at the deadline is ended.
+    async fn shutdown(self, deadline: Instant) {
+        self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.backend.shutdown().await;
         let logs = self.logs;
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
@@ -206,13 +233,21 @@ fn instance_name(data: &DataDir) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn engine_config(execution: &Execution) -> EngineConfig {
+fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
+    if room.environments < execution.environments_max {
+        tracing::warn!(
+            "the limit of open files leaves room for {} execution environments and {} connections; raise the hard limit \
+             (ulimit -n, LimitNOFILE) for more",
+            room.environments,
+            room.connections
+        );
+    }
     let host_bytes = rustix::system::sysinfo().totalram as u64 * u64::from(rustix::system::sysinfo().mem_unit);
     let defaults = EngineConfig::for_host(Mebibytes::from_bytes_ceil(host_bytes));
     EngineConfig {
         idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
         memory_overcommit: execution.memory_overcommit,
-        environments_max: execution.environments_max,
+        environments_max: execution.environments_max.min(room.environments),
         ..defaults
     }
 }

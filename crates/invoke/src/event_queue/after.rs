@@ -61,6 +61,7 @@ impl Attempted {
             | InvokeError::InvalidRuntime { .. }
             | InvokeError::InvalidRequestContent { .. }
             | InvokeError::PayloadTooLarge { .. }
+            | InvokeError::DiskFull
             | InvokeError::Internal { .. } => Self::NotRun,
         }
     }

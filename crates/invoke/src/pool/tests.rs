@@ -57,6 +57,19 @@ fn a_freed_environment_serves_who_waits_and_the_new_one_becomes_idle() {
 }
 
 #[test]
+fn a_start_whose_waiter_was_served_serves_the_next_one() {
+    let (mut pool, f) = (TestPool::new(LIMITS), want("f", 100));
+    let one = start(&mut pool, &f, 1, 0);
+    assert_eq!(pool.lease(&f, 1, || 7, &mut Vec::new()), Grant::Start { evicted: vec![] });
+    assert!(matches!(pool.give_back(&f.snapshot, one, 2), Next::Serve(7, _)));
+    assert_eq!(pool.lease(&f, 3, || 8, &mut Vec::new()), Grant::Wait, "one is coming already");
+    assert_eq!(pool.lease(&f, 3, || 9, &mut Vec::new()), Grant::Start { evicted: vec![] }, "but only one");
+    assert!(matches!(pool.started(&f.snapshot, 2, 4), Next::Serve(8, _)));
+    assert!(matches!(pool.started(&f.snapshot, 3, 4), Next::Serve(9, _)));
+    assert_eq!(pool.environments(), 3);
+}
+
+#[test]
 fn a_failed_start_fails_a_waiter_only_when_no_other_start_is_left_for_it() {
     let (mut pool, f) = (TestPool::new(LIMITS), want("f", 100));
     let one = start(&mut pool, &f, 1, 0);
@@ -240,6 +253,11 @@ proptest! {
                             model.ends(&evicted);
                             model.waiting.insert(waiter);
                             model.starting.push(kind);
+                        }
+                        Grant::Wait => {
+                            let starting = model.starting.iter().filter(|other| **other == kind).count();
+                            prop_assert!(starting > 0, "there is something to wait for");
+                            model.waiting.insert(waiter);
                         }
                         Grant::Full => {}
                     }

@@ -85,7 +85,9 @@ pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable
     let id = RuntimeId(name.into());
     match runnable(&id, architecture) {
         Ok(()) => Ok(id),
-        Err(reason) => Err(LambdaError::Unsupported { member: format!("Runtime {name} on {architecture}"), instead: reason }),
+        Err(reason) => {
+            Err(LambdaError::Unsupported { member: format!("Runtime {name} on {architecture}"), instead: reason })
+        }
     }
 }
 

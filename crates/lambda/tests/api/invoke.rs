@@ -192,6 +192,10 @@ async fn errors_of_the_data_plane_have_aws_codes() {
             assert_eq!(answer.json()["Reason"], "ConcurrentInvocationLimitExceeded");
         }
     }
+    *world.invoker.failure.lock() = Some(InvokeError::DiskFull);
+    let (status, code, fault, text) = world.invoke("f", &[], b"{}").await.refusal();
+    assert_eq!((status, code.as_str(), fault.as_deref()), (500, "ServiceException", Some("Service")));
+    assert_eq!(text, "The disk of this Hearth server is full: make room, then try again.");
     *world.invoker.failure.lock() = Some(InvokeError::Internal { detail: "/dev/sda is on fire".to_owned() });
     let (status, code, fault, text) = world.invoke("f", &[], b"{}").await.refusal();
     assert_eq!((status, code.as_str(), fault.as_deref()), (500, "ServiceException", Some("Service")));

@@ -41,7 +41,7 @@ impl From<UnpackError> for PackageError {
     fn from(error: UnpackError) -> Self {
         match error {
             UnpackError::TooLarge { max } => Self::TooLarge { max },
-            UnpackError::Write(source) => Self::Internal(format!("cannot unpack a code package: {source}")),
+            UnpackError::Write(source) => super::failed(source),
             _ => Self::Unreadable,
         }
     }

@@ -207,7 +207,9 @@ impl SpawnerClient {
         };
         match timeout(SHUTDOWN_WAIT_MAX, ended).await {
             Ok(Ok(Some(status))) if status.success() => {}
-            Ok(Ok(status)) => tracing::error!(status = status.map(tracing::field::display), "the spawner ended in an error"),
+            Ok(Ok(status)) => {
+                tracing::error!(status = status.map(tracing::field::display), "the spawner ended in an error")
+            }
             Ok(Err(error)) => tracing::error!(%error, "the spawner cannot be waited for"),
             Err(_) => {
                 tracing::error!("the spawner does not end within {SHUTDOWN_WAIT_MAX:?} and is killed");

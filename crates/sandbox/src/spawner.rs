@@ -279,6 +279,9 @@ fn end(slot: &Slot) {
     let _ = slot.cgroup.thaw();
     // Fails only when it has just ended.
     let _ = pidfd_send_signal(&slot.pidfd, Signal::KILL);
+    // A thousand processes take some time to die; a small function's share of a processor would make it many seconds.
+    // Fails only when the group is gone.
+    let _ = slot.cgroup.set_cpu_unlimited();
 }
 
 /// A text of bounded length for a message.

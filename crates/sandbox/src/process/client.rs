@@ -25,7 +25,7 @@ use crate::spawner::PROGRAM_NAME;
 use crate::sys;
 
 /// How long the spawner may take to end everything; a second is much.
-const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(5);
+const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Pause between two looks whether it has ended.
 const SHUTDOWN_LOOK: Duration = Duration::from_millis(2);
 

@@ -240,10 +240,11 @@ impl Environment for ProcessEnvironment {
     async fn reset(&self) -> Result<(), SandboxError> {
         let _one = self.resetting.lock().await;
         // The quota ends first: with it, many processes would take many seconds to die.
-        self.cgroup.set_cpu_unlimited().map_err(|error| SandboxError::Create(error.to_string()))?;
+        let unlimited = self.cgroup.set_cpu_unlimited();
         // Then everything dies, and only then the API forgets: a dying runtime must not ask for the next one's first
         // event.
         self.control.kill_all().await?;
+        unlimited.map_err(|error| SandboxError::Create(error.to_string()))?;
         self.output.drain();
         self.api.reset();
         self.control.start(self.launch.clone()).await

@@ -106,17 +106,11 @@ def test_kill_9_loses_nothing_that_was_acknowledged(own_server):
         assert function.invoke({"source": "def f(): return 2", "name": "f", "arguments": []}).ok() == 2
 
 
-def wait_for_no_sandboxes(before):
+def wait_for_no_sandboxes(server):
     deadline = time.monotonic() + SANDBOXES_END_SECONDS_MAX
-    while left := sandbox_processes() - before:
+    while left := sandbox_processes(server):
         assert time.monotonic() < deadline, f"sandbox processes are left: {left}"
         time.sleep(0.2)
-
-
-@pytest.fixture
-def before():
-    """Sandbox processes of other servers on this machine."""
-    return sandbox_processes()
 
 
 def start_environments(server, count):
@@ -127,32 +121,29 @@ def start_environments(server, count):
         list(pool.map(lambda _: function.invoke(sleep).ok(), range(count)))
 
 
-def test_no_sandbox_process_outlives_a_killed_server(before, own_server):
+def test_no_sandbox_process_outlives_a_killed_server(own_server):
     start_environments(own_server, 3)
-    assert len(sandbox_processes() - before) >= 3
+    assert len(sandbox_processes(own_server)) >= 3
     own_server.kill()
-    wait_for_no_sandboxes(before)
+    wait_for_no_sandboxes(own_server)
     own_server.start()
-    assert sandbox_processes() - before == set()
+    assert sandbox_processes(own_server) == set()
 
 
-def test_no_sandbox_process_outlives_a_stopped_server(before, own_server):
+def test_no_sandbox_process_outlives_a_stopped_server(own_server):
     start_environments(own_server, 2)
-    assert sandbox_processes() - before
+    assert sandbox_processes(own_server)
     assert own_server.stop() == 0
-    wait_for_no_sandboxes(before)
+    wait_for_no_sandboxes(own_server)
 
 
-def test_deleting_a_function_ends_its_environments(before, own_server):
+def test_deleting_a_function_ends_its_environments(own_server):
     start_environments(own_server, 2)
     client = aws.client(own_server.url, "lambda")
-    running = sandbox_processes() - before
+    assert sandbox_processes(own_server)
     for function in client.list_functions()["Functions"]:
         client.delete_function(FunctionName=function["FunctionName"])
-    deadline = time.monotonic() + SANDBOXES_END_SECONDS_MAX
-    while (left := sandbox_processes() - before) >= running:
-        assert time.monotonic() < deadline, f"environments of a deleted function are left: {left}"
-        time.sleep(0.2)
+    wait_for_no_sandboxes(own_server)
 
 
 def test_a_second_server_on_the_same_data_is_refused(own_server):

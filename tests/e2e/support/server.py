@@ -1,5 +1,6 @@
 """A real `hearth up`, started as a user starts it, on a port of its own."""
 
+import json
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ class Server:
         self.config = config
         self.prefix = prefix
         self.url = None
+        self.cgroup = None
         self.process = None
         self.start()
 
@@ -46,6 +48,8 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"hearth did not get ready; its log:\n{self.log_text()}")
+        with urllib.request.urlopen(f"{self.url}/_hearth/health", timeout=10) as answer:
+            self.cgroup = json.load(answer)["cgroup"]
 
     def _read_stdout(self, stdout, ready):
         for line in stdout:
@@ -84,8 +88,8 @@ class Server:
         self.process.wait()
 
 
-def sandbox_processes():
-    """Ids of processes in a cgroup of Hearth's: functions and their init."""
+def sandbox_processes(server):
+    """Ids of processes below the server's cgroup, also after its end: functions and their init."""
     found = set()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -95,6 +99,6 @@ def sandbox_processes():
                 state = stat.read().rsplit(")", 1)[1].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if "/hearth" in text and state != "Z":
+        if f"/{server.cgroup}/" in text and state != "Z":
             found.add(int(pid))
     return found

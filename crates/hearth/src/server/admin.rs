@@ -29,18 +29,20 @@ pub(super) async fn handle<B>(app: &App, request: &Request<B>) -> Response<Body>
     }
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     match path {
-        "/_hearth/health" | LEGACY_HEALTH => health(),
+        "/_hearth/health" | LEGACY_HEALTH => health(app),
         "/_hearth/logs" => logs(app, query).await,
         _ if path.starts_with("/_hearth/code/") => hearth_lambda::code_location::serve(&app.lambda, path, query).await,
         _ => text(StatusCode::NOT_FOUND, "no such page; /_hearth/health is one\n"),
     }
 }
 
-fn health() -> Response<Body> {
+fn health(app: &App) -> Response<Body> {
     json(&serde_json::json!({
         "status": "ok",
         "edition": "hearth",
         "version": env!("CARGO_PKG_VERSION"),
+        // Everything this server runs for functions is below this control group.
+        "cgroup": format!("hearth-{}", app.instance),
         "services": { "lambda": "running", "iam": "running", "sts": "running" },
     }))
 }

@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) front: Front,
     pub(crate) lambda: Arc<Lambda>,
     pub(crate) logs: Arc<dyn LogReader>,
+    /// Names this server's control groups.
+    pub(crate) instance: String,
     /// Host names this server answers by, beside `localhost`.
     pub(crate) allowed_hosts: Vec<String>,
 }

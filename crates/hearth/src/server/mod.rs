@@ -181,7 +181,13 @@ impl House {
         })
         .map_err(|error| start_error(&error))?;
         let log_reader: Arc<dyn LogReader> = logs.clone();
-        let app = Arc::new(http::App { front, lambda, logs: log_reader, allowed_hosts: config.allowed_hosts.clone() });
+        let app = Arc::new(http::App {
+            front,
+            lambda,
+            logs: log_reader,
+            instance: instance_name(&data),
+            allowed_hosts: config.allowed_hosts.clone(),
+        });
         let _ = app_slot.set(app.clone());
         Ok(Self { app, engine, backend, logs, data })
     }

@@ -122,7 +122,9 @@ impl Workshop {
         let log =
             Arc::new(LogStream::new(&version, Arc::clone(&self.logs), Arc::clone(&self.clock), &*self.random, context));
         let spec = self.spec(&version, &session.credentials, log.name());
-        self.backend.check(&spec).map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
+        self.backend
+            .check(&spec.runtime, spec.architecture)
+            .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
         log.platform(&Line::InitStart {
             runtime_version: &runtime_version::name(&version.runtime),
             runtime_version_arn: &runtime_version::arn(

@@ -122,7 +122,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// # Errors
     /// [`Unsupported`] when no environment of this kind can be made here.
-    fn check(&self, spec: &EnvironmentSpec) -> Result<(), Unsupported>;
+    fn check(&self, runtime: &RuntimeId, architecture: Architecture) -> Result<(), Unsupported>;
 
     /// Makes the environment and starts its runtime process; does not wait for the init phase.
     ///

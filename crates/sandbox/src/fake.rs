@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hearth_ports::{Architecture, RuntimeId};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use parking_lot::Mutex;
@@ -79,8 +80,8 @@ impl Backend for FakeBackend {
         "fake"
     }
 
-    fn check(&self, spec: &EnvironmentSpec) -> Result<(), Unsupported> {
-        runtimes::find(&spec.runtime).map(drop)
+    fn check(&self, runtime: &RuntimeId, _: Architecture) -> Result<(), Unsupported> {
+        runtimes::find(runtime).map(drop)
     }
 
     async fn create(
@@ -88,7 +89,7 @@ impl Backend for FakeBackend {
         spec: EnvironmentSpec,
         output: Arc<dyn OutputSink>,
     ) -> Result<Arc<dyn Environment>, SandboxError> {
-        self.check(&spec)?;
+        self.check(&spec.runtime, spec.architecture)?;
         if *self.closed.borrow() {
             return Err(SandboxError::ShutDown);
         }

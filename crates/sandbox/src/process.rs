@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
-use hearth_ports::Architecture;
+use hearth_ports::{Architecture, RuntimeId};
 use tokio::task::JoinHandle;
 
 use crate::cgroup::{CgroupError, CgroupRoot};
@@ -144,9 +144,9 @@ impl Backend for ProcessBackend {
         "process"
     }
 
-    fn check(&self, spec: &EnvironmentSpec) -> Result<(), Unsupported> {
-        let runtime = runtimes::find(&spec.runtime)?;
-        if spec.architecture != NATIVE {
+    fn check(&self, runtime: &RuntimeId, architecture: Architecture) -> Result<(), Unsupported> {
+        let runtime = runtimes::find(runtime)?;
+        if architecture != NATIVE {
             return Err(Unsupported(format!(
                 "this machine runs functions for {NATIVE} only; create the function with that architecture"
             )));
@@ -159,7 +159,7 @@ impl Backend for ProcessBackend {
         spec: EnvironmentSpec,
         output: Arc<dyn OutputSink>,
     ) -> Result<Arc<dyn Environment>, SandboxError> {
-        self.check(&spec)?;
+        self.check(&spec.runtime, spec.architecture)?;
         let runtime = runtimes::find(&spec.runtime)?;
         let id = EnvironmentId(self.environments.fetch_add(1, Ordering::Relaxed));
         let host = crate::variables::Host {

@@ -281,7 +281,7 @@ async fn the_function_sees_its_variables_and_the_platforms(world: &World) {
 async fn an_unknown_runtime_is_refused_before_anything_is_made(world: &World) {
     let mut spec = world.function("app.handle");
     spec.runtime = hearth_ports::RuntimeId("cobol".into());
-    let refused = world.backend().check(&spec).expect_err("refused");
+    let refused = world.backend().check(&spec.runtime, spec.architecture).expect_err("refused");
     assert!(refused.0.contains("cobol"), "{refused}");
     let created = world.backend().create(spec, Arc::new(Collected::default())).await;
     assert!(matches!(created.err(), Some(SandboxError::Unsupported(_))));

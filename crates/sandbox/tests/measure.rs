@@ -90,7 +90,7 @@ async fn cold_and_warm() {
     for (runtime, code) in subjects {
         let mut spec = spec(runtime, code);
         spec.memory = MEMORY_PER_VCPU;
-        if machine.backend.check(&spec).is_err() {
+        if machine.backend.check(&spec.runtime, spec.architecture).is_err() {
             continue;
         }
         let (mut created, mut ready, mut answered, mut destroyed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -104,7 +104,10 @@ async fn a_runtime_this_machine_lacks_is_refused_with_what_to_do() {
     let Some(machine) = Machine::start_with(nothing).await else { return };
     assert_eq!(machine.backend.roots().collect::<Vec<_>>(), [Root::Provided]);
     for (runtime, command) in [("nodejs20.x", "nvm install 20"), ("python3.11", "pyenv install 3.11")] {
-        let refused = machine.backend.check(&spec(runtime, hearth_ports::CodeDigest([0; 32]))).expect_err("refused");
+        let refused = {
+            let spec = spec(runtime, hearth_ports::CodeDigest([0; 32]));
+            machine.backend.check(&spec.runtime, spec.architecture).expect_err("refused")
+        };
         assert!(refused.0.contains(command), "{refused}");
     }
     machine.backend.shutdown().await;

@@ -216,17 +216,7 @@ fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {
 /// Whether a function can run here at all, asked when it is created.
 fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
     Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
-        let spec = hearth_sandbox::EnvironmentSpec {
-            runtime: runtime.clone(),
-            architecture,
-            code: hearth_ports::CodeDigest([0; 32]),
-            layers: Vec::new(),
-            memory: hearth_types::limits::MEMORY_DEFAULT,
-            ephemeral_storage: hearth_types::limits::EPHEMERAL_STORAGE_DEFAULT,
-            handler: String::new(),
-            variables: Vec::new(),
-        };
-        backend.check(&spec).map_err(|error| error.to_string())
+        backend.check(runtime, architecture).map_err(|error| error.to_string())
     })
 }
 

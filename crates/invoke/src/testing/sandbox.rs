@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hearth_ports::{Architecture, RuntimeId};
 use hearth_sandbox::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
     InvocationOutcome, OutputSink, SandboxError, Unsupported,
@@ -48,7 +49,7 @@ impl Backend for ScriptedBackend {
         "scripted"
     }
 
-    fn check(&self, _: &EnvironmentSpec) -> Result<(), Unsupported> {
+    fn check(&self, _: &RuntimeId, _: Architecture) -> Result<(), Unsupported> {
         self.0.unsupported.lock().clone().map_or(Ok(()), |reason| Err(Unsupported(reason)))
     }
 

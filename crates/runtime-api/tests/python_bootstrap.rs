@@ -374,7 +374,7 @@ fn python_with_awslambdaric() -> Option<PathBuf> {
 #[tokio::test]
 async fn the_answers_equal_those_of_awss_client() {
     let Some(ric) = python_with_awslambdaric() else {
-        println!("SKIPPED: no awslambdaric in .venv (pip install awslambdaric)");
+        println!("SKIPPED: no awslambdaric in .venv (make setup installs it)");
         return;
     };
     let code = "

@@ -22,6 +22,7 @@ use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_types::{Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
 use hearth_wire::{Front, FrontConfig};
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -223,10 +224,8 @@ fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
 /// Servers with different data directories share a machine: each has control groups of its own, the same ones after a
 /// restart, so that it finds what its earlier life left.
 fn instance_name(data: &DataDir) -> String {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    data.root().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    // A hash that stays the same across releases of Hearth and of its compiler.
+    hex::encode(&Sha256::digest(data.root().as_os_str().as_encoded_bytes())[..8])
 }
 
 fn engine_config(execution: &Execution, room: Room) -> EngineConfig {

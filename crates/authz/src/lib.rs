@@ -1,16 +1,20 @@
 //! The policy evaluator: pure, no I/O. It answers for policies it is handed and loads nothing.
 //!
-//! Today it holds the allow-all evaluator; every operation already asks it.
+//! A [`Policy`] is a document, checked and compiled once. [`evaluate`] weighs the policies that apply to a request and
+//! says yes or no, and which statement decided.
+//!
+//! Source: IAM user guide, "Policy evaluation logic" and "IAM JSON policy element reference".
 
-use hearth_ports::{Authorizer, Condition, Denied};
-use hearth_types::{Arn, RequestContext};
+mod condition;
+mod evaluate;
+mod glob;
+mod message;
+mod pattern;
+mod policy;
+mod principal;
 
-/// Allows everything. The place where policies are evaluated from the next step on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AllowAll;
-
-impl Authorizer for AllowAll {
-    fn authorize(&self, _: &RequestContext, _: &str, _: &Arn, _: &[Condition]) -> Result<(), Denied> {
-        Ok(())
-    }
-}
+pub use evaluate::{
+    Attached, ConditionKeys, Decision, Policies, Reason, Request, ResourcePolicy, Source, StatementRef, Values,
+    evaluate,
+};
+pub use policy::{Policy, PolicyError, PolicyKind};

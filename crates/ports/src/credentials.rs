@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hearth_types::{AccountId, Caller, RequestContext};
+use hearth_types::{AccountId, Arn, Caller, Origin, RequestContext};
+
+use crate::roles::TemporaryKey;
 
 /// Temporary credentials as a client uses them. `Debug` never shows the secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,24 +29,52 @@ pub struct AccessKey {
     pub session_token: Option<Arc<str>>,
     pub account: AccountId,
     pub caller: Caller,
+    pub origin: Origin,
     pub expires_at_ms: Option<i64>,
+}
+
+/// What is known of an access key id.
+#[derive(Clone)]
+pub enum KeyLookup {
+    /// The signature must be checked with it, and its expiry looked at.
+    Known(Box<AccessKey>),
+    /// Hearth made it, and it is void: deactivated, deleted, revoked, or its session token is not the one it came with.
+    /// Refused in every mode.
+    Void,
+    /// Nobody here has ever made it.
+    Unknown,
 }
 
 /// Finds keys by id. Called on every signed request: answers from memory.
 pub trait AccessKeys: Send + Sync + 'static {
-    fn find(&self, access_key_id: &str) -> Option<AccessKey>;
+    /// `session_token` is what came with the request: temporary credentials are nothing without theirs.
+    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> KeyLookup;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     #[error("The role defined for the function cannot be assumed by Lambda.")]
     NotAssumable,
+    #[error("Cross-account pass role is not allowed.")]
+    OtherAccount,
     #[error("{0}")]
     Internal(String),
 }
 
 /// Issues the session a function's environment runs with.
 pub trait CredentialIssuer: Send + Sync + 'static {
+    /// May Lambda assume the role for this function? Looked at when a function is created or gets another role, and at
+    /// each start of an environment. In open mode any role will do, even one that does not exist.
+    ///
+    /// # Errors
+    /// [`CredentialError::NotAssumable`].
+    fn check_function_role(
+        &self,
+        ctx: &RequestContext,
+        role_arn: &str,
+        function_arn: &Arn,
+    ) -> Result<(), CredentialError>;
+
     /// Session `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`, valid for `ttl_ms`.
     ///
     /// # Errors
@@ -53,9 +83,9 @@ pub trait CredentialIssuer: Send + Sync + 'static {
         &self,
         ctx: &RequestContext,
         role_arn: &str,
-        function_name: &str,
+        function_arn: &Arn,
         ttl_ms: u64,
-    ) -> Result<Credentials, CredentialError>;
+    ) -> Result<TemporaryKey, CredentialError>;
 
     /// Forgets a session whose environment is gone.
     fn revoke(&self, ctx: &RequestContext, access_key_id: &str);

@@ -9,6 +9,7 @@ use hearth_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::authorize::Guard;
 use crate::code::CodeDigest;
 
 /// A runtime identifier such as `python3.11`.
@@ -87,6 +88,8 @@ pub struct Resolved {
     pub version: Arc<FunctionVersion>,
     /// The ARN the function sees as `invoked_function_arn`: as qualified as the caller's name was.
     pub invoked_arn: String,
+    /// Of the function, or of the version or alias it was called by.
+    pub guard: Arc<Guard>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

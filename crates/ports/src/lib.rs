@@ -2,17 +2,21 @@
 //!
 //! Every method takes a [`RequestContext`](hearth_types::RequestContext): who calls is known everywhere.
 
+pub mod audit;
 pub mod authorize;
 pub mod code;
 pub mod credentials;
 pub mod function;
 pub mod invoke;
 pub mod logs;
+pub mod roles;
 pub mod runtime_version;
 
-pub use authorize::{Authorizer, Condition, Denied};
+pub use audit::{AuditLog, AuditRecord, Verdict};
+pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
-pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials};
+pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
+pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};
 pub use function::{Architecture, FunctionCatalog, FunctionVersion, LogFormat, ResolveError, Resolved, RuntimeId};
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,

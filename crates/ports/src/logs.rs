@@ -14,6 +14,9 @@ pub struct LogEvent {
 /// Takes log events; never blocks the caller. What cannot be kept is counted and reported, never dropped silently.
 pub trait LogSink: Send + Sync + 'static {
     fn append(&self, ctx: &RequestContext, group: &str, stream: &str, events: Vec<LogEvent>);
+
+    /// Whether the group is there already: who writes to it first makes it.
+    fn has_group(&self, ctx: &RequestContext, group: &str) -> bool;
 }
 
 #[derive(Clone, Debug)]

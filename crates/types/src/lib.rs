@@ -4,6 +4,7 @@
 //! What never lives here: I/O, tokio, anything that knows how a service behaves.
 
 pub mod arn;
+pub mod auth_mode;
 pub mod clock;
 pub mod context;
 pub mod function_ref;
@@ -16,7 +17,8 @@ pub mod units;
 
 pub use arn::{Arn, ArnError};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use context::{Caller, RequestContext};
+pub use auth_mode::{AuthMode, SandboxAuth};
+pub use context::{Caller, Origin, Proof, RequestContext, Session};
 pub use function_ref::{FunctionRef, FunctionRefError};
 pub use ids::{FunctionUid, RequestId, SnapshotId};
 pub use qualifier::{Qualifier, Version};

@@ -53,4 +53,5 @@ bench: ## the warm path beside the machine's own limits and the goals (ARGS="--j
 	$(CARGO) build --release -p hearth -p hearth-bench
 	$(CARGO) build --release -p hearth-store --example commit_rate
 	target/release/hearth-bench $(ARGS)
+	$(CARGO) run -q --release -p hearth-authz --example decision_rate
 	target/release/examples/commit_rate target 2

@@ -102,13 +102,39 @@ async fn create_role(address: SocketAddr) -> Result<(), BenchError> {
             "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole",
         }],
     });
-    let trust: String = trust.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let form = format!("Action=CreateRole&Version=2010-05-08&RoleName=bench&AssumeRolePolicyDocument={trust}");
+    let form = format!("RoleName=bench&AssumeRolePolicyDocument={}", encoded(&trust));
+    iam(address, "CreateRole", &form).await?;
+    for number in 0..POLICIES {
+        let form = format!("RoleName=bench&PolicyName=policy-{number}&PolicyDocument={}", encoded(&policy(number)));
+        iam(address, "PutRolePolicy", &form).await?;
+    }
+    Ok(())
+}
+
+/// What callers of some age have; requests are weighed against all of it.
+const POLICIES: usize = 10;
+const STATEMENTS: usize = 5;
+
+/// Only the last statement of the last policy allows what is measured.
+fn policy(number: usize) -> Value {
+    let statement = |at: usize| {
+        let action = if (number, at) == (POLICIES - 1, STATEMENTS - 1) { "lambda:InvokeFunction" } else { "sqs:Send*" };
+        json!({ "Effect": "Allow", "Action": action, "Resource": format!("arn:aws:{}:*:*:*", &action[..action.find(':').unwrap_or(0)]) })
+    };
+    json!({ "Version": "2012-10-17", "Statement": (0..STATEMENTS).map(statement).collect::<Vec<_>>() })
+}
+
+fn encoded(document: &Value) -> String {
+    document.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+async fn iam(address: SocketAddr, action: &str, parameters: &str) -> Result<(), BenchError> {
+    let form = format!("Action={action}&Version=2010-05-08&{parameters}");
     let request = format!(
         "POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
         form.len()
     );
-    http::exchange(address, request.as_bytes()).await?.good("CreateRole").map(|_| ())
+    http::exchange(address, request.as_bytes()).await?.good(action).map(|_| ())
 }
 
 async fn create(

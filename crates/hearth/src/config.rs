@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hearth_types::{AuthMode, SandboxAuth};
 use serde::Deserialize;
 
 /// Everything the server is started with.
@@ -12,8 +13,12 @@ pub(crate) struct Config {
     pub(crate) data: DataLocation,
     /// Host names clients may use, beside `localhost` and addresses.
     pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) auth: AuthMode,
+    pub(crate) sandbox_auth: SandboxAuth,
+    pub(crate) web_identities: Vec<WebIdentity>,
     pub(crate) execution: Execution,
     pub(crate) logs: Logs,
+    pub(crate) audit: Audit,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +58,30 @@ impl Default for Logs {
     }
 }
 
+/// `[audit]`: how much is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Audit {
+    pub(crate) keep_mib: u64,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { keep_mib: 256 }
+    }
+}
+
+/// `[[web_identity]]`: an identity provider whose tokens AssumeRoleWithWebIdentity takes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebIdentity {
+    /// As tokens name it: `https://…`.
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    /// File with the provider's JSON Web Key Set (RFC 7517).
+    pub(crate) jwks: PathBuf,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -60,8 +89,12 @@ struct File {
     data: Option<PathBuf>,
     ephemeral: Option<bool>,
     allowed_hosts: Vec<String>,
+    auth: Option<AuthMode>,
+    sandbox_auth: Option<SandboxAuth>,
+    web_identity: Vec<WebIdentity>,
     execution: Execution,
     logs: Logs,
+    audit: Audit,
 }
 
 /// What the command line says; wins over the file.
@@ -70,6 +103,8 @@ pub(crate) struct Overrides {
     pub(crate) listen: Option<String>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) ephemeral: bool,
+    pub(crate) auth: Option<AuthMode>,
+    pub(crate) sandbox_auth: Option<SandboxAuth>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +115,6 @@ pub(crate) enum ConfigError {
     Invalid { path: PathBuf, error: toml::de::Error },
     #[error("cannot listen on \"{0}\": give an address and a port, such as 127.0.0.1:4566")]
     Listen(String),
-    #[error(
-        "cannot listen on {0}: requests are not authorised yet, so Hearth serves this machine only; listen on 127.0.0.1 \
-         and put a tunnel or a proxy with authentication in front of it"
-    )]
-    BeyondLoopback(SocketAddr),
     #[error("the configuration sets both `data` and `ephemeral`: choose one")]
     DataAndEphemeral,
     #[error("`execution.{0}` must be greater than zero")]
@@ -110,9 +140,10 @@ impl Config {
     fn resolve(file: File, flags: Overrides, default_data: impl Fn() -> Option<PathBuf>) -> Result<Self, ConfigError> {
         let listen = flags.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:4566".to_owned());
         let listen: SocketAddr = listen.parse().map_err(|_| ConfigError::Listen(listen))?;
-        if !listen.ip().is_loopback() {
-            return Err(ConfigError::BeyondLoopback(listen));
-        }
+        // Whoever reaches a server in open mode is root there.
+        let auth = if listen.ip().is_loopback() { AuthMode::Open } else { AuthMode::Enforce };
+        let auth = flags.auth.or(file.auth).unwrap_or(auth);
+        let sandbox_auth = flags.sandbox_auth.or(file.sandbox_auth).unwrap_or_default();
         let data = match (flags.ephemeral, flags.data, file.ephemeral.unwrap_or(false), file.data) {
             (true, _, _, _) | (false, None, true, None) => DataLocation::Ephemeral,
             (false, Some(directory), _, _) | (false, None, false, Some(directory)) => {
@@ -131,12 +162,22 @@ impl Config {
                 return Err(ConfigError::NotPositive(name));
             }
         }
-        Ok(Self { listen, data, allowed_hosts: file.allowed_hosts, execution, logs: file.logs })
+        Ok(Self {
+            listen,
+            data,
+            allowed_hosts: file.allowed_hosts,
+            auth,
+            sandbox_auth,
+            web_identities: file.web_identity,
+            execution,
+            logs: file.logs,
+            audit: file.audit,
+        })
     }
 }
 
 /// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`.
-fn default_data_directory() -> Option<PathBuf> {
+pub(crate) fn default_data_directory() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))).map(|base| base.join("hearth"))
 }
@@ -159,10 +200,35 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file() {
-        let flags = Overrides { listen: Some("127.0.0.1:0".into()), data: Some("/d".into()), ephemeral: false };
+        let flags =
+            Overrides { listen: Some("127.0.0.1:0".into()), data: Some("/d".into()), ..Overrides::default() };
         let config = resolve("listen = \"127.0.0.1:80\"\nephemeral = true", flags).expect("valid");
         assert_eq!(config.listen.port(), 0);
         assert_eq!(config.data, DataLocation::Directory("/d".into()));
+    }
+
+    #[test]
+    fn callers_are_held_to_their_policies_wherever_others_can_reach_the_server() {
+        let mode = |file: &str, auth: Option<AuthMode>| {
+            resolve(file, Overrides { auth, ..Overrides::default() }).expect("valid").auth
+        };
+        assert_eq!(mode("", None), AuthMode::Open);
+        assert_eq!(mode("listen = \"[::1]:1\"", None), AuthMode::Open);
+        for beyond in ["0.0.0.0:4566", "192.0.2.1:1", "[::]:4566"] {
+            let file = format!("listen = \"{beyond}\"");
+            assert_eq!(mode(&file, None), AuthMode::Enforce, "{beyond}");
+            assert_eq!(mode(&file, Some(AuthMode::Open)), AuthMode::Open, "said on purpose");
+        }
+        assert_eq!(mode("auth = \"soft\"", None), AuthMode::Soft);
+        assert_eq!(mode("auth = \"soft\"", Some(AuthMode::Enforce)), AuthMode::Enforce);
+        assert!(resolve("auth = \"none\"", Overrides::default()).is_err());
+    }
+
+    #[test]
+    fn function_code_is_held_to_its_role_unless_said_otherwise() {
+        assert_eq!(resolve("", Overrides::default()).expect("valid").sandbox_auth, SandboxAuth::Role);
+        let open = resolve("sandbox_auth = \"open\"", Overrides::default()).expect("valid");
+        assert_eq!(open.sandbox_auth, SandboxAuth::Open);
     }
 
     #[test]
@@ -175,8 +241,6 @@ mod tests {
     fn nonsense_is_refused_with_what_to_do() {
         let flags = Overrides { listen: Some("localhost".into()), ..Overrides::default() };
         assert!(resolve("", flags).expect_err("no port").contains("127.0.0.1:4566"));
-        let error = resolve("listen = \"0.0.0.0:4566\"", Overrides::default()).expect_err("beyond loopback");
-        assert!(error.contains("127.0.0.1"), "{error}");
         assert!(resolve("data = \"/d\"\nephemeral = true", Overrides::default()).is_err());
         assert!(resolve("[execution]\nmemory_overcommit = 0.0", Overrides::default()).is_err());
     }

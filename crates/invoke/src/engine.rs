@@ -168,6 +168,7 @@ impl Core {
             backend: Arc::clone(&backend),
             logs,
             credentials,
+            authorizer: Arc::clone(&authorizer),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             usage: Arc::clone(&usage),
@@ -220,7 +221,7 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, invoked_arn } =
+        let Resolved { version, invoked_arn, .. } =
             pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.

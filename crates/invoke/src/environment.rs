@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_ports::{
-    CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, runtime_version,
+    Authorizer, CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, TemporaryKey,
+    runtime_version,
 };
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError,
@@ -35,6 +36,7 @@ pub(crate) struct Workshop {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) credentials: Arc<dyn CredentialIssuer>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) usage: Arc<Usage>,
@@ -113,14 +115,22 @@ impl Workshop {
     pub(crate) async fn start(&self, version: Arc<FunctionVersion>) -> Result<LiveEnvironment, InvokeError> {
         let context = LogStream::context_of(&version, RequestId::generate(&*self.random));
         let ttl_ms = self.age_max.0 + self.init_timeout.0 + version.timeout.0 + CREDENTIALS_SLACK.0;
-        let credentials = self
+        let TemporaryKey { credentials, caller } = self
             .credentials
-            .issue_function_session(&context, &version.role_arn, &version.name, ttl_ms)
+            .issue_function_session(&context, &version.role_arn, &version.arn, ttl_ms)
             .map_err(credential_error)?;
         let session =
             Arc::new(Session { issuer: Arc::clone(&self.credentials), context: context.clone(), credentials });
-        let log =
-            Arc::new(LogStream::new(&version, Arc::clone(&self.logs), Arc::clone(&self.clock), &*self.random, context));
+        // Lambda writes the log as the function's role: without its leave there is none.
+        let context = RequestContext { caller, ..context };
+        let log = Arc::new(LogStream::new(
+            &version,
+            Arc::clone(&self.logs),
+            Arc::clone(&self.authorizer),
+            Arc::clone(&self.clock),
+            &*self.random,
+            context,
+        ));
         let spec = self.spec(&version, &session.credentials, log.name());
         self.backend
             .check(&spec.runtime, spec.architecture)
@@ -374,7 +384,7 @@ fn needs_reset(failure: &Failure) -> bool {
 
 fn credential_error(error: CredentialError) -> InvokeError {
     match error {
-        CredentialError::NotAssumable => InvokeError::AccessDenied { message: error.to_string() },
+        CredentialError::NotAssumable | CredentialError::OtherAccount => InvokeError::AccessDenied { message: error.to_string() },
         CredentialError::Internal(detail) => InvokeError::Internal { detail },
     }
 }

@@ -28,6 +28,7 @@ mod failure;
 mod gate;
 mod json_check;
 mod lease;
+mod log_permission;
 mod logs;
 mod pipeline;
 mod pool;

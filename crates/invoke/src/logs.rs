@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hearth_ports::{FunctionVersion, LogEvent, LogFormat, LogSink};
+use hearth_ports::{Authorizer, FunctionVersion, LogEvent, LogFormat, LogSink};
 use hearth_sandbox::OutputSink;
 use hearth_types::clock::format_utc;
 use hearth_types::limits::LOG_TAIL_BYTES_MAX;
 use hearth_types::{Clock, Random, RequestContext, RequestId, random};
 use parking_lot::Mutex;
 
+use crate::log_permission::LogPermission;
 use crate::report::{self, Line};
 use crate::report_json;
 
@@ -30,11 +31,12 @@ pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct LogStream {
     sink: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
-    /// Lambda writes the log itself, for the function's account and region.
+    /// The function's role, as which Lambda writes the log.
     context: RequestContext,
     group: String,
     name: String,
     format: LogFormat,
+    permission: LogPermission,
     state: Mutex<State>,
 }
 
@@ -60,6 +62,7 @@ impl LogStream {
     pub(crate) fn new(
         version: &FunctionVersion,
         sink: Arc<dyn LogSink>,
+        authorizer: Arc<dyn Authorizer>,
         clock: Arc<dyn Clock>,
         random: &dyn Random,
         context: RequestContext,
@@ -71,7 +74,8 @@ impl LogStream {
         let function = if own_group { "" } else { version.name.as_str() };
         let name = format!("{date}/{function}[{}]{id}", version.version);
         let (group, format) = (version.log_group.clone(), version.log_format);
-        Self { sink, clock, context, group, name, format, state: Mutex::default() }
+        let permission = LogPermission::new(authorizer, &context, &group, &name);
+        Self { sink, clock, context, group, name, format, permission, state: Mutex::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -132,7 +136,11 @@ impl LogStream {
     fn hand_over(&self, state: &mut State) {
         if !state.pending.is_empty() {
             state.pending_bytes = 0;
-            self.sink.append(&self.context, &self.group, &self.name, std::mem::take(&mut state.pending));
+            let events = std::mem::take(&mut state.pending);
+            let makes_group = || !self.sink.has_group(&self.context, &self.group);
+            if self.permission.allows(&self.context, self.clock.now_ms(), makes_group) {
+                self.sink.append(&self.context, &self.group, &self.name, events);
+            }
         }
     }
 }
@@ -210,13 +218,13 @@ mod tests {
     use hearth_types::{ManualClock, SeededRandom, Version};
 
     use super::*;
-    use crate::testing::{Sink, function};
+    use crate::testing::{Gatekeeper, Sink, function};
 
     fn stream(version: &FunctionVersion) -> (LogStream, Arc<Sink>) {
         let sink = Arc::new(Sink::default());
         let context = LogStream::context_of(version, RequestId::from("env"));
         let clock = Arc::new(ManualClock::at(1_768_232_232_000));
-        (LogStream::new(version, Arc::clone(&sink) as _, clock, &SeededRandom::new(3), context), sink)
+        (LogStream::new(version, Arc::clone(&sink) as _, Arc::<Gatekeeper>::default(), clock, &SeededRandom::new(3), context), sink)
     }
 
     fn start(log: &LogStream, id: &str) {

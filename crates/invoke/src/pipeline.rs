@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError, Resolved,
+    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError, Resolved,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -27,8 +27,9 @@ pub(crate) async fn invoke(
     ctx: &RequestContext,
     request: InvokeRequest,
 ) -> Result<InvokeResponse, InvokeError> {
+    let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, invoked_arn } = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
+    let Resolved { version, invoked_arn, .. } = resolved?;
     match request.invocation_type {
         InvocationType::DryRun => return Ok(nothing_ran()),
         InvocationType::Event => {
@@ -56,23 +57,29 @@ pub(crate) async fn invoke(
     Detached::new(run(Arc::clone(core), version, call)).await
 }
 
-/// Name and qualifier to the version that must run. Who may not invoke does not learn whether the function exists.
+/// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
+/// exists.
 fn route(
     core: &Core,
     ctx: &RequestContext,
     name: &str,
     qualifier: Option<&Qualifier>,
-) -> Result<Resolved, InvokeError> {
+) -> Result<Result<Resolved, InvokeError>, InvokeError> {
     let resolved = resolve(core, ctx, name, qualifier);
     let resource = match (&resolved, qualifier) {
         (Ok(resolved), None) => Cow::Borrowed(&resolved.version.arn),
         (Err(_), None) => Cow::Owned(ctx.function_arn(name)),
         (_, Some(qualifier)) => Cow::Owned(ctx.function_arn(name).qualified(&qualifier.to_string())),
     };
+    let access = Access::new("lambda:InvokeFunction", &resource);
+    let access = match &resolved {
+        Ok(resolved) => access.under(&resolved.guard.conditions).with_policy(resolved.guard.policy()),
+        Err(_) => access,
+    };
     core.authorizer
-        .authorize(ctx, "lambda:InvokeFunction", &resource, &[])
+        .authorize(ctx, &access)
         .map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
-    resolved
+    Ok(resolved)
 }
 
 pub(crate) fn resolve(

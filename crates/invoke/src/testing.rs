@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hearth_ports::{
-    Architecture, Authorizer, CodeDigest, Condition, CredentialError, CredentialIssuer, Credentials, Denied,
-    FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogSink, ResolveError, Resolved, RuntimeId,
+    Access, Architecture, Authorizer, CodeDigest, CredentialError, CredentialIssuer, Credentials, Denied,
+    FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogSink, ResolveError, Resolved, RuntimeId, TemporaryKey,
 };
 use hearth_store::{Codec, KeyRing};
 use hearth_types::{
@@ -71,6 +71,10 @@ impl LogSink for Sink {
     fn append(&self, _: &RequestContext, _: &str, _: &str, events: Vec<LogEvent>) {
         self.0.lock().extend(events);
     }
+
+    fn has_group(&self, _: &RequestContext, _: &str) -> bool {
+        true
+    }
 }
 
 #[derive(Default)]
@@ -96,17 +100,23 @@ impl FunctionCatalog for Catalog {
             Some(qualifier) => arn.qualified(&qualifier.to_string()).to_string(),
             None => arn.to_string(),
         };
-        Ok(Resolved { version, invoked_arn })
+        Ok(Resolved { version, invoked_arn, guard: Arc::default() })
     }
 }
 
-/// Allows all, except to the caller from 192.0.2.1; notes what was asked.
+/// Allows all, except to the caller from 192.0.2.1; notes what was asked beside the log.
 #[derive(Default)]
 pub(crate) struct Gatekeeper(pub(crate) Mutex<Vec<String>>);
 
 impl Authorizer for Gatekeeper {
-    fn authorize(&self, ctx: &RequestContext, action: &str, resource: &Arn, _: &[Condition]) -> Result<(), Denied> {
-        self.0.lock().push(format!("{action} {resource}"));
+    fn revision(&self) -> u64 {
+        0
+    }
+
+    fn authorize(&self, ctx: &RequestContext, access: &Access<'_>) -> Result<(), Denied> {
+        if !access.action.starts_with("logs:") {
+            self.0.lock().push(format!("{} {}", access.action, access.resource));
+        }
         if ctx.source_ip.to_string() == "192.0.2.1" { Err(Denied { message: "denied".to_owned() }) } else { Ok(()) }
     }
 }
@@ -120,20 +130,26 @@ pub(crate) struct Issuer {
 }
 
 impl CredentialIssuer for Issuer {
+    fn check_function_role(&self, _: &RequestContext, _: &str, _: &Arn) -> Result<(), CredentialError> {
+        Ok(())
+    }
+
     fn issue_function_session(
         &self,
-        _: &RequestContext,
+        ctx: &RequestContext,
         _: &str,
-        _: &str,
+        _: &Arn,
         ttl_ms: u64,
-    ) -> Result<Credentials, CredentialError> {
+    ) -> Result<TemporaryKey, CredentialError> {
         if self.is_refusing.load(Ordering::SeqCst) {
             return Err(CredentialError::NotAssumable);
         }
         self.ttl_ms.store(ttl_ms, Ordering::SeqCst);
         let access_key_id = format!("ASIA{}", self.issued.fetch_add(1, Ordering::SeqCst));
         self.live.lock().push(access_key_id.clone());
-        Ok(Credentials { access_key_id, secret_access_key: "s".into(), session_token: "t".into(), expires_at_ms: 0 })
+        let credentials =
+            Credentials { access_key_id, secret_access_key: "s".into(), session_token: "t".into(), expires_at_ms: 0 };
+        Ok(TemporaryKey { credentials, caller: ctx.caller.clone() })
     }
 
     fn revoke(&self, _: &RequestContext, access_key_id: &str) {

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, LogFormat, ResolveError, Resolved};
+use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved};
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
 use parking_lot::RwLock;
 
 use crate::error::LambdaError;
 use crate::lifecycle::Phase;
+use crate::permission::Guards;
 use crate::record::{
     Deployment, FunctionRecord, VersionRecord, all_versions_key, function_key, functions_key, versions_key,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Function {
     /// What `$LATEST` runs; `None` while it is created.
     serving: Option<Arc<FunctionVersion>>,
     pub(crate) published: BTreeMap<u64, Published>,
+    guards: Guards,
 }
 
 /// A published version.
@@ -56,7 +58,8 @@ impl Function {
                 (version.number, Published { record: Arc::new(version), snapshot })
             })
             .collect();
-        Self { record: Arc::new(record), key_version, serving, published }
+        let guards = Guards::of(&record);
+        Self { record: Arc::new(record), key_version, serving, published, guards }
     }
 
     /// The same function after a commit. Versions that did not change keep their snapshots.
@@ -73,6 +76,11 @@ impl Function {
         published.retain(|number, _| !deleted.contains(number));
         published.extend(changed.published);
         Self { published, ..changed }
+    }
+
+    /// What decides about requests for the function, or for the version or alias of that name.
+    pub(crate) fn guard(&self, qualifier: Option<&str>) -> &Arc<Guard> {
+        self.guards.of_qualifier(qualifier)
     }
 
     pub(crate) fn uid(&self) -> &FunctionUid {
@@ -256,6 +264,11 @@ impl FunctionCatalog for Catalog {
             Some(qualifier) => version.arn.qualified(&qualifier.to_string()).to_string(),
             None => version.arn.to_string(),
         };
-        Ok(Resolved { version, invoked_arn })
+        let guard = match qualifier {
+            // The usual call has no qualifier: nothing to print then.
+            None => function.guard(None),
+            Some(qualifier) => function.guard(Some(&qualifier.to_string())),
+        };
+        Ok(Resolved { version, invoked_arn, guard: guard.clone() })
     }
 }

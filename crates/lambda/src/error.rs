@@ -38,6 +38,23 @@ pub enum LambdaError {
         "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
     )]
     RevisionMismatch,
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id"
+    )]
+    PolicyRevisionMismatch,
+    #[error(
+        "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing statement."
+    )]
+    StatementExists { sid: String },
+    #[error("Statement {sid} is not found in resource policy.")]
+    NoStatement { sid: String },
+    #[error("No policy is associated with the given resource.")]
+    NoPolicy,
+    #[error("No policy found for: {arn}")]
+    NoPolicyFor { arn: String },
+    /// The text of PolicyLengthExceededException as the documentation of quotas has it.
+    #[error("The final policy size ({bytes}) is bigger than the limit ({}).", crate::permission::POLICY_BYTES_MAX)]
+    PolicyTooLong { bytes: usize },
     #[error("Zipped size must be smaller than {} bytes", limits::ZIP_BYTES_MAX)]
     ZipTooLarge,
     #[error("Request must be smaller than {max} bytes for the InvokeFunction operation")]
@@ -80,15 +97,24 @@ impl LambdaError {
             Self::InvalidParameterValue(_) | Self::Unsupported { .. } => {
                 shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, user)
             }
-            Self::FunctionNotFound { .. } | Self::ResourceNotFound | Self::OtherRegion { .. } => {
+            Self::FunctionNotFound { .. }
+            | Self::ResourceNotFound
+            | Self::OtherRegion { .. }
+            | Self::NoStatement { .. }
+            | Self::NoPolicy
+            | Self::NoPolicyFor { .. } => {
                 shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user)
             }
-            Self::FunctionExists { .. } | Self::UpdateInProgress { .. } | Self::NotReady { .. } => {
+            Self::FunctionExists { .. }
+            | Self::UpdateInProgress { .. }
+            | Self::NotReady { .. }
+            | Self::StatementExists { .. } => {
                 shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user)
             }
-            Self::RevisionMismatch => {
+            Self::RevisionMismatch | Self::PolicyRevisionMismatch => {
                 shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)
             }
+            Self::PolicyTooLong { .. } => shape("PolicyLengthExceededException", StatusCode::BAD_REQUEST, Lower, user),
             Self::ZipTooLarge | Self::PayloadTooLarge { .. } => {
                 shape("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE, Lower, None)
             }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{Authorizer, CodePackages, Condition, EnvironmentKeeper, Invoker};
+use hearth_ports::{
+    Access, Authorizer, CodePackages, Condition, CredentialError, CredentialIssuer, EnvironmentKeeper, Guard, Invoker,
+};
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, random};
 use tokio::task::JoinHandle;
@@ -29,6 +31,7 @@ pub struct LambdaParts {
     pub invoker: Arc<dyn Invoker>,
     pub keeper: Arc<dyn EnvironmentKeeper>,
     pub authorizer: Arc<dyn Authorizer>,
+    pub credentials: Arc<dyn CredentialIssuer>,
     /// Whether this server can run a runtime on an architecture; the error says what it can.
     pub runnable: Arc<Runnable>,
     pub clock: Arc<dyn Clock>,
@@ -47,6 +50,7 @@ pub struct Lambda {
     pub(crate) locations: CodeLocations,
     pub(crate) agenda: Arc<Agenda>,
     authorizer: Arc<dyn Authorizer>,
+    credentials: Arc<dyn CredentialIssuer>,
     worker: JoinHandle<()>,
 }
 
@@ -72,6 +76,7 @@ impl Lambda {
             random: parts.random,
             agenda: agenda.clone(),
             authorizer: parts.authorizer,
+            credentials: parts.credentials,
             worker: tokio::spawn(worker::run(lambda.clone(), agenda.clone())),
         });
         for (scope, function) in lambda.functions.catalog().all() {
@@ -83,10 +88,11 @@ impl Lambda {
         lambda
     }
 
-    /// Every operation calls this before it does or reveals anything.
+    /// Every operation calls this before it does or reveals anything. `resource` is of the context's account; the
+    /// function it names has its say.
     ///
     /// # Errors
-    /// The caller may not; functions of other accounts are out of reach until they can have a policy.
+    /// The caller may not.
     pub(crate) fn authorize(
         &self,
         ctx: &RequestContext,
@@ -94,16 +100,25 @@ impl Lambda {
         resource: &Arn,
         conditions: &[Condition],
     ) -> Result<(), LambdaError> {
-        let is_foreign = resource.service == "lambda" && resource.account != ctx.account.as_str();
-        if is_foreign {
-            let caller = ctx.caller.arn(ctx.partition);
-            return Err(LambdaError::AccessDenied {
-                message: format!(
-                    "User: {caller} is not authorized to perform: {action} on resource: {resource} because no resource-based policy allows the {action} action"
-                ),
-            });
-        }
-        Ok(self.authorizer.authorize(ctx, action, resource, conditions)?)
+        let guard = self.guard(ctx, resource);
+        let access = Access::new(action, resource).with_policy(guard.policy());
+        let result = if guard.conditions.is_empty() {
+            self.authorizer.authorize(ctx, &access.under(conditions))
+        } else {
+            let conditions = [conditions, &guard.conditions].concat();
+            self.authorizer.authorize(ctx, &access.under(&conditions))
+        };
+        Ok(result?)
+    }
+
+    /// Of the function a resource names, if there is one.
+    fn guard(&self, ctx: &RequestContext, resource: &Arn) -> Arc<Guard> {
+        let named = resource.resource.strip_prefix("function:").filter(|_| resource.service == "lambda");
+        let function = named.and_then(|named| {
+            let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, q)| (name, Some(q)));
+            Some((self.functions.get(&ctx.scope(), name)?, qualifier))
+        });
+        function.map_or_else(Arc::default, |(function, qualifier)| function.guard(qualifier).clone())
     }
 
     /// May the caller hand this role to Lambda?
@@ -112,8 +127,20 @@ impl Lambda {
     /// It may not, or the text is no ARN.
     pub(crate) fn authorize_pass_role(&self, ctx: &RequestContext, role: &str) -> Result<(), LambdaError> {
         let arn: Arn = role.parse().map_err(LambdaError::internal)?;
-        let to_lambda = Condition { key: "iam:PassedToService", values: vec!["lambda.amazonaws.com".to_owned()] };
+        let to_lambda = Condition::one("iam:PassedToService", "lambda.amazonaws.com");
         self.authorize(ctx, "iam:PassRole", &arn, &[to_lambda])
+    }
+
+    /// May Lambda take this role for the function?
+    ///
+    /// # Errors
+    /// It may not.
+    pub(crate) fn check_role(&self, ctx: &RequestContext, role: &str, function: &Arn) -> Result<(), LambdaError> {
+        self.credentials.check_function_role(ctx, role, function).map_err(|error| match error {
+            CredentialError::NotAssumable => LambdaError::invalid(error.to_string()),
+            CredentialError::OtherAccount => LambdaError::AccessDenied { message: error.to_string() },
+            CredentialError::Internal(detail) => LambdaError::Internal { detail },
+        })
     }
 
     /// # Errors

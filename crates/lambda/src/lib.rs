@@ -18,6 +18,7 @@ mod name;
 mod op;
 mod package;
 mod page;
+mod permission;
 mod record;
 mod settings;
 mod shape;

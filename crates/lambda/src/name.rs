@@ -18,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// From the name or from `Qualifier`, as given.
     pub(crate) qualifier: Option<String>,
-    /// Unqualified. Its account is the one the request named: `Lambda::authorize` refuses another one.
+    /// Unqualified. Its account is the one the request named, which may be another than the caller's.
     pub(crate) arn: Arn,
 }
 
@@ -70,6 +70,17 @@ impl Target {
                 "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.",
             )),
         }
+    }
+
+    /// The request's context for the account that the function is of.
+    ///
+    /// # Errors
+    /// Never for a parsed target: its account is digits.
+    pub(crate) fn context(&self, ctx: RequestContext) -> Result<RequestContext, LambdaError> {
+        if self.arn.account == ctx.account.as_str() {
+            return Ok(ctx);
+        }
+        Ok(ctx.in_account(self.arn.account.parse().map_err(LambdaError::internal)?))
     }
 
     pub(crate) fn qualifier(&self) -> Option<Qualifier> {

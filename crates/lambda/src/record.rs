@@ -11,6 +11,7 @@ use hearth_types::{FunctionUid, Scope, SnapshotId};
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::Phase;
+use crate::permission::PolicyRecord;
 use crate::settings::Settings;
 
 /// A code package as uploaded.
@@ -51,6 +52,9 @@ pub(crate) struct FunctionRecord {
     /// Version numbers given out in this life, deleted ones included. Never falls.
     pub(crate) versions_issued: u64,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Resource policies: under the qualifier they are for, the function's own under an empty one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) policies: BTreeMap<String, PolicyRecord>,
 }
 
 /// A published version.

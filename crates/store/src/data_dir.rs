@@ -19,6 +19,7 @@ use crate::record::{KeyRing, KeyRingError};
 /// blobs/             uploaded packages by digest     crates/store
 /// trees/             unpacked packages               crates/sandbox
 /// logs/              log segments                    services/logs
+/// audit/             who did what                    crates/audit
 /// runtime/           sockets, and what a restart forgets
 /// keys/secrets.key   master keys, unless they are elsewhere
 /// ```
@@ -120,6 +121,17 @@ impl DataDir {
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        Self::audit_of(&self.root)
+    }
+
+    /// Where the audit log of a data directory is, whether or not a server has it open.
+    #[must_use]
+    pub fn audit_of(root: &Path) -> PathBuf {
+        root.join("audit")
     }
 
     #[must_use]

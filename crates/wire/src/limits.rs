@@ -10,6 +10,9 @@ pub const BODY_DRAIN_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const BODY_DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Framing of an aws-chunked body over its content: signatures and sizes, bytes for each started 8 KiB.
 pub const CHUNK_OVERHEAD_BYTES: usize = 256;
+/// Body of a request that has shown no credentials yet, bytes: the longest is a SAML answer of 100,000 characters, which
+/// grow in a form. Source: STS API reference, AssumeRoleWithSAML.
+pub const UNAUTHENTICATED_BYTES_MAX: usize = 512 * 1024;
 /// Path and query of a request together, bytes.
 pub const TARGET_BYTES_MAX: usize = 64 * 1024;
 /// Largest body that is decoded where it arrives, bytes; larger ones must not hold up other requests.

@@ -17,13 +17,17 @@ STOP_SECONDS_MAX = 40
 
 
 class Server:
-    """Starts on construction; `url` is where it listens. `prefix` is a command that starts what follows it."""
+    """Starts on construction; `url` is where it listens. `prefix` is a command that starts what follows it, `arguments`
+    go behind `hearth up`."""
 
-    def __init__(self, data, log, config=None, prefix=()):
+    def __init__(self, data, log, config=None, prefix=(), arguments=()):
         self.data = data
         self.log = log
         self.config = config
         self.prefix = prefix
+        self.arguments = list(arguments)
+        #: Access key id and secret, if this start made the first.
+        self.root_key = None
         self.url = None
         self.cgroup = None
         self.process = None
@@ -31,6 +35,7 @@ class Server:
 
     def start(self):
         command = [*self.prefix, str(HEARTH), "up", "--listen", "127.0.0.1:0", "--data", str(self.data)]
+        command += self.arguments
         if self.config:
             command += ["--config", str(self.config)]
         # A server must not find credentials or endpoints of whoever runs the tests.
@@ -55,6 +60,8 @@ class Server:
         for line in stdout:
             if found := LISTENING.match(line):
                 self.url = found[1]
+            if "_KEY" in line and "=" in line:
+                self.root_key = (self.root_key or ()) + (line.strip().split("=", 1)[1],)
             if line.strip() == "Ready.":
                 ready.set()
 

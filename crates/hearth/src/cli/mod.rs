@@ -1,9 +1,11 @@
 //! The command line. One file per command.
 
+mod audit;
 mod client;
 mod doctor;
 mod invoke;
 mod logs;
+mod root_key;
 mod up;
 
 use std::process::ExitCode;
@@ -33,6 +35,10 @@ enum Command {
     Invoke(invoke::Args),
     /// Print a function's log lines
     Logs(logs::Args),
+    /// Print who did what, what was decided, and why
+    Audit(audit::Args),
+    /// Make a root access key for an account, while no server runs
+    RootKey(root_key::Args),
     /// Say what isolation this machine gives and what is missing
     Doctor(doctor::Args),
 }
@@ -83,6 +89,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Up(args) => up::run(args),
         Command::Invoke(args) => invoke::run(args),
         Command::Logs(args) => logs::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::RootKey(args) => root_key::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match result {

@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use hearth_types::{AuthMode, SandboxAuth};
+
 use super::Failure;
 use crate::config::{Config, Overrides};
 use crate::server;
@@ -22,13 +24,44 @@ pub(super) struct Args {
     #[arg(long)]
     ephemeral: bool,
 
+    /// How callers are held to their policies: open (unknown credentials act as root; the default on loopback), soft
+    /// (as open, and what would be denied is logged), enforce (the default wherever others can reach the server)
+    #[arg(long, value_name = "MODE", env = "HEARTH_AUTH", value_parser = auth_mode)]
+    auth: Option<AuthMode>,
+
+    /// How function code is held: role (to its execution role, in every mode; the default), open (as callers from
+    /// outside are)
+    #[arg(long, value_name = "MODE", env = "HEARTH_SANDBOX_AUTH", value_parser = sandbox_auth)]
+    sandbox_auth: Option<SandboxAuth>,
+
     /// Configuration file (TOML); flags win over it
     #[arg(long, value_name = "FILE", env = "HEARTH_CONFIG")]
     config: Option<PathBuf>,
 }
 
+fn auth_mode(text: &str) -> Result<AuthMode, String> {
+    [AuthMode::Open, AuthMode::Soft, AuthMode::Enforce]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| "it is open, soft or enforce".to_owned())
+}
+
+fn sandbox_auth(text: &str) -> Result<SandboxAuth, String> {
+    match text {
+        "role" => Ok(SandboxAuth::Role),
+        "open" => Ok(SandboxAuth::Open),
+        _ => Err("it is role or open".to_owned()),
+    }
+}
+
 pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let overrides = Overrides { listen: args.listen, data: args.data, ephemeral: args.ephemeral };
+    let overrides = Overrides {
+        listen: args.listen,
+        data: args.data,
+        ephemeral: args.ephemeral,
+        auth: args.auth,
+        sandbox_auth: args.sandbox_auth,
+    };
     let config = Config::load(args.config.as_deref(), overrides).map_err(|error| Failure::new(error.to_string()))?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -2,9 +2,9 @@
 //! Answered on the outside listener only; never from inside a sandbox.
 
 use bytes::Bytes;
-use hearth_ports::LogQuery;
-use hearth_types::{AccountId, Partition, Region, RequestContext, RequestId, Scope};
-use hearth_wire::Body;
+use hearth_ports::{Access, LogQuery};
+use hearth_types::{AccountId, Arn, Region, RequestContext};
+use hearth_wire::{Body, Connection};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
@@ -23,16 +23,21 @@ pub(super) fn is_own_route(path: &str) -> bool {
     path.starts_with("/_hearth/") || path == LEGACY_HEALTH
 }
 
-pub(super) async fn handle<B>(app: &App, request: &Request<B>) -> Response<Body> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+pub(super) async fn handle<B>(app: &App, connection: &Connection, request: Request<B>) -> Response<Body> {
+    let (head, _) = request.into_parts();
+    if !matches!(head.method, Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
     }
-    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
     match path {
+        // Open to everyone in every mode: health, and code downloads, whose address is a secret of its own.
         "/_hearth/health" | LEGACY_HEALTH => health(app),
-        "/_hearth/logs" => logs(app, query).await,
         _ if path.starts_with("/_hearth/code/") => hearth_lambda::code_location::serve(&app.lambda, path, query).await,
-        _ => text(StatusCode::NOT_FOUND, "no such page; /_hearth/health is one\n"),
+        _ => match app.front.authenticate(connection, &head, Bytes::new()) {
+            Err(refused) => refused,
+            Ok(ctx) if path == "/_hearth/logs" => logs(app, ctx, query).await,
+            Ok(_) => text(StatusCode::NOT_FOUND, "no such page; /_hearth/health is one\n"),
+        },
     }
 }
 
@@ -60,20 +65,29 @@ struct LogsInput {
     wait_ms: u64,
 }
 
-async fn logs(app: &App, query: &str) -> Response<Body> {
+async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
     let pairs: serde_json::Map<String, serde_json::Value> =
         query.split('&').filter_map(|pair| pair.split_once('=')).map(decoded_pair).collect();
     let input: LogsInput = match serde_json::from_value(serde_json::Value::Object(pairs)) {
         Ok(input) => input,
         Err(error) => return text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
     };
-    let region = Region::from(input.region.as_deref().unwrap_or(Region::DEFAULT));
-    let scope = Scope {
-        partition: Partition::of_region(region.as_str()),
-        account: input.account.unwrap_or(AccountId::DEFAULT),
-        region: Some(region),
+    let region = input.region.map_or_else(|| ctx.region.clone(), |region| Region::from(region.as_str()));
+    let account = input.account.unwrap_or(ctx.account);
+    let ctx = RequestContext { partition: region.partition(), account, region, ..ctx };
+    let group = Arn {
+        partition: ctx.partition.as_str().to_owned(),
+        service: "logs".to_owned(),
+        region: ctx.region.to_string(),
+        account: account.to_string(),
+        resource: format!("log-group:{}", input.group),
     };
-    let ctx = RequestContext::service(&scope, "hearth.internal", RequestId::from("logs"));
+    if let Err(denied) = app.authorizer.authorize(&ctx, &Access::new("logs:FilterLogEvents", &group)) {
+        let mut refused = json(&serde_json::json!({ "message": denied.message }));
+        *refused.status_mut() = StatusCode::FORBIDDEN;
+        refused.headers_mut().insert("x-amzn-errortype", hyper::header::HeaderValue::from_static("AccessDeniedException"));
+        return refused;
+    }
     let query = LogQuery { group: input.group, after_sequence: input.after, limit: LOG_PAGE_MAX };
     let mut events = app.logs.read(&ctx, &query).await;
     if events.is_empty() && input.wait_ms > 0 {

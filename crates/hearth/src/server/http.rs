@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_lambda::Lambda;
-use hearth_ports::LogReader;
+use hearth_ports::{Authorizer, LogReader};
 use hearth_sandbox::EnvironmentId;
 use hearth_types::limits;
 use hearth_wire::{Body, Connection, Front, Listener};
@@ -41,18 +41,21 @@ pub(crate) struct App {
     pub(crate) logs: Arc<dyn LogReader>,
     /// Names this server's control groups.
     pub(crate) instance: String,
-    /// Host names this server answers by, beside `localhost`.
-    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// Host names this server answers by, beside `localhost`; `None`: by any.
+    pub(crate) allowed_hosts: Option<Vec<String>>,
 }
 
 impl App {
     async fn handle(&self, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
         if connection.listener == Listener::Outside {
-            if let Err(refused) = browser::check(request.uri(), request.headers(), &self.allowed_hosts) {
+            if let Some(hosts) = &self.allowed_hosts
+                && let Err(refused) = browser::check(request.uri(), request.headers(), hosts)
+            {
                 return admin::text(StatusCode::FORBIDDEN, &format!("{refused}\n"));
             }
             if admin::is_own_route(request.uri().path()) {
-                return admin::handle(self, &request).await;
+                return admin::handle(self, connection, request).await;
             }
         }
         self.front.handle(connection, request).await

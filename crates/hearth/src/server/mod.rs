@@ -4,13 +4,14 @@ mod admin;
 mod browser;
 mod descriptors;
 mod http;
+pub(crate) mod root_key;
 
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_authz::AllowAll;
-use hearth_iam::Iam;
+use hearth_audit::Audit;
+use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_invoke::{Engine, EngineConfig, EngineParts};
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
 use hearth_logs::{Logs, LogsConfig};
@@ -20,7 +21,8 @@ use hearth_sandbox::process::EndpointHook;
 use hearth_sandbox::runtimes::Search;
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
-use hearth_types::{Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
+use hearth_sts::{Issuers, Sts, StsParts};
+use hearth_types::{AccountId, AuthMode, Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
 use hearth_wire::{Front, FrontConfig};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -29,7 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Room;
-use crate::config::{Config, DataLocation, Execution};
+use crate::config::{Config, DataLocation, Execution, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -65,6 +67,14 @@ pub(crate) async fn run(config: Config) -> Result<(), ServerError> {
         .map_err(|error| ServerError::Listen { address: config.listen, error })?;
     let address = listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
 
+    if config.auth != AuthMode::Enforce && !address.ip().is_loopback() {
+        tracing::warn!(
+            "auth is {} on {address}: whoever can reach this address is root here; leave --auth away to hold callers to \
+             their credentials",
+            config.auth
+        );
+    }
+
     let room = descriptors::room();
     let house = House::build(&config, room).await?;
     let spawner = tokio::spawn({
@@ -98,6 +108,7 @@ struct House {
     engine: Arc<Engine>,
     backend: Arc<dyn Backend>,
     logs: Arc<Logs>,
+    audit: Arc<Audit>,
     // Declared last: an ephemeral directory is removed after everything that writes to it.
     data: DataDir,
 }
@@ -106,7 +117,6 @@ impl House {
     async fn build(config: &Config, room: Room) -> Result<Self, ServerError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
-        let authorizer: Arc<dyn Authorizer> = Arc::new(AllowAll);
 
         let data = match &config.data {
             DataLocation::Directory(path) => DataDir::open(path),
@@ -122,9 +132,19 @@ impl House {
         let logs = Logs::open_with(&data.logs(), clock.clone(), keep).map_err(|error| data_error(&error))?;
 
         let start_error = |error: &dyn std::fmt::Display| ServerError::Start(error.to_string());
-        let iam = Iam::load(store.clone(), codec.clone(), clock.clone(), random.clone(), authorizer.clone())
-            .await
-            .map_err(|error| start_error(&error))?;
+        let audit = Audit::open(&data.audit(), config.audit.keep_mib * 1024 * 1024).map_err(|error| data_error(&error))?;
+        let directory =
+            Directory::load(store.clone(), codec.clone(), &*random).await.map_err(|error| start_error(&error))?;
+        let directory = Arc::new(directory);
+        let authority =
+            Arc::new(Authority::new(directory.clone(), config.auth, audit.clone(), clock.clone()));
+        let authorizer: Arc<dyn Authorizer> = authority.clone();
+        let keyring = Arc::new(Keyring::new(directory.clone(), authority.clone(), clock.clone(), random.clone()));
+        let iam = Iam::new(directory.clone(), clock.clone(), random.clone(), authorizer.clone());
+        if config.auth == AuthMode::Enforce && !directory.has_root_key(AccountId::DEFAULT) {
+            let key = directory.make_root_key(AccountId::DEFAULT, &*clock, &*random);
+            say(&root_key::text(&key.await.map_err(|error| start_error(&error))?));
+        }
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
 
         // Functions reach Hearth through a listener inside their own network namespace. Events left from an earlier
@@ -147,7 +167,7 @@ impl House {
             store: store.clone(),
             codec: codec.clone(),
             logs: logs.clone(),
-            credentials: iam.clone(),
+            credentials: keyring.clone(),
             authorizer: authorizer.clone(),
             clock: clock.clone(),
             random: random.clone(),
@@ -165,6 +185,7 @@ impl House {
             invoker: engine.clone(),
             keeper: engine.clone(),
             authorizer: authorizer.clone(),
+            credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
             clock: clock.clone(),
             random: random.clone(),
@@ -174,11 +195,19 @@ impl House {
             services: vec![
                 hearth_lambda::service(lambda.clone()),
                 hearth_iam::service(iam.clone()),
-                hearth_sts::service(Arc::new(hearth_sts::Sts::new(authorizer))),
+                hearth_sts::service(Arc::new(Sts::new(StsParts {
+                    authorizer: authorizer.clone(),
+                    roles: keyring.clone(),
+                    credentials: keyring.clone(),
+                    issuers: issuers(&config.web_identities)?,
+                    clock: clock.clone(),
+                }))),
             ],
-            keys: iam,
+            keys: keyring,
             clock,
             random,
+            auth: config.auth,
+            sandbox_auth: config.sandbox_auth,
         })
         .map_err(|error| start_error(&error))?;
         let log_reader: Arc<dyn LogReader> = logs.clone();
@@ -187,23 +216,42 @@ impl House {
             lambda,
             logs: log_reader,
             instance: instance_name(&data),
-            allowed_hosts: config.allowed_hosts.clone(),
+            authorizer,
+            // Who must sign every request is nobody's browser.
+            allowed_hosts: (config.auth != AuthMode::Enforce).then(|| config.allowed_hosts.clone()),
         });
         let _ = app_slot.set(app.clone());
-        Ok(Self { app, engine, backend, logs, data })
+        Ok(Self { app, engine, backend, logs, audit, data })
     }
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
         self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.backend.shutdown().await;
-        let logs = self.logs;
+        let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
-        if tokio::task::spawn_blocking(move || logs.close()).await.is_err() {
+        let closed = tokio::task::spawn_blocking(move || {
+            logs.close();
+            audit.close();
+        });
+        if closed.await.is_err() {
             tracing::error!("the log store could not be closed");
         }
         drop(self.data);
     }
+}
+
+/// The identity providers of the configuration, with the keys in their files.
+fn issuers(configured: &[WebIdentity]) -> Result<Issuers, ServerError> {
+    let mut issuers = Issuers::default();
+    for WebIdentity { issuer, audiences, jwks } in configured {
+        let failed = |error: &dyn std::fmt::Display| {
+            ServerError::Start(format!("web_identity {issuer}: {error} ({})", jwks.display()))
+        };
+        let keys = std::fs::read_to_string(jwks).map_err(|error| failed(&error))?;
+        issuers.add(issuer, audiences.clone(), &keys).map_err(|error| failed(&error))?;
+    }
+    Ok(issuers)
 }
 
 fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::Architecture;
+use hearth_ports::{Architecture, Condition};
 use hearth_types::{FunctionUid, RequestContext, SnapshotId, limits};
 use serde::Deserialize;
 
@@ -45,7 +45,9 @@ pub(super) async fn handle(
 ) -> Result<FunctionConfiguration, LambdaError> {
     let Input { function_name, code, architectures, publish, tags, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
-    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &[])?;
+    let ctx = target.context(ctx)?;
+    let tag_conditions = tag_conditions(tags.as_ref());
+    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &tag_conditions)?;
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
     }
@@ -62,6 +64,8 @@ pub(super) async fn handle(
     if tags.len() > limits::TAGS_MAX {
         return Err(LambdaError::invalid("Number of tags exceeds resource tag limit."));
     }
+    // After everything about the request itself: who waits for a role to spread asks again and again.
+    lambda.check_role(&ctx, &settings.role, &target.arn)?;
     let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
     lambda
         .with_package(&ctx, zip, async |code| {
@@ -76,6 +80,7 @@ pub(super) async fn handle(
                 serving: None,
                 versions_issued: 0,
                 tags,
+                policies: BTreeMap::new(),
             };
             let (change, answer) = if publish == Some(true) {
                 let (record, version) = update::publish_new(&lambda, record, None);
@@ -93,4 +98,12 @@ pub(super) async fn handle(
             }
         })
         .await
+}
+
+/// The tags a request wants to give. Source: "Actions, resources, and condition keys for AWS Lambda".
+fn tag_conditions(tags: Option<&BTreeMap<String, String>>) -> Vec<Condition> {
+    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return Vec::new() };
+    let keys = Condition::many("aws:TagKeys", tags.keys().cloned().collect());
+    let values = tags.iter().map(|(key, value)| Condition::one(format!("aws:RequestTag/{key}"), value));
+    std::iter::once(keys).chain(values).collect()
 }

@@ -20,6 +20,7 @@ pub(super) struct Input {
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
     let target = Target::parse(&ctx, &input.function_name, input.qualifier.as_deref())?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:DeleteFunction", &target.qualified_arn(), &[])?;
     let (uid, gone) = match target.qualifier() {
         None => {
@@ -39,7 +40,8 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
                     if !function.published.contains_key(&number) {
                         return Ok((None, (uid, Vec::new())));
                     }
-                    let record = (*function.record).clone();
+                    let mut record = (*function.record).clone();
+                    record.policies.remove(&number.to_string());
                     let change = Change::without_version(record, number);
                     Ok((Some(change), (uid, vec![Version::Published(number)])))
                 })

@@ -37,6 +37,7 @@ struct Code {
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Output, LambdaError> {
     let target = Target::parse(&ctx, &input.function_name, input.qualifier.as_deref())?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:GetFunction", &target.qualified_arn(), &[])?;
     let function = lambda.function(&ctx, &target)?;
     let (configuration, code) = view::version(&ctx, &function, &target)?;

@@ -19,6 +19,7 @@ pub(super) struct Input {
 /// Recorded: a function without one answers an empty structure.
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
     let target = Target::parse_unqualified(&ctx, &input.function_name)?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:GetFunctionConcurrency", &target.arn, &[])?;
     lambda.function(&ctx, &target)?;
     Ok(Nothing {})

@@ -24,6 +24,7 @@ pub(super) async fn handle(
     input: Input,
 ) -> Result<FunctionConfiguration, LambdaError> {
     let target = Target::parse(&ctx, &input.function_name, input.qualifier.as_deref())?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:GetFunctionConfiguration", &target.qualified_arn(), &[])?;
     let function = lambda.function(&ctx, &target)?;
     view::version(&ctx, &function, &target).map(|(configuration, _)| configuration)

@@ -1,5 +1,7 @@
 //! Invoke: the HTTP side. Running the function is the data plane's.
 //!
+//! Whether the caller may invoke is the data plane's question, for everyone who invokes: it is asked once.
+//!
 //! The hot path: the payload is passed on as it came, and labels, query and headers are read here, not by the codec.
 
 use std::sync::Arc;
@@ -35,15 +37,14 @@ const REMAPPED_CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-rema
 
 pub(super) async fn handle(
     lambda: Arc<Lambda>,
-    mut ctx: RequestContext,
+    ctx: RequestContext,
     request: RawRequest,
 ) -> Result<Response<Body>, LambdaError> {
     let name = request.labels.get("FunctionName").map_or("", String::as_str);
     let qualifier = request.query.iter().find(|(key, _)| key == "Qualifier").map(|(_, value)| value.as_str());
     check_lengths(name, qualifier)?;
     let target = Target::parse(&ctx, name, qualifier)?;
-    lambda.authorize(&ctx, "lambda:InvokeFunction", &target.qualified_arn(), &[])?;
-
+    let mut ctx = target.context(ctx)?;
     let options = Options::read(&request.headers)?;
     let max = match options.invocation_type {
         InvocationType::Event => limits::INVOKE_EVENT_BYTES_MAX,

@@ -25,6 +25,10 @@ pub(super) struct Output {
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Output, LambdaError> {
     // The model's pattern admits nothing but ARNs.
     let arn: Arn = input.resource.parse().map_err(LambdaError::internal)?;
+    let ctx = match arn.account.parse() {
+        Ok(owner) => ctx.in_account(owner),
+        Err(_) => ctx,
+    };
     lambda.authorize(&ctx, "lambda:ListTags", &arn, &[])?;
     if !arn.resource.starts_with("function:") {
         return Err(LambdaError::ResourceNotFound);

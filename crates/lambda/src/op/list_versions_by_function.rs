@@ -29,6 +29,7 @@ pub(super) struct Output {
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Output, LambdaError> {
     let target = Target::parse_unqualified(&ctx, &input.function_name)?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:ListVersionsByFunction", &target.arn, &[])?;
     let function = lambda.function(&ctx, &target)?;
     let from = Position::from_marker(input.marker.as_deref())?.number;

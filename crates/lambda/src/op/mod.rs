@@ -1,5 +1,6 @@
 //! One operation, one file: its input, its handler, its answer.
 
+mod add_permission;
 mod create_function;
 mod delete_function;
 mod get_function;
@@ -12,6 +13,7 @@ mod list_functions;
 mod list_tags;
 mod list_versions_by_function;
 mod publish_version;
+mod remove_permission;
 mod update_function_code;
 mod update_function_configuration;
 
@@ -63,6 +65,8 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("ListVersionsByFunction", SMALL, list_versions_by_function::handle)
         .op("GetFunctionCodeSigningConfig", SMALL, get_function_code_signing_config::handle)
         .op("GetFunctionConcurrency", SMALL, get_function_concurrency::handle)
+        .op("AddPermission", SMALL, to_the_end(add_permission::handle))
+        .op("RemovePermission", SMALL, to_the_end(remove_permission::handle))
         .op("GetPolicy", SMALL, get_policy::handle)
         .op("ListTags", SMALL, list_tags::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)

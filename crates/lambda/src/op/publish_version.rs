@@ -30,6 +30,7 @@ pub(super) async fn handle(
     input: Input,
 ) -> Result<FunctionConfiguration, LambdaError> {
     let target = Target::parse_unqualified(&ctx, &input.function_name)?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:PublishVersion", &target.arn, &[])?;
     input.rest.refuse("")?;
     lambda

@@ -36,6 +36,7 @@ pub(super) async fn handle(
     input: Input,
 ) -> Result<FunctionConfiguration, LambdaError> {
     let target = Target::parse_unqualified(&ctx, &input.function_name)?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:UpdateFunctionCode", &target.arn, &[])?;
     let function = lambda.function(&ctx, &target)?;
     update::check_ready(&target, function.record.phase)?;

@@ -30,11 +30,15 @@ pub(super) async fn handle(
 ) -> Result<FunctionConfiguration, LambdaError> {
     let Input { function_name, revision_id, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
+    let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:UpdateFunctionConfiguration", &target.arn, &[])?;
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
     }
     requested.refuse_unsupported()?;
+    if let Some(role) = &requested.role {
+        lambda.check_role(&ctx, role, &target.arn)?;
+    }
     lambda
         .change_once(&ctx, &target, |function| {
             let current = &function.record;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_lambda::Catalog;
 use hearth_ports::{
-    AccessKey, AccessKeys, Authorizer, CodeDigest, CodePackages, Condition, Denied, EnvironmentKeeper, FunctionCatalog,
-    InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, PackageError, ResolveError,
+    Access, AccessKeys, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied, EnvironmentKeeper, FunctionCatalog,
+    InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError, ResolveError, ResourcePolicy, TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct NoKeys;
 
 impl AccessKeys for NoKeys {
-    fn find(&self, _: &str) -> Option<AccessKey> {
-        None
+    fn find(&self, _: &str, _: Option<&str>) -> KeyLookup {
+        KeyLookup::Unknown
     }
 }
 
@@ -33,7 +33,14 @@ pub(crate) struct Permissions {
 }
 
 impl Authorizer for Permissions {
-    fn authorize(&self, _: &RequestContext, action: &str, resource: &Arn, _: &[Condition]) -> Result<(), Denied> {
+    fn authorize(&self, ctx: &RequestContext, access: &Access<'_>) -> Result<(), Denied> {
+        let Access { action, resource, .. } = *access;
+        // Cross account: the resource policy must allow, as the real one has it.
+        if ctx.caller.account().is_some_and(|account| account != ctx.account)
+            && matches!(access.policy, ResourcePolicy::None)
+        {
+            return Err(Denied { message: format!("no resource-based policy allows the {action} action") });
+        }
         self.asked.lock().push((action.to_owned(), resource.to_string()));
         let denied = self.denied.lock();
         if denied.contains(action) || denied.contains("*") {
@@ -41,6 +48,31 @@ impl Authorizer for Permissions {
         }
         Ok(())
     }
+
+    fn revision(&self) -> u64 {
+        0
+    }
+}
+
+/// Lets every role be assumed but the one called `untrusting`.
+pub(crate) struct AnyRole;
+
+impl CredentialIssuer for AnyRole {
+    fn check_function_role(&self, _: &RequestContext, role_arn: &str, _: &Arn) -> Result<(), CredentialError> {
+        if role_arn.ends_with("/untrusting") { Err(CredentialError::NotAssumable) } else { Ok(()) }
+    }
+
+    fn issue_function_session(
+        &self,
+        _: &RequestContext,
+        _: &str,
+        _: &Arn,
+        _: u64,
+    ) -> Result<TemporaryKey, CredentialError> {
+        Err(CredentialError::Internal("the control plane starts no environments".to_owned()))
+    }
+
+    fn revoke(&self, _: &RequestContext, _: &str) {}
 }
 
 /// Takes everything that starts like a zip; `PK-bomb` is one that unpacks to too much.
@@ -91,15 +123,17 @@ pub(crate) struct FakeInvoker {
     pub(crate) requests: Mutex<Vec<(RequestContext, InvokeRequest)>>,
     pub(crate) function_error: Mutex<Option<&'static str>>,
     pub(crate) failure: Mutex<Option<InvokeError>>,
+    permissions: Arc<Permissions>,
 }
 
 impl FakeInvoker {
-    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+    pub(crate) fn new(catalog: Arc<Catalog>, permissions: Arc<Permissions>) -> Self {
         Self {
             catalog: Mutex::new(catalog),
             requests: Mutex::default(),
             function_error: Mutex::default(),
             failure: Mutex::default(),
+            permissions,
         }
     }
 }
@@ -107,6 +141,11 @@ impl FakeInvoker {
 #[async_trait]
 impl Invoker for FakeInvoker {
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        let arn = ctx.function_arn(&request.function_name);
+        let arn = request.qualifier.as_ref().map_or(arn.clone(), |qualifier| arn.qualified(&qualifier.to_string()));
+        self.permissions
+            .authorize(ctx, &Access::new("lambda:InvokeFunction", &arn))
+            .map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
         if let Some(failure) = self.failure.lock().clone() {
             return Err(failure);
         }

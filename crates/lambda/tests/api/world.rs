@@ -9,13 +9,13 @@ use bytes::Bytes;
 use hearth_lambda::{Catalog, Lambda, LambdaParts};
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_store::{Blobs, Codec, DirBlobs, Key, SqliteStore, Store};
-use hearth_types::{ManualClock, OsRandom};
+use hearth_types::{AuthMode, ManualClock, OsRandom, SandboxAuth};
 use hearth_wire::{Connection, Front, FrontConfig, Listener};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::fakes::{FakeInvoker, GatedStore, Keeper, NoKeys, Permissions, Trees};
+use crate::fakes::{AnyRole, FakeInvoker, GatedStore, Keeper, NoKeys, Permissions, Trees};
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const NOW_MS: i64 = 1_768_232_232_000;
@@ -89,9 +89,9 @@ impl World {
         let blobs = Arc::new(DirBlobs::open(&dir.path("blobs")).expect("blobs"));
         let codec = Arc::new(Codec::open(&dir.path("keys")).expect("keys"));
         let catalog = Catalog::load(&*store, &codec).await.expect("a catalogue");
-        let invoker = Arc::new(FakeInvoker::new(catalog.clone()));
         let keeper = Arc::new(Keeper::default());
         let permissions = Arc::new(Permissions::default());
+        let invoker = Arc::new(FakeInvoker::new(catalog.clone(), permissions.clone()));
         let lambda = Lambda::start(LambdaParts {
             catalog: catalog.clone(),
             store: store.clone(),
@@ -101,6 +101,7 @@ impl World {
             invoker: invoker.clone(),
             keeper: keeper.clone(),
             authorizer: permissions.clone(),
+            credentials: Arc::new(AnyRole),
             runnable: Arc::new(runnable),
             clock: clock.clone(),
             random: Arc::new(OsRandom),
@@ -110,6 +111,8 @@ impl World {
             keys: Arc::new(NoKeys),
             clock: clock.clone(),
             random: Arc::new(OsRandom),
+            auth: AuthMode::Open,
+            sandbox_auth: SandboxAuth::Role,
         });
         let front = Arc::new(front.expect("one service"));
         Self { front, lambda, catalog, store, blobs, trees, invoker, keeper, permissions, clock, dir }

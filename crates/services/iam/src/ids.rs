@@ -11,16 +11,37 @@ const SECRET_LENGTH: usize = 40;
 /// Long enough that guessing is hopeless (1,536 bits), short enough for a header sent with each request.
 const SESSION_TOKEN_LENGTH: usize = 256;
 
-/// `AROA` and 17 characters.
+/// Characters of a unique id behind its prefix.
+const ID_LENGTH: usize = 17;
+
+/// `AROA…`
 #[must_use]
 pub(crate) fn role_id(random: &dyn Random) -> String {
-    format!("AROA{}", text(random, ID_ALPHABET, 17))
+    unique_id("AROA", random)
 }
 
-/// `ASIA` and 16 characters: the access key id of temporary credentials.
+/// `AIDA…`
 #[must_use]
-pub(crate) fn temporary_key_id(random: &dyn Random) -> String {
-    format!("ASIA{}", text(random, ID_ALPHABET, 16))
+pub(crate) fn user_id(random: &dyn Random) -> String {
+    unique_id("AIDA", random)
+}
+
+/// `AGPA…`
+#[must_use]
+pub(crate) fn group_id(random: &dyn Random) -> String {
+    unique_id("AGPA", random)
+}
+
+/// `ANPA…`
+#[must_use]
+pub(crate) fn policy_id(random: &dyn Random) -> String {
+    unique_id("ANPA", random)
+}
+
+/// `AIPA…`
+#[must_use]
+pub(crate) fn instance_profile_id(random: &dyn Random) -> String {
+    unique_id("AIPA", random)
 }
 
 #[must_use]
@@ -31,6 +52,10 @@ pub(crate) fn secret_access_key(random: &dyn Random) -> String {
 #[must_use]
 pub(crate) fn session_token(random: &dyn Random) -> String {
     text(random, SECRET_ALPHABET, SESSION_TOKEN_LENGTH)
+}
+
+fn unique_id(prefix: &str, random: &dyn Random) -> String {
+    format!("{prefix}{}", text(random, ID_ALPHABET, ID_LENGTH))
 }
 
 /// The alphabet's size must divide 256, or some characters would come up more often.
@@ -50,10 +75,15 @@ mod tests {
     fn ids_have_the_prefix_length_and_alphabet_of_the_real_service() {
         let random = SeededRandom::new(1);
         let upper = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b));
-        let role = role_id(&random);
-        assert!(role.starts_with("AROA") && role.len() == 21 && upper(&role), "{role}");
-        let key = temporary_key_id(&random);
-        assert!(key.starts_with("ASIA") && key.len() == 20 && upper(&key), "{key}");
+        for (id, prefix) in [
+            (role_id(&random), "AROA"),
+            (user_id(&random), "AIDA"),
+            (group_id(&random), "AGPA"),
+            (policy_id(&random), "ANPA"),
+            (instance_profile_id(&random), "AIPA"),
+        ] {
+            assert!(id.starts_with(prefix) && id.len() == 21 && upper(&id), "{id}");
+        }
         assert_eq!(secret_access_key(&random).len(), 40);
         assert_ne!(secret_access_key(&random), secret_access_key(&random));
     }

@@ -1,60 +1,286 @@
-//! The keys IAM knows, as other parts of the server ask for them.
+//! The keys IAM knows, and those it makes, as other parts of the server ask for them.
+//!
+//! | credentials | where they are | void when |
+//! |---|---|---|
+//! | of a user or an account (`AKIA…`) | the directory | deactivated, deleted, the user deleted |
+//! | of a function's environment (`ASIA…`) | [`Sessions`], in memory | the environment ends |
+//! | from STS (`ASIA…`) | in their own token, sealed (`tokens`) | they expire, the user or role is deleted |
 
-use hearth_ports::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials};
-use hearth_types::{AccountId, Arn, Caller, Partition, RequestContext, Scope};
+use std::sync::Arc;
 
-use crate::{Iam, ids};
+use hearth_authz::{Policies, Request, ResourcePolicy, evaluate};
+use hearth_ports::{
+    AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, Grant, KeyLookup, RoleFacts, Roles,
+    TemporaryCredentials, TemporaryKey,
+};
+use hearth_types::{
+    AccountId, Arn, AuthMode, Caller, Clock, Origin, Partition, Random, RequestContext, Scope, Session,
+};
+use subtle::ConstantTimeEq as _;
 
-impl AccessKeys for Iam {
-    fn find(&self, access_key_id: &str) -> Option<AccessKey> {
-        self.sessions.find(access_key_id)
+use crate::authority::Authority;
+use crate::authority::identity::role_id;
+use crate::authority::keys::RequestKeys;
+use crate::directory::Directory;
+use crate::entity::{AccessKeyEntry, KeyOwner, Named as _, Role};
+use crate::ids;
+use crate::session_caller::SealedCaller;
+use crate::sessions::Sessions;
+use crate::tokens::{Sealed, TOKEN_PREFIX};
+
+/// The service that assumes execution roles.
+const LAMBDA: &str = "lambda.amazonaws.com";
+
+/// Every key of the server.
+pub struct Keyring {
+    directory: Arc<Directory>,
+    authority: Arc<Authority>,
+    sessions: Sessions,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Keyring {
+    #[must_use]
+    pub fn new(
+        directory: Arc<Directory>,
+        authority: Arc<Authority>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self { directory, authority, sessions: Sessions::default(), clock, random }
+    }
+
+    fn long_term(&self, entry: &AccessKeyEntry) -> KeyLookup {
+        let Scope { partition, account, .. } = entry.scope;
+        let caller = match &entry.owner {
+            KeyOwner::Root => Some(Caller::Root { account }),
+            KeyOwner::User { name, user_id } => {
+                let user = self.directory.user(&entry.scope, name).filter(|user| user.id == *user_id);
+                user.map(|user| Caller::User {
+                    account,
+                    name: user.name.as_str().into(),
+                    arn: user.arn(partition, account).to_string().into(),
+                    user_id: user.id.as_str().into(),
+                    session: None,
+                })
+            }
+        };
+        match caller {
+            Some(caller) if entry.is_active => KeyLookup::Known(Box::new(AccessKey {
+                secret_access_key: entry.secret.0.as_str().into(),
+                session_token: None,
+                account,
+                caller,
+                origin: Origin::Outside,
+                expires_at_ms: None,
+            })),
+            _ => KeyLookup::Void,
+        }
+    }
+
+    fn from_token(&self, access_key_id: &str, token: &str) -> KeyLookup {
+        // What was sealed for one id is nothing for another.
+        let sealed = self.directory.tokens().open(token).filter(|sealed| sealed.access_key_id == access_key_id);
+        let Some(sealed) = sealed else { return KeyLookup::Void };
+        let caller = sealed.caller();
+        if !self.is_alive(&caller) {
+            return KeyLookup::Void;
+        }
+        KeyLookup::Known(Box::new(AccessKey {
+            secret_access_key: sealed.secret_access_key.as_str().into(),
+            session_token: Some(token.into()),
+            account: sealed.account,
+            caller,
+            origin: sealed.origin,
+            expires_at_ms: Some(sealed.expires_at_ms),
+        }))
+    }
+
+    /// Whether the user or role behind temporary credentials is still the one they were made for.
+    fn is_alive(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::User { account, name, arn, user_id, .. } => arn.parse().is_ok_and(|arn: Arn| {
+                scope(&arn, *account)
+                    .and_then(|scope| self.directory.user(&scope, name))
+                    .is_some_and(|user| user.id == **user_id)
+            }),
+            Caller::RoleSession { role_arn, assumed_role_id, .. } => {
+                self.find(role_arn).is_some_and(|(_, role)| role.id == role_id(assumed_role_id))
+            }
+            _ => true,
+        }
+    }
+
+    /// The role of exactly that ARN, path included.
+    fn find(&self, arn: &str) -> Option<(RoleRef, Arc<Role>)> {
+        let named = RoleRef::parse(arn)?;
+        let role = self.directory.role(&named.scope(), &named.name)?;
+        (role.arn(named.partition, named.account).to_string() == arn).then_some((named, role))
+    }
+
+    /// Does the role's trust policy let Lambda assume it for the function?
+    fn trusts_lambda(&self, ctx: &RequestContext, role_arn: &str, role: &Role, function_arn: &Arn) -> bool {
+        let account = ctx.account;
+        let caller = Caller::Service {
+            principal: LAMBDA,
+            source_arn: Some(function_arn.to_string().into()),
+            source_account: Some(account),
+        };
+        let ctx = RequestContext { caller, ..ctx.clone() };
+        let keys = RequestKeys { ctx: &ctx, conditions: &[], principal_tags: &[], now_ms: self.clock.now_ms() };
+        let request =
+            Request { caller: &ctx.caller, action: "sts:AssumeRole", resource: role_arn, owner: account, keys: &keys };
+        evaluate(&request, &Policies { resource: ResourcePolicy::Trust(&role.trust), ..Policies::default() }).allowed
+    }
+
+    fn new_credentials(&self, expires_at_ms: i64) -> Credentials {
+        Credentials {
+            access_key_id: self.directory.tokens().access_key_id("ASIA", &*self.random),
+            secret_access_key: ids::secret_access_key(&*self.random),
+            session_token: String::new(),
+            expires_at_ms,
+        }
     }
 }
 
-impl CredentialIssuer for Iam {
-    /// A role that does not exist is accepted: whether it does, and whether it trusts Lambda, is not checked in open
-    /// mode, where functions are made before their roles.
+impl AccessKeys for Keyring {
+    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> KeyLookup {
+        if let Some(key) = self.sessions.find(access_key_id) {
+            let expected = key.session_token.as_deref().unwrap_or_default().as_bytes();
+            let given = session_token.unwrap_or_default().as_bytes();
+            return if bool::from(expected.ct_eq(given)) { KeyLookup::Known(Box::new(key)) } else { KeyLookup::Void };
+        }
+        if let Some(entry) = self.directory.access_key(access_key_id) {
+            // A token where there should be none belongs to other credentials.
+            return if session_token.is_none() { self.long_term(&entry) } else { KeyLookup::Void };
+        }
+        match session_token {
+            Some(token) if token.starts_with(TOKEN_PREFIX) => self.from_token(access_key_id, token),
+            _ if self.directory.tokens().is_ours(access_key_id) => KeyLookup::Void,
+            _ => KeyLookup::Unknown,
+        }
+    }
+}
+
+impl CredentialIssuer for Keyring {
+    fn check_function_role(
+        &self,
+        ctx: &RequestContext,
+        role_arn: &str,
+        function_arn: &Arn,
+    ) -> Result<(), CredentialError> {
+        let named = RoleRef::parse(role_arn).ok_or(CredentialError::NotAssumable)?;
+        if self.authority.mode() == AuthMode::Open {
+            return Ok(());
+        }
+        if named.account != ctx.account || named.partition != ctx.partition {
+            return Err(CredentialError::OtherAccount);
+        }
+        let (_, role) = self.find(role_arn).ok_or(CredentialError::NotAssumable)?;
+        if self.trusts_lambda(ctx, role_arn, &role, function_arn) { Ok(()) } else { Err(CredentialError::NotAssumable) }
+    }
+
     fn issue_function_session(
         &self,
-        _ctx: &RequestContext,
+        ctx: &RequestContext,
         role_arn: &str,
-        function_name: &str,
+        function_arn: &Arn,
         ttl_ms: u64,
-    ) -> Result<Credentials, CredentialError> {
-        let role = RoleRef::parse(role_arn).ok_or(CredentialError::NotAssumable)?;
-        let scope = Scope { partition: role.partition, account: role.account, region: None };
-        let role_id = self
-            .directory
-            .find(&scope, &role.name)
-            .map_or_else(|| ids::role_id(&*self.random), |found| found.id.clone());
-        let session = session_name(function_name);
+    ) -> Result<TemporaryKey, CredentialError> {
+        self.check_function_role(ctx, role_arn, function_arn)?;
+        let named = RoleRef::parse(role_arn).ok_or(CredentialError::NotAssumable)?;
+        // In open mode functions run with roles that nobody made: those allow nothing.
+        let role_id = self.find(role_arn).map_or_else(|| ids::role_id(&*self.random), |(_, role)| role.id.clone());
+        let function_name = function_arn.resource.trim_start_matches("function:");
+        let session_name = session_name(function_name);
         let now_ms = self.clock.now_ms();
         let expires_at_ms = now_ms.saturating_add_unsigned(ttl_ms);
-        let credentials = Credentials {
-            access_key_id: ids::temporary_key_id(&*self.random),
-            secret_access_key: ids::secret_access_key(&*self.random),
-            session_token: ids::session_token(&*self.random),
-            expires_at_ms,
+        let session_token = format!("{TOKEN_PREFIX}{}", ids::session_token(&*self.random));
+        let credentials = Credentials { session_token, ..self.new_credentials(expires_at_ms) };
+        let session =
+            Session { issued_at_ms: now_ms, function_arn: Some(function_arn.to_string().into()), ..Session::default() };
+        let caller = Caller::RoleSession {
+            account: named.account,
+            role_arn: role_arn.into(),
+            session_arn: named.session_arn(&session_name).into(),
+            assumed_role_id: format!("{role_id}:{session_name}").into(),
+            session: session.into(),
         };
         let key = AccessKey {
             secret_access_key: credentials.secret_access_key.as_str().into(),
             session_token: Some(credentials.session_token.as_str().into()),
-            account: role.account,
-            caller: Caller::RoleSession {
-                role_arn: role_arn.into(),
-                session_arn: role.session_arn(&session).into(),
-                assumed_role_id: format!("{role_id}:{session}").into(),
-            },
+            account: named.account,
+            caller: caller.clone(),
+            origin: Origin::Function,
             expires_at_ms: Some(expires_at_ms),
         };
         self.sessions
             .insert(&credentials.access_key_id, key, now_ms)
             .map_err(|error| CredentialError::Internal(error.to_string()))?;
-        Ok(credentials)
+        Ok(TemporaryKey { credentials, caller })
     }
 
     fn revoke(&self, _ctx: &RequestContext, access_key_id: &str) {
         self.sessions.remove(access_key_id);
+    }
+}
+
+impl Roles for Keyring {
+    fn find_role(&self, _ctx: &RequestContext, arn: &Arn) -> Option<RoleFacts> {
+        let (_, role) = self.find(&arn.to_string())?;
+        Some(RoleFacts {
+            arn: arn.clone(),
+            name: role.name.as_str().into(),
+            id: role.id.as_str().into(),
+            trust: role.trust.clone(),
+            max_session_duration_s: role.max_session_duration_s,
+            tags: role.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+        })
+    }
+
+    fn managed_policy(&self, ctx: &RequestContext, arn: &str) -> Option<Arc<str>> {
+        Some(self.directory.managed(&ctx.global_scope(), arn)?.document().into())
+    }
+}
+
+impl TemporaryCredentials for Keyring {
+    fn issue(
+        &self,
+        _ctx: &RequestContext,
+        grant: Grant,
+        origin: Origin,
+        duration_s: u32,
+    ) -> Result<TemporaryKey, String> {
+        let expires_at_ms = self.clock.now_ms() + i64::from(duration_s) * 1_000;
+        let (account, caller) = match grant {
+            Grant::Role { role, session_name, session } => {
+                let named = RoleRef::parse(&role.arn.to_string()).ok_or("the role has no ARN")?;
+                let sealed = SealedCaller::Role {
+                    role_arn: role.arn.to_string().into(),
+                    session_arn: named.session_arn(&session_name).into(),
+                    assumed_role_id: format!("{}:{session_name}", role.id).into(),
+                    session,
+                };
+                (named.account, sealed)
+            }
+            Grant::Same { caller: Caller::User { account, name, arn, user_id, .. }, session } => {
+                (account, SealedCaller::User { name, arn, user_id, session })
+            }
+            Grant::Same { caller: Caller::Root { account }, session } => (account, SealedCaller::Root { session }),
+            Grant::Same { caller, .. } => return Err(format!("no session for {caller:?}")),
+        };
+        let credentials = self.new_credentials(expires_at_ms);
+        let sealed = Sealed {
+            access_key_id: credentials.access_key_id.clone(),
+            secret_access_key: credentials.secret_access_key.clone(),
+            account,
+            caller,
+            origin,
+            expires_at_ms,
+        };
+        let session_token = self.directory.tokens().seal(&sealed, &*self.random)?;
+        Ok(TemporaryKey { credentials: Credentials { session_token, ..credentials }, caller: sealed.caller() })
     }
 }
 
@@ -68,6 +294,14 @@ fn session_name(function_name: &str) -> String {
     }
 }
 
+fn partition(name: &str) -> Option<Partition> {
+    [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov].into_iter().find(|known| known.as_str() == name)
+}
+
+fn scope(arn: &Arn, account: AccountId) -> Option<Scope> {
+    Some(Scope { partition: partition(&arn.partition)?, account, region: None })
+}
+
 /// The parts of `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
 struct RoleRef {
     partition: Partition,
@@ -78,14 +312,16 @@ struct RoleRef {
 impl RoleRef {
     fn parse(text: &str) -> Option<Self> {
         let arn: Arn = text.parse().ok()?;
-        let partition = [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov];
-        let partition = partition.into_iter().find(|known| known.as_str() == arn.partition)?;
         if arn.service != "iam" || !arn.region.is_empty() {
             return None;
         }
         let path_and_name = arn.resource.strip_prefix("role/")?;
         let name = path_and_name.rsplit('/').next().filter(|name| !name.is_empty())?;
-        Some(Self { partition, account: arn.account.parse().ok()?, name: name.to_owned() })
+        Some(Self { partition: partition(&arn.partition)?, account: arn.account.parse().ok()?, name: name.to_owned() })
+    }
+
+    const fn scope(&self) -> Scope {
+        Scope { partition: self.partition, account: self.account, region: None }
     }
 
     /// The path of a role is no part of its sessions' ARNs. Source: IAM user guide, "IAM identifiers".

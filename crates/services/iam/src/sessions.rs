@@ -76,6 +76,7 @@ mod tests {
             session_token: Some("t".into()),
             account: AccountId::DEFAULT,
             caller: Caller::Root { account: AccountId::DEFAULT },
+            origin: hearth_types::Origin::Function,
             expires_at_ms: Some(expires_at_ms),
         }
     }

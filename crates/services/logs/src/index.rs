@@ -122,6 +122,11 @@ impl Index {
         Some(Summary { bytes: segment.bytes, chunks: segment.chunks.clone(), groups })
     }
 
+    /// Whether something was ever written to the group and has not been deleted with its segment.
+    pub(crate) fn has_group(&self, key: &str) -> bool {
+        self.groups.contains_key(key)
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }

@@ -181,6 +181,10 @@ impl LogSink for Logs {
     fn append(&self, ctx: &RequestContext, group: &str, stream: &str, events: Vec<LogEvent>) {
         self.queue.push(ctx.scope(), group, stream, events);
     }
+
+    fn has_group(&self, ctx: &RequestContext, group: &str) -> bool {
+        self.index.read().has_group(&group_key(&ctx.scope(), group))
+    }
 }
 
 #[async_trait]

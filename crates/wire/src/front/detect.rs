@@ -13,7 +13,7 @@ use crate::error::{ErrorAnswer, Fault};
 use crate::model::OperationId;
 use crate::protocol::{JsonVersion, Protocol, form_bytes};
 use crate::router::Route;
-use crate::sigv4::{Authorization, header};
+use crate::sigv4::{AuthError, Authorization, header};
 
 /// Characters of a path that an answer quotes.
 const QUOTED_PATH_MAX: usize = 200;
@@ -50,54 +50,77 @@ impl Detected {
 
 impl Front {
     pub(super) fn detect(&self, head: &Parts, authorization: Option<&Authorization>) -> Result<Detected, Refusal> {
-        let signed_for = authorization.map(|authorization| authorization.credential.service.as_str());
-        let candidates: Vec<usize> = (0..self.services.len())
-            .filter(|&index| signed_for.is_none_or(|name| self.model(index).signing_name() == name))
-            .collect();
-        if let (Some(name), true) = (signed_for, candidates.is_empty()) {
+        let all = || (0..self.services.len()).collect::<Vec<usize>>();
+        let Some(name) = signed_for(authorization) else {
+            return self.among(&all(), head).unwrap_or_else(|| Err(self.no_operation(head, None)));
+        };
+        let is_named = |&index: &usize| self.model(index).signing_name() == name;
+        let candidates: Vec<usize> = (0..self.services.len()).filter(is_named).collect();
+        let Some(&first) = candidates.first() else {
             let answer = ErrorAnswer::new(
                 "NotImplementedException",
                 StatusCode::NOT_IMPLEMENTED,
                 format!("Hearth does not serve {name} yet."),
             );
-            let protocol = if REST_XML.contains(&name) { Protocol::Query } else { self.guess(head).0 };
+            let protocol = if REST_XML.contains(&name) { Protocol::Query } else { self.guess(head) };
             return Err(Refusal::new(protocol, None, answer));
+        };
+        let refused = match self.among(&candidates, head) {
+            Some(Ok(Detected::Form { service, .. })) => return Ok(Detected::Form { service, any: false }),
+            Some(Ok(detected)) => return Ok(detected),
+            Some(Err(refusal)) => Some(refusal),
+            None => None,
+        };
+        match self.among(&all(), head) {
+            Some(Ok(Detected::Operation { service, .. })) => Err(self.wrong_service(service)),
+            // Whose it is stands in it.
+            Some(Ok(form @ Detected::Form { .. })) => Ok(form),
+            Some(Err(_)) | None => match refused {
+                Some(refusal) => Err(refusal),
+                // Without a form: the protocol has a word for that.
+                None if self.model(first).protocol() == Protocol::Query => {
+                    Ok(Detected::Form { service: first, any: false })
+                }
+                None => Err(self.no_operation(head, Some(first))),
+            },
         }
+    }
+
+    /// The operation that one of these services has for the request, if any.
+    fn among(&self, candidates: &[usize], head: &Parts) -> Option<Result<Detected, Refusal>> {
         let is_json = |&index: &usize| matches!(self.model(index).protocol(), Protocol::AwsJson(_));
         if let Some(target) = header(&head.headers, "x-amz-target")
             && candidates.iter().any(is_json)
         {
-            return self.by_target(&candidates, target);
+            return Some(self.by_target(candidates, target));
         }
         if is_form(head)
             && let Some(&service) = candidates.iter().find(|&&index| self.model(index).protocol() == Protocol::Query)
         {
-            return Ok(Detected::Form { service, any: signed_for.is_none() });
+            return Some(Ok(Detected::Form { service, any: true }));
         }
-        for &service in &candidates {
-            let router = self.services[service].router.as_ref();
-            let route = router.and_then(|router| router.route(&head.method, head.uri.path(), head.uri.query()));
-            if let Some(Route { operation, labels }) = route {
-                return Ok(Detected::Operation { service, target: Target { operation, labels } });
-            }
-        }
-        // Signed for a query service, but without a form: its protocol has a word for that.
-        match candidates.iter().find(|&&index| signed_for.is_some() && self.model(index).protocol() == Protocol::Query)
-        {
-            Some(&service) => Ok(Detected::Form { service, any: false }),
-            None => {
-                let path: String = head.uri.path().chars().take(QUOTED_PATH_MAX).collect();
-                let (protocol, _) = self.guess(head);
-                let service = candidates.first().copied().filter(|_| signed_for.is_some());
-                let protocol = service.map_or(protocol, |index| self.model(index).protocol());
-                let answer = ErrorAnswer::new(
-                    "UnknownOperationException",
-                    StatusCode::NOT_FOUND,
-                    format!("No operation answers {} {path}.", head.method),
-                );
-                Err(Refusal::new(protocol, service, answer))
-            }
-        }
+        candidates.iter().find_map(|&service| {
+            let router = self.services[service].router.as_ref()?;
+            let Route { operation, labels } = router.route(&head.method, head.uri.path(), head.uri.query())?;
+            Some(Ok(Detected::Operation { service, target: Target { operation, labels } }))
+        })
+    }
+
+    fn no_operation(&self, head: &Parts, service: Option<usize>) -> Refusal {
+        let path: String = head.uri.path().chars().take(QUOTED_PATH_MAX).collect();
+        let protocol = service.map_or_else(|| self.guess(head), |index| self.model(index).protocol());
+        let answer = ErrorAnswer::new(
+            "UnknownOperationException",
+            StatusCode::NOT_FOUND,
+            format!("No operation answers {} {path}.", head.method),
+        );
+        Refusal::new(protocol, service, answer)
+    }
+
+    fn wrong_service(&self, asked: usize) -> Refusal {
+        let model = self.model(asked);
+        let error = AuthError::Service { expected: model.signing_name().to_owned() };
+        Refusal::new(model.protocol(), Some(asked), error.answer(model.protocol()))
     }
 
     fn by_target(&self, candidates: &[usize], target: &str) -> Result<Detected, Refusal> {
@@ -120,12 +143,13 @@ impl Front {
     pub(super) fn target(
         &self,
         detected: Detected,
+        authorization: Option<&Authorization>,
         head: &Parts,
         body: &Bytes,
     ) -> Result<(usize, Target), (usize, ErrorAnswer)> {
-        let (service, any) = match detected {
+        let service = match detected {
             Detected::Operation { service, target } => return Ok((service, target)),
-            Detected::Form { service, any } => (service, any),
+            Detected::Form { service, .. } => service,
         };
         let sender = |code: &'static str, message: String| {
             (service, ErrorAnswer::new(code, StatusCode::BAD_REQUEST, message).fault(Fault::Client))
@@ -146,30 +170,38 @@ impl Front {
             return Err(sender("MissingAction", message.to_owned()));
         };
         let version = version.unwrap_or_else(|| "NO_VERSION_SPECIFIED".to_owned());
-        let services = if any { 0..self.services.len() } else { service..service + 1 };
-        for index in services {
+        // The service it is signed for comes first; what belongs to another is signed wrongly.
+        let others = (0..self.services.len()).filter(|&index| index != service);
+        for index in std::iter::once(service).chain(others) {
             let model = self.model(index);
-            if model.protocol() == Protocol::Query
-                && model.api_version() == version
-                && let Some(operation) = model.operation_id(&action)
-            {
+            if model.protocol() != Protocol::Query || model.api_version() != version {
+                continue;
+            }
+            let Some(operation) = model.operation_id(&action) else { continue };
+            let is_open = !model.operation(operation).needs_credentials();
+            if is_open || signed_for(authorization).is_none_or(|name| name == model.signing_name()) {
                 return Ok((index, Target { operation, labels: Vec::new() }));
             }
+            return Err((index, *self.wrong_service(index).answer));
         }
         Err(sender("InvalidAction", format!("Could not find operation {action} for version {version}")))
     }
 
     /// The protocol to refuse in while the service is not known.
-    pub(super) fn guess(&self, head: &Parts) -> (Protocol, Option<usize>) {
+    pub(super) fn guess(&self, head: &Parts) -> Protocol {
         if header(&head.headers, "x-amz-target").is_some() {
-            return (Protocol::AwsJson(JsonVersion::V1_1), None);
+            return Protocol::AwsJson(JsonVersion::V1_1);
         }
-        (if is_form(head) { Protocol::Query } else { Protocol::RestJson }, None)
+        if is_form(head) { Protocol::Query } else { Protocol::RestJson }
     }
 
     fn model(&self, index: usize) -> &crate::model::Model {
         self.services[index].service.model()
     }
+}
+
+fn signed_for(authorization: Option<&Authorization>) -> Option<&str> {
+    authorization.map(|authorization| authorization.credential.service.as_str())
 }
 
 /// A form in the body, or an `Action` in the query string.

@@ -1,44 +1,48 @@
 //! The path of a request, from its head to its answer:
 //!
 //! ```text
-//! head ─▶ detect ─▶ who signed it? ─▶ body within its limit ─▶ signature ─▶ service ─▶ answer
-//!         (detect)   (caller)          (body)                  (sigv4)
+//! head ─▶ who signed it? ─▶ detect ─▶ body within its limit ─▶ signature ─▶ service ─▶ answer
+//!         (caller)          (detect)   (limit, body)           (sigv4)
 //! ```
+//!
+//! A request that does not show who it is from learns nothing else, where that is asked for; but operations that need no
+//! credentials are open to everyone, and which operation a form means is known only when it has been read.
 //!
 //! Every answer, good or bad, is in the protocol of the service that was detected and carries a request id.
 
 mod body;
 mod caller;
 mod detect;
+mod limit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::AccessKeys;
-use hearth_types::{Clock, Partition, Random, Region, RequestContext, RequestId};
+use hearth_types::{AuthMode, Clock, Random, RequestContext, RequestId, SandboxAuth};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 
 use crate::body::{Body, BodyError};
 use crate::error::ErrorAnswer;
-use crate::limits::TARGET_BYTES_MAX;
-use crate::model::OperationId;
+use crate::limits::{TARGET_BYTES_MAX, UNAUTHENTICATED_BYTES_MAX};
+use crate::model::Operation;
 use crate::protocol::{Incoming, Protocol, identify};
 use crate::router::Router;
 use crate::service::Service;
-use crate::sigv4::{Authorization, KeyCache, Payload, chunked, header};
-use body::{BodyRefused, Digested};
-use caller::Identity;
+use crate::sigv4::{AuthError, Authorization, KeyCache, Payload, chunked, header, sha256};
+use body::Digested;
+use caller::{Identity, context};
 use detect::{Detected, Target};
 
 /// How a request reached us. Unknown credentials mean something else on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// The user's endpoint, in open mode: an unknown key, or none, acts as its account's root.
+    /// The user's endpoint: in open and soft mode an unknown key, or none, acts as its account's root.
     Outside,
-    /// The endpoint inside a sandbox: known keys only.
+    /// The endpoint inside a sandbox: known keys only, unless [`SandboxAuth::Open`].
     Sandbox,
 }
 
@@ -55,6 +59,8 @@ pub struct Connection {
 pub struct FrontConfig {
     pub services: Vec<Arc<dyn Service>>,
     pub keys: Arc<dyn AccessKeys>,
+    pub auth: AuthMode,
+    pub sandbox_auth: SandboxAuth,
     /// The wall clock: signatures are judged by it.
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
@@ -72,6 +78,8 @@ pub enum FrontError {
 pub struct Front {
     services: Vec<Mounted>,
     keys: Arc<dyn AccessKeys>,
+    auth: AuthMode,
+    sandbox_auth: SandboxAuth,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     cache: KeyCache,
@@ -81,6 +89,8 @@ struct Mounted {
     service: Arc<dyn Service>,
     /// Of REST models.
     router: Option<Router>,
+    /// Some operation needs no credentials.
+    has_open: bool,
 }
 
 impl Mounted {
@@ -106,7 +116,7 @@ impl Front {
     /// # Errors
     /// [`FrontError`].
     pub fn new(config: FrontConfig) -> Result<Self, FrontError> {
-        let FrontConfig { services, keys, clock, random } = config;
+        let FrontConfig { services, keys, auth, sandbox_auth, clock, random } = config;
         for (index, service) in services.iter().enumerate() {
             let (name, version) = (service.model().signing_name(), service.model().api_version());
             let same = |other: &Arc<dyn Service>| {
@@ -119,10 +129,11 @@ impl Front {
         let mount = |service: Arc<dyn Service>| {
             let model = service.model();
             let router = (model.protocol() == Protocol::RestJson).then(|| Router::new(model));
-            Mounted { service, router }
+            let has_open = !model.operations().all(|(_, operation)| operation.needs_credentials());
+            Mounted { service, router, has_open }
         };
         let services = services.into_iter().map(mount).collect();
-        Ok(Self { services, keys, clock, random, cache: KeyCache::default() })
+        Ok(Self { services, keys, auth, sandbox_auth, clock, random, cache: KeyCache::default() })
     }
 
     /// Answers one request.
@@ -164,42 +175,60 @@ impl Front {
                 ErrorAnswer::new("RequestURITooLong", StatusCode::URI_TOO_LONG, "The request URI is too long.");
             return Err(Refusal::new(Protocol::RestJson, None, answer));
         }
-        let authorization = Authorization::parse(&head).map_err(|error| {
-            let (protocol, service) = self.guess(&head);
-            Refusal::new(protocol, service, error.answer(protocol))
-        })?;
-        let detected = self.detect(&head, authorization.as_ref())?;
-        let service = detected.service();
-        let mounted = &self.services[service].service;
-        let protocol = mounted.model().protocol();
-        let refuse = |answer: ErrorAnswer| Refusal::new(protocol, Some(service), answer);
-
-        let now_ms = self.clock.now_ms();
-        let identity = self
-            .identify(connection.listener, authorization.as_ref(), now_ms)
-            .map_err(|error| refuse(error.answer(protocol)))?;
-
-        let limit = self.limit(&detected);
-        let payload = match &authorization {
-            Some(authorization) => authorization.payload.clone(),
-            None => {
-                Payload::of(&head.headers).map_err(|error| refuse(error.answer(protocol)))?.unwrap_or(Payload::Unsigned)
-            }
+        let authorization = Authorization::parse(&head).map_err(|error| self.unknown_caller(&head, None, &error))?;
+        let authorization = authorization.as_ref();
+        let identity = self.identify(connection.listener, authorization, self.clock.now_ms());
+        let detected = match (self.detect(&head, authorization), &identity) {
+            (Ok(detected), Ok(_)) => detected,
+            (Ok(detected), Err(_)) if self.may_be_open(&detected) => detected,
+            (Err(refusal), Ok(_)) => return Err(refusal),
+            (_, Err(error)) => return Err(self.unknown_caller(&head, authorization, error)),
         };
-        let wants_hash = identity.key.is_some() && matches!(payload, Payload::Hash(_));
+        let service = detected.service();
+        let protocol = self.services[service].service.model().protocol();
+        let refuse = |answer: ErrorAnswer| Refusal::new(protocol, Some(service), answer);
+        // While it is open whether the caller may know anything, the only answer is that it is not known.
+        let refuse_body = |answer: ErrorAnswer| match &identity {
+            Ok(_) => refuse(answer),
+            Err(error) => refuse(error.answer(protocol)),
+        };
+
+        let payload = match authorization {
+            Some(authorization) => authorization.payload.clone(),
+            None => Payload::of(&head.headers)
+                .map_err(|error| refuse_body(error.answer(protocol)))?
+                .unwrap_or(Payload::Unsigned),
+        };
+        let key = identity.as_ref().ok().and_then(|identity| identity.key.as_ref());
+        let wants_hash = key.is_some() && matches!(payload, Payload::Hash(_));
+        let limit = match &identity {
+            Ok(_) => self.limit(&detected),
+            Err(_) => self.limit(&detected).min(UNAUTHENTICATED_BYTES_MAX),
+        };
         let wire_limit = match payload {
             Payload::Chunked(_) => body::chunked_limit(limit),
             Payload::Hash(_) | Payload::Unsigned => limit,
         };
         let Digested { bytes, sha256 } = body::read(body.map_frame(bytes_frame), wire_limit, wants_hash)
             .await
-            .map_err(|refused| refuse(self.body_refused(refused, &detected, limit)))?;
+            .map_err(|refused| refuse_body(self.body_refused(refused, &detected, limit)))?;
 
+        // What is in chunks can be read only when it has been checked: it is never open.
+        let found = match payload {
+            Payload::Chunked(_) => Err(detected),
+            Payload::Hash(_) | Payload::Unsigned => Ok(self.target(detected, authorization, &head, &bytes)),
+        };
+        let identity = match (&found, identity) {
+            (Ok(Ok((service, target))), _) if !self.operation(*service, target).needs_credentials() => {
+                self.anonymous(connection.listener)
+            }
+            (_, identity) => identity.map_err(|error| refuse(error.answer(protocol)))?,
+        };
         let body = self
-            .verify(&head, authorization.as_ref(), &identity, &payload, bytes, sha256)
+            .verify(&head, authorization, &identity, &payload, bytes, sha256)
             .map_err(|error| refuse(error.answer(protocol)))?;
-        let (service, Target { operation, labels }) = self
-            .target(detected, &head, &body)
+        let (service, Target { operation, labels }) = found
+            .unwrap_or_else(|detected| self.target(detected, authorization, &head, &body))
             .map_err(|(service, answer)| Refusal::new(Protocol::Query, Some(service), answer))?;
         let mounted = &self.services[service].service;
         let refuse = |answer: ErrorAnswer| Refusal::new(protocol, Some(service), answer);
@@ -208,21 +237,66 @@ impl Front {
             return Err(refuse(self.too_large(service, Some(operation), operation_limit)));
         }
 
-        let region = authorization.as_ref().map_or(Region::DEFAULT, |authorization| &authorization.credential.region);
-        let ctx = RequestContext {
-            partition: Partition::of_region(region),
-            account: identity.account,
-            region: Region::from(region),
-            caller: identity.caller,
-            source_ip: connection.peer.ip(),
-            secure: connection.secure,
-            request_id: request_id.clone(),
-            trace: header(&head.headers, "x-amzn-trace-id").map(Arc::from),
-            host: host(&head).into(),
-        };
+        let ctx = context(connection, &head, authorization, identity, request_id);
         let query = head.uri.query().map(str::to_owned);
         let incoming = Incoming { labels, query, headers: head.headers, body };
         mounted.call(operation, ctx, incoming).await.map_err(refuse)
+    }
+
+    /// For pages of Hearth's own: the caller, by the rules every service's requests follow. Any service's name will do
+    /// in the signature's scope.
+    ///
+    /// # Errors
+    /// The refusal, as a REST service gives it.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that is sent")]
+    pub fn authenticate(
+        &self,
+        connection: &Connection,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<RequestContext, Response<Body>> {
+        let request_id = RequestId::generate(&*self.random);
+        let known = || {
+            let authorization = Authorization::parse(head)?;
+            let authorization = authorization.as_ref();
+            let identity = self.identify(connection.listener, authorization, self.clock.now_ms())?;
+            if let Some(authorization) = authorization {
+                let digest = sha256(&body);
+                self.verify(head, Some(authorization), &identity, &authorization.payload, body, Some(digest))?;
+            }
+            Ok(context(connection, head, authorization, identity, &request_id))
+        };
+        known().map_err(|error: AuthError| {
+            let protocol = Protocol::RestJson;
+            protocol.encode_error(None, &error.answer(protocol), &request_id)
+        })
+    }
+
+    /// A refusal before the service is known, in the words of the one that it is signed for, or seems to be meant for.
+    fn unknown_caller(&self, head: &Parts, authorization: Option<&Authorization>, error: &AuthError) -> Refusal {
+        let signed_for = authorization.map(|authorization| authorization.credential.service.as_str());
+        let models = self.services.iter().map(|mounted| mounted.service.model());
+        let service = models.zip(0..).find(|(model, _)| signed_for == Some(model.signing_name()));
+        let (protocol, service) = match service {
+            Some((model, index)) => (model.protocol(), Some(index)),
+            None => (self.guess(head), None),
+        };
+        Refusal::new(protocol, service, error.answer(protocol))
+    }
+
+    /// May the request be for an operation that needs no credentials?
+    fn may_be_open(&self, detected: &Detected) -> bool {
+        match detected {
+            Detected::Operation { service, target } => !self.operation(*service, target).needs_credentials(),
+            Detected::Form { service, any: false } => self.services[*service].has_open,
+            Detected::Form { any: true, .. } => {
+                self.services.iter().any(|mounted| mounted.is_query() && mounted.has_open)
+            }
+        }
+    }
+
+    fn operation(&self, service: usize, target: &Target) -> &Operation {
+        self.services[service].service.model().operation(target.operation)
     }
 
     /// Checks signature and time, and takes the body out of its chunks.
@@ -234,7 +308,7 @@ impl Front {
         payload: &Payload,
         body: Bytes,
         sha256: Option<[u8; 32]>,
-    ) -> Result<Bytes, crate::sigv4::AuthError> {
+    ) -> Result<Bytes, AuthError> {
         let signing_key = match (authorization, &identity.key) {
             (Some(authorization), Some(key)) => Some(self.cache.get(&key.secret_access_key, &authorization.credential)),
             _ => None,
@@ -251,57 +325,8 @@ impl Front {
         let decoded_length = header(&head.headers, "x-amz-decoded-content-length").and_then(|text| text.parse().ok());
         chunked::decode(&body, *mode, signer, decoded_length, header(&head.headers, "x-amz-trailer"))
     }
-
-    fn limit(&self, detected: &Detected) -> usize {
-        let largest = |mounted: &Mounted| {
-            let service = &mounted.service;
-            service.model().operations().map(|(id, _)| service.limit_bytes(id)).max().unwrap_or_default()
-        };
-        match detected {
-            Detected::Operation { service, target } => self.services[*service].service.limit_bytes(target.operation),
-            // The operation stands in the body: any of them may be meant.
-            Detected::Form { service, any: false } => largest(&self.services[*service]),
-            Detected::Form { any: true, .. } => {
-                self.services.iter().filter(|mounted| mounted.is_query()).map(largest).max().unwrap_or_default()
-            }
-        }
-    }
-
-    fn body_refused(&self, refused: BodyRefused, detected: &Detected, limit: usize) -> ErrorAnswer {
-        match refused {
-            BodyRefused::TooLarge => {
-                let operation = match detected {
-                    Detected::Operation { target, .. } => Some(target.operation),
-                    Detected::Form { .. } => None,
-                };
-                self.too_large(detected.service(), operation, limit)
-            }
-            BodyRefused::Idle => ErrorAnswer::new(
-                "RequestTimeout",
-                StatusCode::BAD_REQUEST,
-                "Your socket connection to the server was not read from or written to within the timeout period.",
-            ),
-            BodyRefused::Broken(error) => {
-                tracing::debug!(%error, "a request's body broke off");
-                ErrorAnswer::new("IncompleteBody", StatusCode::BAD_REQUEST, "The request body terminated unexpectedly.")
-            }
-        }
-    }
-
-    fn too_large(&self, service: usize, operation: Option<OperationId>, limit: usize) -> ErrorAnswer {
-        let service = &self.services[service].service;
-        let name = operation.map_or("requested", |operation| service.limit_name(operation));
-        let message = format!("Request must be smaller than {limit} bytes for the {name} operation");
-        ErrorAnswer::new("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE, message)
-    }
 }
 
 fn bytes_frame<D: bytes::Buf>(frame: http_body::Frame<D>) -> http_body::Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
-}
-
-fn host(head: &Parts) -> &str {
-    header(&head.headers, "host")
-        .or_else(|| head.uri.authority().map(|authority| authority.as_str()))
-        .unwrap_or("localhost")
 }

@@ -139,6 +139,7 @@ pub struct Operation {
     input: Option<ShapeId>,
     output: Option<ShapeId>,
     result_wrapper: Option<String>,
+    needs_credentials: bool,
 }
 
 impl Operation {
@@ -162,6 +163,12 @@ impl Operation {
     #[must_use]
     pub const fn status(&self) -> http::StatusCode {
         self.status
+    }
+
+    /// Not so for operations that bring a proof of their own, such as an identity provider's token.
+    #[must_use]
+    pub const fn needs_credentials(&self) -> bool {
+        self.needs_credentials
     }
 
     #[must_use]

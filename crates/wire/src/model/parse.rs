@@ -70,6 +70,7 @@ struct RawOperation {
     http: RawHttp,
     input: Option<RawTop>,
     output: Option<RawTop>,
+    authtype: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +182,7 @@ fn operation(name: String, raw: RawOperation, ids: &Ids) -> Result<Operation, Mo
         input: raw.input.map(|top| find(ids, &top.shape)).transpose()?,
         result_wrapper: raw.output.as_ref().and_then(|top| top.result_wrapper.clone()),
         output: raw.output.map(|top| find(ids, &top.shape)).transpose()?,
+        needs_credentials: raw.authtype.as_deref() != Some("none"),
         name,
     })
 }
@@ -334,6 +336,18 @@ mod tests {
             let listed = as_aws_lists(model.split(' ').map(str::to_owned).collect());
             assert_eq!(listed.join(" "), recorded);
         }
+    }
+
+    // Source: STS API reference: no credentials are needed to call these two.
+    #[test]
+    fn operations_that_need_no_credentials_are_told_apart() {
+        let model = crate::models::sts();
+        let open: Vec<_> = model
+            .operations()
+            .filter(|(_, operation)| !operation.needs_credentials())
+            .map(|(_, operation)| operation.name())
+            .collect();
+        assert_eq!(open, ["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"]);
     }
 
     #[test]

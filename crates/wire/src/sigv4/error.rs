@@ -33,6 +33,10 @@ pub enum AuthError {
     HostNotSigned,
     /// The scope's region is no name.
     Region,
+    /// Signed for another service than the one that is asked.
+    Service {
+        expected: String,
+    },
     Expires,
     /// A key nobody has, or a session token that does not belong to it.
     UnknownKey,
@@ -84,6 +88,7 @@ impl AuthError {
             Self::ScopeDate { .. }
             | Self::HostNotSigned
             | Self::Region
+            | Self::Service { .. }
             | Self::Expired { .. }
             | Self::NotYet { .. }
             | Self::Mismatch
@@ -121,6 +126,7 @@ impl AuthError {
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned()
             }
             Self::Region => "Credential should be scoped to a valid region.".to_owned(),
+            Self::Service { expected } => format!("Credential should be scoped to correct service: '{expected}'."),
             Self::Expires => "X-Amz-Expires must be a number between 0 and 604800 (seconds)".to_owned(),
             Self::UnknownKey => "The security token included in the request is invalid.".to_owned(),
             Self::TokenExpired => "The security token included in the request is expired".to_owned(),

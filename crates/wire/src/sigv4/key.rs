@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::Credential;
 use crate::limits::{CACHED_KEYS_MAX, CACHED_SCOPES_MAX};
@@ -63,6 +64,12 @@ struct Entry {
     scopes: Vec<(Credential, SigningKey)>,
 }
 
+impl Entry {
+    fn is_of(&self, secret: &str) -> bool {
+        self.secret.as_bytes().ct_eq(secret.as_bytes()).into()
+    }
+}
+
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").field("scopes", &self.scopes.len()).finish_non_exhaustive()
@@ -74,7 +81,7 @@ impl KeyCache {
     #[must_use]
     pub fn get(&self, secret: &Arc<str>, credential: &Credential) -> SigningKey {
         let cache = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let known = cache.get(&credential.access_key_id).filter(|entry| entry.secret == *secret);
+        let known = cache.get(&credential.access_key_id).filter(|entry| entry.is_of(secret));
         if let Some((_, key)) = known.and_then(|entry| entry.scopes.iter().find(|(scope, _)| scope == credential)) {
             return key.clone();
         }
@@ -87,7 +94,7 @@ impl KeyCache {
         let entry = cache
             .entry(credential.access_key_id.clone())
             .or_insert_with(|| Entry { secret: secret.clone(), scopes: Vec::new() });
-        if entry.secret != *secret || entry.scopes.len() >= CACHED_SCOPES_MAX {
+        if !entry.is_of(secret) || entry.scopes.len() >= CACHED_SCOPES_MAX {
             *entry = Entry { secret: secret.clone(), scopes: Vec::new() };
         }
         entry.scopes.push((credential.clone(), key.clone()));

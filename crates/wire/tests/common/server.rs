@@ -15,9 +15,13 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use hearth_ports::{AccessKey, AccessKeys};
-use hearth_types::{AccountId, Caller, ManualClock, RequestContext, SeededRandom};
-use hearth_wire::{Body, Connection, ErrorAnswer, Fault, Front, FrontConfig, Listener, RawRequest, models, service};
+use hearth_ports::{AccessKey, AccessKeys, KeyLookup};
+use hearth_types::{
+    AccountId, AuthMode, Caller, ManualClock, Origin, Proof, RequestContext, SandboxAuth, SeededRandom,
+};
+use hearth_wire::{
+    Body, Connection, ErrorAnswer, Fault, Front, FrontConfig, Listener, Model, RawRequest, models, service,
+};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
@@ -70,24 +74,42 @@ struct Identity {
     arn: String,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Federated {
+    provider: String,
+    audience: String,
+}
+
+/// A service of the JSON protocol.
+const QUEUES: &str = r#"{
+    "metadata": {"protocol": "json", "jsonVersion": "1.0", "targetPrefix": "AmazonSQS", "signingName": "sqs",
+        "apiVersion": "2012-11-05"},
+    "operations": {"ListQueues": {"http": {"method": "POST", "requestUri": "/"}}},
+    "shapes": {}
+}"#;
+
 struct Keys;
 
 impl AccessKeys for Keys {
-    fn find(&self, access_key_id: &str) -> Option<AccessKey> {
+    fn find(&self, access_key_id: &str, _: Option<&str>) -> KeyLookup {
         let account: AccountId = ACCOUNT.parse().expect("an account");
         let temporary = |expires_at_ms| AccessKey {
             secret_access_key: SECRET.into(),
             session_token: Some("token".into()),
             account,
             caller: Caller::Root { account },
+            origin: Origin::Outside,
             expires_at_ms: Some(expires_at_ms),
         };
-        match access_key_id {
-            "AKIDKNOWN" => Some(AccessKey { session_token: None, expires_at_ms: None, ..temporary(0) }),
-            "ASIATEMP" => Some(temporary(NOW_MS + 1)),
-            "ASIAOLD" => Some(temporary(NOW_MS)),
-            _ => None,
-        }
+        KeyLookup::Known(Box::new(match access_key_id {
+            "AKIDKNOWN" => AccessKey { session_token: None, expires_at_ms: None, ..temporary(0) },
+            "ASIATEMP" => temporary(NOW_MS + 1),
+            "ASIAOLD" => temporary(NOW_MS),
+            "ASIAFUNCTION" => AccessKey { origin: Origin::Function, ..temporary(NOW_MS + 1) },
+            "AKIDVOID" => return KeyLookup::Void,
+            _ => return KeyLookup::Unknown,
+        }))
     }
 }
 
@@ -132,7 +154,27 @@ async fn invoke(_: Arc<()>, ctx: RequestContext, request: RawRequest) -> Result<
     headers.insert("x-account", HeaderValue::from_str(ctx.account.as_str()).expect("text"));
     headers.insert("x-region", HeaderValue::from_str(ctx.region.as_str()).expect("text"));
     headers.insert("x-host", HeaderValue::from_str(&ctx.host).expect("text"));
+    headers.insert("x-seen", HeaderValue::from_str(&seen(&ctx)).expect("text"));
     Ok(response)
+}
+
+/// Who asks, as the context has it.
+pub(crate) fn seen(ctx: &RequestContext) -> String {
+    let proof = match &ctx.proof {
+        Proof::Internal => "internal".to_owned(),
+        Proof::Unsigned => "unsigned".to_owned(),
+        Proof::UnknownKey(id) => format!("unknown {id}"),
+        Proof::Key(id) => format!("key {id}"),
+    };
+    format!("{} {proof} {:?}", ctx.caller.arn(ctx.partition), ctx.origin)
+}
+
+async fn federated(_: Arc<()>, ctx: RequestContext, _: serde::de::IgnoredAny) -> Result<Federated, ErrorAnswer> {
+    Ok(Federated { provider: seen(&ctx), audience: ctx.account.to_string() })
+}
+
+async fn nothing(_: Arc<()>, _: RequestContext, (): ()) -> Result<(), ErrorAnswer> {
+    Ok(())
 }
 
 async fn identity(_: Arc<()>, ctx: RequestContext, (): ()) -> Result<Identity, ErrorAnswer> {
@@ -141,6 +183,10 @@ async fn identity(_: Arc<()>, ctx: RequestContext, (): ()) -> Result<Identity, E
 }
 
 pub(crate) fn front() -> Front {
+    front_in(AuthMode::Open, SandboxAuth::Role)
+}
+
+pub(crate) fn front_in(auth: AuthMode, sandbox_auth: SandboxAuth) -> Front {
     let state = Arc::new(());
     let lambda = service(models::lambda(), state.clone())
         .op("CreateFunction", 2_000_000, create)
@@ -149,11 +195,18 @@ pub(crate) fn front() -> Front {
         .called("Invoke", "InvokeFunction")
         .exempt("CreateFunction", "Runtime")
         .build();
-    let sts = service(models::sts(), state.clone()).op("GetCallerIdentity", 1_000, identity).build();
-    let iam = service(models::iam(), state).build();
+    let sts = service(models::sts(), state.clone())
+        .op("GetCallerIdentity", 1_000, identity)
+        .op("AssumeRoleWithWebIdentity", 10_000, federated)
+        .build();
+    let iam = service(models::iam(), state.clone()).build();
+    let queues = Arc::new(Model::parse(QUEUES).expect("a model"));
+    let sqs = service(queues, state).op("ListQueues", 1_000, nothing).build();
     Front::new(FrontConfig {
-        services: vec![lambda, sts, iam],
+        services: vec![lambda, sts, iam, sqs],
         keys: Arc::new(Keys),
+        auth,
+        sandbox_auth,
         clock: Arc::new(ManualClock::at(NOW_MS)),
         random: Arc::new(SeededRandom::new(1)),
     })
@@ -194,12 +247,23 @@ pub(crate) struct Signing {
     pub(crate) region: &'static str,
     pub(crate) at_ms: i64,
     pub(crate) presigned_seconds: Option<u64>,
+    /// What stands for the body's hash.
+    pub(crate) payload: Option<&'static str>,
 }
 
 impl Signing {
     pub(crate) fn known(service: &'static str) -> Self {
         let region = "eu-west-1";
-        Self { key: "AKIDKNOWN", secret: SECRET, token: None, service, region, at_ms: NOW_MS, presigned_seconds: None }
+        Self {
+            key: "AKIDKNOWN",
+            secret: SECRET,
+            token: None,
+            service,
+            region,
+            at_ms: NOW_MS,
+            presigned_seconds: None,
+            payload: None,
+        }
     }
 
     pub(crate) fn sign(&self, mut request: Request<Bytes>) -> Request<Bytes> {
@@ -223,6 +287,9 @@ impl Signing {
             .build()
             .expect("parameters")
             .into();
+        if let Some(payload) = self.payload {
+            request.headers_mut().insert("x-amz-content-sha256", HeaderValue::from_static(payload));
+        }
         let uri = format!("http://{HOST}{}", request.uri());
         let headers: Vec<(String, String)> = request
             .headers()
@@ -233,7 +300,10 @@ impl Signing {
             request.method().as_str(),
             uri,
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
-            SignableBody::Bytes(request.body()),
+            match self.payload {
+                Some(payload) => SignableBody::Precomputed(payload.to_owned()),
+                None => SignableBody::Bytes(request.body()),
+            },
         )
         .expect("a request to sign");
         let (instructions, _) = sign(signable, &params).expect("a signature").into_parts();

@@ -1,18 +1,20 @@
 //! CreateRole.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hearth_types::{Arn, RequestContext};
+use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
 
+use crate::Iam;
+use crate::directory::Changes;
+use crate::entity::{MAX_SESSION_DURATION_DEFAULT_S, Noun, Role, RoleRecord, Tag};
 use crate::error::IamError;
-use crate::policy::{self, PolicyKind};
-use crate::role::{MAX_SESSION_DURATION_DEFAULT_S, RoleRecord, RoleView, Tag};
-use crate::{Iam, ids};
-
-/// Characters of a trust policy, white space not counted. Source: "IAM and AWS STS quotas".
-const TRUST_POLICY_CHARS_MAX: usize = 2_048;
+use crate::grants::{Grants, check_trust};
+use crate::ids;
+use crate::policy_ref::{PolicyRef, rely_on_boundary};
+use crate::tags;
+use crate::target::Target;
+use crate::view::RoleView;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -35,23 +37,14 @@ pub(crate) struct Output {
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Output, IamError> {
     let path = input.path.unwrap_or_else(|| "/".to_owned());
-    let arn = Arn::iam(ctx.partition, ctx.account, &format!("role{path}{}", input.role_name));
-    let tag_keys = super::tag_keys_condition(input.tags.iter().map(|tag| tag.key.as_str()));
-    iam.authorize(&ctx, "iam:CreateRole", &arn, &[tag_keys])?;
+    let target = Target::bare(Noun::Role.arn(ctx.partition, ctx.account, &path, &input.role_name))
+        .with_boundary(input.permissions_boundary.as_deref())
+        .with_tags(&input.tags);
+    iam.authorize(&ctx, "iam:CreateRole", &target)?;
 
-    if let Some(boundary) = input.permissions_boundary {
-        return Err(IamError::InvalidInput(format!(
-            "PermissionsBoundary {boundary} is refused: this server does not enforce permissions boundaries yet."
-        )));
-    }
-    super::check_tags(&input.tags)?;
-    policy::check(&input.assume_role_policy_document, PolicyKind::Trust)?;
-    if counted_chars(&input.assume_role_policy_document) > TRUST_POLICY_CHARS_MAX {
-        return Err(IamError::LimitExceeded(format!(
-            "Cannot exceed quota for ACLSizePerRole: {TRUST_POLICY_CHARS_MAX}"
-        )));
-    }
-
+    tags::check(&input.tags)?;
+    check_trust(&input.assume_role_policy_document)?;
+    let boundary = input.permissions_boundary.map(|arn| PolicyRef::parse(&ctx, &arn)).transpose()?;
     let role = RoleRecord {
         name: input.role_name,
         path,
@@ -61,14 +54,13 @@ pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Res
         description: input.description.filter(|text| !text.is_empty()),
         max_session_duration_s: input.max_session_duration.unwrap_or(MAX_SESSION_DURATION_DEFAULT_S),
         tags: input.tags,
-        inline_policies: BTreeMap::new(),
-        attached_policies: BTreeSet::new(),
+        grants: Grants::default(),
+        permissions_boundary: boundary.as_ref().map(|policy| policy.arn.to_string()),
     };
-    let role = iam.directory.create(ctx.global_scope(), role).await?;
+    let create = move |changes: &mut Changes<'_>| {
+        rely_on_boundary(changes, boundary.as_ref())?;
+        changes.create::<Role>(role.clone())
+    };
+    let role = iam.directory.change(ctx.global_scope(), create).await?;
     Ok(Output { role: RoleView::created(&role, ctx.partition, ctx.account) })
-}
-
-/// A document's size as IAM measures it.
-pub(crate) fn counted_chars(document: &str) -> usize {
-    document.chars().filter(|c| !c.is_whitespace()).count()
 }

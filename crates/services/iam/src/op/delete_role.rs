@@ -1,4 +1,4 @@
-//! DeleteRole: only a role without policies goes.
+//! DeleteRole: only a role without policies and instance profiles goes.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use super::Empty;
 use crate::Iam;
+use crate::directory::{Changes, Entity as _};
+use crate::entity::Role;
 use crate::error::IamError;
-use crate::role::RoleRecord;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -17,17 +18,16 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
-    iam.authorize(&ctx, "iam:DeleteRole", &iam.role_arn(&ctx, &input.role_name), &[])?;
-    iam.directory.delete(ctx.global_scope(), input.role_name, refuse_with_policies).await?;
+    iam.authorize(&ctx, "iam:DeleteRole", &iam.target::<Role>(&ctx, &input.role_name))?;
+    let delete = move |changes: &mut Changes<'_>| {
+        let role = changes.account().get::<Role>(&input.role_name)?.clone();
+        role.grants.check_empty()?;
+        if changes.account().profiles_of(&role).next().is_some() {
+            return Err(IamError::DeleteConflict { what: "remove roles from instance profile" });
+        }
+        changes.delete::<Role>(role.record());
+        Ok(())
+    };
+    iam.directory.change(ctx.global_scope(), delete).await?;
     Ok(Empty {})
-}
-
-fn refuse_with_policies(role: &RoleRecord) -> Result<(), IamError> {
-    if !role.attached_policies.is_empty() {
-        return Err(IamError::DeleteConflict { what: "detach all policies" });
-    }
-    if !role.inline_policies.is_empty() {
-        return Err(IamError::DeleteConflict { what: "delete policies" });
-    }
-    Ok(())
 }

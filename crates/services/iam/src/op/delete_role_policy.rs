@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Empty;
 use crate::Iam;
+use crate::entity::Role;
 use crate::error::IamError;
-use crate::role::RoleRecord;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,11 +18,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
-    iam.authorize(&ctx, "iam:DeleteRolePolicy", &iam.role_arn(&ctx, &input.role_name), &[])?;
-    let change = move |role: &mut RoleRecord| match role.inline_policies.remove(&input.policy_name) {
-        Some(_) => Ok(()),
-        None => Err(IamError::NoSuchRolePolicy { policy: input.policy_name.clone() }),
-    };
-    iam.directory.change(ctx.global_scope(), input.role_name, change).await?;
+    iam.authorize(&ctx, "iam:DeleteRolePolicy", &iam.bounded_target::<Role>(&ctx, &input.role_name))?;
+    iam.delete_inline::<Role>(&ctx, input.role_name, input.policy_name).await?;
     Ok(Empty {})
 }

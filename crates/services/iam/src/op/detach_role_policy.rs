@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use hearth_types::{Arn, RequestContext};
+use hearth_types::RequestContext;
 use serde::Deserialize;
 
 use super::Empty;
 use crate::Iam;
+use crate::entity::Role;
 use crate::error::IamError;
-use crate::role::RoleRecord;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,16 +18,8 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
-    let condition = super::policy_arn_condition(&input.policy_arn);
-    iam.authorize(&ctx, "iam:DetachRolePolicy", &iam.role_arn(&ctx, &input.role_name), &[condition])?;
-    input.policy_arn.parse::<Arn>().map_err(|_| IamError::UnparsableArn)?;
-    let change = move |role: &mut RoleRecord| {
-        if role.attached_policies.remove(&input.policy_arn) {
-            Ok(())
-        } else {
-            Err(IamError::NotAttached { arn: input.policy_arn.clone() })
-        }
-    };
-    iam.directory.change(ctx.global_scope(), input.role_name, change).await?;
+    let target = iam.bounded_target::<Role>(&ctx, &input.role_name).with_policy(&input.policy_arn);
+    iam.authorize(&ctx, "iam:DetachRolePolicy", &target)?;
+    iam.detach::<Role>(&ctx, input.role_name, input.policy_arn).await?;
     Ok(Empty {})
 }

@@ -6,8 +6,9 @@ use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
 
 use crate::Iam;
+use crate::entity::Role;
 use crate::error::IamError;
-use crate::role::RoleView;
+use crate::view::RoleView;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -22,7 +23,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Output, IamError> {
-    iam.authorize(&ctx, "iam:GetRole", &iam.role_arn(&ctx, &input.role_name), &[])?;
-    let role = iam.role(&ctx, &input.role_name)?;
+    iam.authorize(&ctx, "iam:GetRole", &iam.target::<Role>(&ctx, &input.role_name))?;
+    let role = iam.entity::<Role>(&ctx, &input.role_name)?;
     Ok(Output { role: RoleView::whole(&role, ctx.partition, ctx.account) })
 }

@@ -6,8 +6,8 @@ use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
 
 use crate::Iam;
+use crate::entity::Role;
 use crate::error::IamError;
-use crate::role::encode_document;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -25,14 +25,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Output, IamError> {
-    iam.authorize(&ctx, "iam:GetRolePolicy", &iam.role_arn(&ctx, &input.role_name), &[])?;
-    let role = iam.role(&ctx, &input.role_name)?;
-    match role.inline_policies.get(&input.policy_name) {
-        Some(document) => Ok(Output {
-            role_name: input.role_name,
-            policy_name: input.policy_name,
-            policy_document: encode_document(document),
-        }),
-        None => Err(IamError::NoSuchRolePolicy { policy: input.policy_name }),
-    }
+    iam.authorize(&ctx, "iam:GetRolePolicy", &iam.target::<Role>(&ctx, &input.role_name))?;
+    let policy_document = iam.inline::<Role>(&ctx, &input.role_name, &input.policy_name)?;
+    Ok(Output { role_name: input.role_name, policy_name: input.policy_name, policy_document })
 }

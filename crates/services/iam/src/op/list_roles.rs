@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use hearth_types::{Arn, RequestContext};
+use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
 
 use crate::Iam;
+use crate::entity::Role;
 use crate::error::IamError;
 use crate::page::{self, Page};
-use crate::role::RoleView;
+use crate::view::RoleView;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,14 +30,13 @@ pub(crate) struct Output {
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Output, IamError> {
     let prefix = input.path_prefix.unwrap_or_else(|| "/".to_owned());
-    iam.authorize(&ctx, "iam:ListRoles", &Arn::iam(ctx.partition, ctx.account, &format!("role{prefix}")), &[])?;
+    iam.authorize(&ctx, "iam:ListRoles", &Iam::list_target::<Role>(&ctx, &prefix))?;
     let size = page::size(input.max_items);
-    let roles = iam
-        .directory
-        .list(&ctx.global_scope(), input.marker.as_deref(), size + 1, |role| role.path.starts_with(&prefix));
-    let page = Page::cut(roles, size, |role| role.name.clone());
+    let wanted = |entity: &Role| entity.path.starts_with(&prefix);
+    let found = iam.directory.list::<Role>(&ctx.global_scope(), input.marker.as_deref(), size + 1, wanted);
+    let page = Page::cut(found, size, |entity| entity.name.clone());
     Ok(Output {
-        roles: page.items.iter().map(|role| RoleView::listed(role, ctx.partition, ctx.account)).collect(),
+        roles: page.items.iter().map(|entity| RoleView::listed(entity, ctx.partition, ctx.account)).collect(),
         is_truncated: page.is_truncated,
         marker: page.marker,
     })

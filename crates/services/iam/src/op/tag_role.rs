@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Empty;
 use crate::Iam;
+use crate::entity::{Role, Tag};
 use crate::error::IamError;
-use crate::role::{RoleRecord, Tag};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,21 +18,8 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
-    let tag_keys = super::tag_keys_condition(input.tags.iter().map(|tag| tag.key.as_str()));
-    iam.authorize(&ctx, "iam:TagRole", &iam.role_arn(&ctx, &input.role_name), &[tag_keys])?;
-    super::check_tags(&input.tags)?;
-    let change = move |role: &mut RoleRecord| {
-        for tag in &input.tags {
-            match role.tags.iter_mut().find(|old| old.key.to_lowercase() == tag.key.to_lowercase()) {
-                Some(old) => *old = tag.clone(),
-                None => role.tags.push(tag.clone()),
-            }
-        }
-        if role.tags.len() > super::TAGS_MAX {
-            return Err(IamError::LimitExceeded(format!("Cannot exceed quota for TagsPerRole: {}", super::TAGS_MAX)));
-        }
-        Ok(())
-    };
-    iam.directory.change(ctx.global_scope(), input.role_name, change).await?;
+    let target = iam.target::<Role>(&ctx, &input.role_name).with_tags(&input.tags);
+    iam.authorize(&ctx, "iam:TagRole", &target)?;
+    iam.tag::<Role>(&ctx, input.role_name, input.tags).await?;
     Ok(Empty {})
 }

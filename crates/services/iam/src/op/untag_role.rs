@@ -1,4 +1,4 @@
-//! UntagRole: removes tags by key; a key the role does not have is no error.
+//! UntagRole: removes tags by key; a key that is not there is no error.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Empty;
 use crate::Iam;
+use crate::entity::Role;
 use crate::error::IamError;
-use crate::role::RoleRecord;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,12 +18,8 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
-    let tag_keys = super::tag_keys_condition(input.tag_keys.iter().map(String::as_str));
-    iam.authorize(&ctx, "iam:UntagRole", &iam.role_arn(&ctx, &input.role_name), &[tag_keys])?;
-    let change = move |role: &mut RoleRecord| {
-        role.tags.retain(|tag| !input.tag_keys.iter().any(|key| key.to_lowercase() == tag.key.to_lowercase()));
-        Ok(())
-    };
-    iam.directory.change(ctx.global_scope(), input.role_name, change).await?;
+    let target = iam.target::<Role>(&ctx, &input.role_name).with_tag_keys(input.tag_keys.clone());
+    iam.authorize(&ctx, "iam:UntagRole", &target)?;
+    iam.untag::<Role>(&ctx, input.role_name, input.tag_keys).await?;
     Ok(Empty {})
 }

@@ -2,25 +2,33 @@
 //!
 //! Expected texts: the recordings of the real service where they exist, else the IAM API reference.
 
+mod access_keys;
 mod authorization;
+mod boundaries;
+mod customer_policies;
+mod durability;
+mod grants;
+mod groups;
+mod instance_profiles;
 mod policies;
 mod roles;
 mod sessions;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_authz::AllowAll;
-use hearth_ports::Authorizer;
+use hearth_ports::{Access, AccessKeys, AuditLog, AuditRecord, Authorizer, Denied, KeyLookup};
 use hearth_store::{Codec, SqliteStore};
-use hearth_types::{ManualClock, SeededRandom};
+use hearth_types::{AccountId, AuthMode, Caller, ManualClock, RequestContext, SandboxAuth, Scope, SeededRandom};
 use hearth_wire::{Connection, Front, FrontConfig, Listener};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 
-use crate::Iam;
+use crate::directory::Directory;
+use crate::{Iam, IamError};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const TRUST_ENCODED: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
@@ -29,11 +37,43 @@ const LOGGING: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecut
 /// 2026-11-23T13:00:00Z
 const NOW_MS: i64 = 1_795_438_800_000;
 
+/// Allows everything.
+struct AllowAll;
+
+impl Authorizer for AllowAll {
+    fn authorize(&self, _: &RequestContext, _: &Access<'_>) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    fn revision(&self) -> u64 {
+        0
+    }
+}
+
+/// Keeps nothing.
+struct NoAudit;
+
+impl AuditLog for NoAudit {
+    fn record(&self, _: AuditRecord) {}
+}
+
+/// Knows no key: who calls is the root of an account.
+struct NoKeys;
+
+impl AccessKeys for NoKeys {
+    fn find(&self, _: &str, _: Option<&str>) -> KeyLookup {
+        KeyLookup::Unknown
+    }
+}
+
 struct Server {
     iam: Arc<Iam>,
     front: Front,
     clock: Arc<ManualClock>,
-    directory: tempfile::TempDir,
+    store: Arc<SqliteStore>,
+    codec: Arc<Codec>,
+    /// Where the store is.
+    path: tempfile::TempDir,
 }
 
 struct Answer {
@@ -79,28 +119,27 @@ impl Server {
         Self::over(tempfile::tempdir().expect("a directory"), Arc::new(AllowAll)).await
     }
 
-    async fn over(directory: tempfile::TempDir, authorizer: Arc<dyn Authorizer>) -> Self {
+    async fn over(path: tempfile::TempDir, authorizer: Arc<dyn Authorizer>) -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let random = Arc::new(SeededRandom::new(7));
-        let open = |path: &Path| {
-            let store = SqliteStore::open(&path.join("store")).expect("a store");
-            (Arc::new(store), Arc::new(Codec::open(&path.join("keys")).expect("keys")))
-        };
-        let (store, codec) = open(directory.path());
-        let iam = Iam::load(store, codec, clock.clone(), random.clone(), authorizer).await.expect("loaded");
+        let (store, codec) = open(path.path());
+        let directory = Arc::new(Directory::load(store.clone(), codec.clone(), &*random).await.expect("loaded"));
+        let iam = Iam::new(directory, clock.clone(), random.clone(), authorizer);
         let config = FrontConfig {
             services: vec![crate::service(iam.clone())],
-            keys: iam.clone(),
+            keys: Arc::new(NoKeys),
             clock: clock.clone(),
             random,
+            auth: AuthMode::Open,
+            sandbox_auth: SandboxAuth::Role,
         };
-        Self { iam, front: Front::new(config).expect("one service"), clock, directory }
+        Self { iam, front: Front::new(config).expect("one service"), clock, store, codec, path }
     }
 
     async fn restart(self) -> Self {
-        let Self { iam, front, directory, .. } = self;
-        drop((iam, front));
-        Self::over(directory, Arc::new(AllowAll)).await
+        let Self { iam, front, store, path, .. } = self;
+        drop((iam, front, store));
+        Self::over(path, Arc::new(AllowAll)).await
     }
 
     async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
@@ -137,6 +176,49 @@ impl Server {
     }
 
     async fn create(&self, name: &str) -> Answer {
-        self.call("CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)]).await.ok()
+        self.run("CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)]).await
+    }
+
+    /// A call that must succeed.
+    async fn run(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.call(action, parameters).await.ok()
+    }
+
+    /// One of each kind that can have policies: `(kind, parameter of its name)`, all named `it`.
+    async fn one_of_each(&self) -> [(&'static str, &'static str); 3] {
+        self.run("CreateUser", &[("UserName", "it")]).await;
+        self.run("CreateGroup", &[("GroupName", "it")]).await;
+        self.create("it").await;
+        [("User", "UserName"), ("Group", "GroupName"), ("Role", "RoleName")]
+    }
+
+    async fn create_policy(&self, name: &str) -> String {
+        let created = self.run("CreatePolicy", &[("PolicyName", name), ("PolicyDocument", POLICY)]).await;
+        created.one("Arn").to_owned()
+    }
+}
+
+fn open(path: &Path) -> (Arc<SqliteStore>, Arc<Codec>) {
+    let store = SqliteStore::open(&path.join("store")).expect("a store");
+    (Arc::new(store), Arc::new(Codec::open(&path.join("keys")).expect("keys")))
+}
+
+fn scope() -> Scope {
+    Scope { partition: hearth_types::Partition::Aws, account: AccountId::DEFAULT, region: None }
+}
+
+/// A request of somebody else than the root of the account.
+fn context(caller: Caller) -> RequestContext {
+    RequestContext { caller, ..RequestContext::service(&scope(), "lambda.amazonaws.com", "id".into()) }
+}
+
+fn input<I: serde::de::DeserializeOwned>(members: serde_json::Value) -> I {
+    serde_json::from_value(members).expect("an input")
+}
+
+fn message<T>(outcome: Result<T, IamError>) -> (&'static str, String) {
+    match outcome {
+        Ok(_) => panic!("not refused"),
+        Err(error) => (error.aws_code(), error.to_string()),
     }
 }

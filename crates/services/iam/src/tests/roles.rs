@@ -103,24 +103,6 @@ async fn a_session_duration_out_of_range_is_refused() {
 }
 
 #[tokio::test]
-async fn a_permissions_boundary_is_refused_until_it_is_enforced() {
-    let server = Server::start().await;
-    let boundary = "arn:aws:iam::aws:policy/AdministratorAccess";
-    server
-        .call(
-            "CreateRole",
-            &[("RoleName", "r"), ("AssumeRolePolicyDocument", TRUST), ("PermissionsBoundary", boundary)],
-        )
-        .await
-        .refused(
-            400,
-            "InvalidInput",
-            "PermissionsBoundary arn:aws:iam::aws:policy/AdministratorAccess is refused: this server does not enforce \
-             permissions boundaries yet.",
-        );
-}
-
-#[tokio::test]
 async fn duplicate_tag_keys_are_refused_as_recorded() {
     let server = Server::start().await;
     let tags = [
@@ -201,13 +183,43 @@ async fn tags_are_added_replaced_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn no_role_is_in_an_instance_profile() {
+async fn description_and_duration_of_a_role_are_changed() {
     let server = Server::start().await;
     server.create("r").await;
-    let parameters = [("RoleName", "r"), ("Marker", "m"), ("MaxItems", "1")];
-    let answer = server.call("ListInstanceProfilesForRole", &parameters).await.ok();
-    assert_eq!((answer.all("member").len(), answer.one("IsTruncated")), (0, "false"));
-    server.call("ListInstanceProfilesForRole", &[("RoleName", "x")]).await.refused(
+    server.run("UpdateRole", &[("RoleName", "r"), ("Description", "one"), ("MaxSessionDuration", "7200")]).await;
+    let role = server.run("GetRole", &[("RoleName", "r")]).await;
+    assert_eq!((role.one("Description"), role.one("MaxSessionDuration")), ("one", "7200"));
+    // "If you do not specify a value for this setting, the default value of one hour is applied."
+    server.run("UpdateRole", &[("RoleName", "r")]).await;
+    let role = server.run("GetRole", &[("RoleName", "r")]).await;
+    assert_eq!((role.one("Description"), role.one("MaxSessionDuration")), ("one", "3600"));
+    let answer = server.run("UpdateRoleDescription", &[("RoleName", "r"), ("Description", "two")]).await;
+    assert_eq!((answer.one("RoleName"), answer.one("Description")), ("r", "two"));
+    for action in ["UpdateRole", "UpdateRoleDescription"] {
+        server.call(action, &[("RoleName", "x"), ("Description", "d")]).await.refused(
+            404,
+            "NoSuchEntity",
+            "The role with name x cannot be found.",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_trust_policy_is_replaced_as_a_whole() {
+    let server = Server::start().await;
+    server.create("r").await;
+    let other = TRUST.replace("lambda", "events");
+    server.run("UpdateAssumeRolePolicy", &[("RoleName", "r"), ("PolicyDocument", &other)]).await;
+    let role = server.run("GetRole", &[("RoleName", "r")]).await;
+    assert_eq!(role.one("AssumeRolePolicyDocument"), TRUST_ENCODED.replace("lambda", "events"));
+    let compiled = server.iam.directory.role(&scope(), "r").expect("a role").trust.clone();
+    assert_eq!(&**compiled.text(), other);
+    server.call("UpdateAssumeRolePolicy", &[("RoleName", "r"), ("PolicyDocument", "not json")]).await.refused(
+        400,
+        "MalformedPolicyDocument",
+        "This policy contains invalid Json",
+    );
+    server.call("UpdateAssumeRolePolicy", &[("RoleName", "x"), ("PolicyDocument", TRUST)]).await.refused(
         404,
         "NoSuchEntity",
         "The role with name x cannot be found.",

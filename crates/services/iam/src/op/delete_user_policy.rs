@@ -1,0 +1,24 @@
+//! DeleteUserPolicy.
+
+use std::sync::Arc;
+
+use hearth_types::RequestContext;
+use serde::Deserialize;
+
+use super::Empty;
+use crate::Iam;
+use crate::entity::User;
+use crate::error::IamError;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    user_name: String,
+    policy_name: String,
+}
+
+pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
+    iam.authorize(&ctx, "iam:DeleteUserPolicy", &iam.bounded_target::<User>(&ctx, &input.user_name))?;
+    iam.delete_inline::<User>(&ctx, input.user_name, input.policy_name).await?;
+    Ok(Empty {})
+}

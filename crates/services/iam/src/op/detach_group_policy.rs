@@ -1,0 +1,25 @@
+//! DetachGroupPolicy.
+
+use std::sync::Arc;
+
+use hearth_types::RequestContext;
+use serde::Deserialize;
+
+use super::Empty;
+use crate::Iam;
+use crate::entity::Group;
+use crate::error::IamError;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    group_name: String,
+    policy_arn: String,
+}
+
+pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Empty, IamError> {
+    let target = iam.target::<Group>(&ctx, &input.group_name).with_policy(&input.policy_arn);
+    iam.authorize(&ctx, "iam:DetachGroupPolicy", &target)?;
+    iam.detach::<Group>(&ctx, input.group_name, input.policy_arn).await?;
+    Ok(Empty {})
+}

@@ -1,0 +1,26 @@
+//! ListAttachedGroupPolicies.
+
+use std::sync::Arc;
+
+use hearth_types::RequestContext;
+use serde::Deserialize;
+
+use crate::Iam;
+use crate::entity::Group;
+use crate::error::IamError;
+use crate::view::AttachedPolicies;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    group_name: String,
+    path_prefix: Option<String>,
+    marker: Option<String>,
+    max_items: Option<u32>,
+}
+
+pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<AttachedPolicies, IamError> {
+    iam.authorize(&ctx, "iam:ListAttachedGroupPolicies", &iam.target::<Group>(&ctx, &input.group_name))?;
+    let (prefix, marker) = (input.path_prefix.as_deref(), input.marker.as_deref());
+    iam.attached::<Group>(&ctx, &input.group_name, prefix, marker, input.max_items)
+}

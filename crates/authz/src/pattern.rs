@@ -31,12 +31,58 @@ enum Part {
 /// A text of a policy, ready to be matched.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    parts: Vec<Part>,
-    /// What every match starts with: rules out most texts at once.
-    prefix: String,
-    /// There is nothing but the prefix.
-    is_literal: bool,
+    shape: Shape,
     ignores_case: bool,
+}
+
+/// How a pattern is matched: most are of the cheap kinds.
+#[derive(Clone, Debug)]
+enum Shape {
+    /// `*`
+    Any,
+    /// No wildcard.
+    Literal(String),
+    /// Only stars that match anything: what stands between them must come in this order.
+    Pieces {
+        first: String,
+        middle: Vec<String>,
+        last: String,
+    },
+    /// What it starts with rules out most texts at once.
+    Tokens {
+        prefix: String,
+        rest: Vec<Token>,
+    },
+    Variables(Vec<Part>),
+}
+
+impl Shape {
+    fn of(mut parts: Vec<Part>) -> Self {
+        let tokens = match parts.as_mut_slice() {
+            [] => return Self::Literal(String::new()),
+            [Part::Tokens(tokens)] => std::mem::take(tokens),
+            _ => return Self::Variables(parts),
+        };
+        if tokens == [Token::Many { crosses_colons: true }] {
+            return Self::Any;
+        }
+        let literal = |token: &Token| if let Token::Literal(c) = token { Some(*c) } else { None };
+        let is_free = |token: &Token| matches!(token, Token::Literal(_) | Token::Many { crosses_colons: true });
+        if tokens.iter().all(|token| literal(token).is_some()) {
+            return Self::Literal(tokens.iter().filter_map(literal).collect());
+        }
+        if tokens.iter().all(is_free) {
+            let mut pieces = tokens.split(|token| literal(token).is_none()).map(|piece| piece.iter().filter_map(literal).collect());
+            let first = pieces.next().unwrap_or_default();
+            let mut middle: Vec<String> = pieces.collect();
+            let last = middle.pop().unwrap_or_default();
+            return Self::Pieces { first, middle, last };
+        }
+        let prefix: String = tokens.iter().map_while(literal).collect();
+        // One token a character.
+        let rest = tokens[prefix.chars().count()..].to_vec();
+        Self::Tokens { prefix, rest }
+    }
 }
 
 impl Pattern {
@@ -71,15 +117,7 @@ impl Pattern {
         if !tokens.is_empty() {
             parts.push(Part::Tokens(tokens));
         }
-        let first = match parts.first() {
-            Some(Part::Tokens(tokens)) => tokens.as_slice(),
-            _ => &[],
-        };
-        let literal = |token: &Token| if let Token::Literal(c) = token { Some(*c) } else { None };
-        let prefix: String = first.iter().map_while(literal).collect();
-        let is_literal = parts.is_empty() || parts.len() == 1 && first.iter().all(|token| literal(token).is_some());
-        let is_literal = is_literal && !matches!(parts.first(), Some(Part::Variable { .. }));
-        Self { parts, prefix, is_literal, ignores_case: reading.ignores_case }
+        Self { shape: Shape::of(parts), ignores_case: reading.ignores_case }
     }
 
     /// A variable without value, or with several, matches nothing.
@@ -90,18 +128,16 @@ impl Pattern {
 
     /// For a text whose case is the pattern's already.
     pub(crate) fn matches_folded(&self, text: &str, keys: &dyn ConditionKeys) -> bool {
-        if self.is_literal {
-            return text == self.prefix;
-        }
-        if !text.starts_with(self.prefix.as_str()) {
-            return false;
-        }
-        match self.parts.as_slice() {
-            [Part::Tokens(tokens)] => {
-                // One token a character: the prefix takes as many.
-                glob::matches(&tokens[self.prefix.chars().count()..], &text[self.prefix.len()..])
+        match &self.shape {
+            Shape::Any => true,
+            Shape::Literal(literal) => text == literal,
+            Shape::Pieces { first, middle, last } => in_order(first, middle, last, text),
+            Shape::Tokens { prefix, rest } => {
+                text.strip_prefix(prefix.as_str()).is_some_and(|text| glob::matches(rest, text))
             }
-            parts => Self::expanded(parts, self.ignores_case, keys).is_some_and(|tokens| glob::matches(&tokens, text)),
+            Shape::Variables(parts) => {
+                Self::expanded(parts, self.ignores_case, keys).is_some_and(|tokens| glob::matches(&tokens, text))
+            }
         }
     }
 
@@ -124,6 +160,17 @@ impl Pattern {
         }
         Some(tokens)
     }
+}
+
+/// Whether the text is `first*middle*…*last`. The earliest place of each piece leaves the most room for the next.
+fn in_order(first: &str, middle: &[String], last: &str, text: &str) -> bool {
+    let Some(text) = text.strip_prefix(first) else { return false };
+    let Some(mut text) = text.strip_suffix(last) else { return false };
+    for piece in middle {
+        let Some(at) = text.find(piece.as_str()) else { return false };
+        text = &text[at + piece.len()..];
+    }
+    true
 }
 
 /// `key, 'default'`
@@ -170,6 +217,23 @@ mod tests {
             ("${unfinished", "${unfinished", true),
         ] {
             assert_eq!(matches(pattern, NEW, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_cheap_ways_decide_as_the_general_one_does() {
+        for (pattern, text, expected) in [
+            ("ab*ba", "aba", false),
+            ("ab*ba", "abba", true),
+            ("*a*a*", "a", false),
+            ("*a*a*", "xaya", true),
+            ("a**b", "ab", true),
+            ("**", "", true),
+            ("a*:*b", "a:b", true),
+        ] {
+            assert_eq!(matches(pattern, NEW, text), expected, "{pattern} {text}");
+            let tokens = pattern.chars().map(|c| glob::token(c, None, false)).collect::<Vec<_>>();
+            assert_eq!(glob::matches(&tokens, text), expected, "{pattern} {text}");
         }
     }
 

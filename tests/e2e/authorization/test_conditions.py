@@ -68,7 +68,8 @@ def cases():
         yield f"{operator}IfExists", {f"{operator}IfExists": {one: wanted}}, {"other": match}, True
         # ForAnyValue: at least one value of the request; ForAllValues: every one, and true when there is none.
         any_value, all_values = f"ForAnyValue:{operator}", f"ForAllValues:{operator}"
-        both = {match: "", mismatch: ""}
+        # Tag keys that differ in case alone are one.
+        both = {match: "", "blue" if match.lower() == mismatch.lower() else mismatch: ""}
         yield any_value, {any_value: {many: wanted}}, {match: ""}, not negated
         yield any_value, {any_value: {many: wanted}}, {mismatch: ""}, negated
         yield any_value, {any_value: {many: wanted}}, both, True

@@ -39,7 +39,12 @@ impl Authorizer for Permissions {
         if ctx.caller.account().is_some_and(|account| account != ctx.account)
             && matches!(access.policy, ResourcePolicy::None)
         {
-            return Err(Denied { message: format!("no resource-based policy allows the {action} action") });
+            let caller = ctx.caller.arn(ctx.partition);
+            return Err(Denied {
+                message: format!(
+                    "User: {caller} is not authorized to perform: {action} on resource: {resource} because no resource-based policy allows the {action} action"
+                ),
+            });
         }
         self.asked.lock().push((action.to_owned(), resource.to_string()));
         let denied = self.denied.lock();

@@ -30,9 +30,7 @@ pub enum StsError {
     PackedPolicyTooLarge { percent: usize },
     #[error("{0}")]
     InvalidIdentityToken(String),
-    #[error(
-        "Token expired: current date/time {now_s} must be before the expiration date/time {expired_at_s}"
-    )]
+    #[error("Token expired: current date/time {now_s} must be before the expiration date/time {expired_at_s}")]
     TokenExpired { now_s: i64, expired_at_s: i64 },
     #[error("{0}")]
     RejectedClaim(String),

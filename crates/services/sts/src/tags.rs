@@ -69,8 +69,11 @@ impl Marks {
     }
 
     pub(crate) fn conditions(&self) -> Vec<Condition> {
-        let mut conditions: Vec<Condition> =
-            self.tags.iter().map(|(key, value)| Condition::one(format!("aws:RequestTag/{key}"), value.clone())).collect();
+        let mut conditions: Vec<Condition> = self
+            .tags
+            .iter()
+            .map(|(key, value)| Condition::one(format!("aws:RequestTag/{key}"), value.clone()))
+            .collect();
         if !self.tags.is_empty() {
             let keys = self.tags.iter().map(|(key, _)| key.clone()).collect();
             conditions.push(Condition::many("aws:TagKeys", keys));

@@ -111,7 +111,7 @@ impl Directory {
         &self.tokens
     }
 
-    /// One consistent look at an account.
+    /// One consistent look at an account. `look` must not ask the directory again: a change that waits would stop both.
     pub(crate) fn read<T>(&self, scope: &Scope, look: impl FnOnce(&Account) -> T) -> T {
         let state = self.state.read();
         match state.accounts.get(scope) {

@@ -122,3 +122,16 @@ pub(crate) fn compile(document: &str, kind: PolicyKind, what: &str) -> Result<Ar
     })?;
     Ok(Arc::new(policy))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_policy_any_more_grants_nothing_whatever_kind_it_was() {
+        for (kind, instead) in [(PolicyKind::Trust, TRUST_NOBODY), (PolicyKind::Identity, DENY_ALL)] {
+            let policy = compile("{", kind, "p").expect("compiled");
+            assert_eq!(&**policy.text(), instead);
+        }
+    }
+}

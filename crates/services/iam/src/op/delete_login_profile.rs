@@ -1,5 +1,5 @@
-//! DeleteLoginProfile: no user has one, because no operation of this server sets passwords. Tools ask before they delete a
-//! user.
+//! DeleteLoginProfile: no user has one, because no operation of this server sets passwords. Tools ask before they delete
+//! a user.
 
 use std::sync::Arc;
 

@@ -20,11 +20,8 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Input) -> Result<Tags, IamError> {
-    iam.authorize(
-        &ctx,
-        "iam:ListInstanceProfileTags",
-        &iam.target::<InstanceProfile>(&ctx, &input.instance_profile_name),
-    )?;
+    let target = iam.target::<InstanceProfile>(&ctx, &input.instance_profile_name);
+    iam.authorize(&ctx, "iam:ListInstanceProfileTags", &target)?;
     let entity = iam.entity::<InstanceProfile>(&ctx, &input.instance_profile_name)?;
     Ok(tags::page(&entity.tags, input.marker.as_deref(), input.max_items))
 }

@@ -1,4 +1,5 @@
-//! ListSSHPublicKeys: always none, because no operation of this server takes such keys. Tools ask before they delete a user.
+//! ListSSHPublicKeys: always none, because no operation of this server takes such keys. Tools ask before they delete
+//! a user.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! ListSigningCertificates: always none, because no operation of this server takes certificates. Tools ask before they delete a user.
+//! ListSigningCertificates: always none, because no operation of this server takes certificates. Tools ask before they
+//! delete a user.
 
 use std::sync::Arc;
 

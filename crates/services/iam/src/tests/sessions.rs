@@ -117,6 +117,7 @@ async fn a_session_from_sts_lives_in_its_token_through_a_restart_and_dies_with_i
     let grant = Grant::Role { role, session_name: "s1".to_owned(), session: session.clone() };
     let issued = ring.issue(&context(), grant, Origin::Function, 900).expect("issued").credentials;
 
+    drop(ring);
     let server = server.restart().await;
     let ring = keyring(&server, AuthMode::Enforce);
     let key = known(ring.find(&issued.access_key_id, Some(&issued.session_token)));

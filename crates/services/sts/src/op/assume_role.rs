@@ -60,8 +60,7 @@ pub(crate) async fn run(sts: Arc<Sts>, ctx: RequestContext, input: Input) -> Res
     conditions.extend(input.external_id.map(|id| Condition::one("sts:ExternalId", id)));
     let trust = target.trust();
     for action in std::iter::once("sts:AssumeRole").chain(marks.actions()) {
-        let access =
-            Access::new(action, &target.arn).under(&conditions).with_policy(ResourcePolicy::Trust(&trust));
+        let access = Access::new(action, &target.arn).under(&conditions).with_policy(ResourcePolicy::Trust(&trust));
         sts.authorize(&ctx, &access).map_err(|denied| refusal(denied, not_authorized(&ctx, action, &target)))?;
     }
     // Once set it stays: whoever wants another is not who was said to be behind the session.
@@ -75,7 +74,9 @@ pub(crate) async fn run(sts: Arc<Sts>, ctx: RequestContext, input: Input) -> Res
         return Err(StsError::NoSuchMfaDevice);
     }
     if input.provided_contexts.is_some() {
-        return Err(StsError::InvalidParameterValue("ProvidedContexts is not supported: there are no context providers."));
+        return Err(StsError::InvalidParameterValue(
+            "ProvidedContexts is not supported: there are no context providers.",
+        ));
     }
     if input.minimum_session_token_size > 0 {
         return Err(StsError::InvalidParameterValue("MinimumSessionTokenSize is not supported."));

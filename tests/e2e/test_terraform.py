@@ -11,6 +11,7 @@ import pytest
 from support import aws, packages
 from support.command_line import logs_of
 from support.paths import E2E
+from support.server import Server
 
 #: Starting the provider alone takes seconds, and it waits between its own questions.
 SECONDS_MAX = 300
@@ -72,16 +73,20 @@ class Terraform:
         self.run("destroy", "-no-color", "-auto-approve")
 
 
-@pytest.fixture
-def terraform(server, tmp_path):
+def start(tmp_path, configuration, **variables):
     program = shutil.which("terraform")
     if not program:
         pytest.skip("terraform is not installed: see developer.hashicorp.com/terraform/install")
     providers = mirror()
-    shutil.copy(E2E / "terraform" / "main.tf", tmp_path)
-    terraform = Terraform(program, tmp_path, endpoint=server.url, name=aws.function_name("tf"))
+    shutil.copy(E2E / "terraform" / configuration / "main.tf", tmp_path)
+    terraform = Terraform(program, tmp_path, name=aws.function_name("tf"), **variables)
     terraform.run("init", "-no-color", f"-plugin-dir={providers}")
     return terraform
+
+
+@pytest.fixture
+def terraform(server, tmp_path):
+    return start(tmp_path, "function", endpoint=server.url)
 
 
 def test_terraform_makes_changes_and_destroys_a_function(terraform, client, server, tmp_path):
@@ -106,3 +111,39 @@ def test_terraform_makes_changes_and_destroys_a_function(terraform, client, serv
     iam = aws.client(server.url, "iam")
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.get_role(RoleName=name)
+
+
+def test_terraform_makes_changes_and_destroys_who_may_do_what(tmp_path):
+    """In enforce mode, with the root key; what it made decides."""
+    server = Server(tmp_path / "data", tmp_path / "server.log", arguments=["--auth", "enforce"])
+    try:
+        key, secret = server.root_key
+        iam = aws.client(server.url, "iam", key, secret)
+        directory = tmp_path / "terraform"
+        directory.mkdir()
+        (directory / "1.zip").write_bytes(packages.zip_of({"app.py": "handler = lambda event, context: 1\n"}))
+        terraform = start(
+            directory, "identity", endpoint=server.url, access_key=key, secret_key=secret, package="1.zip",
+            action="lambda:GetFunction",
+        )
+        name = terraform.environment["TF_VAR_name"]
+        made = terraform.apply()
+        deployer = aws.client(server.url, "lambda", *made["key"])
+        assert deployer.get_function(FunctionName=name)["Configuration"]["Role"] == made["role"]
+        with pytest.raises(deployer.exceptions.ClientError) as refused:
+            deployer.delete_function(FunctionName=name)
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+        aws.client(server.url, "sts", *made["key"]).assume_role(RoleArn=made["role"], RoleSessionName="s1")
+
+        terraform.set(action="lambda:GetFunctionConfiguration")
+        terraform.apply()
+        with pytest.raises(deployer.exceptions.ClientError):
+            deployer.get_function(FunctionName=name)
+        assert deployer.get_function_configuration(FunctionName=name)["FunctionName"] == name
+
+        terraform.destroy()
+        left = [iam.list_users()["Users"], iam.list_roles()["Roles"], iam.list_groups()["Groups"]]
+        left += [iam.list_policies(Scope="Local")["Policies"], iam.list_instance_profiles()["InstanceProfiles"]]
+        assert left == [[], [], [], [], []]
+    finally:
+        server.stop()

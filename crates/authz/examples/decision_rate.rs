@@ -7,9 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_authz::{
-    Attached, ConditionKeys, Policies, Policy, PolicyKind, Request, ResourcePolicy, Values, evaluate,
-};
+use hearth_authz::{Attached, ConditionKeys, Policies, Policy, PolicyKind, Request, ResourcePolicy, Values, evaluate};
 use hearth_types::{AccountId, Caller};
 
 const POLICIES: usize = 10;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use hearth_types::{AccountId, Caller};
 
+use crate::pattern::fold;
 use crate::policy::{Effect, Policy, Statement};
 use crate::principal::Standing;
 
@@ -111,7 +112,6 @@ pub struct Decision {
     pub reason: Reason,
 }
 
-
 /// A statement that applies, and the policy it stands in.
 #[derive(Clone, Copy)]
 struct Found<'a> {
@@ -173,7 +173,7 @@ impl<'a> Said<'a> {
 /// Weighs what applies. Pure.
 #[must_use]
 pub fn evaluate(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
-    let action = request.action.to_ascii_lowercase();
+    let action = fold(request.action);
     let is_root = matches!(request.caller, Caller::Root { .. });
     let (resource_source, resource_policy) = match policies.resource {
         ResourcePolicy::None => (Source::Resource, None),
@@ -215,7 +215,8 @@ pub fn evaluate(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
         return Decision { allowed: true, reason };
     }
     let has_identity = request.caller.account().is_some();
-    let missing = if has_identity && !sides.identity && !(resource_source == Source::Trust && sides.standing.is_none()) {
+    let missing = if has_identity && !sides.identity && !(resource_source == Source::Trust && sides.standing.is_none())
+    {
         Source::Identity
     } else if has_identity && sides.identity && !in_boundary {
         Source::Boundary

@@ -28,120 +28,65 @@ enum Part {
     },
 }
 
+/// What follows the plain text a pattern starts with.
+#[derive(Clone, Debug)]
+enum Rest {
+    Nothing,
+    /// One `*` that takes everything.
+    Anything,
+    Wildcards(Vec<Token>),
+    Parts(Vec<Part>),
+}
+
 /// A text of a policy, ready to be matched.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    shape: Shape,
+    /// What every match starts with: rules out most texts at once.
+    prefix: String,
+    rest: Rest,
     ignores_case: bool,
-}
-
-/// How a pattern is matched: most are of the cheap kinds.
-#[derive(Clone, Debug)]
-enum Shape {
-    /// `*`
-    Any,
-    /// No wildcard.
-    Literal(String),
-    /// Only stars that match anything: what stands between them must come in this order.
-    Pieces {
-        first: String,
-        middle: Vec<String>,
-        last: String,
-    },
-    /// What it starts with rules out most texts at once.
-    Tokens {
-        prefix: String,
-        rest: Vec<Token>,
-    },
-    Variables(Vec<Part>),
-}
-
-impl Shape {
-    fn of(mut parts: Vec<Part>) -> Self {
-        let tokens = match parts.as_mut_slice() {
-            [] => return Self::Literal(String::new()),
-            [Part::Tokens(tokens)] => std::mem::take(tokens),
-            _ => return Self::Variables(parts),
-        };
-        if tokens == [Token::Many { crosses_colons: true }] {
-            return Self::Any;
-        }
-        let literal = |token: &Token| if let Token::Literal(c) = token { Some(*c) } else { None };
-        let is_free = |token: &Token| matches!(token, Token::Literal(_) | Token::Many { crosses_colons: true });
-        if tokens.iter().all(|token| literal(token).is_some()) {
-            return Self::Literal(tokens.iter().filter_map(literal).collect());
-        }
-        if tokens.iter().all(is_free) {
-            let mut pieces = tokens.split(|token| literal(token).is_none()).map(|piece| piece.iter().filter_map(literal).collect());
-            let first = pieces.next().unwrap_or_default();
-            let mut middle: Vec<String> = pieces.collect();
-            let last = middle.pop().unwrap_or_default();
-            return Self::Pieces { first, middle, last };
-        }
-        let prefix: String = tokens.iter().map_while(literal).collect();
-        // One token a character.
-        let rest = tokens[prefix.chars().count()..].to_vec();
-        Self::Tokens { prefix, rest }
-    }
 }
 
 impl Pattern {
     /// `keys` collects the names of variables, as they are written.
     pub(crate) fn read(text: &str, reading: Reading, keys: &mut Vec<String>) -> Self {
-        let folded: Cow<'_, str> = if reading.ignores_case { text.to_lowercase().into() } else { text.into() };
-        let mut parts = Vec::new();
-        let mut tokens = Vec::new();
-        let mut rest: &str = &folded;
-        while let Some(c) = rest.chars().next() {
-            if reading.variables
-                && let Some((variable, behind)) = rest.strip_prefix("${").and_then(|inner| inner.split_once('}'))
-            {
-                match variable {
-                    "*" | "?" | "$" => tokens.extend(variable.chars().map(Token::Literal)),
-                    _ => {
-                        if !tokens.is_empty() {
-                            parts.push(Part::Tokens(std::mem::take(&mut tokens)));
-                        }
-                        let (key, default) = with_default(variable);
-                        keys.push(key.to_owned());
-                        parts.push(Part::Variable { key: key.to_lowercase(), default });
-                    }
-                }
-                rest = behind;
-                continue;
+        let mut parts = parts(text, reading, keys);
+        let mut prefix = String::new();
+        if let Some(Part::Tokens(first)) = parts.first_mut() {
+            let plain = first.iter().take_while(|token| matches!(token, Token::Literal(_))).count();
+            prefix = first.drain(..plain).filter_map(literal).collect();
+            if first.is_empty() {
+                parts.remove(0);
             }
-            rest = &rest[c.len_utf8()..];
-            let next = rest.chars().next();
-            tokens.push(if reading.wildcards { glob::token(c, next, reading.is_arn) } else { Token::Literal(c) });
         }
-        if !tokens.is_empty() {
-            parts.push(Part::Tokens(tokens));
-        }
-        Self { shape: Shape::of(parts), ignores_case: reading.ignores_case }
+        let rest = match parts.as_mut_slice() {
+            [] => Rest::Nothing,
+            [Part::Tokens(tokens)] => match tokens.as_slice() {
+                [Token::Many { crosses_colons: true }] => Rest::Anything,
+                _ => Rest::Wildcards(std::mem::take(tokens)),
+            },
+            _ => Rest::Parts(parts),
+        };
+        Self { prefix, rest, ignores_case: reading.ignores_case }
     }
 
     /// A variable without value, or with several, matches nothing.
     pub(crate) fn matches(&self, text: &str, keys: &dyn ConditionKeys) -> bool {
-        let folded: Cow<'_, str> = if self.ignores_case { text.to_lowercase().into() } else { text.into() };
-        self.matches_folded(&folded, keys)
+        if self.ignores_case { self.matches_folded(&fold(text), keys) } else { self.matches_folded(text, keys) }
     }
 
     /// For a text whose case is the pattern's already.
     pub(crate) fn matches_folded(&self, text: &str, keys: &dyn ConditionKeys) -> bool {
-        match &self.shape {
-            Shape::Any => true,
-            Shape::Literal(literal) => text == literal,
-            Shape::Pieces { first, middle, last } => in_order(first, middle, last, text),
-            Shape::Tokens { prefix, rest } => {
-                text.strip_prefix(prefix.as_str()).is_some_and(|text| glob::matches(rest, text))
-            }
-            Shape::Variables(parts) => {
-                Self::expanded(parts, self.ignores_case, keys).is_some_and(|tokens| glob::matches(&tokens, text))
-            }
+        let Some(text) = text.strip_prefix(self.prefix.as_str()) else { return false };
+        match &self.rest {
+            Rest::Nothing => text.is_empty(),
+            Rest::Anything => true,
+            Rest::Wildcards(tokens) => glob::matches(tokens, text),
+            Rest::Parts(parts) => self.expanded(parts, keys).is_some_and(|tokens| glob::matches(&tokens, text)),
         }
     }
 
-    fn expanded(parts: &[Part], ignores_case: bool, keys: &dyn ConditionKeys) -> Option<Vec<Token>> {
+    fn expanded(&self, parts: &[Part], keys: &dyn ConditionKeys) -> Option<Vec<Token>> {
         let mut tokens = Vec::new();
         for part in parts {
             match part {
@@ -153,8 +98,7 @@ impl Pattern {
                         None => default.as_deref()?.into(),
                     };
                     // Wildcards in a value are plain characters.
-                    let folded = if ignores_case { value.to_lowercase().into() } else { value };
-                    tokens.extend(folded.chars().map(Token::Literal));
+                    push_literals(&mut tokens, &value, self.ignores_case);
                 }
             }
         }
@@ -162,15 +106,56 @@ impl Pattern {
     }
 }
 
-/// Whether the text is `first*middle*…*last`. The earliest place of each piece leaves the most room for the next.
-fn in_order(first: &str, middle: &[String], last: &str, text: &str) -> bool {
-    let Some(text) = text.strip_prefix(first) else { return false };
-    let Some(mut text) = text.strip_suffix(last) else { return false };
-    for piece in middle {
-        let Some(at) = text.find(piece.as_str()) else { return false };
-        text = &text[at + piece.len()..];
+/// Letter by letter, so that parts of a text fold as the whole does.
+pub(crate) fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+fn push_literals(tokens: &mut Vec<Token>, text: &str, ignores_case: bool) {
+    if ignores_case {
+        tokens.extend(text.chars().flat_map(char::to_lowercase).map(Token::Literal));
+    } else {
+        tokens.extend(text.chars().map(Token::Literal));
     }
-    true
+}
+
+fn literal(token: Token) -> Option<char> {
+    if let Token::Literal(c) = token { Some(c) } else { None }
+}
+
+fn parts(text: &str, reading: Reading, keys: &mut Vec<String>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if reading.variables
+            && let Some((variable, behind)) = rest.strip_prefix("${").and_then(|inner| inner.split_once('}'))
+        {
+            match variable {
+                "*" | "?" | "$" => tokens.extend(variable.chars().map(Token::Literal)),
+                _ => {
+                    if !tokens.is_empty() {
+                        parts.push(Part::Tokens(std::mem::take(&mut tokens)));
+                    }
+                    let (key, default) = with_default(variable);
+                    keys.push(key.to_owned());
+                    parts.push(Part::Variable { key: key.to_lowercase(), default });
+                }
+            }
+            rest = behind;
+            continue;
+        }
+        let (one, behind) = rest.split_at(c.len_utf8());
+        rest = behind;
+        match c {
+            '*' | '?' if reading.wildcards => tokens.push(glob::token(c, rest.chars().next(), reading.is_arn)),
+            _ => push_literals(&mut tokens, one, reading.ignores_case),
+        }
+    }
+    if !tokens.is_empty() {
+        parts.push(Part::Tokens(tokens));
+    }
+    parts
 }
 
 /// `key, 'default'`
@@ -215,6 +200,8 @@ mod tests {
             ("${*}${?}${$}", "*?$", true),
             ("${*}", "x", false),
             ("${unfinished", "${unfinished", true),
+            ("${aws:username}-?", "ann*-x", true),
+            ("a/${aws:username}", "a/", false),
         ] {
             assert_eq!(matches(pattern, NEW, text), expected, "{pattern} {text}");
         }
@@ -250,6 +237,7 @@ mod tests {
         assert!(matches("a*", plain, "a*") && !matches("a*", plain, "ab"));
         let folded = Reading { ignores_case: true, ..plain };
         assert!(matches("AbÄ", folded, "aBä"));
+        assert!(matches("X${AWS:UserName}Y", folded, "xANN*y"));
         assert!(matches("", NEW, "") && !matches("", NEW, "a"));
     }
 }

@@ -170,7 +170,10 @@ mod tests {
             (json!("*"), [Some(Anyone), Some(Anyone), Some(Anyone), Some(Anyone), Some(Anyone)]),
             (json!({"AWS": "*"}), [Some(Anyone), Some(Anyone), Some(Anyone), Some(Anyone), Some(Anyone)]),
             (json!({"AWS": "111111111111"}), [Some(Itself), Some(Account), Some(Account), None, None]),
-            (json!({"AWS": "arn:aws:iam::111111111111:root"}), [Some(Itself), Some(Account), Some(Account), None, None]),
+            (
+                json!({"AWS": "arn:aws:iam::111111111111:root"}),
+                [Some(Itself), Some(Account), Some(Account), None, None],
+            ),
             (json!({"AWS": ["222222222222"]}), [None, None, None, None, None]),
             (json!({"AWS": "arn:aws:iam::111111111111:user/u"}), [None, Some(Itself), None, None, None]),
             (json!({"AWS": "arn:aws:iam::111111111111:role/r"}), [None, None, Some(Role), None, None]),

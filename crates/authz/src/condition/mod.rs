@@ -49,7 +49,7 @@ impl Condition {
     ) -> Self {
         let key = key.to_lowercase();
         if operator == "Null" {
-            let wanted = values.iter().map(|value| value.eq_ignore_ascii_case("true")).collect();
+            let wanted = values.iter().filter_map(|value| operator::boolean(value)).collect();
             return Self { key, test: Test::Null(wanted) };
         }
         let (set, rest) = if let Some(rest) = operator.strip_prefix("ForAnyValue:") {
@@ -66,17 +66,11 @@ impl Condition {
     }
 
     pub(crate) fn holds(&self, keys: &dyn ConditionKeys) -> bool {
-        let values = keys.values(&self.key);
+        // A list without members is as good as no key.
+        let values = keys.values(&self.key).filter(|values| !matches!(values, Values::Many(many) if many.is_empty()));
         match &self.test {
             Test::Never => false,
-            Test::Null(wanted) => {
-                let is_absent = match &values {
-                    None => true,
-                    Some(Values::One(_)) => false,
-                    Some(Values::Many(many)) => many.is_empty(),
-                };
-                wanted.contains(&is_absent)
-            }
+            Test::Null(wanted) => wanted.contains(&values.is_none()),
             Test::Operator { set, is_negated, if_exists, wanted } => {
                 let matches = |value: &str| wanted.iter().any(|wanted| wanted.matches(value, keys));
                 let value_holds = |value: &str| matches(value) != *is_negated;
@@ -90,9 +84,7 @@ impl Condition {
                     (Set::Any, Some(Values::Many(values))) => values.iter().any(|value| value_holds(value)),
                     (Set::All, Some(Values::Many(values))) => values.iter().all(|value| value_holds(value)),
                     // Several values without a set prefix: any may match, and for negated operators none may.
-                    (Set::None, Some(Values::Many(values))) => {
-                        values.iter().any(|value| matches(value)) != *is_negated
-                    }
+                    (Set::None, Some(Values::Many(values))) => values.iter().any(|value| matches(value)) != *is_negated,
                 }
             }
         }

@@ -68,8 +68,8 @@ impl Operator {
 impl Compare {
     fn holds(self, value: f64, wanted: f64) -> bool {
         match self {
-            // Written numbers: 5 and 5.0 are the same, and nobody writes the result of a computation.
-            Self::Equals => value.total_cmp(&wanted).is_eq(),
+            // Written numbers, not results of a computation: 5 and 5.0 are the same, and so are 0 and -0.
+            Self::Equals => value <= wanted && value >= wanted,
             Self::Less => value < wanted,
             Self::LessOrEqual => value <= wanted,
             Self::Greater => value > wanted,
@@ -109,9 +109,8 @@ impl Wanted {
                 Self::Text(Pattern::read(text, Reading { ignores_case: true, ..plain }, keys))
             }
             Operator::StringLike => Self::Text(Pattern::read(text, like, keys)),
-            Operator::Arn => six(text).map_or(Self::Nothing, |parts| {
-                Self::Arn(Box::new(parts.map(|part| Pattern::read(part, like, keys))))
-            }),
+            Operator::Arn => six(text, variables)
+                .map_or(Self::Nothing, |parts| Self::Arn(Box::new(parts.map(|part| Pattern::read(part, like, keys))))),
             Operator::Numeric(compare) => number(text).map_or(Self::Nothing, |wanted| Self::Number(compare, wanted)),
             Operator::Date(compare) => date(text).map_or(Self::Nothing, |wanted| Self::Date(compare, wanted)),
             Operator::Bool => boolean(text).map_or(Self::Nothing, Self::Bool),
@@ -123,30 +122,45 @@ impl Wanted {
     pub(super) fn matches(&self, value: &str, keys: &dyn ConditionKeys) -> bool {
         match self {
             Self::Text(pattern) => pattern.matches(value, keys),
-            Self::Arn(parts) => six(value).is_some_and(|values| {
-                parts.iter().zip(values).all(|(part, value)| part.matches(value, keys))
-            }),
+            Self::Arn(parts) => six(value, false)
+                .is_some_and(|values| parts.iter().zip(values).all(|(part, value)| part.matches(value, keys))),
             Self::Number(compare, wanted) => number(value).is_some_and(|value| compare.holds(value, *wanted)),
             Self::Date(compare, wanted) => date(value).is_some_and(|value| compare.holds(value, *wanted)),
             Self::Bool(wanted) => boolean(value) == Some(*wanted),
             Self::Binary(wanted) => value == wanted,
-            Self::Network { address, prefix_bits, is_v4 } => {
-                value.parse::<IpAddr>().is_ok_and(|value| {
-                    let (value, value_is_v4) = bits(value.to_canonical());
-                    let width = if *is_v4 { 32 } else { 128 };
-                    value_is_v4 == *is_v4 && shifted(value, width - prefix_bits) == shifted(*address, width - prefix_bits)
-                })
-            }
+            Self::Network { address, prefix_bits, is_v4 } => value.parse::<IpAddr>().is_ok_and(|value| {
+                let (value, value_is_v4) = bits(value.to_canonical());
+                let width = if *is_v4 { 32 } else { 128 };
+                value_is_v4 == *is_v4 && shifted(value, width - prefix_bits) == shifted(*address, width - prefix_bits)
+            }),
             Self::Nothing => false,
         }
     }
 }
 
-/// An ARN's parts; the last may hold colons.
-fn six(text: &str) -> Option<[&str; 6]> {
-    let mut parts = text.splitn(6, ':');
-    let mut next = || parts.next();
-    Some([next()?, next()?, next()?, next()?, next()?, next()?])
+/// An ARN's parts; the last may hold colons. So may variables, which have no part of their own to end.
+fn six(text: &str, has_variables: bool) -> Option<[&str; 6]> {
+    let mut rest = Some(text);
+    let mut next = |is_last: bool| {
+        let text = rest?;
+        let mut in_variable = false;
+        let colon = text.char_indices().find(|(at, c)| {
+            in_variable |= has_variables && text[*at..].starts_with("${");
+            in_variable &= *c != '}';
+            *c == ':' && !in_variable
+        });
+        match colon.filter(|_| !is_last) {
+            Some((at, _)) => {
+                rest = Some(&text[at + 1..]);
+                Some(&text[..at])
+            }
+            None => {
+                rest = None;
+                Some(text)
+            }
+        }
+    };
+    Some([next(false)?, next(false)?, next(false)?, next(false)?, next(false)?, next(true)?])
 }
 
 fn number(text: &str) -> Option<f64> {
@@ -168,7 +182,7 @@ fn date(text: &str) -> Option<f64> {
     Some(at.as_millisecond() as f64 / 1_000.0)
 }
 
-fn boolean(text: &str) -> Option<bool> {
+pub(super) fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
     } else if text.eq_ignore_ascii_case("false") {
@@ -208,18 +222,23 @@ const fn shifted(value: u128, by: u32) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::Values;
 
-    struct NoKeys;
+    struct Keys;
 
-    impl ConditionKeys for NoKeys {
-        fn values(&self, _: &str) -> Option<crate::evaluate::Values<'_>> {
-            None
+    impl ConditionKeys for Keys {
+        fn values(&self, key: &str) -> Option<Values<'_>> {
+            match key {
+                "aws:account" => Some(Values::One("1".into())),
+                "aws:name" => Some(Values::One("r".into())),
+                _ => None,
+            }
         }
     }
 
     fn matches(operator: &str, wanted: &str, value: &str) -> bool {
         let (operator, _) = Operator::named(operator).expect("known");
-        Wanted::read(operator, wanted, true, &mut Vec::new()).matches(value, &NoKeys)
+        Wanted::read(operator, wanted, true, &mut Vec::new()).matches(value, &Keys)
     }
 
     // Source: "IAM JSON policy elements: Condition operators", the section of each kind.
@@ -233,6 +252,7 @@ mod tests {
             ("NumericEquals", "5", "5.0", true),
             ("NumericEquals", "5", "five", false),
             ("NumericEquals", "nan", "nan", false),
+            ("NumericEquals", "0", "-0.0", true),
             ("NumericLessThan", "-1", "-2", true),
             ("DateEquals", "2026-01-12", "2026-01-12T00:00:00Z", true),
             ("DateEquals", "2026-01-12T01:00:00+01:00", "2026-01-12T00:00:00Z", true),
@@ -255,6 +275,11 @@ mod tests {
             ("ArnLike", "arn:aws:sqs:r:1:a:*", "arn:aws:sqs:r:1:a:b:c", true),
             ("ArnEquals", "arn:aws:iam::1:role/*", "arn:aws:iam::1:role/p/r", true),
             ("ArnEquals", "*", "arn:aws:iam::1:role/r", false),
+            ("ArnEquals", "arn:aws:iam::1:role/r", "arn:aws:iam::1", false),
+            ("ArnLike", "arn:aws:iam::${aws:Account}:role/${aws:Name}", "arn:aws:iam::1:role/r", true),
+            ("ArnLike", "arn:aws:iam::${aws:Account}:role/${aws:Name}", "arn:aws:iam::2:role/r", false),
+            ("StringEquals", "${aws:Name}", "r", true),
+            ("NumericEquals", "${aws:Account}", "1", false),
         ] {
             assert_eq!(matches(operator, wanted, value), expected, "{operator} {wanted} {value}");
         }

@@ -68,7 +68,9 @@ fn every_operator_in_every_form_decides_as_the_guide_says() {
         let absent = || Key(None);
         // A negated operator is true exactly where the other is false, also where the key is absent; IfExists is true
         // there; ForAnyValue is false and ForAllValues true of nothing.
-        let cases: [(&str, Key<'_>, bool); 22] = [
+        let any_if_exists = format!("{any}IfExists");
+        let all_if_exists = format!("{all}IfExists");
+        let cases = [
             (operator, one(hit), positive),
             (operator, one(miss), negated),
             (operator, absent(), negated),
@@ -89,8 +91,16 @@ fn every_operator_in_every_form_decides_as_the_guide_says() {
             (&all, many(&[]), true),
             (&all, absent(), true),
             (&all, one(miss), negated),
-            (&format!("{any}IfExists"), absent(), true),
-            (&format!("{all}IfExists"), many(&[hit, miss]), false),
+            // A list without members: as if the key was absent.
+            (operator, many(&[]), negated),
+            (&if_exists, many(&[]), true),
+            (&any_if_exists, absent(), true),
+            (&any_if_exists, many(&[]), true),
+            (&any_if_exists, many(&[hit, miss]), true),
+            (&any_if_exists, many(&[miss]), negated),
+            (&all_if_exists, absent(), true),
+            (&all_if_exists, many(&[hit, miss]), false),
+            (&all_if_exists, many(&[hit]), positive),
         ];
         for (at, (form, keys, expected)) in cases.into_iter().enumerate() {
             assert_eq!(holds(form, &[wanted], &keys), expected, "{form}, case {at}");
@@ -114,6 +124,9 @@ fn null_asks_whether_the_key_is_there() {
         ("false", one("x"), true),
         ("false", Key(None), false),
         ("true", many(&[]), true),
+        ("false", many(&[]), false),
+        ("maybe", one("x"), false),
+        ("maybe", Key(None), false),
     ] {
         assert_eq!(holds("Null", &[wanted], &keys), expected);
     }

@@ -85,7 +85,8 @@ fn resource(named: &str, account: &str, action: &str) -> Policy {
     let itself = format!(
         r#"{{"AWS":["arn:aws:iam::{account}:user/u","arn:aws:sts::{account}:assumed-role/r/s","arn:aws:iam::{account}:root"]}}"#
     );
-    let allow = format!(r#"{{"Effect":"Allow","Principal":{},"Action":"{action}","Resource":"*"}}"#, principal(&itself));
+    let allow =
+        format!(r#"{{"Effect":"Allow","Principal":{},"Action":"{action}","Resource":"*"}}"#, principal(&itself));
     let deny = format!(r#"{{"Effect":"Deny","Principal":"*","Action":"{action}","Resource":"*"}}"#);
     let statements = match named {
         "deny" => deny,
@@ -109,7 +110,8 @@ fn expected(
     if kind == "root" && is_trust || named.starts_with("deny") {
         return false;
     }
-    let (identity, boundary, session) = if kind == "root" { ("allow", None, None) } else { (identity, boundary, session) };
+    let (identity, boundary, session) =
+        if kind == "root" { ("allow", None, None) } else { (identity, boundary, session) };
     if identity == "deny" || boundary == Some("deny") || session == Some("deny") {
         return false;
     }
@@ -145,7 +147,8 @@ fn policies_together_decide_as_the_guide_says() {
                         let action = if is_trust { "sts:AssumeRole" } else { ACTION };
                         let of_action = |word: &str| {
                             let policy = said(word);
-                            let text = policy.policy.text().replace("lambda:Invoke*", action).replace("lambda:*", action);
+                            let text =
+                                policy.policy.text().replace("lambda:Invoke*", action).replace("lambda:*", action);
                             Attached {
                                 name: policy.name,
                                 policy: Arc::new(Policy::parse(&text, PolicyKind::Identity).expect("valid")),
@@ -158,7 +161,11 @@ fn policies_together_decide_as_the_guide_says() {
                             identity: &[of_action(word)],
                             boundary: boundary_policy.as_ref(),
                             session: &session_policy,
-                            resource: if is_trust { ResourcePolicy::Trust(&resource) } else { ResourcePolicy::Of(&resource) },
+                            resource: if is_trust {
+                                ResourcePolicy::Trust(&resource)
+                            } else {
+                                ResourcePolicy::Of(&resource)
+                            },
                         };
                         let request = Request {
                             caller: &caller,
@@ -169,7 +176,8 @@ fn policies_together_decide_as_the_guide_says() {
                         };
                         let want = expected(kind, account == OWNER, word, boundary, session, named, is_trust);
                         let got = evaluate(&request, &policies);
-                        let case = format!("{kind} of {account}: {word} {boundary:?} {session:?} {named} trust={is_trust}");
+                        let case =
+                            format!("{kind} of {account}: {word} {boundary:?} {session:?} {named} trust={is_trust}");
                         assert_eq!(got.allowed, want, "{case}: {:?}", got.reason);
                         tried += 1;
                     }
@@ -206,8 +214,13 @@ fn a_service_and_a_stranger_have_the_resource_s_word_alone() {
         let everything = [identity(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#)];
         let policies =
             Policies { identity: &everything, resource: ResourcePolicy::Of(&resource), ..Policies::default() };
-        let request =
-            Request { caller, action: ACTION, resource: FUNCTION, owner: OWNER.parse().expect("digits"), keys: &NoKeys };
+        let request = Request {
+            caller,
+            action: ACTION,
+            resource: FUNCTION,
+            owner: OWNER.parse().expect("digits"),
+            keys: &NoKeys,
+        };
         assert_eq!(evaluate(&request, &policies).allowed, allowed, "{caller:?} {named}");
         let without = Policies { resource: ResourcePolicy::None, ..policies };
         assert!(!evaluate(&request, &without).allowed);
@@ -290,9 +303,10 @@ fn statements() -> impl Strategy<Value = Vec<String>> {
         prop_oneof!["\"\\*\"", "\"arn:aws:lambda:\\*:\\*:function:f\"", "\"arn:aws:s3:::b\""],
         prop_oneof!["Resource", "NotResource"],
     );
-    let text = |(effect, action, action_element, resource, resource_element): (String, String, String, String, String)| {
-        format!(r#"{{"Effect":"{effect}","{action_element}":{action},"{resource_element}":{resource}}}"#)
-    };
+    let text =
+        |(effect, action, action_element, resource, resource_element): (String, String, String, String, String)| {
+            format!(r#"{{"Effect":"{effect}","{action_element}":{action},"{resource_element}":{resource}}}"#)
+        };
     proptest::collection::vec(statement.prop_map(text), 1..6)
 }
 

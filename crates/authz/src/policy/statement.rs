@@ -6,7 +6,7 @@ use super::grammar::{self, OneOrMany};
 use crate::condition::Condition;
 use crate::evaluate::Request;
 use crate::pattern::{Pattern, Reading};
-use crate::principal::{Standing, Principals};
+use crate::principal::{Principals, Standing};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -46,17 +46,11 @@ const ACTION: Reading = Reading { wildcards: true, is_arn: false, variables: fal
 const RESOURCE: Reading = Reading { wildcards: true, is_arn: true, variables: true, ignores_case: false };
 
 impl Statement {
-    pub(super) fn compile(
-        at: usize,
-        parsed: &grammar::Statement,
-        has_variables: bool,
-        keys: &mut Vec<String>,
-    ) -> Self {
+    pub(super) fn compile(at: usize, parsed: &grammar::Statement, has_variables: bool, keys: &mut Vec<String>) -> Self {
         let mut patterns = |list: &OneOrMany<String>, reading| {
             list.as_slice().iter().map(|text| Pattern::read(text, reading, keys)).collect::<Vec<_>>()
         };
-        let actions =
-            Listed::of(parsed.action.as_ref(), parsed.not_action.as_ref(), |list| patterns(list, ACTION));
+        let actions = Listed::of(parsed.action.as_ref(), parsed.not_action.as_ref(), |list| patterns(list, ACTION));
         let resource = Reading { variables: has_variables, ..RESOURCE };
         let resources =
             Listed::of(parsed.resource.as_ref(), parsed.not_resource.as_ref(), |list| patterns(list, resource));
@@ -64,7 +58,8 @@ impl Statement {
             Principals::read(value)
         });
         let operators = parsed.condition.iter().flatten();
-        let conditions = operators.flat_map(|(operator, tests)| tests.iter().map(move |(key, values)| (operator, key, values)));
+        let conditions =
+            operators.flat_map(|(operator, tests)| tests.iter().map(move |(key, values)| (operator, key, values)));
         let conditions = conditions
             .map(|(operator, key, values)| {
                 keys.push(key.clone());

@@ -79,7 +79,7 @@ impl Keyring {
         }
     }
 
-    fn from_token(&self, access_key_id: &str, token: &str) -> KeyLookup {
+    fn temporary(&self, access_key_id: &str, token: &str) -> KeyLookup {
         // What was sealed for one id is nothing for another.
         let sealed = self.directory.tokens().open(token).filter(|sealed| sealed.access_key_id == access_key_id);
         let Some(sealed) = sealed else { return KeyLookup::Void };
@@ -156,7 +156,7 @@ impl AccessKeys for Keyring {
             return if session_token.is_none() { self.long_term(&entry) } else { KeyLookup::Void };
         }
         match session_token {
-            Some(token) if token.starts_with(TOKEN_PREFIX) => self.from_token(access_key_id, token),
+            Some(token) if token.starts_with(TOKEN_PREFIX) => self.temporary(access_key_id, token),
             _ if self.directory.tokens().is_ours(access_key_id) => KeyLookup::Void,
             _ => KeyLookup::Unknown,
         }

@@ -24,10 +24,13 @@ pub(crate) struct Identity {
     pub(crate) tags: Vec<(String, String)>,
 }
 
+/// Gathered at that revision of the directory.
+type Kept = (u64, Arc<Identity>);
+
 #[derive(Default)]
 pub(crate) struct Identities {
     /// By unique id: another life of the same name has another one.
-    kept: RwLock<HashMap<Arc<str>, (u64, Arc<Identity>)>>,
+    kept: RwLock<HashMap<Arc<str>, Kept>>,
     documents: Mutex<HashMap<Arc<str>, Arc<Policy>>>,
 }
 

@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo setup test test-rust test-e2e test-all check bench
+.PHONY: help build demo setup test test-rust test-e2e test-all check bench fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,3 +55,17 @@ bench: ## the warm path beside the machine's own limits and the goals (ARGS="--j
 	target/release/hearth-bench $(ARGS)
 	$(CARGO) run -q --release -p hearth-authz --example decision_rate
 	target/release/examples/commit_rate target 2
+
+# cargo-fuzz's flags are the nightly compiler's; RUSTC_BOOTSTRAP lets the stable one take them. No sanitizer: the fuzzed
+# crates have no unsafe code. What a run finds new stays in target/fuzz, what breaks a target in fuzz/artifacts.
+SECONDS ?= 30
+FUZZ_TARGETS := policy_document signature_header
+
+fuzz: ## feed the readers of policies and signatures with nonsense (SECONDS=30 each)
+	@test -x .tools/bin/cargo-fuzz || $(CARGO) install --locked --quiet --root .tools --target-dir target/fuzz cargo-fuzz
+	@for target in $(FUZZ_TARGETS); do \
+	  mkdir -p target/fuzz/found/$$target && \
+	  RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$$PWD/target/fuzz" PATH="$$PWD/.tools/bin:$$PATH" \
+	    $(CARGO) fuzz run --fuzz-dir fuzz --sanitizer none $$target target/fuzz/found/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 || exit 1; \
+	done

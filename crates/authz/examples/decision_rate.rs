@@ -12,7 +12,10 @@ use hearth_types::{AccountId, Caller};
 
 const POLICIES: usize = 10;
 const WANTED_PER_SECOND: f64 = 200_000.0;
-const MEASURED: Duration = Duration::from_secs(2);
+/// Many short windows, of which the fastest counts: others use the machine, too.
+const WINDOWS: usize = 20;
+const WINDOW: Duration = Duration::from_millis(100);
+const BATCH: u32 = 100;
 
 struct Keys;
 
@@ -23,21 +26,41 @@ impl ConditionKeys for Keys {
             "aws:username" => Some(Values::One(Cow::Borrowed("ann"))),
             "aws:principaltag/team" => Some(Values::One(Cow::Borrowed("red"))),
             "aws:requestedregion" => Some(Values::One(Cow::Borrowed("us-east-1"))),
+            "aws:currenttime" => Some(Values::One(Cow::Borrowed("2026-01-12T15:37:12Z"))),
             _ => None,
         }
     }
 }
 
 /// What people write: wildcards in actions and resources, variables, conditions, a deny.
-fn policy(number: usize) -> Attached {
-    let text = format!(
-        r#"{{"Version":"2012-10-17","Statement":[
+fn usual(number: usize) -> String {
+    format!(
+        r#"
         {{"Sid":"a","Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"arn:aws:s3:::bucket-{number}/${{aws:username}}/*"}},
         {{"Sid":"b","Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:*:*:queue-{number}-*"}},
         {{"Sid":"c","Effect":"Deny","Action":"*","Resource":"*","Condition":{{"NotIpAddress":{{"aws:SourceIp":"203.0.113.0/24"}}}}}},
         {{"Sid":"d","Effect":"Allow","Action":"lambda:Invoke*","Resource":"arn:aws:lambda:*:*:function:team-{number}-*","Condition":{{"StringEquals":{{"aws:PrincipalTag/team":"red"}}}}}},
-        {{"Sid":"e","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}}]}}"#
-    );
+        {{"Sid":"e","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}}"#
+    )
+}
+
+/// Every statement is read to its last condition, which does not hold: variables, wildcards, dates, lists.
+fn worst(number: usize) -> String {
+    let statement = |at: usize| {
+        format!(
+            r#"{{"Effect":"Deny","Action":["s3:*","lambda:*Function"],"Resource":"arn:aws:lambda:*:*:function:*{number}*o*e*{at}*${{aws:username}}*else",
+            "Condition":{{"ArnLike":{{"aws:SourceArn":"arn:aws:sqs:*:*:*"}}}}}},
+            {{"Effect":"Deny","Action":["s3:*","lambda:*Function"],"Resource":"*","Condition":{{
+            "DateGreaterThan":{{"aws:CurrentTime":"2026-01-01T00:00:00Z"}},"StringLike":{{"aws:PrincipalTag/team":["b*","*r*d*"]}},
+            "StringNotEqualsIgnoreCase":{{"aws:username":["ANN","bob"]}}}}}}"#
+        )
+    };
+    let last = r#"{"Effect":"Allow","NotAction":["s3:*","iam:*","lambda:Get*"],"NotResource":["arn:aws:lambda:*:*:function:*-else"]}"#;
+    [statement(1), statement(2), last.to_owned()].join(",")
+}
+
+fn policy(number: usize, statements: &str) -> Attached {
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
     match Policy::parse(&text, PolicyKind::Identity) {
         Ok(policy) => Attached { name: format!("policy-{number}").into(), policy: Arc::new(policy) },
         Err(error) => panic!("{error}: {text}"),
@@ -52,13 +75,14 @@ fn main() {
         user_id: "AIDA".into(),
         session: None,
     };
-    let identity: Vec<Attached> = (0..POLICIES).map(policy).collect();
-    let policies = Policies { identity: &identity, resource: ResourcePolicy::None, ..Policies::default() };
+    let usual: Vec<Attached> = (0..POLICIES).map(|number| policy(number, &usual(number))).collect();
+    let worst: Vec<Attached> = (0..POLICIES).map(|number| policy(number, &worst(number))).collect();
     println!("decisions on one core, {POLICIES} policies of 5 statements (wanted: {WANTED_PER_SECOND}/s)");
-    for (what, function, allowed) in [
-        ("allowed by the last policy", "team-9-job", true),
-        ("allowed by nothing", "someone-else", false),
-        ("allowed by the first policy", "team-0-job", true),
+    for (what, identity, function, allowed) in [
+        ("allowed by the first policy", &usual, "team-0-job", true),
+        ("allowed by the last policy", &usual, "team-9-job", true),
+        ("allowed by nothing", &usual, "someone-else", false),
+        ("worst: every condition is read", &worst, "someone-else", false),
     ] {
         let resource = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
         let request = Request {
@@ -68,17 +92,21 @@ fn main() {
             owner: AccountId::DEFAULT,
             keys: &Keys,
         };
-        assert_eq!(evaluate(&request, &policies).allowed, allowed);
-        let started = Instant::now();
-        let mut decisions = 0_u32;
-        while started.elapsed() < MEASURED {
-            for _ in 0..100 {
-                black_box(evaluate(black_box(&request), black_box(&policies)));
-            }
-            decisions += 100;
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let per_second = f64::from(decisions) / seconds;
-        println!("  {what:<28} {per_second:>10.0}/s  {:>6.0} ns", 1e9 / per_second);
+        let policies = Policies { identity, resource: ResourcePolicy::None, ..Policies::default() };
+        assert_eq!(evaluate(&request, &policies).allowed, allowed, "{what}");
+        let fastest = (0..WINDOWS).map(|_| ns_per_decision(&request, &policies)).fold(f64::INFINITY, f64::min);
+        println!("  {what:<31} {:>10.0}/s  {fastest:>6.0} ns", 1e9 / fastest);
     }
+}
+
+fn ns_per_decision(request: &Request<'_>, policies: &Policies<'_>) -> f64 {
+    let started = Instant::now();
+    let mut decisions = 0_u32;
+    while started.elapsed() < WINDOW {
+        for _ in 0..BATCH {
+            black_box(evaluate(black_box(request), black_box(policies)));
+        }
+        decisions += BATCH;
+    }
+    started.elapsed().as_secs_f64() * 1e9 / f64::from(decisions)
 }

@@ -64,3 +64,58 @@ impl fmt::Display for Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTION: &str = "sts:AssumeRole";
+
+    fn statement(source: Source) -> StatementRef {
+        StatementRef { source, policy: "p".into(), statement: "Sid1".to_owned() }
+    }
+
+    fn message(reason: Reason) -> String {
+        Decision { allowed: false, reason }.message("arn:aws:iam::1:user/u", ACTION, "arn:aws:iam::1:role/r")
+    }
+
+    // Source: "Troubleshoot access denied error messages", the implicit and the explicit example of each policy type.
+    #[test]
+    fn a_denial_says_which_kind_of_policy_denies() {
+        for (source, implicit, explicit) in [
+            (Source::Identity, "no identity-based policy allows", "an explicit deny in an identity-based policy"),
+            (Source::Resource, "no resource-based policy allows", "an explicit deny in a resource-based policy"),
+            (Source::Boundary, "no permissions boundary allows", "an explicit deny in a permissions boundary"),
+            (Source::Session, "no session policy allows", "an explicit deny in a session policy"),
+            (Source::Trust, "no role trust policy allows", "an explicit deny in the role trust policy"),
+        ] {
+            let start = "User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole on resource: \
+                         arn:aws:iam::1:role/r";
+            let of_implicit = message(Reason::ImplicitDeny(source));
+            assert_eq!(of_implicit, format!("{start} because {implicit} the sts:AssumeRole action"));
+            let of_explicit = message(Reason::ExplicitDeny(statement(source)));
+            assert_eq!(of_explicit, format!("{start} with {explicit}"));
+        }
+        assert_eq!(message(Reason::RootAssumesRole), "Roles may not be assumed by root accounts.");
+    }
+
+    #[test]
+    fn the_audit_log_names_policy_and_statement() {
+        for (reason, expected) in [
+            (Reason::Root, "the account itself"),
+            (Reason::AllowedBy(statement(Source::Identity)), "identity-based policy p, statement Sid1"),
+            (
+                Reason::ExplicitDeny(statement(Source::Boundary)),
+                "explicit deny in permissions boundary p, statement Sid1",
+            ),
+            (
+                Reason::AllowedBy(StatementRef { policy: "".into(), ..statement(Source::Resource) }),
+                "resource-based policy, statement Sid1",
+            ),
+            (Reason::ImplicitDeny(Source::Session), "no session policy allows it"),
+            (Reason::RootAssumesRole, "roles may not be assumed by root accounts"),
+        ] {
+            assert_eq!(reason.to_string(), expected);
+        }
+    }
+}

@@ -108,6 +108,9 @@ impl Pattern {
 
 /// Letter by letter, so that parts of a text fold as the whole does.
 pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.chars().flat_map(char::to_lowercase).collect()
 }
 

@@ -121,7 +121,7 @@ def test_session_tags_and_names_reach_conditions(home):
                     "Effect": "Allow",
                     "Principal": {"AWS": assumer.arn},
                     "Action": ["sts:AssumeRole", "sts:TagSession"],
-                    "Condition": {"StringEquals": {"sts:ExternalId": "7"}, "StringLike": {"sts:RoleSessionName": "job-*"}},
+                    "Condition": {"StringEquals": {"sts:ExternalId": "77"}, "StringLike": {"sts:RoleSessionName": "job-*"}},
                 }
             ],
         },
@@ -130,11 +130,11 @@ def test_session_tags_and_names_reach_conditions(home):
             statement(action="iam:ListRoles", Condition={"StringLike": {"aws:userid": "*:job-1"}}),
         ),
     )
-    wanted = {"RoleArn": role, "RoleSessionName": "job-1", "ExternalId": "7"}
-    for wrong in ({"ExternalId": "8"}, {"RoleSessionName": "other"}):
+    wanted = {"RoleArn": role, "RoleSessionName": "job-1", "ExternalId": "77"}
+    for wrong in ({"ExternalId": "88"}, {"RoleSessionName": "other"}):
         assert not assumer.may("sts", "assume_role", **wanted | wrong)
-    plain = assumer.assume(role, "job-1", ExternalId="7")
-    red = assumer.assume(role, "job-1", ExternalId="7", Tags=[{"Key": "team", "Value": "red"}])
+    plain = assumer.assume(role, "job-1", ExternalId="77")
+    red = assumer.assume(role, "job-1", ExternalId="77", Tags=[{"Key": "team", "Value": "red"}])
     assert not plain.may("iam", "list_users") and plain.may("iam", "list_roles")
     assert red.may("iam", "list_users")
     identity = red.client("sts").get_caller_identity()

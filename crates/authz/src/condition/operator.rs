@@ -69,7 +69,7 @@ impl Compare {
     fn holds(self, value: f64, wanted: f64) -> bool {
         match self {
             // Written numbers, not results of a computation: 5 and 5.0 are the same, and so are 0 and -0.
-            Self::Equals => value <= wanted && value >= wanted,
+            Self::Equals => value == wanted,
             Self::Less => value < wanted,
             Self::LessOrEqual => value <= wanted,
             Self::Greater => value > wanted,

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::unique::Unique;
+
 /// Which grammar a document must follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyKind {
@@ -175,6 +177,7 @@ pub(super) fn check(text: &str, kind: PolicyKind) -> Result<Document, PolicyErro
         serde_json::error::Category::Data => PolicyError::Syntax,
         _ => json(),
     })?;
+    serde_json::from_str::<Unique>(text).map_err(|_| PolicyError::Syntax)?;
     refuse_unknown(&document.unknown, kind)?;
     if document.version.as_deref().is_some_and(|v| !matches!(v, "2012-10-17" | "2008-10-17")) {
         return Err(PolicyError::Version);
@@ -442,6 +445,10 @@ mod tests {
             (statement(r#"{"Effect":"allow","Action":"*","Resource":"*"}"#), "Syntax errors in policy."),
             (statement(r#"{"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"}"#), "Syntax errors in policy."),
             (statement(r#"{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}"#), "Syntax errors in policy."),
+            (
+                statement(r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"a":true},"Bool":{"b":true}}}"#),
+                "Syntax errors in policy.",
+            ),
             (
                 statement(r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringSame":{"a":"b"}}}"#),
                 "Syntax errors in policy.",

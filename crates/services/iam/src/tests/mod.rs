@@ -3,6 +3,7 @@
 //! Expected texts: the recordings of the real service where they exist, else the IAM API reference.
 
 mod access_keys;
+mod authority;
 mod authorization;
 mod boundaries;
 mod customer_policies;

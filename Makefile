@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo setup test test-rust test-e2e test-all check bench fuzz
+.PHONY: help build demo setup test test-rust test-e2e test-all check bench fuzz mutate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,5 +67,9 @@ fuzz: ## feed the readers of policies and signatures with nonsense (SECONDS=30 e
 	  mkdir -p target/fuzz/found/$$target && \
 	  RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$$PWD/target/fuzz" PATH="$$PWD/.tools/bin:$$PATH" \
 	    $(CARGO) fuzz run --fuzz-dir fuzz --sanitizer none $$target target/fuzz/found/$$target fuzz/seeds/$$target -- \
-	    -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 || exit 1; \
+	    -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 || \
+	    { printf '\n%s BROKE, or was not built: what broke it is in fuzz/artifacts/%s\n\n' $$target $$target >&2; exit 1; }; \
 	done
+
+mutate: ## break the policy evaluator rule by rule: its tests must notice each (FULL=1: end to end, too)
+	tools/mutate-authz.sh

@@ -5,22 +5,22 @@ use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hearth_ports::{AuditLog, AuditRecord};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::{Line, files};
 
 /// Decisions that wait for the writer. At a hundred thousand a second it may fall half a second behind.
 const QUEUE_RECORDS_MAX: usize = 65_536;
+/// The writer is woken by the first decision and waits so long for more: a wake-up for each would cost more than the
+/// decision. It does not wait while this many are there.
+const GATHER_INTERVAL: Duration = Duration::from_millis(20);
+const GATHER_RECORDS_MAX: usize = 8_192;
 /// A file is full at this size.
 const FILE_BYTES_MAX: u64 = 16 << 20;
-/// A quiet log shows its last lines after this long.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 /// What was written is on disk after about this long.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Only the server's user reads who did what.
@@ -34,15 +34,60 @@ pub struct AuditError {
     error: std::io::Error,
 }
 
-enum Message {
-    Record(Box<AuditRecord>),
-    Close,
+/// What waits for the writer.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    /// Something is there, much is there, or it is closed.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    records: Vec<AuditRecord>,
+    lost: u64,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn push(&self, record: AuditRecord) {
+        let mut state = self.state.lock();
+        if state.records.len() >= QUEUE_RECORDS_MAX || state.is_closed {
+            state.lost += 1;
+            return;
+        }
+        state.records.push(record);
+        let count = state.records.len();
+        drop(state);
+        if count == 1 || count == GATHER_RECORDS_MAX {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for something, then a little longer for more. Nothing when `wait` is over before.
+    fn take(&self, wait: Option<Duration>) -> QueueState {
+        let mut state = self.state.lock();
+        while state.records.is_empty() && !state.is_closed {
+            match wait {
+                Some(wait) if self.changed.wait_for(&mut state, wait).timed_out() => break,
+                Some(_) => {}
+                None => self.changed.wait(&mut state),
+            }
+        }
+        if !state.records.is_empty() && state.records.len() < GATHER_RECORDS_MAX && !state.is_closed {
+            self.changed.wait_for(&mut state, GATHER_INTERVAL);
+        }
+        QueueState {
+            records: std::mem::take(&mut state.records),
+            lost: std::mem::take(&mut state.lost),
+            is_closed: state.is_closed,
+        }
+    }
 }
 
 /// The audit log of one server.
 pub struct Audit {
-    queue: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+    queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -55,18 +100,18 @@ impl Audit {
         let failed = |error| AuditError { directory: directory.to_owned(), error };
         std::fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory).map_err(failed)?;
         files::list(directory).map_err(failed)?;
-        let (queue, records) = sync_channel(QUEUE_RECORDS_MAX);
-        let lost = Arc::new(AtomicU64::new(0));
-        let writer = Writer { directory: directory.to_owned(), keep_bytes, lost: lost.clone(), open: None };
+        let queue = Arc::<Queue>::default();
+        let writer = Writer { directory: directory.to_owned(), keep_bytes, open: None };
+        let records = queue.clone();
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&records));
-        Ok(Arc::new(Self { queue, lost, writer: Mutex::new(Some(thread.map_err(failed)?)) }))
+        Ok(Arc::new(Self { queue, writer: Mutex::new(Some(thread.map_err(failed)?)) }))
     }
 
-    /// Writes what waits and ends the thread. Blocks until it is on disk.
+    /// Writes what waits and ends the thread. Blocks until it is on disk; later decisions are not in the log.
     pub fn close(&self) {
         if let Some(writer) = self.writer.lock().take() {
-            // A writer that has ended already needs no message.
-            let _ = self.queue.send(Message::Close);
+            self.queue.state.lock().is_closed = true;
+            self.queue.changed.notify_one();
             if writer.join().is_err() {
                 tracing::error!("the audit log's writer panicked");
             }
@@ -82,16 +127,13 @@ impl Drop for Audit {
 
 impl AuditLog for Audit {
     fn record(&self, record: AuditRecord) {
-        if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.queue.push(record);
     }
 }
 
 struct Writer {
     directory: PathBuf,
     keep_bytes: u64,
-    lost: Arc<AtomicU64>,
     open: Option<Open>,
 }
 
@@ -102,26 +144,30 @@ struct Open {
 }
 
 impl Writer {
-    fn run(mut self, records: &Receiver<Message>) {
+    fn run(mut self, queue: &Queue) {
         let mut last_ms = 0;
         let mut synced = Instant::now();
         loop {
-            match records.recv_timeout(FLUSH_INTERVAL) {
-                Ok(Message::Record(record)) => {
-                    last_ms = record.time_ms;
-                    self.write(last_ms, &Line::Decision(*record));
-                }
-                Err(RecvTimeoutError::Timeout) => self.flush(),
-                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
+            // Without anything unsynced it may sleep for good.
+            let is_dirty = self.open.as_ref().is_some_and(|open| open.is_dirty);
+            let QueueState { records, lost, is_closed } = queue.take(is_dirty.then_some(SYNC_INTERVAL));
+            for record in records {
+                last_ms = record.time_ms;
+                self.write(last_ms, &Line::Decision(record));
             }
-            self.say_what_is_lost(last_ms);
-            if synced.elapsed() >= SYNC_INTERVAL {
+            if lost > 0 {
+                tracing::warn!(lost, "decisions came faster than the audit log can be written");
+                self.write(last_ms, &Line::Lost { time_ms: last_ms, lost });
+            }
+            self.flush();
+            if is_closed || synced.elapsed() >= SYNC_INTERVAL {
                 self.sync();
                 synced = Instant::now();
             }
+            if is_closed {
+                return;
+            }
         }
-        self.say_what_is_lost(last_ms);
-        self.sync();
     }
 
     /// Lets readers see what is written.
@@ -129,14 +175,6 @@ impl Writer {
         if let Some(Err(error)) = self.open.as_mut().map(|open| open.file.flush()) {
             tracing::error!(%error, "the audit log cannot be written");
             self.open = None;
-        }
-    }
-
-    fn say_what_is_lost(&mut self, time_ms: i64) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            tracing::warn!(lost, "decisions came faster than the audit log can be written");
-            self.write(time_ms, &Line::Lost { time_ms, lost });
         }
     }
 

@@ -28,108 +28,91 @@ pub(crate) fn token(c: char, next: Option<char>, is_arn: bool) -> Token {
     }
 }
 
-/// Some stars stop at colons, and some do not: no single one can be fallen back to then.
-pub(crate) fn is_mixed(tokens: &[Token]) -> bool {
-    let has = |crossing| {
-        tokens.iter().any(|token| matches!(token, Token::Many { crosses_colons } if *crosses_colons == crossing))
-    };
-    has(true) && has(false)
-}
+/// Backtracking finds nearly every answer with fewer steps than these, for each character of the text.
+const STEPS_PER_BYTE_MAX: usize = 16;
 
 pub(crate) fn matches(tokens: &[Token], text: &str) -> bool {
-    if !is_mixed(tokens) {
-        matches_uniform(tokens, text)
-    } else if tokens.len() <= SHORT_MAX {
-        matches_short(tokens, text)
-    } else {
-        matches_long(tokens, text)
-    }
+    backtrack(tokens, text).unwrap_or_else(|| all_at_once(tokens, text))
 }
 
-/// Where stars are all alike, only the last one need ever take more: what an earlier one could still reach, the later one
-/// reaches, too. (Stars that stop at colons: everything between two of them has a fixed number of colons.)
-pub(crate) fn matches_uniform(tokens: &[Token], text: &str) -> bool {
+/// `None`: it took too long.
+///
+/// Only the last star of each kind need ever take more. Where stars cross colons, what an earlier one could still reach,
+/// the later one reaches, too. Between stars that do not, a pattern has a fixed number of colons: what starts earlier ends
+/// earlier, and leaves more to the next star that crosses them.
+fn backtrack(tokens: &[Token], text: &str) -> Option<bool> {
+    let mut steps_left = STEPS_PER_BYTE_MAX * (text.len() + 1);
     let mut chars = text.chars();
     let mut at = 0;
-    // Behind the last star: the place in the pattern, and in the text; and whether the star crosses colons.
-    let mut star: Option<(usize, Chars<'_>, bool)> = None;
+    // `within` is the last star behind `across`, if there is one.
+    let mut across: Option<Star<'_>> = None;
+    let mut within: Option<Star<'_>> = None;
     loop {
+        steps_left = steps_left.checked_sub(1)?;
         let mut behind = chars.clone();
         match (tokens.get(at), behind.next()) {
             (Some(Token::Many { crosses_colons }), _) => {
                 at += 1;
-                if *crosses_colons && at == tokens.len() {
-                    return true;
+                let star = Some(Star { behind: at, left: chars.clone(), crosses_colons: *crosses_colons });
+                if !crosses_colons {
+                    within = star;
+                } else if at == tokens.len() {
+                    return Some(true);
+                } else {
+                    (across, within) = (star, None);
                 }
-                star = Some((at, chars.clone(), *crosses_colons));
                 continue;
             }
-            (Some(Token::Literal(wanted)), Some(c)) if *wanted == c => {
+            (Some(token), Some(c)) if step(*token, c).is_some() => {
                 (at, chars) = (at + 1, behind);
                 continue;
             }
-            (Some(Token::One { crosses_colons }), Some(c)) if *crosses_colons || c != ':' => {
-                (at, chars) = (at + 1, behind);
-                continue;
-            }
-            (None, None) => return true,
+            (None, None) => return Some(true),
             _ => {}
         }
-        let Some((place, taken, crosses_colons)) = &mut star else { return false };
-        let takes = |c: char| *crosses_colons || c != ':';
-        if !taken.next().is_some_and(takes) {
-            return false;
-        }
-        // On to where the rest of the pattern can start at all.
-        if let Some(Token::Literal(wanted)) = tokens.get(*place) {
-            loop {
-                let mut behind = taken.clone();
-                match behind.next() {
-                    Some(c) if c == *wanted => break,
-                    Some(c) if takes(c) => *taken = behind,
-                    _ => return false,
-                }
+        if !within.as_mut().is_some_and(|star| star.take_more(tokens, &mut steps_left)) {
+            within = None;
+            if !across.as_mut().is_some_and(|star| star.take_more(tokens, &mut steps_left)) {
+                return Some(false);
             }
         }
-        (at, chars) = (*place, taken.clone());
+        if let Some(star) = within.as_ref().or(across.as_ref()) {
+            (at, chars) = (star.behind, star.left.clone());
+        }
     }
 }
 
-/// Most patterns are short: the places a match may have reached are the bits of one number then.
-const SHORT_MAX: usize = 127;
-
-/// Bit `i` is set when the first `i` tokens have matched what was read so far.
-fn matches_short(tokens: &[Token], text: &str) -> bool {
-    let close = |mut places: u128| {
-        // A `*` also matches nothing.
-        let mut rest = places;
-        while rest != 0 {
-            let place = rest.trailing_zeros() as usize;
-            rest &= rest - 1;
-            if let Some(Token::Many { .. }) = tokens.get(place) {
-                places |= 1 << (place + 1);
-                rest |= 1 << (place + 1);
-            }
-        }
-        places
-    };
-    let mut places = close(1);
-    for c in text.chars() {
-        let (mut rest, mut next) = (places, 0);
-        while rest != 0 {
-            let place = rest.trailing_zeros() as usize;
-            rest &= rest - 1;
-            next |= tokens.get(place).and_then(|token| step(*token, c)).map_or(0, |step| 1 << (place + step));
-        }
-        if next == 0 {
-            return false;
-        }
-        places = close(next);
-    }
-    places & (1 << tokens.len()) != 0
+/// A `*` that has been met.
+struct Star<'a> {
+    /// The place behind it in the pattern.
+    behind: usize,
+    /// What it leaves of the text.
+    left: Chars<'a>,
+    crosses_colons: bool,
 }
 
-fn matches_long(tokens: &[Token], text: &str) -> bool {
+impl Star<'_> {
+    /// One character more, and then as many as it takes to where the rest of the pattern can start. Says whether it can.
+    fn take_more(&mut self, tokens: &[Token], steps_left: &mut usize) -> bool {
+        let takes = |c: char| self.crosses_colons || c != ':';
+        if !self.left.next().is_some_and(takes) {
+            return false;
+        }
+        let Some(Token::Literal(wanted)) = tokens.get(self.behind) else { return true };
+        loop {
+            *steps_left = steps_left.saturating_sub(1);
+            let mut further = self.left.clone();
+            match further.next() {
+                Some(c) if c == *wanted => return true,
+                Some(c) if takes(c) => self.left = further,
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Follows every way to match at the same time: pattern times text steps, never more.
+fn all_at_once(tokens: &[Token], text: &str) -> bool {
     let close = |places: &mut [bool]| {
         for (place, token) in tokens.iter().enumerate() {
             if places[place] && matches!(token, Token::Many { .. }) {
@@ -137,6 +120,7 @@ fn matches_long(tokens: &[Token], text: &str) -> bool {
             }
         }
     };
+    // A place is set when so many tokens have matched what was read so far.
     let mut places = vec![false; tokens.len() + 1];
     let mut next = places.clone();
     places[0] = true;
@@ -243,9 +227,8 @@ mod tests {
         ) {
             let tokens = tokens(&pattern, is_arn);
             let expected = obvious(&tokens, &text.chars().collect::<Vec<_>>());
-            assert_eq!(matches(&tokens, &text), expected, "{pattern} {text}");
-            assert_eq!(matches_short(&tokens, &text), expected, "{pattern} {text}");
-            assert_eq!(matches_long(&tokens, &text), expected, "{pattern} {text}");
+            assert_eq!(backtrack(&tokens, &text).unwrap_or(expected), expected, "{pattern} {text}");
+            assert_eq!(all_at_once(&tokens, &text), expected, "{pattern} {text}");
         }
     }
 }

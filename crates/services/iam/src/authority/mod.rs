@@ -49,20 +49,19 @@ impl Authority {
     }
 
     /// Weighs a request whatever the mode is. Nothing is written down.
-    pub(crate) fn decide(&self, ctx: &RequestContext, access: &Access<'_>) -> Decision {
+    fn decide(&self, ctx: &RequestContext, access: &Access<'_>, resource: &str, now_ms: i64) -> Decision {
         let identity = self.identities.of(&self.directory, ctx);
         let session = self.identities.of_session(&ctx.caller);
         let keys = RequestKeys {
             ctx,
             conditions: access.conditions,
             principal_tags: &identity.tags,
-            now_ms: self.clock.now_ms(),
+            now_ms,
         };
-        let resource = access.resource.to_string();
         let request = Request {
             caller: &ctx.caller,
             action: access.action,
-            resource: &resource,
+            resource,
             owner: ctx.account,
             keys: &keys,
         };
@@ -93,24 +92,9 @@ impl Authority {
         }
     }
 
-    fn write_down(&self, ctx: &RequestContext, access: &Access<'_>, verdict: Verdict, because: String) {
-        self.audit.record(AuditRecord {
-            time_ms: self.clock.now_ms(),
-            request_id: ctx.request_id.as_str().into(),
-            principal: ctx.caller.arn(ctx.partition),
-            access_key_id: ctx.proof.access_key_id().cloned(),
-            source_ip: ctx.source_ip,
-            account: ctx.account.to_string(),
-            region: ctx.region.to_string(),
-            action: access.action.to_owned(),
-            resource: access.resource.to_string(),
-            verdict,
-            because,
-        });
-    }
 }
 
-/// In enforce mode the front lets nobody in without known credentials; should it ever, this does not.
+/// Whether the caller is known to be who it says.
 fn is_believed(ctx: &RequestContext) -> bool {
     match ctx.proof {
         Proof::Internal | Proof::Key(_) => true,
@@ -119,46 +103,60 @@ fn is_believed(ctx: &RequestContext) -> bool {
     }
 }
 
+/// What the audit log says of a decision.
+fn because(ctx: &RequestContext, decision: &Decision) -> String {
+    if !decision.allowed && !is_believed(ctx) {
+        return "credentials that are not known here".to_owned();
+    }
+    decision.reason.to_string()
+}
+
 impl Authorizer for Authority {
     fn authorize(&self, ctx: &RequestContext, access: &Access<'_>) -> Result<(), Denied> {
+        let now_ms = self.clock.now_ms();
+        let resource = access.resource.to_string();
         let strictness = self.strictness(ctx, access);
-        if strictness == Strictness::Ignored {
-            self.write_down(ctx, access, Verdict::NotEvaluated, String::new());
-            return Ok(());
-        }
-        if !is_believed(ctx) && (self.mode == AuthMode::Enforce || strictness == Strictness::Noted) {
-            let because = "credentials that are not known here".to_owned();
-            if strictness == Strictness::Noted {
-                self.write_down(ctx, access, Verdict::WouldDeny, because);
-                return Ok(());
+        let decision = (strictness != Strictness::Ignored).then(|| {
+            if is_believed(ctx) || self.mode == AuthMode::Open {
+                self.decide(ctx, access, &resource, now_ms)
+            } else {
+                // The front lets none of these in in enforce mode; should it ever, this does not.
+                Decision { allowed: false, reason: Reason::ImplicitDeny(Source::Identity) }
             }
-            self.write_down(ctx, access, Verdict::Denied, because);
-            let decision = Decision { allowed: false, reason: Reason::ImplicitDeny(Source::Identity) };
-            return Err(denial(&decision, ctx, access));
-        }
-        let decision = self.decide(ctx, access);
-        let verdict = match (decision.allowed, strictness) {
-            (true, _) => Verdict::Allowed,
-            (false, Strictness::Noted) => Verdict::WouldDeny,
-            (false, _) => Verdict::Denied,
+        });
+        let verdict = match (&decision, strictness) {
+            (None, _) => Verdict::NotEvaluated,
+            (Some(decision), _) if decision.allowed => Verdict::Allowed,
+            (Some(_), Strictness::Noted) => Verdict::WouldDeny,
+            (Some(_), _) => Verdict::Denied,
         };
-        self.write_down(ctx, access, verdict, decision.reason.to_string());
-        match verdict {
-            Verdict::Denied => Err(denial(&decision, ctx, access)),
-            Verdict::WouldDeny => {
-                tracing::warn!(message = denial(&decision, ctx, access).message, "would be denied");
+        let principal = ctx.caller.arn(ctx.partition);
+        let denial = decision.as_ref().filter(|decision| !decision.allowed);
+        let denial = denial.map(|decision| decision.message(&principal, access.action, &resource));
+        self.audit.record(AuditRecord {
+            time_ms: now_ms,
+            request_id: ctx.request_id.as_str().into(),
+            principal,
+            access_key_id: ctx.proof.access_key_id().cloned(),
+            source_ip: ctx.source_ip,
+            account: ctx.account.to_string(),
+            region: ctx.region.to_string(),
+            action: access.action.to_owned(),
+            resource,
+            verdict,
+            because: decision.map(|decision| because(ctx, &decision)).unwrap_or_default(),
+        });
+        match (verdict, denial) {
+            (Verdict::Denied, Some(message)) => Err(Denied { message }),
+            (Verdict::WouldDeny, Some(message)) => {
+                tracing::warn!(message, "would be denied");
                 Ok(())
             }
-            Verdict::Allowed | Verdict::NotEvaluated => Ok(()),
+            _ => Ok(()),
         }
     }
 
     fn revision(&self) -> u64 {
         self.directory.revision()
     }
-}
-
-fn denial(decision: &Decision, ctx: &RequestContext, access: &Access<'_>) -> Denied {
-    let message = decision.message(&ctx.caller.arn(ctx.partition), access.action, &access.resource.to_string());
-    Denied { message }
 }

@@ -61,8 +61,7 @@ fuzz_target!(|text: &str| {
         let attached = Attached { name: "p".into(), policy: Arc::new(policy) };
         for caller in &callers() {
             for action in ["lambda:InvokeFunction", "sts:AssumeRole"] {
-                let request =
-                    Request { caller, action, resource: FUNCTION, owner: AccountId::DEFAULT, keys: &Keys };
+                let request = Request { caller, action, resource: FUNCTION, owner: AccountId::DEFAULT, keys: &Keys };
                 let everywhere = Policies {
                     identity: std::slice::from_ref(&attached),
                     boundary: Some(&attached),

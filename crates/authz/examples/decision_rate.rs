@@ -5,17 +5,16 @@
 use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use hearth_authz::{Attached, ConditionKeys, Policies, Policy, PolicyKind, Request, ResourcePolicy, Values, evaluate};
 use hearth_types::{AccountId, Caller};
+use rustix::time::{ClockId, clock_gettime};
 
 const POLICIES: usize = 10;
 const WANTED_PER_SECOND: f64 = 200_000.0;
 /// Many short windows, of which the fastest counts: others use the machine, too.
 const WINDOWS: usize = 20;
-const WINDOW: Duration = Duration::from_millis(100);
-const BATCH: u32 = 100;
+const BATCH: u32 = 10_000;
 
 struct Keys;
 
@@ -39,7 +38,7 @@ fn usual(number: usize) -> String {
         {{"Sid":"a","Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"arn:aws:s3:::bucket-{number}/${{aws:username}}/*"}},
         {{"Sid":"b","Effect":"Allow","Action":"sqs:*","Resource":"arn:aws:sqs:*:*:queue-{number}-*"}},
         {{"Sid":"c","Effect":"Deny","Action":"*","Resource":"*","Condition":{{"NotIpAddress":{{"aws:SourceIp":"203.0.113.0/24"}}}}}},
-        {{"Sid":"d","Effect":"Allow","Action":"lambda:Invoke*","Resource":"arn:aws:lambda:*:*:function:team-*-{number}-*","Condition":{{"StringEquals":{{"aws:PrincipalTag/team":"red"}}}}}},
+        {{"Sid":"d","Effect":"Allow","Action":"lambda:Invoke*","Resource":"arn:aws:lambda:*:*:function:team-{number}-*-v?","Condition":{{"StringEquals":{{"aws:PrincipalTag/team":"red"}}}}}},
         {{"Sid":"e","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}}"#
     )
 }
@@ -79,8 +78,8 @@ fn main() {
     let worst: Vec<Attached> = (0..POLICIES).map(|number| policy(number, &worst(number))).collect();
     println!("decisions on one core, {POLICIES} policies of 5 statements (wanted: {WANTED_PER_SECOND}/s)");
     for (what, identity, function, allowed) in [
-        ("allowed by the first policy", &usual, "team-x-0-job", true),
-        ("allowed by the last policy", &usual, "team-x-9-job", true),
+        ("allowed by the first policy", &usual, "team-0-job-v1", true),
+        ("allowed by the last policy", &usual, "team-9-job-v1", true),
         ("allowed by nothing", &usual, "someone-else", false),
         ("worst: every condition is read", &worst, "someone-else", false),
     ] {
@@ -100,13 +99,15 @@ fn main() {
 }
 
 fn ns_per_decision(request: &Request<'_>, policies: &Policies<'_>) -> f64 {
-    let started = Instant::now();
-    let mut decisions = 0_u32;
-    while started.elapsed() < WINDOW {
-        for _ in 0..BATCH {
-            black_box(evaluate(black_box(request), black_box(policies)));
-        }
-        decisions += BATCH;
+    let started_ns = cpu_ns();
+    for _ in 0..BATCH {
+        black_box(evaluate(black_box(request), black_box(policies)));
     }
-    started.elapsed().as_secs_f64() * 1e9 / f64::from(decisions)
+    (cpu_ns() - started_ns) / f64::from(BATCH)
+}
+
+/// What this thread has had of a processor: others' share does not count.
+fn cpu_ns() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }

@@ -175,6 +175,22 @@ fn a_principal_allows_whom_it_names() {
     }
 }
 
+#[test]
+fn of_several_statements_the_one_that_names_the_caller_itself_counts() {
+    let statement = |principal: &str| {
+        format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"lambda:*","Resource":"*"}}"#)
+    };
+    let (account, itself) = (statement("111111111111"), statement("arn:aws:iam::111111111111:user/ann"));
+    for statements in [format!("{account},{itself}"), format!("{itself},{account}")] {
+        let policy = policy("2012-10-17", &statements, PolicyKind::Resource);
+        let (action, resource) = ("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:111111111111:function:f");
+        let (caller, owner) = (user(), "111111111111".parse().expect("digits"));
+        let request = Request { caller: &caller, action, resource, owner, keys: &Keys };
+        let policies = Policies { resource: ResourcePolicy::Of(&policy), ..Policies::default() };
+        assert!(evaluate(&request, &policies).allowed, "{statements}");
+    }
+}
+
 // Source: "AWS JSON policy elements: NotPrincipal": user and account, or session, role and account, must be named.
 #[test]
 fn a_deny_with_not_principal_spares_only_who_is_named_in_every_form() {

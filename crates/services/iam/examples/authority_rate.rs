@@ -8,28 +8,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
-use hearth_ports::{Access, AccessKeys as _, AuditLog, AuditRecord, Authorizer as _, Grant, KeyLookup, Roles as _, TemporaryCredentials as _};
+use hearth_ports::{Access, AccessKeys as _, Authorizer as _, Grant, KeyLookup, Roles as _, TemporaryCredentials as _};
 use hearth_store::{Codec, SqliteStore};
 use hearth_types::{
-    AccountId, Arn, AuthMode, Clock, Origin, OsRandom, Partition, Proof, Random, RequestContext, RequestId, SandboxAuth,
-    Scope, Session, SystemClock,
+    AccountId, Arn, AuthMode, Clock, Origin, OsRandom, Partition, Proof, Random, RequestContext, RequestId,
+    SandboxAuth, Scope, Session, SystemClock,
 };
 use hearth_wire::{Connection, Front, FrontConfig, Listener};
 use http_body_util::{BodyExt as _, Full};
 
 const POLICIES: usize = 10;
 const STATEMENTS: usize = 5;
+const KEEP_BYTES: u64 = 64 << 20;
 const MEASURED: Duration = Duration::from_secs(1);
-
-/// Takes records as fast as the real one's queue does.
-struct Queue(std::sync::mpsc::SyncSender<Box<AuditRecord>>);
-
-impl AuditLog for Queue {
-    fn record(&self, record: AuditRecord) {
-        let _ = self.0.try_send(Box::new(record));
-    }
-}
 
 fn policy(number: usize) -> String {
     let statement = |at: usize| {
@@ -73,12 +66,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Arc::new(SqliteStore::open(&data.path().join("store"))?);
     let codec = Arc::new(Codec::open(&data.path().join("keys"))?);
     let directory = Arc::new(Directory::load(store, codec, &*random).await?);
-    let (sender, receiver) = std::sync::mpsc::sync_channel(65_536);
-    std::thread::spawn(move || while receiver.recv().is_ok() {});
-    let authority =
-        Arc::new(Authority::new(directory.clone(), AuthMode::Enforce, Arc::new(Queue(sender.clone())), clock.clone()));
+    let audit = Audit::open(&data.path().join("audit"), KEEP_BYTES)?;
+    let authority = Arc::new(Authority::new(directory.clone(), AuthMode::Enforce, audit.clone(), clock.clone()));
     let keyring = Arc::new(Keyring::new(directory.clone(), authority.clone(), clock.clone(), random.clone()));
-    let open = Authority::new(directory.clone(), AuthMode::Open, Arc::new(Queue(sender)), clock.clone());
+    let open = Authority::new(directory.clone(), AuthMode::Open, audit, clock.clone());
     let iam = Iam::new(directory, clock.clone(), random.clone(), Arc::new(open));
     let front = Front::new(FrontConfig {
         services: vec![hearth_iam::service(iam)],

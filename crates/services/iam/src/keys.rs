@@ -6,6 +6,7 @@
 //! | of a function's environment (`ASIA…`) | [`Sessions`], in memory | the environment ends |
 //! | from STS (`ASIA…`) | in their own token, sealed (`tokens`) | they expire, the user or role is deleted |
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hearth_authz::{Policies, Request, ResourcePolicy, evaluate};
@@ -16,6 +17,7 @@ use hearth_ports::{
 use hearth_types::{
     AccountId, Arn, AuthMode, Caller, Clock, Origin, Partition, Random, RequestContext, Scope, Session,
 };
+use parking_lot::RwLock;
 use subtle::ConstantTimeEq as _;
 
 use crate::authority::Authority;
@@ -36,9 +38,20 @@ pub struct Keyring {
     directory: Arc<Directory>,
     authority: Arc<Authority>,
     sessions: Sessions,
+    ready: RwLock<HashMap<String, Ready>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
+
+/// A key as it was found last: looking up users and opening tokens for every request would cost more than deciding.
+struct Ready {
+    /// Of the directory: a change of anything there has it looked up again.
+    revision: u64,
+    key: Box<AccessKey>,
+}
+
+/// Keys kept ready. When it is full it starts anew.
+const READY_MAX: usize = 10_000;
 
 impl Keyring {
     #[must_use]
@@ -48,7 +61,23 @@ impl Keyring {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        Self { directory, authority, sessions: Sessions::default(), clock, random }
+        Self { directory, authority, sessions: Sessions::default(), ready: RwLock::default(), clock, random }
+    }
+
+    /// The key that was found under that id with that token, if nothing has changed since.
+    fn ready(&self, revision: u64, access_key_id: &str, session_token: Option<&str>) -> Option<KeyLookup> {
+        let ready = self.ready.read();
+        let Ready { key, .. } = ready.get(access_key_id).filter(|ready| ready.revision == revision)?;
+        is_token(key, session_token).then(|| KeyLookup::Known(key.clone()))
+    }
+
+    fn keep_ready(&self, revision: u64, access_key_id: &str, found: &KeyLookup) {
+        let KeyLookup::Known(key) = found else { return };
+        let mut ready = self.ready.write();
+        if ready.len() >= READY_MAX {
+            ready.clear();
+        }
+        ready.insert(access_key_id.to_owned(), Ready { revision, key: key.clone() });
     }
 
     fn long_term(&self, entry: &AccessKeyEntry) -> KeyLookup {
@@ -147,10 +176,30 @@ impl Keyring {
 impl AccessKeys for Keyring {
     fn find(&self, access_key_id: &str, session_token: Option<&str>) -> KeyLookup {
         if let Some(key) = self.sessions.find(access_key_id) {
-            let expected = key.session_token.as_deref().unwrap_or_default().as_bytes();
-            let given = session_token.unwrap_or_default().as_bytes();
-            return if bool::from(expected.ct_eq(given)) { KeyLookup::Known(Box::new(key)) } else { KeyLookup::Void };
+            return if is_token(&key, session_token) { KeyLookup::Known(Box::new(key)) } else { KeyLookup::Void };
         }
+        // Before looking: what changes meanwhile makes the kept key outdated, not wrong for good.
+        let revision = self.directory.revision();
+        if let Some(found) = self.ready(revision, access_key_id, session_token) {
+            return found;
+        }
+        let found = self.look_up(access_key_id, session_token);
+        self.keep_ready(revision, access_key_id, &found);
+        found
+    }
+}
+
+/// Whether the request brought the key's session token: none for long-term keys.
+fn is_token(key: &AccessKey, given: Option<&str>) -> bool {
+    match (key.session_token.as_deref(), given) {
+        (Some(expected), Some(given)) => bool::from(expected.as_bytes().ct_eq(given.as_bytes())),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl Keyring {
+    fn look_up(&self, access_key_id: &str, session_token: Option<&str>) -> KeyLookup {
         if let Some(entry) = self.directory.access_key(access_key_id) {
             // A token where there should be none belongs to other credentials.
             return if session_token.is_none() { self.long_term(&entry) } else { KeyLookup::Void };

@@ -52,19 +52,8 @@ impl Authority {
     fn decide(&self, ctx: &RequestContext, access: &Access<'_>, resource: &str, now_ms: i64) -> Decision {
         let identity = self.identities.of(&self.directory, ctx);
         let session = self.identities.of_session(&ctx.caller);
-        let keys = RequestKeys {
-            ctx,
-            conditions: access.conditions,
-            principal_tags: &identity.tags,
-            now_ms,
-        };
-        let request = Request {
-            caller: &ctx.caller,
-            action: access.action,
-            resource,
-            owner: ctx.account,
-            keys: &keys,
-        };
+        let keys = RequestKeys { ctx, conditions: access.conditions, principal_tags: &identity.tags, now_ms };
+        let request = Request { caller: &ctx.caller, action: access.action, resource, owner: ctx.account, keys: &keys };
         let policies = Policies {
             identity: &identity.policies,
             boundary: identity.boundary.as_ref(),
@@ -91,7 +80,6 @@ impl Authority {
             AuthMode::Open => Strictness::Ignored,
         }
     }
-
 }
 
 /// Whether the caller is known to be who it says.

@@ -111,6 +111,8 @@ mutation() { # name, file below crates/authz/src, old, new, what else should not
 }
 
 mkdir -p "$MUTANTS"
+exec 9>"$MUTANTS/lock"
+flock -n 9 || die "another run is at work in $MUTANTS"
 copy_sources
 echo "mutations of crates/authz"
 must_pass hearth-authz

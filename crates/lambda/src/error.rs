@@ -102,15 +102,11 @@ impl LambdaError {
             | Self::OtherRegion { .. }
             | Self::NoStatement { .. }
             | Self::NoPolicy
-            | Self::NoPolicyFor { .. } => {
-                shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user)
-            }
+            | Self::NoPolicyFor { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user),
             Self::FunctionExists { .. }
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
-            | Self::StatementExists { .. } => {
-                shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user)
-            }
+            | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
             Self::RevisionMismatch | Self::PolicyRevisionMismatch => {
                 shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)
             }

@@ -61,9 +61,7 @@ impl Permission {
     /// The principal is none.
     pub(crate) fn statement(self, resource: &Arn) -> Result<Statement, LambdaError> {
         let principal = principal(&self.principal).ok_or_else(|| {
-            LambdaError::invalid(
-                "The provided principal was invalid. Please check the principal and try again.",
-            )
+            LambdaError::invalid("The provided principal was invalid. Please check the principal and try again.")
         })?;
         Ok(Statement {
             principal,
@@ -137,7 +135,10 @@ impl PolicyRecord {
     /// `None` when it cannot be read: then it lets nobody in. It was checked when it was made, and it only allows.
     fn compiled(&self) -> Option<Arc<Policy>> {
         let compiled = Policy::parse(&self.document(), PolicyKind::Resource);
-        compiled.inspect_err(|error| tracing::error!(%error, "a function's stored resource policy is none")).ok().map(Arc::new)
+        compiled
+            .inspect_err(|error| tracing::error!(%error, "a function's stored resource policy is none"))
+            .ok()
+            .map(Arc::new)
     }
 }
 

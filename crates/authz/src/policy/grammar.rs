@@ -325,7 +325,8 @@ fn check_resources(statement: &Statement) -> Result<(), PolicyError> {
 }
 
 fn check_action(action: &str) -> Result<(), PolicyError> {
-    if action == "*" {
+    // `*:*` is another way to write everything.
+    if matches!(action, "*" | "*:*") {
         return Ok(());
     }
     let (vendor, name) = action.split_once(':').ok_or(PolicyError::ActionWithoutVendor)?;

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_lambda::Catalog;
 use hearth_ports::{
-    Access, AccessKeys, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied, EnvironmentKeeper, FunctionCatalog,
-    InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError, ResolveError, ResourcePolicy, TemporaryKey,
+    Access, AccessKeys, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied,
+    EnvironmentKeeper, FunctionCatalog, InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
+    Invoker, KeyLookup, PackageError, ResolveError, ResourcePolicy, TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};

@@ -70,3 +70,12 @@ async fn profiles_are_listed_by_path_and_by_role() {
         "Instance Profile B already exists.",
     );
 }
+
+#[tokio::test]
+async fn a_profile_has_the_tags_it_was_created_with() {
+    let server = Server::start().await;
+    let parameters = [("InstanceProfileName", "ip"), ("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "x")];
+    server.run("CreateInstanceProfile", &parameters).await;
+    let listed = server.run("ListInstanceProfileTags", &parameters[..1]).await;
+    assert_eq!((listed.one("Key"), listed.one("Value")), ("team", "x"));
+}

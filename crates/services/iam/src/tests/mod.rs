@@ -11,9 +11,11 @@ mod durability;
 mod grants;
 mod groups;
 mod instance_profiles;
+mod lists;
 mod policies;
 mod roles;
 mod sessions;
+mod simulation;
 mod users;
 
 use std::net::SocketAddr;

@@ -53,7 +53,8 @@ fn a_line_that_a_crash_cut_hides_no_other() {
     let audit = Audit::open(directory.path(), KEEP).expect("opens");
     audit.record(record(5));
     audit.close();
-    let file = std::fs::read_dir(directory.path()).expect("a directory").next().expect("a file").expect("a file").path();
+    let file =
+        std::fs::read_dir(directory.path()).expect("a directory").next().expect("a file").expect("a file").path();
     let mut bytes = std::fs::read(&file).expect("readable");
     bytes.extend_from_slice(b"{\"timeMs\":6,\"requ");
     std::fs::write(&file, bytes).expect("writable");

@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file() {
-        let flags =
-            Overrides { listen: Some("127.0.0.1:0".into()), data: Some("/d".into()), ..Overrides::default() };
+        let flags = Overrides { listen: Some("127.0.0.1:0".into()), data: Some("/d".into()), ..Overrides::default() };
         let config = resolve("listen = \"127.0.0.1:80\"\nephemeral = true", flags).expect("valid");
         assert_eq!(config.listen.port(), 0);
         assert_eq!(config.data, DataLocation::Directory("/d".into()));

@@ -384,7 +384,9 @@ fn needs_reset(failure: &Failure) -> bool {
 
 fn credential_error(error: CredentialError) -> InvokeError {
     match error {
-        CredentialError::NotAssumable | CredentialError::OtherAccount => InvokeError::AccessDenied { message: error.to_string() },
+        CredentialError::NotAssumable | CredentialError::OtherAccount => {
+            InvokeError::AccessDenied { message: error.to_string() }
+        }
         CredentialError::Internal(detail) => InvokeError::Internal { detail },
     }
 }

@@ -224,7 +224,17 @@ mod tests {
         let sink = Arc::new(Sink::default());
         let context = LogStream::context_of(version, RequestId::from("env"));
         let clock = Arc::new(ManualClock::at(1_768_232_232_000));
-        (LogStream::new(version, Arc::clone(&sink) as _, Arc::<Gatekeeper>::default(), clock, &SeededRandom::new(3), context), sink)
+        (
+            LogStream::new(
+                version,
+                Arc::clone(&sink) as _,
+                Arc::<Gatekeeper>::default(),
+                clock,
+                &SeededRandom::new(3),
+                context,
+            ),
+            sink,
+        )
     }
 
     fn start(log: &LogStream, id: &str) {

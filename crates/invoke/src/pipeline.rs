@@ -76,9 +76,7 @@ fn route(
         Ok(resolved) => access.under(&resolved.guard.conditions).with_policy(resolved.guard.policy()),
         Err(_) => access,
     };
-    core.authorizer
-        .authorize(ctx, &access)
-        .map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
+    core.authorizer.authorize(ctx, &access).map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
     Ok(resolved)
 }
 

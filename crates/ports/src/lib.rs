@@ -16,9 +16,9 @@ pub use audit::{AuditLog, AuditRecord, Verdict};
 pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
-pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};
 pub use function::{Architecture, FunctionCatalog, FunctionVersion, LogFormat, ResolveError, Resolved, RuntimeId};
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
+pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};

@@ -48,5 +48,11 @@ pub struct TemporaryKey {
 /// Makes temporary credentials. They outlive a restart of the server, and cannot be taken back before they expire.
 pub trait TemporaryCredentials: Send + Sync + 'static {
     /// `origin` is the one of the request that asks: what function code gets is held as function code is.
-    fn issue(&self, ctx: &RequestContext, grant: Grant, origin: Origin, duration_s: u32) -> Result<TemporaryKey, String>;
+    fn issue(
+        &self,
+        ctx: &RequestContext,
+        grant: Grant,
+        origin: Origin,
+        duration_s: u32,
+    ) -> Result<TemporaryKey, String>;
 }

@@ -15,9 +15,7 @@ pub enum Caller {
     /// Nobody in particular: an operation that needs no credentials, or a public URL.
     Anonymous,
     /// The account itself.
-    Root {
-        account: AccountId,
-    },
+    Root { account: AccountId },
     User {
         account: AccountId,
         name: Arc<str>,
@@ -36,15 +34,9 @@ pub enum Caller {
         session: Arc<Session>,
     },
     /// Someone an identity provider vouches for, about to assume a role: `arn:aws:iam::ACCOUNT:oidc-provider/HOST`.
-    Federated {
-        provider_arn: Arc<str>,
-    },
+    Federated { provider_arn: Arc<str> },
     /// A service acting by itself, for example an event source.
-    Service {
-        principal: &'static str,
-        source_arn: Option<Arc<str>>,
-        source_account: Option<AccountId>,
-    },
+    Service { principal: &'static str, source_arn: Option<Arc<str>>, source_account: Option<AccountId> },
 }
 
 /// What temporary credentials carry beside who they are for. Source: STS API reference, AssumeRole.

@@ -16,8 +16,8 @@ pub mod scope;
 pub mod units;
 
 pub use arn::{Arn, ArnError};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use auth_mode::{AuthMode, SandboxAuth};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Caller, Origin, Proof, RequestContext, Session};
 pub use function_ref::{FunctionRef, FunctionRefError};
 pub use ids::{FunctionUid, RequestId, SnapshotId};

@@ -95,14 +95,12 @@ fn every_operation_asks_for_authorisation() {
         .collect();
     assert!(operations.len() >= 80, "the operations are not where this test looks for them");
     let files = rust_files();
-    let asks = |file: &Source| {
-        match ASKED_ELSEWHERE.iter().find(|(operation, _)| *operation == file.path) {
-            Some((_, place)) => {
-                let place = files.iter().find(|other| other.path == *place).expect("the place is there");
-                place.product_code().contains(".authorize(ctx, &access)") && file.product_code().contains(".invoke(")
-            }
-            None => file.product_code().contains(".authorize(&ctx"),
+    let asks = |file: &Source| match ASKED_ELSEWHERE.iter().find(|(operation, _)| *operation == file.path) {
+        Some((_, place)) => {
+            let place = files.iter().find(|other| other.path == *place).expect("the place is there");
+            place.product_code().contains(".authorize(ctx, &access)") && file.product_code().contains(".invoke(")
         }
+        None => file.product_code().contains(".authorize(&ctx"),
     };
     let findings: Vec<String> = operations
         .iter()

@@ -85,7 +85,9 @@ async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
     if let Err(denied) = app.authorizer.authorize(&ctx, &Access::new("logs:FilterLogEvents", &group)) {
         let mut refused = json(&serde_json::json!({ "message": denied.message }));
         *refused.status_mut() = StatusCode::FORBIDDEN;
-        refused.headers_mut().insert("x-amzn-errortype", hyper::header::HeaderValue::from_static("AccessDeniedException"));
+        refused
+            .headers_mut()
+            .insert("x-amzn-errortype", hyper::header::HeaderValue::from_static("AccessDeniedException"));
         return refused;
     }
     let query = LogQuery { group: input.group, after_sequence: input.after, limit: LOG_PAGE_MAX };

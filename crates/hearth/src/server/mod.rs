@@ -132,12 +132,12 @@ impl House {
         let logs = Logs::open_with(&data.logs(), clock.clone(), keep).map_err(|error| data_error(&error))?;
 
         let start_error = |error: &dyn std::fmt::Display| ServerError::Start(error.to_string());
-        let audit = Audit::open(&data.audit(), config.audit.keep_mib * 1024 * 1024).map_err(|error| data_error(&error))?;
+        let audit =
+            Audit::open(&data.audit(), config.audit.keep_mib * 1024 * 1024).map_err(|error| data_error(&error))?;
         let directory =
             Directory::load(store.clone(), codec.clone(), &*random).await.map_err(|error| start_error(&error))?;
         let directory = Arc::new(directory);
-        let authority =
-            Arc::new(Authority::new(directory.clone(), config.auth, audit.clone(), clock.clone()));
+        let authority = Arc::new(Authority::new(directory.clone(), config.auth, audit.clone(), clock.clone()));
         let authorizer: Arc<dyn Authorizer> = authority.clone();
         let keyring = Arc::new(Keyring::new(directory.clone(), authority.clone(), clock.clone(), random.clone()));
         let iam = Iam::new(directory.clone(), clock.clone(), random.clone(), authorizer.clone());

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::permission::permission;
 use crate::world::{World, arn, blob, function};
 
 /// Every operation once, with the action it must ask for.
@@ -20,6 +21,8 @@ fn operations() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("lambda:InvokeFunction", "POST", "/2015-03-31/functions/f/invocations", json!({})),
         ("lambda:GetFunctionCodeSigningConfig", "GET", "/2020-06-30/functions/f/code-signing-config", Value::Null),
         ("lambda:GetFunctionConcurrency", "GET", "/2019-09-30/functions/f/concurrency", Value::Null),
+        ("lambda:AddPermission", "POST", "/2015-03-31/functions/f/policy", permission("s", "s3.amazonaws.com")),
+        ("lambda:RemovePermission", "DELETE", "/2015-03-31/functions/f/policy/s", Value::Null),
         ("lambda:GetPolicy", "GET", "/2015-03-31/functions/f/policy", Value::Null),
         ("lambda:ListTags", "GET", tags, Value::Null),
         ("lambda:DeleteFunction", "DELETE", "/2015-03-31/functions/f", Value::Null),

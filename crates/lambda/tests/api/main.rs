@@ -7,6 +7,7 @@ mod errors;
 mod fakes;
 mod invoke;
 mod lives;
+mod permission;
 mod read;
 mod settings_table;
 mod update;

@@ -180,10 +180,7 @@ async fn statement_ids_are_unique_and_of_their_pattern() {
 async fn what_is_not_there_is_refused_as_recorded() {
     let world = World::new().await;
     world.created("f").await;
-    not_found(
-        &add(&world, "none", permission("s", "*")).await,
-        &format!("Function not found: {}", arn("none")),
-    );
+    not_found(&add(&world, "none", permission("s", "*")).await, &format!("Function not found: {}", arn("none")));
     not_found(&remove(&world, "none", "s", "").await, &format!("No policy found for: {}", arn("none")));
     not_found(&remove(&world, "f", "s", "").await, "No policy is associated with the given resource.");
     for name in ["f", "none"] {
@@ -229,7 +226,10 @@ async fn each_version_has_a_policy_of_its_own() {
     assert_eq!(sids(&world, "f").await, ["v"]);
     for missing in ["2", "alias"] {
         let answer = world.call("POST", &format!("{}?Qualifier={missing}", path("f")), permission("s", "*")).await;
-        assert_eq!((answer.status.as_u16(), answer.header("x-amzn-errortype")), (404, Some("ResourceNotFoundException")));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("x-amzn-errortype")),
+            (404, Some("ResourceNotFoundException"))
+        );
     }
     world.call("POST", &of_version("f"), permission("again", "*")).await.ok(201);
     world.call("DELETE", "/2015-03-31/functions/f?Qualifier=1", Value::Null).await.ok(204);

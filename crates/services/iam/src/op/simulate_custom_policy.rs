@@ -13,5 +13,5 @@ pub(crate) async fn run(iam: Arc<Iam>, ctx: RequestContext, input: Inputs) -> Re
     // The action has no resource type.
     let anything = Arn::iam(ctx.partition, ctx.account, "*");
     iam.authorize(&ctx, "iam:SimulateCustomPolicy", &Target::bare(anything))?;
-    simulation::run(&ctx, Simulated::anyone(ctx.account), input)
+    simulation::run(&ctx, Simulated::default(), input)
 }

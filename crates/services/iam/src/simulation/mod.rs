@@ -86,9 +86,14 @@ pub(crate) fn run(ctx: &RequestContext, simulated: Simulated, inputs: Inputs) ->
         [text] => Some(Sourced::of_input("PermissionsBoundaryPolicyInputList.1".to_owned(), text)?.attached),
         _ => return Err(IamError::InvalidInput("Only one permissions boundary can be simulated.".to_owned())),
     };
-    let caller = match inputs.caller_arn {
-        Some(arn) => principal::caller(&arn)?,
-        None => simulated.caller.ok_or_else(|| missing_caller(inputs.resource_policy.is_some()))?,
+    let caller = match (inputs.caller_arn, simulated.caller) {
+        (Some(arn), _) => principal::caller(&arn)?,
+        (None, Some(caller)) => caller,
+        // Source: SimulateCustomPolicy, `CallerArn`: a resource policy decides by who calls.
+        (None, None) if inputs.resource_policy.is_some() => {
+            return Err(IamError::InvalidInput("CallerArn is required when ResourcePolicy is given.".to_owned()));
+        }
+        (None, None) => principal::anyone(ctx.account),
     };
     let mut keys = principal::keys(&caller, &simulated.tags);
     for entry in inputs.context_entries {
@@ -111,15 +116,6 @@ pub(crate) fn run(ctx: &RequestContext, simulated: Simulated, inputs: Inputs) ->
         evaluation_results: page.items.into_iter().map(|(_, result)| result).collect(),
         is_truncated: page.is_truncated,
         marker: page.marker,
-    })
-}
-
-fn missing_caller(has_resource_policy: bool) -> IamError {
-    // Source: SimulateCustomPolicy, `CallerArn`.
-    IamError::InvalidInput(if has_resource_policy {
-        "CallerArn is required when ResourcePolicy is given.".to_owned()
-    } else {
-        "CallerArn is required: the ARN of an IAM user.".to_owned()
     })
 }
 

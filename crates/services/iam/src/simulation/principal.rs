@@ -15,7 +15,7 @@ use crate::policy_ref::Managed;
 /// A user, group or role with everything it has; or nobody, for policies of one's own.
 #[derive(Default)]
 pub(crate) struct Simulated {
-    /// None: the caller must be named.
+    /// None: they are nobody's, to be tried on [`anyone`] or on whom the request names.
     pub(crate) caller: Option<Caller>,
     pub(crate) policies: Vec<Sourced>,
     pub(crate) boundary: Option<Attached>,
@@ -23,14 +23,6 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
-    /// A made-up user of the account, whom policies of one's own are tried on.
-    pub(crate) fn anyone(account: AccountId) -> Self {
-        let arn = format!("arn:aws:iam::{account}:user/simulated");
-        let caller =
-            Caller::User { account, name: "simulated".into(), arn: arn.into(), user_id: "AIDA".into(), session: None };
-        Self { caller: Some(caller), ..Self::default() }
-    }
-
     /// # Errors
     /// `NoSuchEntity`, or the ARN is of something else.
     pub(crate) fn of(directory: &Directory, ctx: &RequestContext, text: &str) -> Result<Self, IamError> {
@@ -53,7 +45,7 @@ impl Simulated {
                 let group =
                     directory.group(&scope, name).filter(|group| matches(group.arn(ctx.partition, ctx.account)));
                 let group = group.ok_or_else(|| Noun::Group.unknown(name))?;
-                Ok(Self { policies: of_group(directory, &scope, &group), ..Self::anyone(ctx.account) })
+                Ok(Self { policies: of_group(directory, &scope, &group), ..Self::default() })
             }
             "role" => {
                 let role = directory.role(&scope, name).filter(|role| matches(role.arn(ctx.partition, ctx.account)));
@@ -96,6 +88,12 @@ impl Simulated {
         let boundary = boundary(directory, scope, role.permissions_boundary.as_deref());
         Self { caller: Some(caller), policies, boundary, tags: tags(&role.tags) }
     }
+}
+
+/// A made-up user of the account.
+pub(super) fn anyone(account: AccountId) -> Caller {
+    let arn = format!("arn:aws:iam::{account}:user/simulated");
+    Caller::User { account, name: "simulated".into(), arn: arn.into(), user_id: "AIDA".into(), session: None }
 }
 
 /// The caller that a simulation names. Source: SimulateCustomPolicy, `CallerArn` ("the ARN of an IAM user").

@@ -16,6 +16,7 @@ mod policies;
 mod roles;
 mod sessions;
 mod simulation;
+mod simulation_inputs;
 mod users;
 
 use std::net::SocketAddr;

@@ -41,7 +41,7 @@ fn of_source(arn: &str) -> Members<'_> {
 }
 
 #[tokio::test]
-async fn each_action_is_tried_on_each_reof_source() {
+async fn each_action_is_tried_on_each_resource() {
     let server = start().await;
     let members = [
         (POLICY_1, QUEUES),

@@ -54,6 +54,7 @@ bench: ## the warm path beside the machine's own limits and the goals (ARGS="--j
 	$(CARGO) build --release -p hearth-store --example commit_rate
 	target/release/hearth-bench $(ARGS)
 	$(CARGO) run -q --release -p hearth-authz --example decision_rate
+	$(CARGO) run -q --release -p hearth-iam --example authority_rate
 	target/release/examples/commit_rate target 2
 
 # cargo-fuzz's flags are the nightly compiler's; RUSTC_BOOTSTRAP lets the stable one take them. No sanitizer: the fuzzed

@@ -110,7 +110,7 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.trim_ascii()).into_owned()
 }
 
-fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn content_length(value: &[u8]) -> Result<u64, Malformed> {
     let digits = value.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Malformed::BodyLength);

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::telemetry::event::{Span, SpanName, TelemetryEvent};
-use crate::{FunctionError, Invocation};
+use crate::FunctionError;
 
 /// How the APIs of one environment are set up.
 #[derive(Clone)]
@@ -218,19 +218,6 @@ pub enum AssignError {
     Closed,
 }
 
-/// What `INVOKE` tells an extension.
-pub(crate) fn invoke_event(invocation: &Invocation) -> serde_json::Value {
-    let mut event = serde_json::json!({
-        "eventType": "INVOKE",
-        "deadlineMs": invocation.deadline_ms,
-        "requestId": invocation.request_id.as_str(),
-        "invokedFunctionArn": invocation.invoked_arn,
-    });
-    if let Some(trace) = invocation.trace.as_deref().filter(|trace| !trace.is_empty()) {
-        event["tracing"] = serde_json::json!({ "type": "X-Amzn-Trace-Id", "value": trace });
-    }
-    event
-}
 
 #[cfg(test)]
 mod tests {

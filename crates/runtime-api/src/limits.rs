@@ -70,3 +70,5 @@ pub(crate) const DELIVERY_WAIT: Duration = Duration::from_secs(2);
 pub(crate) const DELIVERY_REPLY_BYTES_MAX: usize = 65_536;
 /// How long shutting down waits for telemetry to be delivered before extensions are told to end.
 pub(crate) const SHUTDOWN_FLUSH_WAIT: Duration = Duration::from_millis(200);
+/// Ports of the environment that telemetry cannot go to: the platform's own. Source: "Lambda Logs API".
+pub(crate) const RESERVED_PORTS: &[u16] = &[9001];

@@ -55,6 +55,11 @@ impl Buffer {
         }
     }
 
+    /// Counts events that were taken and got lost.
+    pub(crate) fn drop_also(&mut self, lost: Dropped) {
+        self.dropped.add(lost);
+    }
+
     /// From now on every event is due at once.
     pub(crate) const fn flush(&mut self) {
         self.flushing = true;

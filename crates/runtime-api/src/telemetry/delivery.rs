@@ -17,17 +17,18 @@ use crate::http::{head, response};
 use crate::limits::{
     DELIVERY_ATTEMPTS_MAX, DELIVERY_BACKOFF, DELIVERY_REPLY_BYTES_MAX, DELIVERY_WAIT, SMALL_HEAD_BYTES_MAX,
 };
+use crate::telemetry::Outlets;
+use crate::telemetry::subscriber::Subscriber;
 use crate::telemetry::subscription::Destination;
-use crate::telemetry::{Outlets, Subscriber};
 
 /// Delivers until the task is ended.
-pub(crate) async fn run(subscriber: Arc<Subscriber>, outlets: Arc<Outlets>) {
+pub(super) async fn run(subscriber: Arc<Subscriber>, outlets: Arc<Outlets>) {
     let mut line = Line { open: None };
     let mut frozen = outlets.frozen.subscribe();
     loop {
         let (batch, destination) = subscriber.next_batch(&outlets).await;
         let delivered = deliver(&mut line, &outlets, &mut frozen, &destination, &batch).await;
-        subscriber.finished(if delivered { None } else { Some(&batch) });
+        subscriber.finished(delivered);
     }
 }
 

@@ -81,9 +81,10 @@ impl Inner {
 
     /// The peer of a connection that may be an extension's has gone.
     pub(crate) fn unpark_extension(&mut self, wire: &Arc<Wire>) {
-        let parked = self.extensions.iter_mut().position(|agent| {
-            agent.attached.parked.take_if(|parked| Arc::ptr_eq(parked, wire)).is_some()
-        });
+        let parked = self
+            .extensions
+            .iter_mut()
+            .position(|agent| agent.attached.parked.take_if(|parked| Arc::ptr_eq(parked, wire)).is_some());
         if let Some(index) = parked {
             let _ = self.extensions.apply(index, Event::HangUp);
         }

@@ -97,9 +97,7 @@ impl RuntimeApi {
     pub async fn ready(&self) -> Result<(), FunctionError> {
         self.initialized().await.map_err(|error| match error {
             InitError::Runtime(error) => error,
-            InitError::Extension(failure) => {
-                platform_error(failure.error_type, &format!("Error: {}", failure.message))
-            }
+            InitError::Extension(failure) => platform_error(failure.error_type, &format!("Error: {}", failure.message)),
             InitError::Closed => platform_error("Sandbox.Failure", "The execution environment has ended"),
         })
     }

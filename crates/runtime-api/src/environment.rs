@@ -11,8 +11,8 @@ use hearth_types::{Clock, OsRandom, Random, SystemClock};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::telemetry::event::{Span, SpanName, TelemetryEvent};
 use crate::FunctionError;
+use crate::telemetry::event::{Span, SpanName, TelemetryEvent};
 
 /// How the APIs of one environment are set up.
 #[derive(Clone)]
@@ -217,7 +217,6 @@ pub enum AssignError {
     #[error("the environment has ended")]
     Closed,
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -45,8 +45,8 @@ impl Connection<'_> {
             Err(Refusal::NoName)
         };
         let with_account_id = calls::wants_account_id(head);
-        let registered = events
-            .and_then(|events| self.shared.register_extension(self.generation, name, &events, with_account_id));
+        let registered =
+            events.and_then(|events| self.shared.register_extension(self.generation, name, &events, with_account_id));
         match registered {
             Err(refusal) => self.refuse_extension(persistence, &refusal),
             Ok((id, body)) => {

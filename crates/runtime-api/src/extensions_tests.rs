@@ -50,11 +50,8 @@ fn one(state: State) -> Extensions<()> {
 
 #[test]
 fn every_pair_of_state_and_event_does_what_the_table_says() {
-    let rows: Vec<Vec<&str>> = EXPECTED
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .filter(|row: &Vec<_>| !row.is_empty())
-        .collect();
+    let rows: Vec<Vec<&str>> =
+        EXPECTED.lines().map(|line| line.split_whitespace().collect()).filter(|row: &Vec<_>| !row.is_empty()).collect();
     assert_eq!(rows.len(), STATES.len());
     for (state, row) in STATES.into_iter().zip(rows) {
         assert_eq!(format!("{state:?}"), row[0]);
@@ -133,10 +130,7 @@ fn refusals_are_worded_as_aws_words_them() {
         ("Extension.RegistrationClosed", "Extension registration closed already"),
         ("Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"),
         ("Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier"),
-        (
-            "Extension.UnknownExtensionIdentifier",
-            "Unknown extension a1b2c3d4-5678-90ab-cdef-000000000000",
-        ),
+        ("Extension.UnknownExtensionIdentifier", "Unknown extension a1b2c3d4-5678-90ab-cdef-000000000000"),
         (
             "Extension.InvalidExtensionState",
             "State transition from Ready to Ready failed for extension ID. Error: State transition is not allowed",

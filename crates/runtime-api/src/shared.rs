@@ -292,11 +292,7 @@ impl Shared {
     }
 
     /// Takes an invocation in; `None` when there is no room or no runtime for it.
-    pub(crate) fn submit(
-        &self,
-        mut invocation: Invocation,
-        answer: oneshot::Sender<RuntimeAnswer>,
-    ) -> Option<u64> {
+    pub(crate) fn submit(&self, mut invocation: Invocation, answer: oneshot::Sender<RuntimeAnswer>) -> Option<u64> {
         let payload = std::mem::take(&mut invocation.payload);
         let event = EventReply::new(&invocation, payload);
         let mut inner = self.inner.lock();
@@ -363,7 +359,11 @@ impl Shared {
 
     /// Accepts a connection and serves it, as one step: with a reset in between, a connection of the old process would
     /// be taken for the new one's.
-    pub(crate) fn poll_accept(self: &Arc<Self>, listener: &TcpListener, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_accept(
+        self: &Arc<Self>,
+        listener: &TcpListener,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut inner = self.inner.lock();
         let (stream, _) = ready!(listener.poll_accept(context))?;
         self.adopt(&mut inner, stream);

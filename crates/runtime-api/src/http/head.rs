@@ -187,7 +187,8 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(got.method, Method::Put);
         assert_eq!(got.authorization, text("Bearer t"));
-        let want = ExtensionHeaders { name: text("n"), id: text("i"), error_type: text("e"), accept_feature: text("f") };
+        let want =
+            ExtensionHeaders { name: text("n"), id: text("i"), error_type: text("e"), accept_feature: text("f") };
         assert_eq!(got.extension, want);
     }
 

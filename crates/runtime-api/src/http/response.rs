@@ -68,7 +68,12 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, Some(Framing::Chunked), true),
             ("HTTP/1.1 204 No Content\r\n\r\n", 204, Some(Framing::Length(0)), true),
             ("HTTP/1.1 200 OK\r\n\r\n", 200, None, false),
-            ("HTTP/1.1 500 Oops\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n", 500, Some(Framing::Length(0)), false),
+            (
+                "HTTP/1.1 500 Oops\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n",
+                500,
+                Some(Framing::Length(0)),
+                false,
+            ),
             ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, Some(Framing::Length(0)), false),
         ];
         for (text, status, framing, reusable) in cases {

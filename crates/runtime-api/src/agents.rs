@@ -30,9 +30,14 @@ impl Agent<Attached> {
     fn is_settled(&self) -> bool {
         match self.state {
             State::Ready | State::Away => self.attached.pending.is_none(),
-            State::InitError | State::ExitError | State::LaunchError | State::Exited => true,
             State::Started | State::Registered | State::Running => false,
+            State::InitError | State::ExitError | State::LaunchError | State::Exited => true,
         }
+    }
+
+    /// Whether it will not call any more.
+    const fn has_ended(&self) -> bool {
+        matches!(self.state, State::InitError | State::ExitError | State::LaunchError | State::Exited)
     }
 }
 
@@ -72,8 +77,8 @@ impl Inner {
     }
 
     fn send_to(&mut self, event: &Value, whom: impl Fn(&Agent<Attached>) -> bool) {
-        let indexes: Vec<usize> =
-            self.extensions.iter().enumerate().filter_map(|(index, agent)| whom(agent).then_some(index)).collect();
+        let told = |(index, agent): (usize, &Agent<_>)| (whom(agent) && !agent.has_ended()).then_some(index);
+        let indexes: Vec<usize> = self.extensions.iter().enumerate().filter_map(told).collect();
         for index in indexes {
             send(&mut self.extensions, index, event, &*self.random);
         }
@@ -201,7 +206,9 @@ impl Shared {
         }
         let index = inner.extensions.find(id)?;
         if let Action::Fail(failure) = inner.extensions.report(index, event, error_type)? {
-            let message = inner.extensions.get_mut(index).error_type.clone().unwrap_or_default();
+            let agent = inner.extensions.get_mut(index);
+            agent.attached = Attached::default();
+            let message = agent.error_type.clone().unwrap_or_default();
             self.fail(&mut inner, index, failure, message);
         }
         inner.changed();
@@ -245,8 +252,11 @@ impl Shared {
 
     fn ended(&self, name: &str, event: Event, message: &str, error_type: Option<&str>) {
         let mut inner = self.inner.lock();
+        // A process that ends twice, or an extension without one, is the owner's mistake and changes nothing.
         let Some(index) = inner.extensions.position(name) else { return };
-        // A process that ends twice, or one that is not a process, is the owner's mistake and changes nothing.
+        if inner.extensions.get_mut(index).kind != Kind::External {
+            return;
+        }
         let Ok(action) = inner.extensions.apply(index, event) else { return };
         let agent = inner.extensions.get_mut(index);
         agent.attached = Attached::default();
@@ -297,7 +307,7 @@ impl Shared {
             return;
         }
         let event = json!({ "eventType": "SHUTDOWN", "deadlineMs": deadline_ms, "shutdownReason": reason.name() });
-        inner.send_to(&event, |agent| agent.subscriptions.shutdown && agent.state != State::Exited);
+        inner.send_to(&event, |agent| agent.subscriptions.shutdown);
     }
 }
 

@@ -260,6 +260,7 @@ impl Shared {
         let Ok(action) = inner.extensions.apply(index, event) else { return };
         let agent = inner.extensions.get_mut(index);
         agent.attached = Attached::default();
+        self.telemetry.unsubscribe(name);
         if let Some(error_type) = error_type {
             agent.error_type = Some(error_type.to_owned());
         }

@@ -58,7 +58,7 @@ pub(crate) const TELEMETRY_TIMEOUT_MS_MAX: u64 = 30_000;
 pub(crate) const TELEMETRY_TIMEOUT_MS_DEFAULT: u64 = 1_000;
 /// Path and query of a subscription's URI.
 pub(crate) const DESTINATION_PATH_BYTES_MAX: usize = 1_024;
-/// Events kept during init for those who subscribe later in it. The oldest go first.
+/// Events kept during init for those who subscribe later in it. What comes beyond is counted as dropped.
 pub(crate) const HISTORY_EVENTS_MAX: usize = 1_000;
 pub(crate) const HISTORY_BYTES_MAX: usize = 262_144;
 /// Attempts to deliver a batch before it is dropped, and the pause after the first one; it doubles each time.

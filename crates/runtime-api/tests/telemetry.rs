@@ -269,6 +269,36 @@ async fn what_is_dropped_is_counted_and_told() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_a_noisy_init_is_kept_and_the_rest_is_counted() {
+    let (server, _, mut agent) = registered().await;
+    server.api.publish(&init_start());
+    for n in 0..2_000 {
+        server.api.publish(&function(&n.to_string()));
+    }
+    let mut port = Port::open().await;
+    agent.subscribe(TELEMETRY, &port.subscription(&["platform", "function"])).await;
+    let mut events = port.events().await;
+    while events.len() < 1_002 {
+        events.extend(port.events().await);
+    }
+    assert_eq!(types(&events[..3]), ["platform.logsDropped", "platform.initStart", "function"]);
+    assert_eq!(events[0]["record"]["droppedRecords"], 1_001);
+    assert_eq!(events[1_000]["record"], "998");
+}
+
+#[tokio::test]
+async fn nothing_is_delivered_for_a_process_that_has_ended() {
+    let (server, _, mut agent) = registered().await;
+    let mut port = Port::open().await;
+    agent.subscribe(TELEMETRY, &port.subscription(&["function"])).await;
+    finish_init(&server, &mut agent).await;
+    server.api.extension_exited("agent", "exit status 1");
+    assert!(!server.api.wants_telemetry());
+    server.api.publish(&function("hello"));
+    assert!(port.silence().await);
+}
+
+#[tokio::test]
 async fn lines_of_json_go_to_a_tcp_port() {
     let (server, _, mut agent) = registered().await;
     let mut port = Port::open().await;

@@ -17,7 +17,6 @@ mod legacy;
 mod subscriber;
 pub(crate) mod subscription;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +28,7 @@ use tokio::task::AbortHandle;
 
 use crate::environment::{Dialer, EventSink, Settings};
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, SHUTDOWN_FLUSH_WAIT};
+use crate::telemetry::buffer::Dropped;
 use crate::telemetry::event::{Record, TelemetryEvent};
 use crate::telemetry::subscriber::Subscriber;
 use crate::telemetry::subscription::{Api, Request};
@@ -52,24 +52,35 @@ pub(crate) struct Telemetry {
 struct State {
     /// `None` once init is over.
     history: Option<History>,
-    subscribers: Vec<Arc<Subscriber>>,
-    tasks: Vec<AbortHandle>,
+    subscriptions: Vec<Subscription>,
+}
+
+struct Subscription {
+    subscriber: Arc<Subscriber>,
+    delivery: AbortHandle,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.delivery.abort();
+    }
 }
 
 /// What happened since the processes were started, for those who subscribe a little later.
 #[derive(Default)]
 struct History {
-    events: VecDeque<(TelemetryEvent, Bytes)>,
+    events: Vec<(TelemetryEvent, Bytes)>,
     bytes: usize,
+    dropped: Dropped,
 }
 
 impl History {
     fn push(&mut self, event: TelemetryEvent, json: Bytes) {
-        self.bytes += json.len();
-        self.events.push_back((event, json));
-        while self.events.len() > HISTORY_EVENTS_MAX || self.bytes > HISTORY_BYTES_MAX {
-            let Some((_, json)) = self.events.pop_front() else { return };
-            self.bytes -= json.len();
+        if self.events.len() < HISTORY_EVENTS_MAX && self.bytes + json.len() <= HISTORY_BYTES_MAX {
+            self.bytes += json.len();
+            self.events.push((event, json));
+        } else {
+            self.dropped.add(Dropped { records: 1, bytes: json.len() as u64 });
         }
     }
 }
@@ -95,7 +106,7 @@ impl Telemetry {
         Self {
             outlets: Arc::new(outlets),
             wanted: AtomicBool::new(false),
-            state: Mutex::new(State { history: None, subscribers: Vec::new(), tasks: Vec::new() }),
+            state: Mutex::new(State { history: None, subscriptions: Vec::new() }),
         }
     }
 
@@ -103,10 +114,7 @@ impl Telemetry {
     pub(crate) fn restart(&self, collecting: bool) {
         let mut state = self.state.lock();
         state.history = collecting.then(History::default);
-        state.subscribers.clear();
-        for task in state.tasks.drain(..) {
-            task.abort();
-        }
+        state.subscriptions.clear();
         self.wanted.store(collecting, Ordering::Relaxed);
         self.outlets.frozen.send_replace(false);
     }
@@ -115,7 +123,7 @@ impl Telemetry {
     pub(crate) fn init_done(&self) {
         let mut state = self.state.lock();
         state.history = None;
-        self.wanted.store(!state.subscribers.is_empty(), Ordering::Relaxed);
+        self.wanted.store(!state.subscriptions.is_empty(), Ordering::Relaxed);
     }
 
     pub(crate) fn wanted(&self) -> bool {
@@ -128,8 +136,8 @@ impl Telemetry {
         }
         let mut state = self.state.lock();
         let json = Bytes::from(event.to_json());
-        for subscriber in &state.subscribers {
-            subscriber.offer(event, &json);
+        for subscription in &state.subscriptions {
+            subscription.subscriber.offer(event, &json);
         }
         if let Some(history) = &mut state.history {
             history.push(event.clone(), json);
@@ -149,7 +157,9 @@ impl Telemetry {
         let types = request.types.iter().map(|category| category.name()).collect();
         let mut state = self.state.lock();
         let Some(history) = &state.history else { return Err(Refusal::Closed) };
-        if let Some(subscriber) = state.subscribers.iter().find(|subscriber| subscriber.name == name) {
+        if let Some(Subscription { subscriber, .. }) =
+            state.subscriptions.iter().find(|subscription| subscription.subscriber.name == name)
+        {
             if subscriber.api != api {
                 return Err(Refusal::OtherApi);
             }
@@ -160,9 +170,9 @@ impl Telemetry {
         for (event, json) in &history.events {
             subscriber.offer(event, json);
         }
-        let task = tokio::spawn(delivery::run(subscriber.clone(), self.outlets.clone()));
-        state.subscribers.push(subscriber);
-        state.tasks.push(task.abort_handle());
+        subscriber.drop_also(history.dropped);
+        let delivery = tokio::spawn(delivery::run(subscriber.clone(), self.outlets.clone())).abort_handle();
+        state.subscriptions.push(Subscription { subscriber, delivery });
         drop(state);
         let subscribed = event::Subscription { name: name.to_owned(), state: "Subscribed", types };
         self.announce(match api {
@@ -172,6 +182,13 @@ impl Telemetry {
         Ok(())
     }
 
+    /// The extension's process has ended: what it did not get, nobody will.
+    pub(crate) fn unsubscribe(&self, name: &str) {
+        let mut state = self.state.lock();
+        state.subscriptions.retain(|subscription| subscription.subscriber.name != name);
+        self.wanted.store(state.history.is_some() || !state.subscriptions.is_empty(), Ordering::Relaxed);
+    }
+
     /// Stops or continues deliveries, as the environment's processes do.
     pub(crate) fn set_frozen(&self, frozen: bool) {
         self.outlets.frozen.send_if_modified(|before| std::mem::replace(before, frozen) != frozen);
@@ -179,7 +196,8 @@ impl Telemetry {
 
     /// Sends at once what waits and what will come, and waits a little for what waits.
     pub(crate) async fn flush(&self) {
-        let subscribers = self.state.lock().subscribers.clone();
+        let subscribers: Vec<Arc<Subscriber>> =
+            self.state.lock().subscriptions.iter().map(|subscription| subscription.subscriber.clone()).collect();
         for subscriber in &subscribers {
             subscriber.flush();
         }
@@ -189,13 +207,5 @@ impl Telemetry {
             }
         };
         let _ = tokio::time::timeout(SHUTDOWN_FLUSH_WAIT, all).await;
-    }
-}
-
-impl Drop for Telemetry {
-    fn drop(&mut self) {
-        for task in self.state.get_mut().tasks.drain(..) {
-            task.abort();
-        }
     }
 }

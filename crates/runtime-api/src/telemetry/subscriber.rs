@@ -66,6 +66,11 @@ impl Subscriber {
         }
     }
 
+    /// Counts events that were gone before they could be offered.
+    pub(super) fn drop_also(&self, dropped: Dropped) {
+        self.queue.lock().buffer.drop_also(dropped);
+    }
+
     /// From now on nothing is held back.
     pub(super) fn flush(&self) {
         self.queue.lock().buffer.flush();

@@ -169,6 +169,16 @@ pub trait Environment: Send + Sync + 'static {
     /// Ends the environment and everything in it; returns when its processes are gone. Idempotent.
     async fn destroy(&self);
 
+    /// Whether freezing takes microseconds; if not, it is not worth it after every invocation.
+    fn freezes_fast(&self) -> bool;
+
+    /// Stops every process of the environment where it is, as Lambda does between invocations; says whether it did.
+    /// Until [`thaw`](Self::thaw) nothing but [`destroy`](Self::destroy) may be asked of it.
+    fn freeze(&self) -> bool;
+
+    /// Lets it go on; fine when it was not frozen. Says whether it does.
+    fn thaw(&self) -> bool;
+
     /// The most memory the environment has used so far.
     fn memory_used_max(&self) -> Mebibytes;
 }

@@ -8,6 +8,8 @@ mod control;
 mod environment;
 mod memory;
 mod output;
+mod pool;
+mod slot;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
 use hearth_ports::{Architecture, RuntimeId};
+use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::task::JoinHandle;
 
 use crate::cgroup::{CgroupError, CgroupRoot};
@@ -27,6 +30,9 @@ use crate::protocol::Boot;
 use crate::runtimes::{self, Root, Search};
 use client::SpawnerClient;
 use environment::ProcessEnvironment;
+pub use pool::PoolConfig;
+use pool::{Kind, Maker, SlotPool};
+use slot::PreparedSlot;
 
 /// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
 /// when the environment ends, since an open listener would keep its network namespace alive.
@@ -47,12 +53,17 @@ const NEEDED: &[Capability] = &[
     Capability::CAP_SETUID,
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_CHROOT,
+    // The mount namespaces of slots, whose processes nobody may look into, are opened through it.
+    Capability::CAP_SYS_PTRACE,
 ];
 
 pub struct ProcessConfig {
     /// Names the parent control group. Two servers on one machine must not have the same: each ends what it finds there.
     pub instance: String,
     pub trees: TreeStore,
+    /// A directory on the disk that holds what functions write to `/tmp`.
+    pub storage: PathBuf,
+    pub pool: PoolConfig,
     /// Where interpreters are looked for.
     pub search: Search,
     /// The program to start as the spawner; this one when `None`, which then must call
@@ -79,14 +90,32 @@ pub enum ProcessError {
 }
 
 pub struct ProcessBackend {
-    spawner: Arc<SpawnerClient>,
-    cgroups: CgroupRoot,
+    slots: Arc<Slots>,
+    pool: Arc<SlotPool>,
     trees: TreeStore,
     roots: BTreeSet<Root>,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     library_path: BTreeSet<Root>,
     on_endpoint: Option<EndpointHook>,
-    environments: AtomicU64,
+}
+
+/// Where slots come from.
+struct Slots {
+    spawner: Arc<SpawnerClient>,
+    ids: AtomicU64,
+}
+
+impl Slots {
+    fn next_id(&self) -> EnvironmentId {
+        EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[async_trait]
+impl Maker for Slots {
+    async fn make(&self, Kind { root }: Kind) -> Result<PreparedSlot, SandboxError> {
+        PreparedSlot::make(&self.spawner, self.next_id(), root, None, EPHEMERAL_STORAGE_MIN).await
+    }
 }
 
 impl ProcessBackend {
@@ -96,7 +125,7 @@ impl ProcessBackend {
     /// [`ProcessError`].
     pub async fn new(config: ProcessConfig) -> Result<Self, ProcessError> {
         check_privileges()?;
-        let cgroups = CgroupRoot::detect(&config.instance)?;
+        CgroupRoot::check_name(&config.instance)?;
         let search = config.search;
         let interpreters =
             tokio::task::spawn_blocking(move || search.interpreters()).await.map_err(std::io::Error::other)?;
@@ -107,20 +136,29 @@ impl ProcessBackend {
             .collect();
         let trees = std::fs::canonicalize(config.trees.empty())?;
         let trees = trees.parent().map(PathBuf::from).unwrap_or(trees);
-        let boot = Boot { instance: config.instance, trees, interpreters };
+        let storage = std::fs::canonicalize(&config.storage)?;
+        let boot = Boot { instance: config.instance, trees, storage, interpreters };
         let start = SpawnerClient::start(config.spawner, &boot);
         let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, start)
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
+        let slots = Arc::new(Slots { spawner, ids: AtomicU64::new(1) });
+        let kinds = roots.iter().map(|root| Kind { root: *root });
+        let pool = SlotPool::start(config.pool, kinds, Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
-            spawner,
-            cgroups,
+            slots,
+            pool,
             trees: config.trees,
             roots: roots.into_iter().collect(),
             library_path,
             on_endpoint: config.on_endpoint,
-            environments: AtomicU64::new(1),
         })
+    }
+
+    /// Slots that wait for a function now.
+    #[must_use]
+    pub fn pool_depth(&self) -> usize {
+        self.pool.depth()
     }
 
     /// The roots that environments can have on this machine.
@@ -161,27 +199,30 @@ impl Backend for ProcessBackend {
     ) -> Result<Arc<dyn Environment>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
         let runtime = runtimes::find(&spec.runtime)?;
-        let id = EnvironmentId(self.environments.fetch_add(1, Ordering::Relaxed));
         let host = crate::variables::Host {
             needs_library_path: self.library_path.contains(&runtime.root),
             endpoint: self.on_endpoint.is_some(),
         };
-        let parts = environment::Parts {
-            spawner: &self.spawner,
-            cgroups: &self.cgroups,
-            trees: &self.trees,
-            on_endpoint: self.on_endpoint.as_ref(),
-            host,
+        let spawner = &self.slots.spawner;
+        let slot = match self.pool.take(Kind { root: runtime.root }) {
+            Some(slot) => slot,
+            None => {
+                let (memory, storage) = (Some(spec.memory), spec.ephemeral_storage);
+                PreparedSlot::make(spawner, self.slots.next_id(), runtime.root, memory, storage).await?
+            }
         };
-        Ok(Arc::new(ProcessEnvironment::create(id, &spec, runtime, parts, output).await?))
+        let parts =
+            environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), host, slot };
+        Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, parts, output).await?))
     }
 
     async fn lost(&self) {
-        self.spawner.lost().await;
+        self.slots.spawner.lost().await;
     }
 
     async fn shutdown(&self) {
-        self.spawner.shutdown().await;
+        self.pool.close();
+        self.slots.spawner.shutdown().await;
     }
 }
 

@@ -9,10 +9,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 
-use hearth_sandbox::{Backend, Environment};
+use hearth_sandbox::{Backend, Environment, InvocationOutcome};
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
-use support::{BOOTSTRAP, Collected, Machine, body, invocation, spec};
+use support::{BOOTSTRAP, Collected, Machine, invocation, spec};
 
 /// Runs what the event says: `{"run": "python expression"}`, with helpers in scope. An OSError answers as its name.
 const APP: &str = r#"
@@ -56,7 +56,7 @@ def fill(path):
     try:
         with open(path, "wb", buffering=0) as file:
             while written < 4096 << 20: written += file.write(b"x" * (1 << 20))
-    except OSError as error: return [written >> 20 in (511, 512), errno.errorcode[error.errno]]
+    except OSError as error: return [1024 <= written >> 20 < 1080, errno.errorcode[error.errno]]
     finally: os.unlink(path)
 def forks():
     children = []
@@ -105,8 +105,9 @@ impl Prison {
         let layer = machine.package(&[("lib/thing.txt", "layer")]);
         let mut spec = spec("provided.al2023", code);
         spec.layers = vec![layer];
-        // /tmp counts as memory here: enough to fill it.
-        spec.memory = Mebibytes(2_048);
+        // Less than fits into /tmp, which is no memory; enough for as many processes as may be.
+        spec.memory = Mebibytes(768);
+        spec.ephemeral_storage = Mebibytes(1_024);
         spec.variables.push(("CALLS".to_owned(), calls()));
         let sink = Arc::new(Collected::default());
         let environment = machine.backend.create(spec, sink.clone()).await.expect("created");
@@ -116,7 +117,10 @@ impl Prison {
 
     async fn run(&self, expression: &str) -> Value {
         let event = json!({ "run": expression }).to_string();
-        serde_json::from_str(&body(self.environment.invoke(invocation(event)).await)).expect("JSON")
+        match self.environment.invoke(invocation(event)).await {
+            InvocationOutcome::Response { body } => serde_json::from_slice(&body).expect("JSON"),
+            other => panic!("{expression}: {other:?}"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hearth_types::{AuthMode, SandboxAuth};
 
 use super::Failure;
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Freeze, Overrides};
 use crate::server;
 
 #[derive(clap::Args)]
@@ -33,6 +33,11 @@ pub(super) struct Args {
     /// outside are)
     #[arg(long, value_name = "MODE", env = "HEARTH_SANDBOX_AUTH", value_parser = sandbox_auth)]
     sandbox_auth: Option<SandboxAuth>,
+
+    /// When an idle environment is frozen: auto (at once where that takes microseconds, else after a second), strict
+    /// (at once)
+    #[arg(long, value_name = "WHEN", env = "HEARTH_FREEZE", value_enum)]
+    freeze: Option<Freeze>,
 
     /// Configuration file (TOML); flags win over it
     #[arg(long, value_name = "FILE", env = "HEARTH_CONFIG")]
@@ -61,6 +66,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         ephemeral: args.ephemeral,
         auth: args.auth,
         sandbox_auth: args.sandbox_auth,
+        freeze: args.freeze,
     };
     let config = Config::load(args.config.as_deref(), overrides).map_err(|error| Failure::new(error.to_string()))?;
     tracing_subscriber::fmt()

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
-use hearth_invoke::{Engine, EngineConfig, EngineParts};
+use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
 use hearth_logs::{Logs, LogsConfig};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::TreeStore;
-use hearth_sandbox::process::EndpointHook;
+use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::runtimes::Search;
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Room;
-use crate::config::{Config, DataLocation, Execution, WebIdentity};
+use crate::config::{Config, DataLocation, Execution, Freeze, Pool, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -154,6 +154,8 @@ impl House {
         let backend = ProcessBackend::new(ProcessConfig {
             instance: instance_name(&data),
             trees: trees.clone(),
+            storage: data.storage(),
+            pool: pool_config(&config.pool),
             search: Search::from_environment(),
             spawner: None,
             on_endpoint: Some(on_endpoint),
@@ -276,6 +278,10 @@ fn instance_name(data: &DataDir) -> String {
     hex::encode(&Sha256::digest(data.root().as_os_str().as_encoded_bytes())[..8])
 }
 
+fn pool_config(pool: &Pool) -> PoolConfig {
+    PoolConfig { depth_min: pool.depth_min, depth_max: pool.depth_max, cpu_percent: pool.cpu_percent }
+}
+
 fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
     if room.environments < execution.environments_max {
         tracing::warn!(
@@ -291,6 +297,10 @@ fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
         idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
         memory_overcommit: execution.memory_overcommit,
         environments_max: execution.environments_max.min(room.environments),
+        freezing: match execution.freeze {
+            Freeze::Auto => Freezing::Auto,
+            Freeze::Strict => Freezing::Strict,
+        },
         ..defaults
     }
 }

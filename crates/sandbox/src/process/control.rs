@@ -10,7 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::CgroupHandle;
 use crate::environment::{ExitCause, SandboxError};
 use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Report};
 use crate::seqpacket::{self, Received};
@@ -54,13 +54,13 @@ impl State {
 pub(super) struct Control {
     socket: AsyncFd<OwnedFd>,
     state: watch::Sender<State>,
-    cgroup: Arc<Cgroup>,
+    cgroup: Arc<CgroupHandle>,
     /// Out-of-memory kills before the present runtime process.
     oom_kills_before: AtomicU64,
 }
 
 impl Control {
-    pub(super) fn new(socket: OwnedFd, cgroup: Arc<Cgroup>) -> io::Result<Self> {
+    pub(super) fn new(socket: OwnedFd, cgroup: Arc<CgroupHandle>) -> io::Result<Self> {
         let (state, _) = watch::channel(State { runtime: Runtime::Starting, kills: 0, gone: false });
         Ok(Self {
             socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
@@ -122,6 +122,11 @@ impl Control {
             ExitStatus::Signaled(signal) => ExitCause::Signaled(signal),
             ExitStatus::Exited(status) => ExitCause::Exited(status),
         }
+    }
+
+    /// Whether hearth-init has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.state.borrow().gone
     }
 
     /// 0 when the group is gone already: then nobody knows.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, RuntimeId};
 use hearth_sandbox::package::TreeStore;
-use hearth_sandbox::process::EndpointHook;
+use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::runtimes::Search;
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig,
@@ -56,6 +56,8 @@ pub struct Setup {
     pub instance: Option<String>,
     pub search: Option<Search>,
     pub on_endpoint: Option<EndpointHook>,
+    /// No pool when `None`.
+    pub pool: Option<PoolConfig>,
 }
 
 impl Machine {
@@ -71,6 +73,8 @@ impl Machine {
         let config = ProcessConfig {
             instance: setup.instance.unwrap_or_else(instance),
             trees: TreeStore::open(&trees).expect("tree store"),
+            storage: dir.path().to_owned(),
+            pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
             search: setup.search.unwrap_or_else(Search::from_environment),
             spawner: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
             on_endpoint: setup.on_endpoint,
@@ -82,6 +86,17 @@ impl Machine {
                 None
             }
         }
+    }
+
+    /// Waits until every kind of slot that can be made here waits to be taken.
+    pub async fn wait_for_pool(&self) {
+        let kinds = self.backend.roots().count();
+        let filled = async {
+            while self.backend.pool_depth() < kinds {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), filled).await.expect("the pool fills up");
     }
 
     /// A code package with these files; those called `bootstrap` or ending in `.sh` can be run.

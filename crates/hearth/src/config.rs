@@ -12,6 +12,8 @@ use serde::Deserialize;
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data: DataLocation,
+    /// Whom the server becomes when it was started as root: a name or a number.
+    pub(crate) user: Option<String>,
     /// Host names clients may use, beside `localhost` and addresses.
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) auth: AuthMode,
@@ -121,6 +123,7 @@ struct File {
     listen: Option<String>,
     data: Option<PathBuf>,
     ephemeral: Option<bool>,
+    user: Option<String>,
     allowed_hosts: Vec<String>,
     auth: Option<AuthMode>,
     sandbox_auth: Option<SandboxAuth>,
@@ -206,6 +209,7 @@ impl Config {
         Ok(Self {
             listen,
             data,
+            user: file.user,
             allowed_hosts: file.allowed_hosts,
             auth,
             sandbox_auth,
@@ -218,8 +222,12 @@ impl Config {
     }
 }
 
-/// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`.
+/// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`. For root, whose home is closed to the
+/// user the server becomes, the place of the File Hierarchy Standard.
 pub(crate) fn default_data_directory() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() && std::env::var_os("XDG_DATA_HOME").is_none() {
+        return Some(PathBuf::from("/var/lib/hearth"));
+    }
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))).map(|base| base.join("hearth"))
 }

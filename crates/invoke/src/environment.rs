@@ -13,7 +13,7 @@ use hearth_ports::{
     runtime_version,
 };
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError,
+    Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError,
 };
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
@@ -176,6 +176,12 @@ impl Workshop {
 
     fn spec(&self, version: &FunctionVersion, credentials: &Credentials, log_stream: &str) -> EnvironmentSpec {
         EnvironmentSpec {
+            identity: Identity {
+                function_name: version.name.clone(),
+                function_version: version.version.to_string(),
+                handler: version.handler.clone(),
+                account_id: version.account.to_string(),
+            },
             runtime: version.runtime.clone(),
             architecture: version.architecture,
             code: version.code,

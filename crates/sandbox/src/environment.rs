@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, RuntimeId};
-pub use hearth_runtime_api::{FunctionError, Invocation};
+pub use hearth_runtime_api::{FunctionError, Identity, Invocation};
 use hearth_types::Mebibytes;
 
 /// The id of one execution environment; never reused within one life of the server.
@@ -23,6 +23,8 @@ impl fmt::Display for EnvironmentId {
 /// What an environment is made from. `Debug` leaves the variables out: they hold secrets.
 #[derive(Clone)]
 pub struct EnvironmentSpec {
+    /// Told to extensions.
+    pub identity: Identity,
     pub runtime: RuntimeId,
     pub architecture: Architecture,
     pub code: CodeDigest,

@@ -12,7 +12,6 @@ mod pool;
 mod slot;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,15 +22,16 @@ use hearth_ports::{Architecture, RuntimeId};
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::task::JoinHandle;
 
-use crate::cgroup::{CgroupError, CgroupRoot};
+use crate::cgroup::CgroupError;
 use crate::environment::{Backend, Environment, EnvironmentId, EnvironmentSpec, OutputSink, SandboxError, Unsupported};
 use crate::package::TreeStore;
-use crate::protocol::Boot;
-use crate::runtimes::{self, Root, Search};
+use crate::runtimes::{self, Prestart, Root};
+use crate::variables::{self, Host};
 use client::SpawnerClient;
+pub use client::{SpawnerConfig, SpawnerProcess};
 use environment::ProcessEnvironment;
 pub use pool::PoolConfig;
-use pool::{Kind, Maker, SlotPool};
+use pool::{Kind, Maker, SlotPool, Started};
 use slot::PreparedSlot;
 
 /// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
@@ -58,17 +58,9 @@ const NEEDED: &[Capability] = &[
 ];
 
 pub struct ProcessConfig {
-    /// Names the parent control group. Two servers on one machine must not have the same: each ends what it finds there.
-    pub instance: String,
+    /// In the directory the spawner was started with.
     pub trees: TreeStore,
-    /// A directory on the disk that holds what functions write to `/tmp`.
-    pub storage: PathBuf,
     pub pool: PoolConfig,
-    /// Where interpreters are looked for.
-    pub search: Search,
-    /// The program to start as the spawner; this one when `None`, which then must call
-    /// [`spawner_main_if_requested`](crate::spawner_main_if_requested) first in its `main`.
-    pub spawner: Option<PathBuf>,
     /// Without it, nobody listens on the endpoint's port in the sandbox.
     pub on_endpoint: Option<EndpointHook>,
 }
@@ -92,10 +84,9 @@ pub enum ProcessError {
 pub struct ProcessBackend {
     slots: Arc<Slots>,
     pool: Arc<SlotPool>,
+    hits: AtomicU64,
     trees: TreeStore,
     roots: BTreeSet<Root>,
-    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
-    library_path: BTreeSet<Root>,
     on_endpoint: Option<EndpointHook>,
 }
 
@@ -103,56 +94,99 @@ pub struct ProcessBackend {
 struct Slots {
     spawner: Arc<SpawnerClient>,
     ids: AtomicU64,
+    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
+    library_path: BTreeSet<Root>,
+    endpoint: bool,
 }
 
 impl Slots {
     fn next_id(&self) -> EnvironmentId {
         EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
+
+    fn host(&self, root: Root) -> Host {
+        Host { needs_library_path: self.library_path.contains(&root), endpoint: self.endpoint }
+    }
 }
 
 #[async_trait]
 impl Maker for Slots {
-    async fn make(&self, Kind { root }: Kind) -> Result<PreparedSlot, SandboxError> {
-        PreparedSlot::make(&self.spawner, self.next_id(), root, None, EPHEMERAL_STORAGE_MIN).await
+    async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
+        let memory = started.and_then(|started| started.memory);
+        let mut slot = PreparedSlot::make(&self.spawner, self.next_id(), root, memory, EPHEMERAL_STORAGE_MIN).await?;
+        if let Some(started) = started {
+            let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
+            let launch = environment::launch(runtime, variables::prepared(runtime, self.host(root)));
+            if let Err(error) = slot.start(launch).await {
+                slot.close();
+                return Err(error);
+            }
+        }
+        Ok(slot)
     }
 }
 
+/// What is worth preparing before anything is known about the functions to come.
+fn kinds(roots: &[Root]) -> Vec<Kind> {
+    let empty = roots.iter().map(|root| Kind { root: *root, started: None });
+    let started = runtimes::RUNTIMES
+        .iter()
+        .filter(|runtime| runtime.prestart == Prestart::Always && roots.contains(&runtime.root))
+        .map(|runtime| Kind { root: runtime.root, started: Some(Started { runtime: runtime.id, memory: None }) });
+    empty.chain(started).collect()
+}
+
 impl ProcessBackend {
-    /// Looks for interpreters, starts the spawner and waits until it is ready.
+    /// Waits until the spawner is ready, and begins to prepare slots.
     ///
     /// # Errors
     /// [`ProcessError`].
-    pub async fn new(config: ProcessConfig) -> Result<Self, ProcessError> {
-        check_privileges()?;
-        CgroupRoot::check_name(&config.instance)?;
-        let search = config.search;
-        let interpreters =
-            tokio::task::spawn_blocking(move || search.interpreters()).await.map_err(std::io::Error::other)?;
-        let library_path = interpreters
-            .iter()
-            .filter(|(_, interpreter)| interpreter.needs_library_path())
-            .map(|(root, _)| *root)
-            .collect();
-        let trees = std::fs::canonicalize(config.trees.empty())?;
-        let trees = trees.parent().map(PathBuf::from).unwrap_or(trees);
-        let storage = std::fs::canonicalize(&config.storage)?;
-        let boot = Boot { instance: config.instance, trees, storage, interpreters };
-        let start = SpawnerClient::start(config.spawner, &boot);
-        let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, start)
+    pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
+        let library_path = std::mem::take(&mut spawner.library_path);
+        let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
-        let slots = Arc::new(Slots { spawner, ids: AtomicU64::new(1) });
-        let kinds = roots.iter().map(|root| Kind { root: *root });
-        let pool = SlotPool::start(config.pool, kinds, Arc::clone(&slots) as Arc<dyn Maker>);
+        let endpoint = config.on_endpoint.is_some();
+        let slots = Arc::new(Slots { spawner, ids: AtomicU64::new(1), library_path, endpoint });
+        let pool = SlotPool::start(config.pool, kinds(&roots), Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
             slots,
             pool,
+            hits: AtomicU64::new(0),
             trees: config.trees,
             roots: roots.into_iter().collect(),
-            library_path,
             on_endpoint: config.on_endpoint,
         })
+    }
+
+    /// The readiest slot there is: with the right process in it, else empty, else a new one.
+    async fn slot(
+        &self,
+        root: Root,
+        started: Option<Started>,
+        spec: &EnvironmentSpec,
+    ) -> Result<PreparedSlot, SandboxError> {
+        let pooled = started.and_then(|started| self.pool.take(Kind { root, started: Some(started) }));
+        self.hits.fetch_add(u64::from(pooled.is_some()), Ordering::Relaxed);
+        match pooled.or_else(|| self.pool.take(Kind { root, started: None })) {
+            Some(slot) => Ok(slot),
+            None => {
+                let (id, memory, storage) = (self.slots.next_id(), Some(spec.memory), spec.ephemeral_storage);
+                PreparedSlot::make(&self.slots.spawner, id, root, memory, storage).await
+            }
+        }
+    }
+
+    /// Environments that got a process started ahead of need, so far.
+    #[must_use]
+    pub fn pool_hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Does a process of this runtime wait for a function?
+    #[must_use]
+    pub fn has_started(&self, runtime: &str) -> bool {
+        self.pool.any(|kind| kind.started.is_some_and(|started| started.runtime == runtime))
     }
 
     /// Slots that wait for a function now.
@@ -199,21 +233,18 @@ impl Backend for ProcessBackend {
     ) -> Result<Arc<dyn Environment>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
         let runtime = runtimes::find(&spec.runtime)?;
-        let host = crate::variables::Host {
-            needs_library_path: self.library_path.contains(&runtime.root),
-            endpoint: self.on_endpoint.is_some(),
-        };
+        let host = self.slots.host(runtime.root);
+        let wanted = variables::variables(&spec, runtime, host);
+        // The fence of a process that runs already would not hold for another `/tmp`.
+        let is_usual = spec.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
+        let started = runtime
+            .prestarted_for(spec.memory, &wanted, &variables::prepared(runtime, host))
+            .filter(|_| is_usual)
+            .map(|memory| Started { runtime: runtime.id, memory });
+        let slot = self.slot(runtime.root, started, &spec).await?;
         let spawner = &self.slots.spawner;
-        let slot = match self.pool.take(Kind { root: runtime.root }) {
-            Some(slot) => slot,
-            None => {
-                let (memory, storage) = (Some(spec.memory), spec.ephemeral_storage);
-                PreparedSlot::make(spawner, self.slots.next_id(), runtime.root, memory, storage).await?
-            }
-        };
-        let parts =
-            environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), host, slot };
-        Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, parts, output).await?))
+        let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };
+        Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
     }
 
     async fn lost(&self) {

@@ -25,6 +25,9 @@ pub const RUNTIME_API_PORT: u16 = 9_001;
 /// Hearth's own endpoint, the port its clients know.
 pub const ENDPOINT_PORT: u16 = 4_566;
 
+/// Where layers bring external extensions. Source: Lambda developer guide, "Using the Lambda Extensions API".
+pub const EXTENSIONS: &str = "/opt/extensions";
+
 /// The first message to the spawner, from the program that started it: everything it needs to know. Not a request: the
 /// spawner reads it once, before any slot exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,13 +158,30 @@ pub enum Reply {
 /// Server to hearth-init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Starts the runtime process. One at a time.
-    Start(Launch),
+    /// Starts a process, one of each at a time.
+    Start(Process, Launch),
+    /// Asks for the names of the programs in `/opt/extensions`.
+    ListExtensions,
+    /// Asks the runtime process to end (SIGTERM).
+    Terminate,
+    /// Asks for a socket of the sandbox's own network, for the server to connect into it.
+    Socket,
+    /// Makes these `NAME=value` what `/proc` shows as the environment of the runtime process, which was started with
+    /// others and waits for its assignment.
+    ShowEnvironment(Vec<String>),
     /// Ends every process but hearth-init.
     KillAll,
 }
 
-/// How the runtime process is started.
+/// A process of the platform's making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Process {
+    Runtime,
+    /// By its file name in `/opt/extensions`.
+    Extension(String),
+}
+
+/// How a process is started.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// The first of these that is a file is run.
@@ -195,10 +215,17 @@ pub enum Report {
         step: Step,
         errno: i32,
     },
-    Started,
-    NotStarted(LaunchFailure),
-    /// The runtime process has ended.
-    Exited(ExitStatus),
+    Started(Process),
+    NotStarted(Process, LaunchFailure),
+    Exited(Process, ExitStatus),
+    /// The answer to [`Order::ListExtensions`]: at most one more than may be started.
+    Extensions(Vec<String>),
+    /// The answer to [`Order::Socket`], with one descriptor; without one there is none to be had.
+    Socket,
+    /// The answer to [`Order::ShowEnvironment`]; 0 when it is done.
+    EnvironmentShown {
+        errno: i32,
+    },
     /// The answer to [`Order::KillAll`]: no process is left.
     Killed,
 }

@@ -1,5 +1,5 @@
 //! The spawner: a small privileged program that makes and ends slots. The server starts it by executing itself under
-//! another name, before anything else runs ([`spawner_main_if_requested`]). It has one thread, because it forks.
+//! another name, before anything else runs ([`crate::helper_main_if_requested`]). It has one thread, because it forks.
 //!
 //! ```text
 //! server ── Request ──▶ spawner ── fork ──▶ slot (hearth-init) ── Report, listeners ──▶ server
@@ -52,9 +52,8 @@ const OUTPUT_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::WGRP).union(M
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 
-/// Call this first in `main`, before any thread exists: if this process was started to be the spawner, it becomes it
-/// and never returns.
-pub fn spawner_main_if_requested() {
+/// See [`crate::helper_main_if_requested`].
+pub(crate) fn main_if_requested() {
     if std::env::args_os().next().as_deref() != Some(OsStr::new(PROGRAM_NAME)) {
         return;
     }

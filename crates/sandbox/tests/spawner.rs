@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use hearth_ports::CodeDigest;
-use hearth_sandbox::package::TreeStore;
+use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Report, Request};
 use hearth_sandbox::runtimes::Root;
 use hearth_types::{Mebibytes, Random, SeededRandom};
@@ -53,7 +53,7 @@ impl Spawner {
     fn start(instance: &str) -> Option<Self> {
         let dir = tempfile::tempdir().expect("tempdir");
         let trees = dir.path().join("trees");
-        TreeStore::open(&trees).expect("tree store");
+        TreeStore::open(&trees, Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into())).expect("tree store");
         std::fs::create_dir(trees.join(digest(1).hex())).expect("tree");
         std::fs::write(trees.join(digest(2).hex()), "a file").expect("file");
         std::os::unix::fs::symlink("/etc", trees.join(digest(3).hex())).expect("link");

@@ -1,6 +1,6 @@
 //! The server's end of the spawner's socket: requests out, replies sorted to whoever waits for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -17,10 +17,10 @@ use tokio::sync::{SetOnce, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ProcessError;
-use crate::cgroup::{CgroupHandle, Knob};
+use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
 use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
-use crate::runtimes::Root;
+use crate::runtimes::{Root, Search};
 use crate::seqpacket::{self, Received};
 use crate::spawner::PROGRAM_NAME;
 use crate::sys;
@@ -29,6 +29,29 @@ use crate::sys;
 const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Pause between two looks whether it has ended.
 const SHUTDOWN_LOOK: Duration = Duration::from_millis(2);
+
+/// What the spawner is started with.
+pub struct SpawnerConfig {
+    /// Names the parent control group. Two servers on one machine must not have the same: each ends what it finds there.
+    pub instance: String,
+    /// The directory of the [`TreeStore`](crate::package::TreeStore). Whoever owns it owns what is in it.
+    pub trees: PathBuf,
+    /// A directory on the disk that holds what functions write to `/tmp`.
+    pub storage: PathBuf,
+    /// Where interpreters are looked for.
+    pub search: Search,
+    /// The program to start as the spawner; this one when `None`, which then must call
+    /// [`crate::helper_main_if_requested`] first in its `main`.
+    pub program: Option<PathBuf>,
+}
+
+/// A spawner that gets itself ready. Dropped, it ends.
+pub struct SpawnerProcess {
+    child: Child,
+    socket: OwnedFd,
+    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
+    pub(super) library_path: BTreeSet<Root>,
+}
 
 pub(super) struct SpawnerClient {
     socket: AsyncFd<OwnedFd>,
@@ -83,15 +106,26 @@ impl Drop for Unsent<'_> {
     }
 }
 
-fn silent(error: &io::Error) -> SandboxError {
-    SandboxError::Create(format!("the spawner does not answer: {error}"))
-}
-
-impl SpawnerClient {
-    /// Starts the spawner and waits for its first word.
-    pub(super) async fn start(program: Option<PathBuf>, boot: &Boot) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
+impl SpawnerProcess {
+    /// Looks for interpreters and starts the spawner, which then gets itself ready. Needs privileges, and no runtime:
+    /// what comes after it can do without both.
+    ///
+    /// # Errors
+    /// [`ProcessError`].
+    pub fn start(config: SpawnerConfig) -> Result<Self, ProcessError> {
+        super::check_privileges()?;
+        CgroupRoot::check_name(&config.instance)?;
+        let interpreters = config.search.interpreters();
+        let library_path = interpreters
+            .iter()
+            .filter(|(_, interpreter)| interpreter.needs_library_path())
+            .map(|(root, _)| *root)
+            .collect();
+        let trees = std::fs::canonicalize(config.trees)?;
+        let storage = std::fs::canonicalize(config.storage)?;
+        let boot = Boot { instance: config.instance, trees, storage, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
-        let child = Command::new(program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
+        let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
             // Its memory becomes hearth-init's: nothing of our environment belongs there.
             .env_clear()
@@ -99,9 +133,22 @@ impl SpawnerClient {
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
-        seqpacket::send(ours.as_fd(), boot, &[])?;
+        seqpacket::send(ours.as_fd(), &boot, &[])?;
+        Ok(Self { child, socket: ours, library_path })
+    }
+}
+
+fn silent(error: &io::Error) -> SandboxError {
+    SandboxError::Create(format!("the spawner does not answer: {error}"))
+}
+
+impl SpawnerClient {
+    /// Waits for the spawner's first word.
+    pub(super) async fn connect(
+        SpawnerProcess { child, socket, .. }: SpawnerProcess,
+    ) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
         let client = Arc::new(Self {
-            socket: sys::watched(ours, Interest::READABLE | Interest::WRITABLE)?,
+            socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
             lost: SetOnce::new(),

@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) runtime: Runtime,
     /// How often everything was killed.
     pub(super) kills: u64,
+    /// The answer to the last order to show an environment: an error number, 0 for none.
+    pub(super) shown: Option<i32>,
     /// hearth-init is gone, and with it everything in the sandbox.
     pub(super) gone: bool,
 }
@@ -61,7 +63,7 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(socket: OwnedFd, cgroup: Arc<CgroupHandle>) -> io::Result<Self> {
-        let (state, _) = watch::channel(State { runtime: Runtime::Starting, kills: 0, gone: false });
+        let (state, _) = watch::channel(State { runtime: Runtime::Starting, kills: 0, shown: None, gone: false });
         Ok(Self {
             socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             state,
@@ -99,9 +101,19 @@ impl Control {
                 }
             };
             self.state.send_modify(|state| match report {
-                Report::Started => state.runtime = Runtime::Running,
-                Report::NotStarted(failure) => state.runtime = Runtime::NotStarted(failure),
-                Report::Exited(status) => state.runtime = Runtime::Exited(self.cause(status)),
+                Report::Started(Process::Runtime) => state.runtime = Runtime::Running,
+                Report::NotStarted(Process::Runtime, failure) => state.runtime = Runtime::NotStarted(failure),
+                Report::Exited(Process::Runtime, status) => state.runtime = Runtime::Exited(self.cause(status)),
+                Report::Started(Process::Extension(_)) => {}
+                Report::NotStarted(Process::Extension(name), failure) => {
+                    state.extensions.push((name, ExtensionEnd::NotStarted(failure)));
+                }
+                Report::Exited(Process::Extension(name), status) => {
+                    state.extensions.push((name, ExtensionEnd::Exited(self.cause(status))));
+                }
+                Report::Extensions(names) => state.listed = Some(names),
+                Report::Socket => {}
+                Report::EnvironmentShown { errno } => state.shown = Some(errno),
                 Report::Killed => state.kills += 1,
                 Report::Up | Report::NotUp { .. } => tracing::error!("hearth-init started twice"),
             });
@@ -138,6 +150,19 @@ impl Control {
         self.oom_kills_before.store(self.oom_kills(), Ordering::Relaxed);
         self.state.send_modify(|state| state.runtime = Runtime::Starting);
         self.order(&Order::Start(launch)).await
+    }
+
+    /// Makes `/proc` show this as the environment of the runtime process. Once in the life of a slot.
+    pub(super) async fn show_environment(&self, environment: Vec<String>) -> Result<(), SandboxError> {
+        let mut state = self.state.subscribe();
+        self.order(&Order::ShowEnvironment(environment)).await?;
+        let state =
+            state.wait_for(|state| state.shown.is_some() || state.gone).await.map_err(|_| SandboxError::Gone)?;
+        match state.shown {
+            Some(0) => Ok(()),
+            Some(errno) => Err(SandboxError::Create(io::Error::from_raw_os_error(errno).to_string())),
+            None => Err(SandboxError::Gone),
+        }
     }
 
     /// Ends every process of the function.

@@ -1,11 +1,12 @@
 //! One execution environment of the process backend: a slot, its Runtime API, its output, and the order in which they
 //! are asked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hearth_runtime_api::{RuntimeAnswer, RuntimeApi};
+use hearth_runtime_api::{Assignment, RuntimeAnswer, RuntimeApi};
 use hearth_types::Mebibytes;
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
@@ -24,7 +25,7 @@ use crate::environment::{
 use crate::package::{TreeHold, TreeStore};
 use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
 use crate::runtimes::{self, BOOTSTRAPS, Program};
-use crate::variables::{Host, variables, wrapper};
+use crate::variables::wrapper;
 
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
 const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
@@ -34,7 +35,6 @@ pub(super) struct Parts<'a> {
     pub(super) spawner: &'a Arc<SpawnerClient>,
     pub(super) trees: &'a TreeStore,
     pub(super) on_endpoint: Option<&'a EndpointHook>,
-    pub(super) host: Host,
     pub(super) slot: PreparedSlot,
 }
 
@@ -66,6 +66,7 @@ impl ProcessEnvironment {
     pub(super) async fn create(
         spec: &EnvironmentSpec,
         runtime: &runtimes::Runtime,
+        variables: BTreeMap<String, String>,
         parts: Parts<'_>,
         output: Arc<dyn OutputSink>,
     ) -> Result<Self, SandboxError> {
@@ -74,7 +75,8 @@ impl ProcessEnvironment {
             parts.trees.hold(digest).ok_or_else(missing)
         };
         let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
-        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, follower } = parts.slot;
+        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower } = parts.slot;
+        let launch = launch(runtime, variables.clone());
         let furnished = parts.spawner.furnish(FurnishSlot {
             slot: id.0,
             code: spec.code,
@@ -82,8 +84,12 @@ impl ProcessEnvironment {
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
         });
+        let shown =
+            async { if is_started { control.show_environment(launch.environment.clone()).await } else { Ok(()) } };
+        // The spawner and hearth-init work side by side.
+        let (furnished, shown) = tokio::join!(furnished, shown);
         let pipe = Output::new(pipe, output).map_err(|error| SandboxError::Create(error.to_string()));
-        let output = match furnished.await.and(pipe) {
+        let output = match furnished.and(pipe) {
             Ok(output) => Arc::new(output),
             Err(error) => {
                 api.close();
@@ -94,7 +100,7 @@ impl ProcessEnvironment {
             id,
             spawner: Arc::clone(parts.spawner),
             api,
-            launch: launch(spec, runtime, parts.host),
+            launch,
             memory: spec.memory,
             gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
             resetting: Mutex::new(()),
@@ -107,8 +113,20 @@ impl ProcessEnvironment {
             endpoint: parts.on_endpoint.map(|hook| Aborted(hook(id, endpoint))),
             _trees: trees,
         };
-        environment.control.start(environment.launch.clone()).await?;
+        if !is_started {
+            environment.control.start(environment.launch.clone()).await?;
+        } else if let Err(error) = shown.and_then(|()| environment.assign(spec, variables)) {
+            // A process that cannot become the function's is replaced by one that starts as such.
+            tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
+            environment.reset().await?;
+        }
         Ok(environment)
+    }
+
+    /// Gives the waiting runtime process its function.
+    fn assign(&self, spec: &EnvironmentSpec, environment: BTreeMap<String, String>) -> Result<(), SandboxError> {
+        let assignment = Assignment { identity: spec.identity.clone(), environment };
+        self.api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))
     }
 
     /// The quota counts from the first event on; where it cannot be set the function must not run unlimited.
@@ -120,8 +138,8 @@ impl ProcessEnvironment {
     }
 }
 
-fn launch(spec: &EnvironmentSpec, runtime: &runtimes::Runtime, host: Host) -> Launch {
-    let variables = variables(spec, runtime, host);
+/// How a runtime process with these variables is started.
+pub(super) fn launch(runtime: &runtimes::Runtime, variables: BTreeMap<String, String>) -> Launch {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let (programs, arguments) = match runtime.program {
         Program::Bootstrap => (owned(BOOTSTRAPS), Vec::new()),

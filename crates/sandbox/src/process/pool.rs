@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use hearth_types::Mebibytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -39,6 +40,17 @@ impl Default for PoolConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Kind {
     pub(super) root: Root,
+    /// What was started in it; `None` leaves it empty.
+    pub(super) started: Option<Started>,
+}
+
+/// A runtime process that waits for its function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Started {
+    /// The identifier of its row in [`crate::runtimes::RUNTIMES`].
+    pub(super) runtime: &'static str,
+    /// What it was started with, where that makes a difference.
+    pub(super) memory: Option<Mebibytes>,
 }
 
 /// How many slots of each kind should wait. Pure.
@@ -49,32 +61,39 @@ struct Depths {
 
 struct Depth {
     wanted: usize,
+    /// Never less than this: kinds that every server will need. Others vanish when nobody asks any more.
+    least: usize,
     changed: Instant,
 }
 
 impl Depths {
     fn new(config: PoolConfig, kinds: impl IntoIterator<Item = Kind>, now: Instant) -> Self {
-        let wanted = config.depth_min.min(config.depth_max);
-        let depth = |kind| (kind, Depth { wanted, changed: now });
+        let least = config.depth_min.min(config.depth_max);
+        let depth = |kind| (kind, Depth { wanted: least, least, changed: now });
         Self { config, kinds: kinds.into_iter().map(depth).collect() }
     }
 
     /// Somebody asked and there was none.
     fn missed(&mut self, kind: Kind, now: Instant) {
-        let depth = self.kinds.entry(kind).or_insert(Depth { wanted: 0, changed: now });
-        depth.wanted = (depth.wanted * 2).max(1).min(self.config.depth_max);
+        let PoolConfig { depth_min, depth_max, .. } = self.config;
+        let depth = self.kinds.entry(kind).or_insert(Depth { wanted: 0, least: 0, changed: now });
+        depth.wanted = (depth.wanted * 2).max(depth_min).max(1).min(depth_max);
         depth.changed = now;
     }
 
     /// How many of a kind should wait now.
     fn wanted(&mut self, kind: Kind, now: Instant) -> usize {
         let Some(depth) = self.kinds.get_mut(&kind) else { return 0 };
-        let least = self.config.depth_min.min(self.config.depth_max);
+        let least = depth.least;
         while depth.wanted > least && now.saturating_duration_since(depth.changed) >= DEPTH_HALF_LIFE {
             depth.wanted = (depth.wanted / 2).max(least);
             depth.changed += DEPTH_HALF_LIFE;
         }
-        depth.wanted
+        let wanted = depth.wanted;
+        if wanted == 0 && least == 0 {
+            self.kinds.remove(&kind);
+        }
+        wanted
     }
 }
 
@@ -129,6 +148,11 @@ impl SlotPool {
         slot
     }
 
+    /// Does a slot of such a kind wait?
+    pub(super) fn any(&self, is_such: impl Fn(&Kind) -> bool) -> bool {
+        self.state.lock().waiting.iter().any(|(kind, slots)| is_such(kind) && !slots.is_empty())
+    }
+
     /// What waits now.
     pub(super) fn depth(&self) -> usize {
         self.state.lock().waiting.values().map(VecDeque::len).sum()
@@ -148,7 +172,10 @@ impl SlotPool {
         let now = now();
         let kinds: Vec<Kind> = state.depths.kinds.keys().copied().collect();
         let mut lacking = None;
-        for kind in kinds {
+        // Those nobody wants any more, too.
+        let forgotten: Vec<Kind> =
+            state.waiting.keys().filter(|kind| !state.depths.kinds.contains_key(kind)).copied().collect();
+        for kind in kinds.into_iter().chain(forgotten) {
             let wanted = state.depths.wanted(kind, now);
             let waiting = state.waiting.entry(kind).or_default();
             while waiting.len() > wanted {
@@ -209,7 +236,7 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    const KIND: Kind = Kind { root: Root::Provided };
+    const KIND: Kind = Kind { root: Root::Provided, started: None };
     const CONFIG: PoolConfig = PoolConfig { depth_min: 2, depth_max: 16, cpu_percent: 50 };
 
     #[test]
@@ -224,6 +251,19 @@ mod tests {
         assert_eq!(depths.wanted(KIND, start + DEPTH_HALF_LIFE - Duration::from_millis(1)), 16);
         assert_eq!(depths.wanted(KIND, start + DEPTH_HALF_LIFE), 8);
         assert_eq!(depths.wanted(KIND, start + DEPTH_HALF_LIFE * 10), 2, "and never below the least");
+    }
+
+    #[test]
+    fn a_kind_that_was_learnt_is_forgotten_when_nobody_asks_any_more() {
+        let start = now();
+        let mut depths = Depths::new(CONFIG, [KIND], start);
+        let started = Started { runtime: "nodejs20.x", memory: Some(Mebibytes(512)) };
+        let learnt = Kind { root: Root::Nodejs20, started: Some(started) };
+        assert_eq!(depths.wanted(learnt, start), 0);
+        depths.missed(learnt, start);
+        assert_eq!(depths.wanted(learnt, start), 2);
+        assert_eq!(depths.wanted(learnt, start + DEPTH_HALF_LIFE * 2), 0);
+        assert_eq!(depths.kinds.len(), 1);
     }
 
     #[test]

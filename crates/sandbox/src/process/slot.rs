@@ -11,13 +11,13 @@ use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::client::{NewSlot, SpawnerClient};
 use super::control::Control;
 use crate::cgroup::CgroupHandle;
 use crate::environment::{EnvironmentId, SandboxError};
-use crate::protocol::PrepareSlot;
+use crate::protocol::{Launch, PrepareSlot};
 use crate::runtimes::Root;
 
 /// How long a slot may take to come up; milliseconds are usual.
@@ -31,6 +31,8 @@ pub(super) struct PreparedSlot {
     pub(super) output: OwnedFd,
     pub(super) endpoint: TcpListener,
     pub(super) ended: watch::Receiver<bool>,
+    /// A runtime process runs in it and waits for its function.
+    pub(super) is_started: bool,
     /// Keeps the control's state up to date. Aborted, it lets go of the control socket, and the slot ends.
     pub(super) follower: Aborted,
 }
@@ -69,7 +71,21 @@ impl PreparedSlot {
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
-        Ok(Self { id, api, control, cgroup, output, endpoint, ended, follower })
+        Ok(Self { id, api, control, cgroup, output, endpoint, ended, is_started: false, follower })
+    }
+
+    /// Starts a runtime process that will wait for its function.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when it does not get as far as that; the slot is of no use then.
+    pub(super) async fn start(&mut self, launch: Launch) -> Result<(), SandboxError> {
+        self.is_started = true;
+        self.control.start(launch).await?;
+        tokio::select! {
+            () = self.api.asked_for_assignment() => Ok(()),
+            end = self.control.ended() => Err(SandboxError::Create(format!("the waiting runtime ended: {end:?}"))),
+            () = sleep(SLOT_WAIT_MAX) => Err(SandboxError::Create("the waiting runtime does not ask".to_owned())),
+        }
     }
 
     /// Did it end while it waited?

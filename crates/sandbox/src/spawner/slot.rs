@@ -49,9 +49,13 @@ const MASKED_FILES: &[&str] = &[
 const MASKED_DIRECTORIES: &[&str] =
     &["/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver", "/proc/fs", "/proc/irq", "/proc/scsi", "/proc/tty"];
 
-/// What hearth-init keeps: it starts processes as another user, ends them, and empties their bounding set.
-const INIT_CAPABILITIES: CapabilitySet =
-    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::KILL).union(CapabilitySet::SETPCAP);
+/// What hearth-init keeps: it starts processes as another user, ends them, empties their bounding set, and tells the
+/// kernel of their environment.
+const INIT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::SYS_PTRACE);
 /// Highest number a capability can have: the sets are 64 bits.
 const CAPABILITY_BITS: u32 = 64;
 

@@ -1,65 +1,50 @@
-//! The handle, and the one piece of state that callers and connections share.
+//! The handle: what the owner of an environment can ask and tell its APIs.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hearth_types::RequestId;
-use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::connection;
-use crate::http::head::Persistence;
-use crate::http::reply::EventReply;
-use crate::limits::{ACCEPT_RETRY, BACKLOG_MAX, CONNECTIONS_MAX, LARGE_HEADS_MAX};
-use crate::session::{Action, Event, Refusal, Session};
-use crate::wire::{Parked, Wire};
+use crate::environment::{
+    AssignError, Assignment, ExtensionFailure, InitError, Interruption, RuntimeTiming, Settings, ShutdownReason,
+};
+use crate::extensions::Kind;
+use crate::limits::ACCEPT_RETRY;
+use crate::shared::{Phase, Shared};
+use crate::telemetry::event::TelemetryEvent;
 use crate::{FunctionError, Invocation, RuntimeAnswer};
 
-/// The handle of one environment's Runtime API. Clones share it.
+/// The handle of everything that answers at one environment's `AWS_LAMBDA_RUNTIME_API`. Clones share it.
 #[derive(Clone)]
 pub struct RuntimeApi {
     shared: Arc<Shared>,
 }
 
 impl RuntimeApi {
-    /// `max_response_bytes`: largest response body that is passed on.
+    /// The Runtime API alone. `max_response_bytes`: largest response body that is passed on.
     #[must_use]
     pub fn new(max_response_bytes: usize) -> Self {
-        let (phase, _) = watch::channel(Phase::Starting);
-        let inner = Inner {
-            session: Session::new(),
-            generation: 0,
-            closed: false,
-            tokens: 0,
-            delivered: 0,
-            parked: Vec::new(),
-            waiting: None,
-            current: None,
-            connections: HashMap::new(),
-            listeners: Vec::new(),
-        };
-        let shared = Shared {
-            max_response_bytes,
-            large_heads: Semaphore::new(LARGE_HEADS_MAX),
-            phase,
-            inner: Mutex::new(inner),
-        };
-        Self { shared: Arc::new(shared) }
+        Self::with(Settings::new(max_response_bytes))
     }
 
-    /// Serves the runtime's connections. Ends when the API is closed.
+    /// The Runtime API and what else `settings` ask for.
+    #[must_use]
+    pub fn with(settings: Settings) -> Self {
+        Self { shared: Arc::new(Shared::new(settings)) }
+    }
+
+    /// Serves the connections of runtime and extensions. Ends when the API is closed.
     pub fn serve(&self, listener: TcpListener) -> JoinHandle<()> {
         let shared = self.shared.clone();
         let listener = Arc::new(listener);
-        shared.inner.lock().listeners.push(listener.clone());
+        shared.listen(listener.clone());
         tokio::spawn(async move {
-            let mut phase = shared.phase.subscribe();
+            let mut phase = shared.phase();
             loop {
                 let accepted = tokio::select! {
                     _ = phase.wait_for(|phase| matches!(phase, Phase::Closed)) => return,
@@ -73,28 +58,52 @@ impl RuntimeApi {
         })
     }
 
-    /// Waits for the end of the init phase: the runtime's first `/next`, or `/init/error`.
+    /// Announces the external extensions (file names in `/opt/extensions`) that are being started. Call it before
+    /// their processes can register, again after every [`reset`](Self::reset).
     ///
     /// # Errors
-    /// What the runtime posted to `/init/error`; `Sandbox.Failure` when the API was closed.
-    pub async fn ready(&self) -> Result<(), FunctionError> {
-        let mut phase = self.shared.phase.subscribe();
-        let closed = || FunctionError {
-            body: Bytes::from_static(
-                br#"{"errorType":"Sandbox.Failure","errorMessage":"The execution environment has ended"}"#,
-            ),
-            error_type: Some("Sandbox.Failure".to_owned()),
-        };
-        let reached = phase.wait_for(|phase| !matches!(phase, Phase::Starting)).await.map_err(|_| closed())?;
+    /// `Extension.LaunchError` when there are more than ten, or two of one name.
+    pub fn expect_extensions(&self, names: impl IntoIterator<Item = String>) -> Result<(), ExtensionFailure> {
+        self.shared.expect_extensions(names)
+    }
+
+    /// Waits until every announced extension has registered: the runtime process may be started.
+    ///
+    /// # Errors
+    /// [`Interruption`].
+    pub async fn extensions_registered(&self) -> Result<(), Interruption> {
+        self.shared.wait(|inner| inner.extensions.all_registered().then_some(())).await
+    }
+
+    /// Waits for the end of the init phase: runtime and every extension have called for their first event.
+    ///
+    /// # Errors
+    /// The first failure, see [`InitError`].
+    pub async fn initialized(&self) -> Result<(), InitError> {
+        let mut phase = self.shared.phase();
+        let reached = phase.wait_for(|phase| !matches!(phase, Phase::Starting)).await.map_err(|_| InitError::Closed)?;
         match &*reached {
             Phase::Failed(error) => Err(error.clone()),
-            Phase::Closed => Err(closed()),
+            Phase::Closed => Err(InitError::Closed),
             Phase::Ready | Phase::Starting => Ok(()),
         }
     }
 
-    /// Hands an event to the runtime, waiting for it to ask, and waits for the answer. One at a time.
-    /// Cancel-safe: when the future is dropped, a late answer is an unknown request id.
+    /// [`initialized`](Self::initialized) for owners to whom every failure is one of the function.
+    ///
+    /// # Errors
+    /// What the runtime posted to `/init/error`; an extension's failure in the same form; `Sandbox.Failure` when the
+    /// API was closed.
+    pub async fn ready(&self) -> Result<(), FunctionError> {
+        self.initialized().await.map_err(|error| match error {
+            InitError::Runtime(error) => error,
+            InitError::Extension(failure) => platform_error(failure.error_type, &format!("Error: {}", failure.message)),
+            InitError::Closed => platform_error("Sandbox.Failure", "The execution environment has ended"),
+        })
+    }
+
+    /// Hands an event to the runtime, waiting for it to ask, and to the extensions that want it; waits for the runtime's
+    /// answer. One at a time. Cancel-safe: when the future is dropped, a late answer is an unknown request id.
     pub async fn invoke(&self, invocation: Invocation) -> RuntimeAnswer {
         let (sender, answer) = oneshot::channel();
         let Some(token) = self.shared.submit(invocation, sender) else { return RuntimeAnswer::Closed };
@@ -102,24 +111,115 @@ impl RuntimeApi {
         answer.await.unwrap_or(RuntimeAnswer::Closed)
     }
 
-    /// Forgets all state for a new runtime process; open connections are closed, also those not accepted yet, and an
-    /// invocation in progress gets [`RuntimeAnswer::Closed`]. Call it when every process of the old runtime has ended.
+    /// After an answer: waits until the runtime has called for its next event, which is when `platform.runtimeDone` is
+    /// due. Extensions may wait for that event before they call, so publish it before [`settled`](Self::settled).
+    ///
+    /// # Errors
+    /// [`Interruption`].
+    pub async fn runtime_done(&self) -> Result<RuntimeTiming, Interruption> {
+        self.shared.wait(|inner| inner.stopwatch.timing()).await
+    }
+
+    /// After an answer: waits until the runtime and every extension that was told of the invocation have called for
+    /// their next event: the invocation is over and the environment may be frozen.
+    ///
+    /// # Errors
+    /// [`Interruption`].
+    pub async fn settled(&self) -> Result<(), Interruption> {
+        self.shared.wait(|inner| inner.is_settled().then_some(())).await
+    }
+
+    /// Resolves when an extension has failed the environment or the API was reset or closed; else never. To be waited
+    /// for beside an invocation.
+    pub async fn interrupted(&self) -> Interruption {
+        match self.shared.wait(|_| None::<Infallible>).await {
+            Ok(never) => match never {},
+            Err(interruption) => interruption,
+        }
+    }
+
+    /// An extension's process could not be started; `message` says why.
+    pub fn extension_not_launched(&self, name: &str, kind: io::ErrorKind, message: &str) {
+        self.shared.extension_not_launched(name, kind, message);
+    }
+
+    /// An extension's process has ended; `cause` in Lambda's words, such as `exit status 1` or `signal: killed`. Unless
+    /// the environment is shut down this is its end, `Extension.Crash` where the extension has reported nothing else.
+    pub fn extension_exited(&self, name: &str, cause: &str) {
+        self.shared.extension_exited(name, cause);
+    }
+
+    /// Delivers waiting telemetry, sends `SHUTDOWN` to those who want it, at once or when they call next, and waits
+    /// until the process of each has ended, as told by [`extension_exited`](Self::extension_exited). The owner bounds
+    /// the wait. `deadline_ms`: milliseconds since the Unix epoch.
+    pub async fn shut_down(&self, reason: ShutdownReason, deadline_ms: i64) {
+        let generation = self.shared.begin_shutdown();
+        self.shared.telemetry.flush().await;
+        self.shared.send_shutdown(generation, reason, deadline_ms);
+        // A reset is an end, too.
+        let _ = self.shared.wait_in(generation, |inner| inner.is_shut_down().then_some(())).await;
+    }
+
+    /// Whether there are extensions with processes of their own.
+    #[must_use]
+    pub fn has_external(&self) -> bool {
+        self.shared.has_extensions(Kind::External)
+    }
+
+    /// Whether there are extensions inside the runtime process.
+    #[must_use]
+    pub fn has_internal(&self) -> bool {
+        self.shared.has_extensions(Kind::Internal)
+    }
+
+    /// Names of the extensions that [`shut_down`](Self::shut_down) tells and waits for.
+    #[must_use]
+    pub fn shutdown_subscribers(&self) -> Vec<String> {
+        self.shared.shutdown_subscribers()
+    }
+
+    /// Hands an event to the extensions that subscribed to its category. Never blocks; what they do not take is dropped
+    /// and counted.
+    pub fn publish(&self, event: &TelemetryEvent) {
+        self.shared.telemetry.publish(event);
+    }
+
+    /// Whether [`publish`](Self::publish) has any effect now.
+    #[must_use]
+    pub fn wants_telemetry(&self) -> bool {
+        self.shared.telemetry.wanted()
+    }
+
+    /// The processes of the environment stand still (`true`) or go on. Telemetry is not delivered while they do not
+    /// run. [`shut_down`](Self::shut_down) and [`reset`](Self::reset) imply that they run.
+    pub fn set_frozen(&self, frozen: bool) {
+        self.shared.telemetry.set_frozen(frozen);
+    }
+
+    /// Tells a prepared runtime process what it is for: answers its `GET /2018-06-01/hearth/assignment`, now or when it
+    /// comes.
+    ///
+    /// # Errors
+    /// [`AssignError`].
+    pub fn assign(&self, assignment: Assignment) -> Result<(), AssignError> {
+        self.shared.assign(assignment)
+    }
+
+    /// Forgets all state for new processes; open connections are closed, also those not accepted yet, and an invocation
+    /// in progress gets [`RuntimeAnswer::Closed`]. Call it when every process of before has ended.
     pub fn reset(&self) {
         self.shared.restart(false);
     }
 
-    /// Ends serving; invocations and [`ready`](Self::ready) end too.
+    /// Ends serving; whoever waits is told.
     pub fn close(&self) {
         self.shared.restart(true);
     }
 }
 
-/// How far the runtime process has come.
-enum Phase {
-    Starting,
-    Ready,
-    Failed(FunctionError),
-    Closed,
+fn platform_error(error_type: &str, message: &str) -> FunctionError {
+    let body = serde_json::json!({ "errorType": error_type, "errorMessage": message }).to_string();
+    FunctionError { body: Bytes::from(body), error_type: Some(error_type.to_owned()) }
 }
 
 /// Takes the invocation back when its caller stops waiting.
@@ -131,242 +231,5 @@ struct Submitted<'a> {
 impl Drop for Submitted<'_> {
     fn drop(&mut self) {
         self.shared.abandon(self.token);
-    }
-}
-
-pub(crate) struct Shared {
-    pub(crate) max_response_bytes: usize,
-    pub(crate) large_heads: Semaphore,
-    phase: watch::Sender<Phase>,
-    inner: Mutex<Inner>,
-}
-
-struct Inner {
-    session: Session,
-    /// Counts runtime processes; connections of an earlier one have no say any more.
-    generation: u64,
-    closed: bool,
-    /// Names invocations and connections.
-    tokens: u64,
-    /// The invocation handed out last.
-    delivered: u64,
-    /// Connections on which a `/next` waits; the last one is served first, it is the likeliest to be alive.
-    parked: Vec<Arc<Wire>>,
-    /// An invocation for which the runtime has not asked yet.
-    waiting: Option<Submission>,
-    /// The invocation the runtime works on.
-    current: Option<Submission>,
-    connections: HashMap<u64, AbortHandle>,
-    listeners: Vec<Arc<TcpListener>>,
-}
-
-struct Submission {
-    token: u64,
-    request_id: RequestId,
-    event: EventReply,
-    answer: oneshot::Sender<RuntimeAnswer>,
-}
-
-/// What to do about a `/next`.
-pub(crate) enum Next {
-    Send(EventReply),
-    /// The connection is parked now: the event will be written to its [`Wire`].
-    Wait,
-    Refused(Refusal),
-}
-
-/// Permission to read an answer's body; given back with the body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u64);
-
-impl Inner {
-    fn token(&mut self) -> u64 {
-        self.tokens += 1;
-        self.tokens
-    }
-
-    /// Hands the waiting invocation, if any, to the runtime that just asked.
-    fn deliver(&mut self) -> Option<EventReply> {
-        let submission = self.waiting.take()?;
-        if self.session.deliver(&submission.request_id).is_err() {
-            self.waiting = Some(submission);
-            return None;
-        }
-        self.delivered = submission.token;
-        let event = submission.event.clone();
-        self.current = Some(submission);
-        Some(event)
-    }
-}
-
-impl Shared {
-    /// Takes an invocation in; `None` when there is no room or no runtime for it.
-    fn submit(&self, invocation: Invocation, answer: oneshot::Sender<RuntimeAnswer>) -> Option<u64> {
-        let request_id = invocation.request_id.clone();
-        let event = EventReply::new(invocation);
-        let mut inner = self.inner.lock();
-        if inner.closed || inner.waiting.is_some() || inner.current.is_some() {
-            return None;
-        }
-        let token = inner.token();
-        inner.waiting = Some(Submission { token, request_id, event, answer });
-        if inner.parked.is_empty() {
-            return Some(token);
-        }
-        let Some(event) = inner.deliver() else { return Some(token) };
-        let mut wire = inner.parked.pop();
-        drop(inner);
-        // If every waiting connection broke in this moment, the runtime asks again and gets the event then.
-        while wire.is_some_and(|parked| !parked.deliver(&event)) {
-            wire = self.inner.lock().parked.pop();
-        }
-        Some(token)
-    }
-
-    fn abandon(&self, token: u64) {
-        let mut inner = self.inner.lock();
-        if inner.waiting.as_ref().is_some_and(|waiting| waiting.token == token) {
-            inner.waiting = None;
-        } else if inner.current.as_ref().is_some_and(|current| current.token == token) {
-            inner.current = None;
-            inner.session.abandon();
-        }
-    }
-
-    fn restart(&self, close: bool) {
-        let mut inner = self.inner.lock();
-        inner.session = Session::new();
-        inner.generation += 1;
-        inner.closed |= close;
-        inner.parked.clear();
-        inner.waiting = None;
-        inner.current = None;
-        for (_, task) in inner.connections.drain() {
-            task.abort();
-        }
-        // What the old process left in the queue must not be taken for the new one.
-        for listener in &inner.listeners {
-            let _ = (0..BACKLOG_MAX).take_while(|_| rustix::net::accept(listener).is_ok()).count();
-        }
-        if inner.closed {
-            inner.listeners.clear();
-        }
-        let phase = if inner.closed { Phase::Closed } else { Phase::Starting };
-        self.phase.send_replace(phase);
-    }
-
-    /// Accepts a connection and serves it, as one step: with a reset in between, a connection of the old process would
-    /// be taken for the new one's.
-    fn poll_accept(self: &Arc<Self>, listener: &TcpListener, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.inner.lock();
-        let (stream, _) = ready!(listener.poll_accept(context))?;
-        self.adopt(&mut inner, stream);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Serves one accepted connection, or closes it when there are too many.
-    fn adopt(self: &Arc<Self>, inner: &mut Inner, stream: TcpStream) {
-        if inner.closed || inner.connections.len() >= CONNECTIONS_MAX {
-            return;
-        }
-        let id = inner.token();
-        let generation = inner.generation;
-        let shared = self.clone();
-        // The task cannot end before it is listed: it needs the lock to unlist itself.
-        let task = tokio::spawn(async move {
-            connection::run(&shared, stream, generation).await;
-            shared.inner.lock().connections.remove(&id);
-        });
-        inner.connections.insert(id, task.abort_handle());
-    }
-
-    /// `GET /next`. Parks `wire` with the replies in `held` when there is nothing to send yet.
-    pub(crate) fn next(
-        &self,
-        generation: u64,
-        wire: &Arc<Wire>,
-        held: &mut Vec<u8>,
-        persistence: Persistence,
-        wake: bool,
-    ) -> Next {
-        let mut inner = self.inner.lock();
-        if inner.generation != generation {
-            return Next::Refused(Refusal::Replaced);
-        }
-        match inner.session.apply(Event::Next) {
-            Err(refusal) => return Next::Refused(refusal),
-            Ok(Action::SendEvent) => {
-                let event = inner.current.as_ref().map(|current| current.event.clone());
-                return event.map_or(Next::Refused(Refusal::UnknownRequestId), Next::Send);
-            }
-            Ok(Action::FinishInit) => {
-                self.phase.send_replace(Phase::Ready);
-            }
-            Ok(_) => {}
-        }
-        if let Some(event) = inner.deliver() {
-            return Next::Send(event);
-        }
-        wire.park(Parked { held: std::mem::take(held), persistence, wake });
-        inner.parked.push(wire.clone());
-        Next::Wait
-    }
-
-    /// The peer of a parked connection has gone.
-    pub(crate) fn unpark(&self, wire: &Arc<Wire>) {
-        self.inner.lock().parked.retain(|parked| !Arc::ptr_eq(parked, wire));
-    }
-
-    /// The head of a `/response` ([`Event::Response`]) or `/error` ([`Event::Error`]).
-    pub(crate) fn begin_answer(&self, generation: u64, id: &str, event: Event) -> Result<Ticket, Refusal> {
-        let mut inner = self.inner.lock();
-        if inner.generation != generation {
-            return Err(Refusal::Replaced);
-        }
-        inner.session.answer(id, event)?;
-        Ok(Ticket(inner.delivered))
-    }
-
-    /// The end of a `/response` or `/error`: passes the answer on.
-    pub(crate) fn finish_answer(&self, generation: u64, ticket: Ticket, answer: RuntimeAnswer) -> Result<(), Refusal> {
-        let mut inner = self.inner.lock();
-        if inner.generation != generation {
-            return Err(Refusal::Replaced);
-        }
-        if inner.delivered != ticket.0 {
-            return Err(Refusal::TooLate);
-        }
-        match inner.session.apply(Event::BodyEnd) {
-            Ok(Action::Answer) => {
-                let current = inner.current.take();
-                drop(inner);
-                if let Some(current) = current {
-                    // The caller may have gone in this moment; then nobody wants the answer.
-                    let _ = current.answer.send(answer);
-                }
-                Ok(())
-            }
-            _ => Err(Refusal::TooLate),
-        }
-    }
-
-    /// The head of a `/init/error`.
-    pub(crate) fn begin_init_error(&self, generation: u64) -> Result<(), Refusal> {
-        let mut inner = self.inner.lock();
-        if inner.generation != generation {
-            return Err(Refusal::Replaced);
-        }
-        inner.session.apply(Event::InitError).map(|_| ())
-    }
-
-    /// The end of a `/init/error`.
-    pub(crate) fn finish_init_error(&self, generation: u64, error: FunctionError) -> Result<(), Refusal> {
-        let mut inner = self.inner.lock();
-        if inner.generation != generation {
-            return Err(Refusal::Replaced);
-        }
-        inner.session.apply(Event::BodyEnd)?;
-        self.phase.send_replace(Phase::Failed(error));
-        Ok(())
     }
 }

@@ -7,18 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::body::Trailers;
 use crate::http::head::{Head, Method};
+use crate::telemetry::subscription::Api;
 use crate::{FunctionError, RuntimeAnswer};
 
-/// Source: "Using the Lambda runtime API for custom runtimes", Lambda developer guide.
+/// Sources: "Using the Lambda runtime API for custom runtimes", "Using the Lambda Extensions API to create extensions",
+/// "Lambda Telemetry API reference", "Lambda Logs API" and "Using the Lambda metadata endpoint", Lambda developer guide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Next,
-    Response { id: String },
-    Error { id: String },
+    Response {
+        id: String,
+    },
+    Error {
+        id: String,
+    },
     InitError,
     Ping,
+    Extension(ExtensionCall),
+    Metadata,
+    /// Hearth's own: what a prepared runtime process is for.
+    Assignment,
     WrongMethod,
     Unknown,
+}
+
+/// A call of the Extensions API, or of one of those that need its identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExtensionCall {
+    Register,
+    Next,
+    InitError,
+    ExitError,
+    Subscribe(Api),
 }
 
 impl Call {
@@ -27,15 +47,56 @@ impl Call {
             Some("runtime/invocation/next") => (Self::Next, Method::Get),
             Some("runtime/init/error") => (Self::InitError, Method::Post),
             Some("ping") => (Self::Ping, Method::Get),
+            Some("hearth/assignment") => (Self::Assignment, Method::Get),
             Some(rest) => match rest.strip_prefix("runtime/invocation/").and_then(|rest| rest.split_once('/')) {
                 Some((id, "response")) => (Self::Response { id: id.to_owned() }, Method::Post),
                 Some((id, "error")) => (Self::Error { id: id.to_owned() }, Method::Post),
                 _ => return Self::Unknown,
             },
-            None => return Self::Unknown,
+            None => match path {
+                "/2020-01-01/extension/register" => (Self::Extension(ExtensionCall::Register), Method::Post),
+                "/2020-01-01/extension/event/next" => (Self::Extension(ExtensionCall::Next), Method::Get),
+                "/2020-01-01/extension/init/error" => (Self::Extension(ExtensionCall::InitError), Method::Post),
+                "/2020-01-01/extension/exit/error" => (Self::Extension(ExtensionCall::ExitError), Method::Post),
+                // The reference writes the path with a slash at its end, and its example without.
+                "/2022-07-01/telemetry" | "/2022-07-01/telemetry/" => {
+                    (Self::Extension(ExtensionCall::Subscribe(Api::Telemetry)), Method::Put)
+                }
+                "/2020-08-15/logs" | "/2020-08-15/logs/" => {
+                    (Self::Extension(ExtensionCall::Subscribe(Api::Logs)), Method::Put)
+                }
+                "/2026-01-15/metadata/execution-environment" => (Self::Metadata, Method::Get),
+                _ => return Self::Unknown,
+            },
         };
         if method == expected { call } else { Self::WrongMethod }
     }
+}
+
+/// The body of a registration.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Registration {
+    events: Option<Vec<String>>,
+    configuration_keys: Option<Vec<String>>,
+}
+
+/// What an extension that registers wants to be told.
+///
+/// # Errors
+/// The text for `errorMessage`.
+pub(crate) fn registration(body: &[u8]) -> Result<Vec<String>, String> {
+    let registration: Registration = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if registration.configuration_keys.is_some_and(|keys| !keys.is_empty()) {
+        return Err("configurationKeys are deprecated; use environment variables instead".to_owned());
+    }
+    Ok(registration.events.unwrap_or_default())
+}
+
+/// Whether the extension wants the account id: `Lambda-Extension-Accept-Feature: accountId`.
+pub(crate) fn wants_account_id(head: &Head) -> bool {
+    let features = head.extension.accept_feature.as_deref().unwrap_or_default();
+    features.split(',').any(|feature| feature.trim() == "accountId")
 }
 
 /// How the body of a `/response` is to be taken.
@@ -128,11 +189,11 @@ fn is_error_type(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::http::body::Framing;
-    use crate::http::head::Persistence;
+    use crate::http::head::{ExtensionHeaders, Persistence};
 
     #[test]
     fn every_documented_call_is_known_and_nothing_else() {
-        use Method::{Get, Other, Post};
+        use Method::{Get, Other, Post, Put};
         let id = || "8476a536".to_owned();
         let cases = [
             (Get, "/2018-06-01/runtime/invocation/next", Call::Next),
@@ -144,11 +205,34 @@ mod tests {
             (Other, "/2018-06-01/runtime/init/error", Call::WrongMethod),
             (Get, "/2018-06-01/runtime/invocation/8476a536/other", Call::Unknown),
             (Get, "/2018-06-01/runtime/restore/next", Call::Unknown),
-            (Get, "/2020-01-01/extension/register", Call::Unknown),
+            (Get, "/2018-06-01/hearth/assignment", Call::Assignment),
+            (Post, "/2020-01-01/extension/register", Call::Extension(ExtensionCall::Register)),
+            (Get, "/2020-01-01/extension/event/next", Call::Extension(ExtensionCall::Next)),
+            (Post, "/2020-01-01/extension/init/error", Call::Extension(ExtensionCall::InitError)),
+            (Post, "/2020-01-01/extension/exit/error", Call::Extension(ExtensionCall::ExitError)),
+            (Put, "/2022-07-01/telemetry", Call::Extension(ExtensionCall::Subscribe(Api::Telemetry))),
+            (Put, "/2020-08-15/logs", Call::Extension(ExtensionCall::Subscribe(Api::Logs))),
+            (Get, "/2026-01-15/metadata/execution-environment", Call::Metadata),
+            (Post, "/2026-01-15/metadata/execution-environment", Call::WrongMethod),
+            (Get, "/2020-01-01/extension/register", Call::WrongMethod),
+            (Get, "/2020-01-01/runtime/invocation/next", Call::Unknown),
             (Get, "/", Call::Unknown),
         ];
         for (method, path, want) in cases {
             assert_eq!(Call::of(method, path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_registration_names_its_events_and_nothing_deprecated() {
+        assert_eq!(registration(br#"{"events":["INVOKE"]}"#), Ok(vec!["INVOKE".to_owned()]));
+        assert_eq!(registration(br#"{"events":null,"other":1}"#), Ok(Vec::new()));
+        assert_eq!(
+            registration(br#"{"events":[],"configurationKeys":["k"]}"#),
+            Err("configurationKeys are deprecated; use environment variables instead".to_owned())
+        );
+        for malformed in ["", "[", r#"{"events":"INVOKE"}"#, r#"{"events":[1]}"#] {
+            assert!(registration(malformed.as_bytes()).is_err(), "{malformed}");
         }
     }
 
@@ -177,6 +261,8 @@ mod tests {
             content_type: Some(content_type.to_owned()),
             error_type: None,
             response_mode: None,
+            authorization: None,
+            extension: ExtensionHeaders::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One connection of the runtime: reads requests, lets the session decide, writes replies.
+//! One connection of the runtime or an extension: reads requests, lets the shared state decide, writes replies.
 //!
 //! Replies are collected and written when no further complete request is buffered. So a client that pipelines
 //! `POST /response` with the next `GET /next` gets the 202 together with its next event in one packet, while a client
@@ -13,18 +13,21 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::SemaphorePermit;
 
+use subtle::ConstantTimeEq;
+
 use crate::RuntimeAnswer;
-use crate::api::{Next, Shared};
 use crate::calls::{self, Call, ResponseMode};
 use crate::http::Malformed;
 use crate::http::body::{Decoder, Framing, Step, Trailers};
 use crate::http::head::{self, Head, Method, Persistence};
-use crate::http::reply::{self, Status};
+use crate::http::reply::{self, EventReply, Status};
 use crate::limits::{
     COPIED_BODY_BYTES_MAX, DISCARDED_BODY_BYTES_MAX, DISCARDED_TRAILER_BYTES_MAX, HEAD_BYTES_MAX, LINGER,
     LINGER_BYTES_MAX, READ_BUFFER_BYTES, SMALL_HEAD_BYTES_MAX, TRAILER_BYTES_MAX,
 };
+use crate::preparation;
 use crate::session::{Event, Refusal};
+use crate::shared::{Caller, Next, Shared};
 use crate::wire::{Outgoing, Turn, Wire};
 
 /// Serves the connection until its peer or the API closes it.
@@ -52,7 +55,7 @@ pub(crate) async fn run(shared: &Shared, stream: TcpStream, generation: u64) {
 }
 
 /// Why a connection ends before its requests do.
-enum End {
+pub(crate) enum End {
     /// The peer has gone.
     Gone,
     Malformed(Malformed),
@@ -71,16 +74,16 @@ impl From<Malformed> for End {
 }
 
 /// What became of a request's body.
-struct Body {
+pub(crate) struct Body {
     /// Empty when the body was thrown away.
-    bytes: Bytes,
+    pub(crate) bytes: Bytes,
     trailers: Trailers,
     /// Bytes of body that came, kept or not.
-    size: u64,
-    end: BodyEnd,
+    pub(crate) size: u64,
+    pub(crate) end: BodyEnd,
 }
 
-enum BodyEnd {
+pub(crate) enum BodyEnd {
     Whole,
     Truncated,
     Malformed(Malformed),
@@ -88,9 +91,9 @@ enum BodyEnd {
     Endless,
 }
 
-struct Connection<'a> {
-    shared: &'a Shared,
-    generation: u64,
+pub(crate) struct Connection<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) generation: u64,
     read: OwnedReadHalf,
     wire: Arc<Wire>,
     buffer: BytesMut,
@@ -98,8 +101,8 @@ struct Connection<'a> {
     searched: usize,
     /// Replies that are not written yet.
     out: Vec<u8>,
-    /// The API serves another runtime process by now.
-    replaced: bool,
+    /// The API serves other processes by now: close without a reply.
+    pub(crate) replaced: bool,
 }
 
 impl Connection<'_> {
@@ -128,7 +131,8 @@ impl Connection<'_> {
             Call::Error { id } => self.invocation_answer(head, persistence, &id, Event::Error).await,
             Call::InitError => {
                 let begun = shared.begin_init_error(self.generation);
-                let (body, persistence) = self.body(head, begun.is_ok(), persistence).await?;
+                let max = if begun.is_ok() { shared.max_response_bytes } else { 0 };
+                let (body, persistence) = self.body(head, max, persistence).await?;
                 let too_large = usize::try_from(body.size).unwrap_or(usize::MAX) > shared.max_response_bytes;
                 // Init has failed, whatever arrived of the reason.
                 let finished = begun
@@ -136,18 +140,22 @@ impl Connection<'_> {
                 self.posted(persistence, finished, too_large, &body.end);
                 self.after_body(persistence, body.end)
             }
+            Call::Extension(call) if shared.serves_extensions() => self.extension(head, persistence, call).await,
+            Call::Metadata if shared.metadata.is_some() => self.metadata(head, persistence).await,
+            Call::Assignment => self.assignment(head, persistence).await,
             Call::Ping => {
-                let (body, persistence) = self.body(head, false, persistence).await?;
+                let (body, persistence) = self.body(head, 0, persistence).await?;
                 reply::whole(&mut self.out, persistence, Status::Ok, "text/plain; charset=utf-8", b"pong");
                 self.after_body(persistence, body.end)
             }
-            call @ (Call::WrongMethod | Call::Unknown) => {
-                let (body, persistence) = self.body(head, false, persistence).await?;
-                if call == Call::Unknown {
-                    self.error(persistence, Status::NotFound, "NotFound", "404 page not found");
-                } else {
-                    self.error(persistence, Status::MethodNotAllowed, "MethodNotAllowed", "405 method not allowed");
-                }
+            Call::WrongMethod => {
+                let (body, persistence) = self.body(head, 0, persistence).await?;
+                self.error(persistence, Status::MethodNotAllowed, "MethodNotAllowed", "405 method not allowed");
+                self.after_body(persistence, body.end)
+            }
+            Call::Unknown | Call::Extension(_) | Call::Metadata => {
+                let (body, persistence) = self.body(head, 0, persistence).await?;
+                self.unknown(persistence);
                 self.after_body(persistence, body.end)
             }
         }
@@ -163,7 +171,8 @@ impl Connection<'_> {
     ) -> Result<Persistence, End> {
         let mode = ResponseMode::of(head);
         let begun = self.shared.begin_answer(self.generation, id, event);
-        let (Body { bytes, trailers, size, end }, persistence) = self.body(head, begun.is_ok(), persistence).await?;
+        let max = if begun.is_ok() { self.shared.max_response_bytes } else { 0 };
+        let (Body { bytes, trailers, size, end }, persistence) = self.body(head, max, persistence).await?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let too_large = size > self.shared.max_response_bytes;
         let whole = matches!(end, BodyEnd::Whole);
@@ -174,7 +183,7 @@ impl Connection<'_> {
                 Event::Response => calls::response(mode, bytes, trailers),
                 _ => RuntimeAnswer::Error(calls::function_error(head, bytes)),
             };
-            self.shared.finish_answer(self.generation, ticket, answer)
+            self.shared.finish_answer(self.generation, ticket, answer, size)
         });
         if finished.is_ok() && whole && event == Event::Response && mode == ResponseMode::Invalid {
             let (error_type, message) = ("InvalidFunctionResponseMode", "Invalid function response mode");
@@ -185,25 +194,64 @@ impl Connection<'_> {
         self.after_body(persistence, end)
     }
 
+    /// `GET /runtime/invocation/next`
     async fn next(&mut self, head: &Head, persistence: Persistence) -> Result<Persistence, End> {
-        let (body, persistence) = self.body(head, false, persistence).await?;
+        let (body, persistence) = self.body(head, 0, persistence).await?;
         if !body.end_is_whole() {
             return self.after_body(persistence, body.end);
         }
-        let wake = !self.buffer.is_empty();
-        match self.shared.next(self.generation, &self.wire, &mut self.out, persistence, wake) {
+        match self.shared.next(self.caller(persistence)) {
             Next::Refused(refusal) => self.refuse(persistence, refusal),
-            Next::Send(event) => {
-                let held = std::mem::take(&mut self.out);
-                self.wire.send(Outgoing::new(held, event, persistence)).await?;
-            }
-            Next::Wait => self.wait_for_event().await?,
+            Next::Send(event) => self.send(event, persistence).await?,
+            Next::Wait => self.wait_for_reply().await?,
         }
         Ok(persistence)
     }
 
-    /// Waits until the parked `/next` has been answered by whoever brought the event.
-    async fn wait_for_event(&mut self) -> Result<(), End> {
+    /// `GET /hearth/assignment`
+    async fn assignment(&mut self, head: &Head, persistence: Persistence) -> Result<Persistence, End> {
+        let (body, persistence) = self.body(head, 0, persistence).await?;
+        if !body.end_is_whole() {
+            return self.after_body(persistence, body.end);
+        }
+        match self.shared.assignment(self.caller(persistence)) {
+            Next::Refused(preparation::Refusal::Unknown) => self.unknown(persistence),
+            Next::Refused(preparation::Refusal::Replaced) => self.replaced = true,
+            Next::Send(assignment) => self.send(assignment, persistence).await?,
+            Next::Wait => self.wait_for_reply().await?,
+        }
+        Ok(persistence)
+    }
+
+    /// `GET /metadata/execution-environment`
+    async fn metadata(&mut self, head: &Head, persistence: Persistence) -> Result<Persistence, End> {
+        let (body, persistence) = self.body(head, 0, persistence).await?;
+        let token = head.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+        match (&self.shared.metadata, token) {
+            (Some(metadata), Some(token)) if bool::from(token.as_bytes().ct_eq(metadata.token.as_bytes())) => {
+                let json = serde_json::json!({ "AvailabilityZoneID": metadata.availability_zone_id }).to_string();
+                let cache = ("Cache-Control", "private, max-age=43200, immutable");
+                self.reply(&EventReply::json(&[cache], json), persistence);
+            }
+            _ => self.error(persistence, Status::Unauthorized, "Unauthorized", "401 unauthorized"),
+        }
+        self.after_body(persistence, body.end)
+    }
+
+    /// What is needed to let this connection wait for its reply.
+    pub(crate) fn caller(&mut self, persistence: Persistence) -> Caller<'_> {
+        let Self { generation, wire, out, buffer, .. } = self;
+        Caller { generation: *generation, wire, held: out, persistence, wake: !buffer.is_empty() }
+    }
+
+    /// Sends a reply that was there already, after those that are held back.
+    pub(crate) async fn send(&mut self, event: EventReply, persistence: Persistence) -> io::Result<()> {
+        let held = std::mem::take(&mut self.out);
+        self.wire.send(Outgoing::new(held, event, persistence)).await
+    }
+
+    /// Waits until the parked call has been answered by whoever brought the reply.
+    pub(crate) async fn wait_for_reply(&mut self) -> Result<(), End> {
         loop {
             match self.wire.turn() {
                 Turn::Sent => return Ok(()),
@@ -261,27 +309,33 @@ impl Connection<'_> {
         }
     }
 
-    /// Reads the request's body; keeps it when `keep` and it is not too large. An error is returned only when nothing
-    /// can be told to the peer any more and nobody waits for the body.
-    async fn body(&mut self, head: &Head, keep: bool, persistence: Persistence) -> Result<(Body, Persistence), End> {
+    /// Reads the request's body; keeps up to `max` bytes, where 0 means that it does not matter. An error is returned only
+    /// when nothing can be told to the peer any more and nobody waits for the body.
+    pub(crate) async fn body(
+        &mut self,
+        head: &Head,
+        max: usize,
+        persistence: Persistence,
+    ) -> Result<(Body, Persistence), End> {
         let nothing = |end| Body { bytes: Bytes::new(), trailers: Trailers::default(), size: 0, end };
         if head.framing == Framing::Length(0) {
             return Ok((nothing(BodyEnd::Whole), persistence));
         }
         if head.expect_continue && self.buffer.is_empty() {
-            if !keep {
+            if max == 0 {
                 // The peer waits before it sends the body; whether it then does cannot be known.
                 return Ok((nothing(BodyEnd::Whole), Persistence::Close));
             }
             self.out.extend_from_slice(reply::CONTINUE);
         }
-        let body = self.read_body(head.framing, keep).await;
+        let body = self.read_body(head.framing, max).await;
         let persistence = if body.end_is_whole() { persistence } else { Persistence::Close };
         Ok((body, persistence))
     }
 
-    async fn read_body(&mut self, framing: Framing, keep: bool) -> Body {
-        let max = if keep { self.shared.max_response_bytes as u64 } else { 0 };
+    async fn read_body(&mut self, framing: Framing, max: usize) -> Body {
+        let keep = max > 0;
+        let max = max as u64;
         if let Framing::Length(length) = framing
             && length <= max
         {
@@ -352,7 +406,7 @@ impl Connection<'_> {
                     format!("Exceeded maximum allowed payload size ({} bytes).", self.shared.max_response_bytes);
                 self.error(persistence, Status::ContentTooLarge, "RequestEntityTooLarge", &message);
             }
-            (Ok(()), BodyEnd::Whole) => reply::accepted(&mut self.out, persistence),
+            (Ok(()), BodyEnd::Whole) => self.accepted(persistence),
             (Ok(()), BodyEnd::Truncated | BodyEnd::Endless) => {
                 self.error(
                     persistence,
@@ -367,7 +421,7 @@ impl Connection<'_> {
     }
 
     /// Goes on to the next request, or ends a connection whose place in the byte stream is lost.
-    fn after_body(&self, persistence: Persistence, end: BodyEnd) -> Result<Persistence, End> {
+    pub(crate) fn after_body(&self, persistence: Persistence, end: BodyEnd) -> Result<Persistence, End> {
         match end {
             BodyEnd::Whole => Ok(persistence),
             BodyEnd::Truncated | BodyEnd::Endless => Ok(Persistence::Close),
@@ -389,12 +443,25 @@ impl Connection<'_> {
         self.error(persistence, status, error_type, &refusal.message());
     }
 
+    fn unknown(&mut self, persistence: Persistence) {
+        self.error(persistence, Status::NotFound, "NotFound", "404 page not found");
+    }
+
     fn refuse_malformed(&mut self, why: Malformed) {
         let status = if why == Malformed::HeadTooLarge { Status::HeadTooLarge } else { Status::BadRequest };
         self.error(Persistence::Close, status, "InvalidRequest", &why.to_string());
     }
 
-    fn error(&mut self, persistence: Persistence, status: Status, error_type: &str, message: &str) {
+    /// `202 {"status":"OK"}`
+    pub(crate) fn accepted(&mut self, persistence: Persistence) {
+        reply::accepted(&mut self.out, persistence);
+    }
+
+    pub(crate) fn reply(&mut self, reply: &EventReply, persistence: Persistence) {
+        self.out.extend(reply.pieces(persistence).into_iter().flatten());
+    }
+
+    pub(crate) fn error(&mut self, persistence: Persistence, status: Status, error_type: &str, message: &str) {
         reply::error(&mut self.out, persistence, status, error_type, message);
     }
 
@@ -440,7 +507,7 @@ impl Connection<'_> {
 }
 
 impl Body {
-    const fn end_is_whole(&self) -> bool {
+    pub(crate) const fn end_is_whole(&self) -> bool {
         matches!(self.end, BodyEnd::Whole)
     }
 }

@@ -1,28 +1,41 @@
-//! The Lambda Runtime API as a library: what a runtime inside an execution environment calls to get its next event
-//! and to answer it. One [`RuntimeApi`] belongs to one execution environment.
+//! What answers at `AWS_LAMBDA_RUNTIME_API` inside one execution environment, as a library: the Runtime API, which a
+//! runtime gets its events from, the Extensions API, the Telemetry API with the Logs API it replaced, the metadata
+//! endpoint, and a call of Hearth's own for runtime processes that are started before they have a function. One
+//! [`RuntimeApi`] belongs to one execution environment.
 //!
 //! ```text
-//!  caller ── invoke ──┐                       ┌── connection task ── GET  /next ─────────── runtime process
-//!      ↑              ▼                       ▼                      POST /{id}/response
-//!      │        writes the event       session (a table)             POST /{id}/error
-//!      │        into the parked        decides; nothing              POST /init/error
-//!      │        connection itself      else holds state
-//!      └──────────── the connection task hands the answer over ─────────────┘
+//!  owner ─── invoke ──┐                         ┌── connection task ── GET  /next ────────── runtime process
+//!      ↑              ▼                         ▼                      POST /{id}/response
+//!      │        writes the event       session, extensions             POST /init/error
+//!      │        into the parked        (tables) decide;       ──────── POST /extension/register ─── extension
+//!      │        connections itself     nothing else holds              GET  /extension/event/next
+//!      │                               state                           PUT  /telemetry
+//!      ├──── the connection task hands the answer over ─┘
+//!      └── publish ──> telemetry ── a task per subscriber ── POST ────────────────────────────────> extension
 //! ```
 //!
-//! - [`session`]: the state machine, pure.
+//! - [`session`], [`extensions`]: the state machines of the runtime and of an extension, pure.
 //! - [`http`], [`calls`]: bytes to calls and back, pure.
-//! - [`wire`], [`connection`]: the sockets.
-//! - [`api`]: the handle, and the state that callers and connections share.
+//! - [`telemetry`]: events, subscriptions and their delivery.
+//! - [`wire`], [`connection`], [`extension_calls`]: the sockets.
+//! - [`environment`]: what the owner says and hears; [`api`]: the handle; [`shared`], [`agents`], [`preparation`]: the
+//!   state that owner and connections share.
 //!
 //! What never lives here: anything that knows how the environment is isolated, or what a function's configuration is.
 
+mod agents;
 mod api;
 mod calls;
 mod connection;
+mod environment;
+mod extension_calls;
+mod extensions;
 mod http;
 mod limits;
+mod preparation;
 mod session;
+mod shared;
+mod telemetry;
 mod wire;
 
 use std::sync::Arc;
@@ -31,6 +44,11 @@ use bytes::Bytes;
 use hearth_types::RequestId;
 
 pub use api::RuntimeApi;
+pub use environment::{
+    AssignError, Assignment, Dialer, EventSink, ExtensionFailure, Identity, InitError, Interruption, Metadata,
+    RuntimeTiming, Settings, ShutdownReason,
+};
+pub use telemetry::event::{self, TelemetryEvent};
 
 /// One event for the runtime.
 #[derive(Clone, Debug)]

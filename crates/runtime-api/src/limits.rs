@@ -34,3 +34,41 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 pub(crate) const LINGER_BYTES_MAX: usize = 1_048_576;
 /// Pause after a failed accept (for example: no descriptors left).
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Extensions of one environment, external and internal together. Source: `Extension.TooManyExtensions`.
+pub(crate) const EXTENSIONS_MAX: usize = 10;
+/// `Lambda-Extension-Name`: as long as a file name may be.
+pub(crate) const EXTENSION_NAME_BYTES_MAX: usize = 255;
+/// Body of a call of the Extensions, Telemetry or Logs API.
+pub(crate) const EXTENSION_BODY_BYTES_MAX: usize = 65_536;
+/// What is kept of an error type that an extension reports.
+pub(crate) const ERROR_TYPE_BYTES_MAX: usize = 256;
+
+/// A subscription's `maxItems`. This and the next two sources: "Lambda Telemetry API reference".
+pub(crate) const TELEMETRY_ITEMS_MIN: u64 = 1_000;
+pub(crate) const TELEMETRY_ITEMS_MAX: u64 = 10_000;
+pub(crate) const TELEMETRY_ITEMS_DEFAULT: u64 = 10_000;
+/// A subscription's `maxBytes`.
+pub(crate) const TELEMETRY_BYTES_MIN: u64 = 262_144;
+pub(crate) const TELEMETRY_BYTES_MAX: u64 = 1_048_576;
+pub(crate) const TELEMETRY_BYTES_DEFAULT: u64 = 262_144;
+/// A subscription's `timeoutMs`.
+pub(crate) const TELEMETRY_TIMEOUT_MS_MIN: u64 = 25;
+pub(crate) const TELEMETRY_TIMEOUT_MS_MAX: u64 = 30_000;
+pub(crate) const TELEMETRY_TIMEOUT_MS_DEFAULT: u64 = 1_000;
+/// Path and query of a subscription's URI.
+pub(crate) const DESTINATION_PATH_BYTES_MAX: usize = 1_024;
+/// Events kept during init for those who subscribe later in it. The oldest go first.
+pub(crate) const HISTORY_EVENTS_MAX: usize = 1_000;
+pub(crate) const HISTORY_BYTES_MAX: usize = 262_144;
+/// Attempts to deliver a batch before it is dropped, and the pause after the first one; it doubles each time.
+pub(crate) const DELIVERY_ATTEMPTS_MAX: u32 = 5;
+pub(crate) const DELIVERY_BACKOFF: Duration = Duration::from_millis(100);
+/// How long one attempt may take while the environment runs.
+pub(crate) const DELIVERY_WAIT: Duration = Duration::from_secs(2);
+/// Head and body of a subscriber's reply. What it says beyond its status is of no interest.
+pub(crate) const DELIVERY_REPLY_BYTES_MAX: usize = 65_536;
+/// How long shutting down waits for telemetry to be delivered before extensions are told to end.
+pub(crate) const SHUTDOWN_FLUSH_WAIT: Duration = Duration::from_millis(200);
+/// Ports of the environment that telemetry cannot go to: the platform's own. Source: "Lambda Logs API".
+pub(crate) const RESERVED_PORTS: &[u16] = &[9001];

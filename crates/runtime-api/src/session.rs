@@ -179,6 +179,16 @@ impl Session {
         Ok(*action)
     }
 
+    /// Whether the runtime has not said anything yet.
+    pub(crate) fn is_started(&self) -> bool {
+        self.state == State::Started
+    }
+
+    /// Whether the runtime waits for an event.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == State::Ready
+    }
+
     /// Hands `id` to the runtime.
     pub(crate) fn deliver(&mut self, id: &RequestId) -> Result<Action, Refusal> {
         let action = self.apply(Event::Deliver)?;

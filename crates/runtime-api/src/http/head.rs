@@ -8,6 +8,7 @@ use crate::limits::HEADERS_MAX;
 pub(crate) enum Method {
     Get,
     Post,
+    Put,
     Other,
 }
 
@@ -21,7 +22,7 @@ pub(crate) enum Persistence {
     Close,
 }
 
-/// What the Runtime API reads of a request's head; everything else is dropped.
+/// What these APIs read of a request's head; everything else is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) method: Method,
@@ -35,6 +36,22 @@ pub(crate) struct Head {
     pub(crate) error_type: Option<String>,
     /// `Lambda-Runtime-Function-Response-Mode`
     pub(crate) response_mode: Option<String>,
+    /// `Authorization`
+    pub(crate) authorization: Option<String>,
+    pub(crate) extension: ExtensionHeaders,
+}
+
+/// The headers of extensions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ExtensionHeaders {
+    /// `Lambda-Extension-Name`
+    pub(crate) name: Option<String>,
+    /// `Lambda-Extension-Identifier`
+    pub(crate) id: Option<String>,
+    /// `Lambda-Extension-Function-Error-Type`
+    pub(crate) error_type: Option<String>,
+    /// `Lambda-Extension-Accept-Feature`
+    pub(crate) accept_feature: Option<String>,
 }
 
 /// Where the head in `bytes` ends, if it is there as a whole. `searched` bytes from the start are known not to hold
@@ -59,6 +76,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
         method: match request.method {
             Some("GET") => Method::Get,
             Some("POST") => Method::Post,
+            Some("PUT") => Method::Put,
             _ => Method::Other,
         },
         path: target.split('?').next().unwrap_or_default().to_owned(),
@@ -68,6 +86,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
         content_type: None,
         error_type: None,
         response_mode: None,
+        authorization: None,
+        extension: ExtensionHeaders::default(),
     };
     let mut length: Option<u64> = None;
     let mut chunked = false;
@@ -79,6 +99,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
             }
             10 if is("connection") => head.persistence = persistence(header.value, one_dot_one, head.persistence),
             12 if is("content-type") => head.content_type = Some(text(header.value)),
+            13 if is("authorization") => head.authorization = Some(text(header.value)),
             14 if is("content-length") => {
                 let this = content_length(header.value)?;
                 if length.is_some_and(|before| before != this) {
@@ -92,7 +113,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
                 }
                 chunked = true;
             }
+            21 if is("lambda-extension-name") => head.extension.name = Some(text(header.value)),
+            27 if is("lambda-extension-identifier") => head.extension.id = Some(text(header.value)),
+            31 if is("lambda-extension-accept-feature") => head.extension.accept_feature = Some(text(header.value)),
             34 if is("lambda-runtime-function-error-type") => head.error_type = Some(text(header.value)),
+            36 if is("lambda-extension-function-error-type") => head.extension.error_type = Some(text(header.value)),
             37 if is("lambda-runtime-function-response-mode") => head.response_mode = Some(text(header.value)),
             _ => {}
         }
@@ -110,7 +135,7 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.trim_ascii()).into_owned()
 }
 
-fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn content_length(value: &[u8]) -> Result<u64, Malformed> {
     let digits = value.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Malformed::BodyLength);
@@ -150,6 +175,21 @@ mod tests {
         assert_eq!(got.response_mode.as_deref(), Some("streaming"));
         assert_eq!(got.persistence, Persistence::Open);
         assert!(got.expect_continue);
+    }
+
+    #[test]
+    fn the_headers_of_extensions_are_read() {
+        let got = head(
+            "PUT / HTTP/1.1\nLambda-Extension-Name: n\nlambda-extension-identifier: i\n\
+             Lambda-Extension-Function-Error-Type: e\nLambda-Extension-Accept-Feature: f\nAuthorization: Bearer t\n\n",
+        )
+        .expect("valid");
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(got.method, Method::Put);
+        assert_eq!(got.authorization, text("Bearer t"));
+        let want =
+            ExtensionHeaders { name: text("n"), id: text("i"), error_type: text("e"), accept_feature: text("f") };
+        assert_eq!(got.extension, want);
     }
 
     #[test]

@@ -17,6 +17,8 @@ const fn head_end(persistence: Persistence) -> &'static str {
     }
 }
 
+const JSON: &str = "application/json";
+
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// `202 {"status":"OK"}`
@@ -29,7 +31,7 @@ pub(crate) fn accepted(out: &mut Vec<u8>, persistence: Persistence) {
 /// An error with AWS's JSON body.
 pub(crate) fn error(out: &mut Vec<u8>, persistence: Persistence, status: Status, error_type: &str, message: &str) {
     let body = serde_json::json!({ "errorMessage": message, "errorType": error_type }).to_string();
-    whole(out, persistence, status, "application/json", body.as_bytes());
+    whole(out, persistence, status, JSON, body.as_bytes());
 }
 
 pub(crate) fn whole(out: &mut Vec<u8>, persistence: Persistence, status: Status, content_type: &str, body: &[u8]) {
@@ -45,6 +47,7 @@ pub(crate) fn whole(out: &mut Vec<u8>, persistence: Persistence, status: Status,
 pub(crate) enum Status {
     Ok,
     BadRequest,
+    Unauthorized,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -57,6 +60,7 @@ impl Status {
         match self {
             Self::Ok => (200, "OK"),
             Self::BadRequest => (400, "Bad Request"),
+            Self::Unauthorized => (401, "Unauthorized"),
             Self::Forbidden => (403, "Forbidden"),
             Self::NotFound => (404, "Not Found"),
             Self::MethodNotAllowed => (405, "Method Not Allowed"),
@@ -66,7 +70,7 @@ impl Status {
     }
 }
 
-/// An answer to `/next`, made once and possibly sent again. The payload is never copied.
+/// A reply that is waited for, made once and possibly sent again: an event, mostly. The payload is never copied.
 #[derive(Clone, Debug)]
 pub(crate) struct EventReply {
     /// Status line and headers without the end of the head.
@@ -75,18 +79,30 @@ pub(crate) struct EventReply {
 }
 
 impl EventReply {
-    pub(crate) fn new(invocation: Invocation) -> Self {
-        let Invocation { request_id, deadline_ms, invoked_arn, trace, client_context, content_type, payload } =
-            invocation;
+    /// The payload comes apart from its invocation, which is left without.
+    pub(crate) fn new(invocation: &Invocation, payload: Bytes) -> Self {
+        let Invocation { request_id, deadline_ms, invoked_arn, trace, client_context, content_type, .. } = invocation;
         let mut head = Vec::with_capacity(512);
         head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        let content_type = content_type.filter(|text| !text.is_empty());
-        header(&mut head, "Content-Type", content_type.as_deref().unwrap_or("application/json"));
+        let content_type = content_type.as_deref().filter(|text| !text.is_empty());
+        header(&mut head, "Content-Type", content_type.unwrap_or(JSON));
         header(&mut head, "Lambda-Runtime-Aws-Request-Id", request_id.as_str());
         let _ = write!(head, "Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n");
-        header(&mut head, "Lambda-Runtime-Invoked-Function-Arn", &invoked_arn);
+        header(&mut head, "Lambda-Runtime-Invoked-Function-Arn", invoked_arn);
         header(&mut head, "Lambda-Runtime-Trace-Id", trace.as_deref().unwrap_or_default());
         header(&mut head, "Lambda-Runtime-Client-Context", client_context.as_deref().unwrap_or_default());
+        let _ = write!(head, "Content-Length: {}\r\n", payload.len());
+        Self { head: head.into(), payload }
+    }
+
+    /// A reply of JSON text with further headers.
+    pub(crate) fn json(headers: &[(&str, &str)], json: impl Into<Bytes>) -> Self {
+        let payload = json.into();
+        let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+        header(&mut head, "Content-Type", JSON);
+        for (name, value) in headers {
+            header(&mut head, name, value);
+        }
         let _ = write!(head, "Content-Length: {}\r\n", payload.len());
         Self { head: head.into(), payload }
     }
@@ -125,9 +141,14 @@ mod tests {
         }
     }
 
+    fn event(mut invocation: Invocation) -> EventReply {
+        let payload = std::mem::take(&mut invocation.payload);
+        EventReply::new(&invocation, payload)
+    }
+
     #[test]
     fn an_event_carries_the_documented_headers_and_leaves_empty_ones_out() {
-        let text = EventReply::new(invocation()).pieces(Persistence::Open).concat();
+        let text = event(invocation()).pieces(Persistence::Open).concat();
         assert_eq!(
             String::from_utf8(text).expect("text"),
             "HTTP/1.1 200 OK\r\n\
@@ -142,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_value_cannot_end_its_line() {
-        let event = Invocation { client_context: Some("{\r\n\"a\":1}".to_owned()), ..invocation() };
-        let text = String::from_utf8(EventReply::new(event).pieces(Persistence::Close).concat()).expect("text");
+        let invocation = Invocation { client_context: Some("{\r\n\"a\":1}".to_owned()), ..invocation() };
+        let text = String::from_utf8(event(invocation).pieces(Persistence::Close).concat()).expect("text");
         assert!(text.contains("Lambda-Runtime-Client-Context: {  \"a\":1}\r\n"), "{text}");
         assert!(text.contains("Connection: close\r\n\r\n{}"), "{text}");
     }

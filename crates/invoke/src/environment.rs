@@ -13,7 +13,8 @@ use hearth_ports::{
     runtime_version,
 };
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError,
+    Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, OutputSink,
+    SandboxError,
 };
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;

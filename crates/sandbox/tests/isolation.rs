@@ -9,10 +9,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 
+use hearth_sandbox::process::PoolConfig;
 use hearth_sandbox::{Backend, Environment, InvocationOutcome};
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
-use hearth_sandbox::process::PoolConfig;
 use support::{BOOTSTRAP, Collected, Machine, Setup, invocation, spec};
 
 /// Runs what the event says: `{"run": "python expression"}`, with helpers in scope. An OSError answers as its name.

@@ -9,7 +9,7 @@ use hearth_sandbox::Backend;
 use hearth_sandbox::process::PoolConfig;
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
-use support::{Collected, Machine, Setup, invocation, spec, value};
+use support::{Collected, Machine, Setup, spec, value};
 
 /// What a Python function sees of itself.
 const PYTHON: &str = r#"
@@ -94,14 +94,9 @@ async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {
     }
     spec.memory = memory;
     spec.layers = vec![layer];
-    spec.variables = [
-        ("MINE", "ünï"),
-        ("AWS_LAMBDA_FUNCTION_NAME", "f"),
-        ("LONG", &"x".repeat(3_000)),
-        ("EMPTY", ""),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec();
+    spec.variables = [("MINE", "ünï"), ("AWS_LAMBDA_FUNCTION_NAME", "f"), ("LONG", &"x".repeat(3_000)), ("EMPTY", "")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
     if pooled {
         machine.wait_for_pool().await;
         // Of some kinds one is prepared when the first function has asked for it.
@@ -112,7 +107,7 @@ async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {
     let sink = Arc::new(Collected::default());
     let environment = machine.backend.create(spec, sink.clone()).await.expect("created");
     environment.ready().await.unwrap_or_else(|error| panic!("{error:?} {}", sink.text()));
-    let seen = value(environment.invoke(invocation("{}".to_owned())).await);
+    let seen = value(&environment, &json!({})).await;
     assert_eq!(machine.backend.pool_hits() > 0, pooled, "{}: a started process was used", look.runtime);
     assert_eq!(sink.text(), "");
     machine.backend.shutdown().await;
@@ -123,7 +118,8 @@ async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {
 async fn a_function_cannot_tell_whether_its_process_waited_for_it() {
     for look in LOOKS {
         for memory in [Mebibytes(128), Mebibytes(1_769)] {
-            let (Some(unpooled), Some(pooled)) = (seen(look, memory, false).await, seen(look, memory, true).await) else {
+            let (Some(unpooled), Some(pooled)) = (seen(look, memory, false).await, seen(look, memory, true).await)
+            else {
                 return;
             };
             let (unpooled, pooled) = (unpooled.as_object().expect("object"), pooled.as_object().expect("object"));

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::cgroup::CgroupHandle;
 use crate::environment::{ExitCause, SandboxError};
-use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Report};
+use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Process, Report};
 use crate::seqpacket::{self, Received};
 use crate::sys;
 
@@ -29,6 +29,13 @@ pub(super) enum Runtime {
     Exited(ExitCause),
 }
 
+/// How an extension process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ExtensionEnd {
+    NotStarted(LaunchFailure),
+    Exited(ExitCause),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) runtime: Runtime,
@@ -36,6 +43,10 @@ pub(super) struct State {
     pub(super) kills: u64,
     /// The answer to the last order to show an environment: an error number, 0 for none.
     pub(super) shown: Option<i32>,
+    /// The programs in `/opt/extensions`, once asked for.
+    pub(super) listed: Option<Vec<String>>,
+    /// Extensions that are not there any more, or never were.
+    pub(super) extensions: Vec<(String, ExtensionEnd)>,
     /// hearth-init is gone, and with it everything in the sandbox.
     pub(super) gone: bool,
 }
@@ -63,7 +74,14 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(socket: OwnedFd, cgroup: Arc<CgroupHandle>) -> io::Result<Self> {
-        let (state, _) = watch::channel(State { runtime: Runtime::Starting, kills: 0, shown: None, gone: false });
+        let (state, _) = watch::channel(State {
+            runtime: Runtime::Starting,
+            kills: 0,
+            shown: None,
+            listed: None,
+            extensions: Vec::new(),
+            gone: false,
+        });
         Ok(Self {
             socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             state,
@@ -149,7 +167,7 @@ impl Control {
     pub(super) async fn start(&self, launch: Launch) -> Result<(), SandboxError> {
         self.oom_kills_before.store(self.oom_kills(), Ordering::Relaxed);
         self.state.send_modify(|state| state.runtime = Runtime::Starting);
-        self.order(&Order::Start(launch)).await
+        self.order(&Order::Start(Process::Runtime, launch)).await
     }
 
     /// Makes `/proc` show this as the environment of the runtime process. Once in the life of a slot.

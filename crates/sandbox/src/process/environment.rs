@@ -113,9 +113,11 @@ impl ProcessEnvironment {
             endpoint: parts.on_endpoint.map(|hook| Aborted(hook(id, endpoint))),
             _trees: trees,
         };
+        let assigned = shown.and_then(|()| environment.assign(spec, variables));
         if !is_started {
+            assigned?;
             environment.control.start(environment.launch.clone()).await?;
-        } else if let Err(error) = shown.and_then(|()| environment.assign(spec, variables)) {
+        } else if let Err(error) = assigned {
             // A process that cannot become the function's is replaced by one that starts as such.
             tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
             environment.reset().await?;
@@ -123,7 +125,7 @@ impl ProcessEnvironment {
         Ok(environment)
     }
 
-    /// Gives the waiting runtime process its function.
+    /// Tells the runtime process, if it waits, and extensions which function it is for.
     fn assign(&self, spec: &EnvironmentSpec, environment: BTreeMap<String, String>) -> Result<(), SandboxError> {
         let assignment = Assignment { identity: spec.identity.clone(), environment };
         self.api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))

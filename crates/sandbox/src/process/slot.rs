@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_runtime_api::RuntimeApi;
+use hearth_runtime_api::{RuntimeApi, Settings};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use tokio::sync::watch;
@@ -22,6 +22,9 @@ use crate::runtimes::Root;
 
 /// How long a slot may take to come up; milliseconds are usual.
 const SLOT_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Pause between two looks whether a runtime process has got ready to wait. Nobody waits for that.
+const ASKED_LOOK: Duration = Duration::from_millis(2);
 
 pub(super) struct PreparedSlot {
     pub(super) id: EnvironmentId,
@@ -67,7 +70,7 @@ impl PreparedSlot {
         let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
         let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
         let [runtime_api, endpoint] = listeners.map(TcpListener::from);
-        let api = RuntimeApi::new(INVOKE_RESPONSE_BYTES_MAX);
+        let api = RuntimeApi::with(Settings { prepared: true, ..Settings::new(INVOKE_RESPONSE_BYTES_MAX) });
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
@@ -81,8 +84,13 @@ impl PreparedSlot {
     pub(super) async fn start(&mut self, launch: Launch) -> Result<(), SandboxError> {
         self.is_started = true;
         self.control.start(launch).await?;
+        let asked = async {
+            while !self.api.is_waiting() {
+                sleep(ASKED_LOOK).await;
+            }
+        };
         tokio::select! {
-            () = self.api.asked_for_assignment() => Ok(()),
+            () = asked => Ok(()),
             end = self.control.ended() => Err(SandboxError::Create(format!("the waiting runtime ended: {end:?}"))),
             () = sleep(SLOT_WAIT_MAX) => Err(SandboxError::Create("the waiting runtime does not ask".to_owned())),
         }

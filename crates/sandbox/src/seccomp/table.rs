@@ -133,6 +133,7 @@ pub const UNPACKER: &[Call] = calls! {
     SYS_brk SYS_mmap SYS_munmap SYS_mremap SYS_mprotect SYS_madvise
     SYS_exit SYS_exit_group SYS_getpid SYS_gettid SYS_tgkill SYS_rt_sigaction SYS_rt_sigprocmask SYS_rt_sigreturn
     SYS_sigaltstack SYS_clock_gettime SYS_futex SYS_getrandom SYS_sched_yield SYS_restart_syscall
+    SYS_prctl SYS_seccomp
     #[cfg(target_arch = "x86_64")] SYS_open
     #[cfg(target_arch = "x86_64")] SYS_mkdir
     #[cfg(target_arch = "x86_64")] SYS_symlink

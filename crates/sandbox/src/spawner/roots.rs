@@ -223,15 +223,13 @@ impl Builder {
                 self.write(target, mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), |lang| {
                     fs::create_dir(lang.join("bin"))?;
                     fs::create_dir_all(lang.join("lib").join(name))?;
-                    File::create(lang.join("bin").join(name))?;
+                    // A copy: a mount of the file would show where on the host it comes from.
+                    fs::copy(program, lang.join("bin").join(name))?;
                     match name.split_once('.') {
                         Some((generic, _)) => symlink(name, lang.join("bin").join(generic)),
                         None => Ok(()),
                     }
                 })?;
-                let program = self.owned(File::open(program)?.as_fd())?;
-                mounts::seal(program.as_fd(), mounts::SEALED)?;
-                mounts::attach(program.as_fd(), target.join("bin").join(name))?;
                 if let Some(library) = library {
                     self.show(library, &target.join("lib").join(name))?;
                 }

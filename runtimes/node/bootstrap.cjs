@@ -278,4 +278,30 @@ async function start() {
   api.next(invoke);
 }
 
-start();
+/** Takes over the environment of the function this process was given. Writing what is the same costs milliseconds (TZ). */
+function become({ status, body }) {
+  if (status !== 200) {
+    process.exit(1);
+  }
+  const { environment } = JSON.parse(body);
+  for (const name of Object.keys(env)) {
+    if (!(name in environment)) {
+      delete env[name];
+    }
+  }
+  for (const [name, value] of Object.entries(environment)) {
+    if (env[name] !== value) {
+      env[name] = value;
+    }
+  }
+  // The code was mounted over the directory this process started in.
+  process.chdir(env.LAMBDA_TASK_ROOT);
+  api.release();
+  start();
+}
+
+if (env._HEARTH_PREPARED === undefined) {
+  start();
+} else {
+  api.assignment(become);
+}

@@ -43,7 +43,8 @@ const asError = (value) => (value instanceof Error ? value : new Error(value));
 // The console -----------------------------------------------------------------------------------------------------
 
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-const logsJson = env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
+/** Known when the process has its environment. */
+let logsJson = false;
 
 /** One line per record: what would break it is replaced. */
 const emit = (line) => process.stdout.write(`${line.replaceAll("\n", "\r")}\n`);
@@ -76,6 +77,7 @@ function logJson(level, ...values) {
 }
 
 function patchConsole() {
+  logsJson = env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
   const log = logsJson ? logJson : logText;
   const lowest = Math.max(0, LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()));
   for (const [at, level] of LEVELS.entries()) {

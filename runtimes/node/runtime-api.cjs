@@ -9,6 +9,7 @@ const { describe } = require("./log.cjs");
 
 const RUNTIME = "/2018-06-01/runtime/";
 const NEXT = `GET ${RUNTIME}invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n`;
+const ASSIGNMENT = "GET /2018-06-01/hearth/assignment HTTP/1.1\r\nHost: runtime\r\n\r\n";
 const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
 const READ_BYTES = 65536;
 
@@ -48,6 +49,12 @@ class RuntimeApi {
     this.#socket.on("error", lost).on("close", lost);
     // While the function works, its own doings alone decide whether the event loop has anything left to do.
     this.release();
+  }
+
+  /** Waits, started ahead of need, until this process is given a function. */
+  assignment(onAssignment) {
+    this.#socket.write(ASSIGNMENT);
+    this.#await(onAssignment);
   }
 
   /** Asks for an event. From now on the process waits for it. */

@@ -481,6 +481,20 @@ def serve(api, handler):
         api.skip_reply()
 
 
+def _take_assignment(api):
+    """Waits, started ahead of need, until this process is given a function."""
+    api.send(b"GET /2018-06-01/hearth/assignment HTTP/1.1\r\nHost: runtime\r\n\r\n")
+    status, _, body = api.reply()
+    if status != 200:
+        raise RuntimeError(f"the Runtime API gave no assignment: {status} {body!r}")
+    environment = from_json(body)["environment"]
+    # All of it anew: in the order a process sees it that is started with it.
+    _ENVIRON.clear()
+    _ENVIRON.update(environment)
+    # The code was mounted over the directory this process started in.
+    os.chdir(_ENVIRON["LAMBDA_TASK_ROOT"])
+
+
 def _set_up_path():
     task = _ENVIRON.get("LAMBDA_TASK_ROOT", "/var/task")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -503,9 +517,11 @@ def main():
             stream.reconfigure(encoding="utf-8", line_buffering=True)
     if sys.flags.no_site:
         _set_up_builtins()
-    _set_up_path()
     sys.meta_path.insert(0, _LoggingFinder)
     api = RuntimeApi(_ENVIRON["AWS_LAMBDA_RUNTIME_API"])
+    if "_HEARTH_PREPARED" in _ENVIRON:
+        _take_assignment(api)
+    _set_up_path()
     try:
         handler = load_handler(_ENVIRON.get("_HANDLER", ""))
     except Exception as error:

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hearth_sandbox::process::PoolConfig;
 use hearth_types::{AuthMode, SandboxAuth};
 use serde::Deserialize;
 
@@ -11,12 +12,15 @@ use serde::Deserialize;
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data: DataLocation,
+    /// Whom the server becomes when it was started as root: a name or a number.
+    pub(crate) user: Option<String>,
     /// Host names clients may use, beside `localhost` and addresses.
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) auth: AuthMode,
     pub(crate) sandbox_auth: SandboxAuth,
     pub(crate) web_identities: Vec<WebIdentity>,
     pub(crate) execution: Execution,
+    pub(crate) pool: Pool,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
 }
@@ -37,11 +41,42 @@ pub(crate) struct Execution {
     pub(crate) memory_overcommit: f64,
     /// Environments at most, whatever their size.
     pub(crate) environments_max: usize,
+    pub(crate) freeze: Freeze,
 }
 
 impl Default for Execution {
     fn default() -> Self {
-        Self { idle_timeout_seconds: 600, memory_overcommit: 8.0, environments_max: 1_000 }
+        Self { idle_timeout_seconds: 600, memory_overcommit: 8.0, environments_max: 1_000, freeze: Freeze::Auto }
+    }
+}
+
+/// When an environment is frozen between invocations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Freeze {
+    /// At once where that takes microseconds (cgroup v2), else a second later.
+    #[default]
+    Auto,
+    /// At once, also where it takes longer.
+    Strict,
+}
+
+/// `[pool]`: slots prepared ahead of cold starts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Pool {
+    /// How many of each kind wait at least, when nothing happens.
+    pub(crate) depth_min: usize,
+    /// And at most, after many cold starts; 0 switches the pool off.
+    pub(crate) depth_max: usize,
+    /// Share of one processor that filling up may take.
+    pub(crate) cpu_percent: u32,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let PoolConfig { depth_min, depth_max, cpu_percent } = PoolConfig::default();
+        Self { depth_min, depth_max, cpu_percent }
     }
 }
 
@@ -88,11 +123,13 @@ struct File {
     listen: Option<String>,
     data: Option<PathBuf>,
     ephemeral: Option<bool>,
+    user: Option<String>,
     allowed_hosts: Vec<String>,
     auth: Option<AuthMode>,
     sandbox_auth: Option<SandboxAuth>,
     web_identity: Vec<WebIdentity>,
     execution: Execution,
+    pool: Pool,
     logs: Logs,
     audit: Audit,
 }
@@ -105,6 +142,7 @@ pub(crate) struct Overrides {
     pub(crate) ephemeral: bool,
     pub(crate) auth: Option<AuthMode>,
     pub(crate) sandbox_auth: Option<SandboxAuth>,
+    pub(crate) freeze: Option<Freeze>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +157,8 @@ pub(crate) enum ConfigError {
     DataAndEphemeral,
     #[error("`execution.{0}` must be greater than zero")]
     NotPositive(&'static str),
+    #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
+    CpuPercent,
     #[error("cannot tell where to keep data: set HOME, or give --data DIR or --ephemeral")]
     NoHome,
 }
@@ -152,7 +192,8 @@ impl Config {
             (false, None, true, Some(_)) => return Err(ConfigError::DataAndEphemeral),
             (false, None, false, None) => DataLocation::Directory(default_data().ok_or(ConfigError::NoHome)?),
         };
-        let execution = file.execution;
+        let mut execution = file.execution;
+        execution.freeze = flags.freeze.unwrap_or(execution.freeze);
         for (name, positive) in [
             ("idle_timeout_seconds", execution.idle_timeout_seconds > 0),
             ("memory_overcommit", execution.memory_overcommit > 0.0),
@@ -162,22 +203,31 @@ impl Config {
                 return Err(ConfigError::NotPositive(name));
             }
         }
+        if !(1..=100).contains(&file.pool.cpu_percent) {
+            return Err(ConfigError::CpuPercent);
+        }
         Ok(Self {
             listen,
             data,
+            user: file.user,
             allowed_hosts: file.allowed_hosts,
             auth,
             sandbox_auth,
             web_identities: file.web_identity,
             execution,
+            pool: file.pool,
             logs: file.logs,
             audit: file.audit,
         })
     }
 }
 
-/// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`.
+/// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`. For root, whose home is closed to the
+/// user the server becomes, the place of the File Hierarchy Standard.
 pub(crate) fn default_data_directory() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() && std::env::var_os("XDG_DATA_HOME").is_none() {
+        return Some(PathBuf::from("/var/lib/hearth"));
+    }
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))).map(|base| base.join("hearth"))
 }

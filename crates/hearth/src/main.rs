@@ -12,7 +12,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The privileged helper is this same program started again: it must take over before any thread exists.
-    hearth_sandbox::spawner_main_if_requested();
+    // Helpers are this same program started again: they must take over before any thread exists.
+    hearth_sandbox::helper_main_if_requested();
     cli::run()
 }

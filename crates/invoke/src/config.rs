@@ -3,6 +3,20 @@
 use hearth_types::limits::{ACCOUNT_CONCURRENCY, INIT_TIMEOUT};
 use hearth_types::{Mebibytes, Millis};
 
+/// When an idle environment is frozen, so that nothing of it runs between invocations. Source: Lambda developer guide,
+/// "Understanding the Lambda execution environment lifecycle".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freezing {
+    /// At once where that takes microseconds (cgroup v2), else after [`FREEZE_GRACE`].
+    #[default]
+    Auto,
+    /// At once, whatever it takes.
+    Strict,
+}
+
+/// How long an environment stays unfrozen where freezing is slow.
+pub const FREEZE_GRACE: Millis = Millis::from_secs(1);
+
 /// Settings of the data plane, with the values of the real service as defaults where it has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineConfig {
@@ -21,6 +35,7 @@ pub struct EngineConfig {
     pub memory_overcommit: f64,
     /// Environments at the same time.
     pub environments_max: usize,
+    pub freezing: Freezing,
     /// Attempts at asynchronous invocations at the same time.
     pub event_concurrency: usize,
 }
@@ -37,6 +52,7 @@ impl EngineConfig {
             host_memory,
             memory_overcommit: 8.0,
             environments_max: 1_000,
+            freezing: Freezing::default(),
             event_concurrency: 100,
         }
     }

@@ -101,11 +101,14 @@ impl Engine {
     /// | worker | does | when there is nothing to do |
     /// |---|---|---|
     /// | environments | ends idle environments after their time | looks again after a tenth of the idle time-out |
+    /// | freezer | freezes idle environments where that is slow | looks again after half the grace |
     /// | usage | writes the usage roll-up, at most each second | sleeps until something is counted |
     /// | events | runs asynchronous invocations | sleeps until the next is due |
     fn spawn_workers(&self) {
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.environments.work(&core.stop).await });
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.environments.freeze_idle(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.usage.work(&core.stop).await });
         let core = Arc::clone(&self.core);
@@ -172,6 +175,7 @@ impl Core {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             usage: Arc::clone(&usage),
+            freezing: config.freezing,
             init_timeout: config.init_timeout,
             age_max: config.environment_age_max,
             ending: TaskTracker::new(),

@@ -13,13 +13,15 @@ use hearth_ports::{
     runtime_version,
 };
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError,
+    Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, OutputSink,
+    SandboxError,
 };
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::Freezing;
 use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
@@ -40,6 +42,7 @@ pub(crate) struct Workshop {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) usage: Arc<Usage>,
+    pub(crate) freezing: Freezing,
     pub(crate) init_timeout: Millis,
     pub(crate) age_max: Millis,
     /// Environments that are being ended.
@@ -89,6 +92,9 @@ pub(crate) struct LiveEnvironment {
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
     phase: Phase,
+    is_frozen: bool,
+    /// Frozen after each invocation; else by [`LiveEnvironment::freeze`] from outside.
+    freezes_at_once: bool,
     /// Of the init phase, until the first invocation has reported it.
     init: Option<Elapsed>,
 }
@@ -149,6 +155,8 @@ impl Workshop {
         let sandbox =
             self.backend.create(spec, Arc::clone(&log) as Arc<dyn OutputSink>).await.map_err(sandbox_error)?;
         let mut environment = LiveEnvironment {
+            freezes_at_once: self.freezing == Freezing::Strict || sandbox.freezes_fast(),
+            is_frozen: false,
             sandbox,
             meter: self.usage.meter(&version),
             clock: Arc::clone(&self.clock),
@@ -169,6 +177,12 @@ impl Workshop {
 
     fn spec(&self, version: &FunctionVersion, credentials: &Credentials, log_stream: &str) -> EnvironmentSpec {
         EnvironmentSpec {
+            identity: Identity {
+                function_name: version.name.clone(),
+                function_version: version.version.to_string(),
+                handler: version.handler.clone(),
+                account_id: version.account.to_string(),
+            },
             runtime: version.runtime.clone(),
             architecture: version.architecture,
             code: version.code,
@@ -185,6 +199,28 @@ impl LiveEnvironment {
     /// Fit for another invocation?
     pub(crate) fn is_usable(&self) -> bool {
         self.phase != Phase::Broken
+    }
+
+    /// What becomes idle is frozen, at once or some time later.
+    pub(crate) const fn freezes_at_once(&self) -> bool {
+        self.freezes_at_once
+    }
+
+    /// Stops everything in it until the next invocation.
+    pub(crate) fn freeze(&mut self) {
+        if !self.is_frozen {
+            self.is_frozen = self.sandbox.freeze();
+        }
+    }
+
+    /// What cannot be thawed cannot answer any more either.
+    fn thaw(&mut self) {
+        if self.is_frozen {
+            self.is_frozen = false;
+            if !self.sandbox.thaw() {
+                self.phase = Phase::Broken;
+            }
+        }
     }
 
     /// The init phase, before any invocation.
@@ -205,6 +241,7 @@ impl LiveEnvironment {
         let timeout = self.version.timeout;
         let deadline = started + timeout.duration();
         let deadline_ms = self.clock.now_ms().saturating_add_unsigned(timeout.0);
+        self.thaw();
         self.log.begin(call.log_tail);
         let suppressed_init = self.repeat_init(started, deadline).await;
         self.log.platform(&Line::Start { request_id: &call.request_id, version: self.version.version });

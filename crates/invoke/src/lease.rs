@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::FREEZE_GRACE;
 use crate::environment::{Call, LiveEnvironment, Ran, Workshop};
 use crate::pool::{Grant, Member, Next, Pool, PoolLimits, Want};
 
@@ -106,7 +107,8 @@ impl Environments {
             }
             let snapshot = version.snapshot.clone();
             match environments.workshop.start(version).await {
-                Ok(environment) => {
+                Ok(mut environment) => {
+                    environments.settle(&snapshot, &mut environment);
                     let now_ms = environments.now_ms();
                     let next = environments.pool.lock().started(&snapshot, environment, now_ms);
                     environments.pass_on(snapshot, next);
@@ -137,6 +139,25 @@ impl Environments {
             }
             Next::Idle => {}
             Next::End(environment) => drop(environment),
+        }
+    }
+
+    /// What is about to become idle is frozen. A waiter that comes in this very moment thaws it again.
+    fn settle(&self, snapshot: &SnapshotId, environment: &mut LiveEnvironment) {
+        if environment.freezes_at_once() && !self.pool.lock().is_waited_for(snapshot) {
+            environment.freeze();
+        }
+    }
+
+    /// Freezes what has been idle for a moment, where it was not frozen at once, until stopped.
+    pub(crate) async fn freeze_idle(&self, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(FREEZE_GRACE.duration() / 2) => {}
+            }
+            let before_ms = self.now_ms().saturating_sub_unsigned(FREEZE_GRACE.0);
+            self.pool.lock().idle_since(before_ms).for_each(LiveEnvironment::freeze);
         }
     }
 
@@ -189,12 +210,13 @@ impl Lease {
 
     /// The invocation is over. An environment that broke ends, any other serves again.
     pub(crate) fn give_back(self) {
-        let Self { member, mut place } = self;
+        let Self { mut member, mut place } = self;
         if !member.environment.is_usable() {
             return;
         }
         place.is_settled = true;
         let environments = Arc::clone(&place.environments);
+        environments.settle(&place.snapshot, &mut member.environment);
         let next = environments.pool.lock().give_back(&place.snapshot, member, environments.now_ms());
         environments.pass_on(place.snapshot.clone(), next);
     }

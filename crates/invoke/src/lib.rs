@@ -40,7 +40,7 @@ mod trace;
 mod usage;
 mod variables;
 
-pub use config::EngineConfig;
+pub use config::{EngineConfig, FREEZE_GRACE, Freezing};
 pub use engine::{Engine, EngineParts, StartError};
 pub use usage::{Amounts, HourlyUsage};
 

@@ -215,6 +215,17 @@ impl<E, W> Pool<E, W> {
         self.end_idle(|_, group| group.idle.partition_point(|idle| now_ms - idle.since_ms >= idle_ms))
     }
 
+    /// Somebody waits for an environment of this snapshot: none of them will become idle.
+    pub(crate) fn is_waited_for(&self, snapshot: &SnapshotId) -> bool {
+        self.groups.get(snapshot).is_some_and(|group| !group.waiters.is_empty())
+    }
+
+    /// Every environment that has been idle since before `before_ms`.
+    pub(crate) fn idle_since(&mut self, before_ms: i64) -> impl Iterator<Item = &mut E> {
+        let idle = self.groups.values_mut().flat_map(|group| &mut group.idle);
+        idle.filter(move |idle| idle.since_ms <= before_ms).map(|idle| &mut idle.environment)
+    }
+
     /// Everything idle, at shutdown. Busy environments end when they come back.
     pub(crate) fn drain(&mut self) -> Vec<E> {
         self.end_idle(|_, group| {

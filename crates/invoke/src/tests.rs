@@ -13,9 +13,9 @@ use hearth_ports::{
 };
 use hearth_types::{Mebibytes, Millis, Qualifier, SnapshotId, Version};
 
-use crate::EngineConfig;
 use crate::testing::function;
 use crate::testing::world::{World, config, context, request, text, with_handler};
+use crate::{EngineConfig, Freezing};
 
 #[tokio::test(start_paused = true)]
 async fn an_invocation_answers_with_the_functions_own_bytes() {
@@ -47,6 +47,37 @@ async fn fifty_parallel_invocations_run_in_fifty_environments_and_are_reused() {
         seen.sort();
         seen.dedup();
         assert_eq!((seen.len(), world.environments()), (50, (50, 0)), "round {round}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_idle_is_frozen_and_what_is_invoked_is_not() {
+    let world = World::new([function("f")]).await;
+    let frozen = || world.sandboxes.frozen.load(SeqCst);
+    for served in 1..=3 {
+        assert_eq!(world.answer("f", "id").await, format!("1:{served}:1"));
+        assert_eq!(frozen(), 1, "as soon as it has answered");
+    }
+    let answer = tokio::join!(world.answer("f", "sleep 1000"), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(frozen(), 0, "in the middle of an invocation");
+    });
+    assert_eq!((answer.0.as_str(), frozen()), ("1", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_freezing_is_slow_it_waits_a_second_unless_it_must_be_strict() {
+    for (freezing, at_once) in [(Freezing::Auto, 0), (Freezing::Strict, 1)] {
+        let world = World::with(EngineConfig { freezing, ..config() }, Arc::default(), [function("f")]).await;
+        world.sandboxes.is_freezing_slow.store(true, SeqCst);
+        world.answer("f", "id").await;
+        let frozen = || world.sandboxes.frozen.load(SeqCst);
+        assert_eq!(frozen(), at_once, "{freezing:?}");
+        world.pass(Millis(900)).await;
+        assert_eq!(frozen(), at_once, "{freezing:?}");
+        world.pass(Millis(700)).await;
+        assert_eq!(frozen(), 1, "{freezing:?}");
+        assert_eq!(world.answer("f", "id").await, "1:2:1");
     }
 }
 

@@ -196,6 +196,12 @@ impl RuntimeApi {
         self.shared.telemetry.set_frozen(frozen);
     }
 
+    /// Whether a prepared runtime process has asked for its assignment and waits.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.shared.is_waiting()
+    }
+
     /// Tells a prepared runtime process what it is for: answers its `GET /2018-06-01/hearth/assignment`, now or when it
     /// comes.
     ///

@@ -72,6 +72,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether a process waits for its assignment.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.inner.lock().preparation, Preparation::Waiting(Some(_)))
+    }
+
     /// `GET /hearth/assignment`. Parks the caller when there is no assignment yet.
     pub(crate) fn assignment(&self, caller: Caller<'_>) -> Next<Refusal> {
         let mut inner = self.inner.lock();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, RuntimeId};
-pub use hearth_runtime_api::{FunctionError, Invocation};
+pub use hearth_runtime_api::{FunctionError, Identity, Invocation};
 use hearth_types::Mebibytes;
 
 /// The id of one execution environment; never reused within one life of the server.
@@ -23,6 +23,8 @@ impl fmt::Display for EnvironmentId {
 /// What an environment is made from. `Debug` leaves the variables out: they hold secrets.
 #[derive(Clone)]
 pub struct EnvironmentSpec {
+    /// Told to extensions.
+    pub identity: Identity,
     pub runtime: RuntimeId,
     pub architecture: Architecture,
     pub code: CodeDigest,
@@ -168,6 +170,16 @@ pub trait Environment: Send + Sync + 'static {
 
     /// Ends the environment and everything in it; returns when its processes are gone. Idempotent.
     async fn destroy(&self);
+
+    /// Whether freezing takes microseconds; if not, it is not worth it after every invocation.
+    fn freezes_fast(&self) -> bool;
+
+    /// Stops every process of the environment where it is, as Lambda does between invocations; says whether it did.
+    /// Until [`thaw`](Self::thaw) nothing but [`destroy`](Self::destroy) may be asked of it.
+    fn freeze(&self) -> bool;
+
+    /// Lets it go on; fine when it was not frozen. Says whether it does.
+    fn thaw(&self) -> bool;
 
     /// The most memory the environment has used so far.
     fn memory_used_max(&self) -> Mebibytes;

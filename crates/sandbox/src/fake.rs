@@ -120,6 +120,8 @@ struct Life {
     invocations: u64,
     /// Still working on an invocation that nobody waits for any more.
     busy_until: Option<Instant>,
+    /// Nothing in it goes on.
+    frozen: bool,
     /// How the runtime process ended.
     end: Option<ExitCause>,
     /// Nothing can start here again.
@@ -147,6 +149,12 @@ impl FakeEnvironment {
     fn end(&self, cause: ExitCause) -> InvocationOutcome {
         self.life.send_modify(|life| life.end = Some(cause));
         InvocationOutcome::Exited(cause)
+    }
+
+    /// Frozen, nothing of it goes on.
+    async fn thawed(&self) {
+        // The sender lives as long as this.
+        let _ = self.life.subscribe().wait_for(|life| !life.frozen).await;
     }
 
     /// Resolves when the runtime process has been ended from outside.
@@ -272,9 +280,14 @@ impl Environment for FakeEnvironment {
             life.invocations += 1;
             life.busy_until = None;
         });
+        let answer = async {
+            let outcome = self.run(invocation.payload).await;
+            self.thawed().await;
+            outcome
+        };
         tokio::select! {
             biased;
-            outcome = self.run(invocation.payload) => outcome,
+            outcome = answer => outcome,
             cause = self.killed() => InvocationOutcome::Exited(cause),
         }
     }
@@ -302,6 +315,20 @@ impl Environment for FakeEnvironment {
         if first {
             self.backend.counts.send_modify(|counts| counts.destroyed += 1);
         }
+    }
+
+    fn freezes_fast(&self) -> bool {
+        true
+    }
+
+    fn freeze(&self) -> bool {
+        self.life.send_modify(|life| life.frozen = true);
+        !self.life.borrow().gone
+    }
+
+    fn thaw(&self) -> bool {
+        self.life.send_modify(|life| life.frozen = false);
+        !self.life.borrow().gone
     }
 
     fn memory_used_max(&self) -> Mebibytes {

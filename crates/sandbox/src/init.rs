@@ -5,25 +5,31 @@
 //! It is the spawner's child that went on without exec ([`crate::spawner`]). Open descriptors: 0 to 2 on `/dev/null`, the
 //! control socket, the write end of the function's output, and what it waits with.
 
+mod environ;
+mod registers;
 mod start;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use hearth_types::limits::EXTENSIONS_MAX;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 
-use crate::protocol::{ExitStatus, ORDER_BYTES_MAX, Order, Report};
+use crate::protocol::{EXTENSIONS, ExitStatus, ORDER_BYTES_MAX, Order, Process, Report};
 use crate::seccomp;
 use crate::{seqpacket, sys};
 
 /// Follows orders until there is nobody left to give them.
 pub(crate) fn run(control: BorrowedFd<'_>, output: BorrowedFd<'_>, filter: &seccomp::Filter) -> Infallible {
-    let mut init = Init { control, output, filter, runtime: None };
+    let mut init = Init { control, output, filter, processes: HashMap::new() };
     match init.serve() {
         Ok(()) => sys::exit_now(0),
         // The server reads the closed socket as the end of the environment.
@@ -35,7 +41,8 @@ struct Init<'a> {
     control: BorrowedFd<'a>,
     output: BorrowedFd<'a>,
     filter: &'a seccomp::Filter,
-    runtime: Option<Pid>,
+    /// Those the server asked for; whatever they have started is not among them.
+    processes: HashMap<Pid, Process>,
 }
 
 impl Init<'_> {
@@ -52,22 +59,56 @@ impl Init<'_> {
             }
             if orders {
                 let Some(received) = seqpacket::receive::<Order>(self.control, &mut buffer)? else { return Ok(()) };
-                let report = match received.message {
-                    Order::Start(launch) => match start::start(&launch, self.output, self.filter) {
-                        Ok(pid) => {
-                            self.runtime = Some(pid);
-                            Report::Started
-                        }
-                        Err(failure) => Report::NotStarted(failure),
-                    },
-                    Order::KillAll => {
-                        self.kill_all()?;
-                        Report::Killed
-                    }
-                };
-                self.report(&report)?;
+                self.follow(received.message)?;
             }
         }
+    }
+
+    fn follow(&mut self, order: Order) -> io::Result<()> {
+        let report = match order {
+            Order::Start(process, launch) => match start::start(&launch, self.output, self.filter) {
+                Ok(pid) => {
+                    self.processes.insert(pid, process.clone());
+                    Report::Started(process)
+                }
+                Err(failure) => Report::NotStarted(process, failure),
+            },
+            Order::ListExtensions => Report::Extensions(extensions()),
+            Order::Terminate => {
+                if let Some(runtime) = self.runtime() {
+                    // Fails only when it has just ended.
+                    let _ = kill(runtime, Signal::SIGTERM);
+                }
+                return Ok(());
+            }
+            Order::Socket => return self.send_socket(),
+            Order::ShowEnvironment(environment) => Report::EnvironmentShown { errno: self.show(&environment) },
+            Order::KillAll => {
+                self.kill_all()?;
+                Report::Killed
+            }
+        };
+        self.report(&report)
+    }
+
+    fn runtime(&self) -> Option<nix::unistd::Pid> {
+        let (pid, _) = self.processes.iter().find(|(_, process)| **process == Process::Runtime)?;
+        Some(nix::unistd::Pid::from_raw(pid.as_raw_nonzero().get()))
+    }
+
+    fn send_socket(&self) -> io::Result<()> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        match socket_with(AddressFamily::INET, SocketType::STREAM, flags, None) {
+            Ok(socket) => seqpacket::send(self.control, &Report::Socket, &[socket.as_fd()]),
+            Err(_) => self.report(&Report::Socket),
+        }
+    }
+
+    /// 0 when it is shown. Takes note of a runtime process that has ended just now.
+    fn show(&self, environment: &[String]) -> i32 {
+        let runtime = self.runtime().ok_or_else(|| Errno::SRCH.into());
+        let shown = runtime.and_then(|runtime| environ::show(runtime, environment));
+        shown.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
     }
 
     fn report(&self, report: &Report) -> io::Result<()> {
@@ -78,11 +119,11 @@ impl Init<'_> {
     fn reap(&mut self, options: WaitOptions) -> io::Result<()> {
         loop {
             match retry_on_intr(|| wait(options)) {
-                Ok(Some((pid, status))) if self.runtime == Some(pid) => {
-                    self.runtime = None;
-                    self.report(&Report::Exited(exit_status(status)))?;
+                Ok(Some((pid, status))) => {
+                    if let Some(process) = self.processes.remove(&pid) {
+                        self.report(&Report::Exited(process, exit_status(status)))?;
+                    }
                 }
-                Ok(Some(_)) => {}
                 Ok(None) | Err(Errno::CHILD) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -98,6 +139,20 @@ impl Init<'_> {
         }
         self.reap(WaitOptions::empty())
     }
+}
+
+/// The programs in `/opt/extensions`, in the order of their names; one more than may be started at most.
+fn extensions() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(EXTENSIONS) else { return Vec::new() };
+    let program = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        // A link leads to a file, too.
+        std::fs::metadata(entry.path()).ok()?.is_file().then(|| entry.file_name().into_string().ok())?
+    };
+    let mut names: Vec<String> = entries.filter_map(program).collect();
+    names.sort_unstable();
+    names.truncate(EXTENSIONS_MAX + 1);
+    names
 }
 
 /// Readable when a child has ended.

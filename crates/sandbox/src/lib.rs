@@ -22,6 +22,7 @@ pub mod cgroup;
 pub mod environment;
 pub mod fake;
 pub mod init;
+mod landlock;
 pub mod package;
 pub mod probe;
 pub mod process;
@@ -34,8 +35,14 @@ mod sys;
 pub mod variables;
 
 pub use environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, Identity, InitFailure, Invocation,
     InvocationOutcome, OutputSink, SandboxError, Unsupported,
 };
-pub use process::{ProcessBackend, ProcessConfig};
-pub use spawner::spawner_main_if_requested;
+pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
+
+/// Call this first in `main`, before any thread exists: if this process was started to be one of the helpers, it becomes
+/// that and never returns. They are the [spawner] and what [unpacks](package::Unpacker) archives.
+pub fn helper_main_if_requested() {
+    spawner::main_if_requested();
+    package::unpacker_main_if_requested();
+}

@@ -13,6 +13,7 @@
 
 mod plan;
 mod unpack;
+mod unpacker;
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
@@ -26,12 +27,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 use hearth_types::RequestContext;
-use hearth_types::limits::UNZIPPED_BYTES_MAX;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use unpack::unpack;
+pub use unpacker::Unpacker;
+pub(crate) use unpacker::main_if_requested as unpacker_main_if_requested;
 
 /// Archives unpacked at the same time: each fills a core and the disk.
 const UNPACKED_AT_ONCE_MAX: usize = 4;
@@ -46,6 +47,7 @@ pub struct TreeStore {
 #[derive(Debug)]
 struct Inner {
     dir: PathBuf,
+    unpacker: Unpacker,
     /// Makes the names of temporary directories unique.
     sequence: AtomicU64,
     trees: Mutex<HashMap<CodeDigest, Tree>>,
@@ -74,7 +76,7 @@ impl TreeStore {
     ///
     /// # Errors
     /// I/O errors of the directory.
-    pub fn open(dir: &Path) -> io::Result<Self> {
+    pub fn open(dir: &Path, unpacker: Unpacker) -> io::Result<Self> {
         // Customers' code: for nobody else on this machine. Sandboxes get at it by mounts, not by path.
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         for entry in fs::read_dir(dir)? {
@@ -88,6 +90,7 @@ impl TreeStore {
         fs::set_permissions(&empty, fs::Permissions::from_mode(0o755))?;
         let inner = Inner {
             dir: dir.to_owned(),
+            unpacker,
             sequence: AtomicU64::new(0),
             trees: Mutex::new(HashMap::new()),
             unpacking: Arc::new(Semaphore::new(UNPACKED_AT_ONCE_MAX)),
@@ -203,10 +206,7 @@ impl Inner {
             return known.map_or_else(|| tree_bytes(&path), Ok).map_err(failed);
         }
         let tree = TemporaryTree::create(self.temporary()).map_err(failed)?;
-        let unpacked_bytes = unpack(zip, &tree.path, UNZIPPED_BYTES_MAX).map_err(|error| {
-            tracing::info!(?digest, %error, "code package refused");
-            PackageError::from(error)
-        })?;
+        let unpacked_bytes = self.unpacker.unpack(zip, &tree.path)?;
         tree.publish(&path).map_err(failed)?;
         Ok(unpacked_bytes)
     }

@@ -8,9 +8,10 @@ mod control;
 mod environment;
 mod memory;
 mod output;
+mod pool;
+mod slot;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,15 +19,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
 use hearth_ports::{Architecture, RuntimeId};
+use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::task::JoinHandle;
 
-use crate::cgroup::{CgroupError, CgroupRoot};
+use crate::cgroup::CgroupError;
 use crate::environment::{Backend, Environment, EnvironmentId, EnvironmentSpec, OutputSink, SandboxError, Unsupported};
 use crate::package::TreeStore;
-use crate::protocol::Boot;
-use crate::runtimes::{self, Root, Search};
+use crate::runtimes::{self, Prestart, Root};
+use crate::variables::{self, Host};
 use client::SpawnerClient;
+pub use client::{SpawnerConfig, SpawnerProcess};
 use environment::ProcessEnvironment;
+pub use pool::PoolConfig;
+use pool::{Kind, Maker, SlotPool, Started};
+use slot::PreparedSlot;
 
 /// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
 /// when the environment ends, since an open listener would keep its network namespace alive.
@@ -47,17 +53,14 @@ const NEEDED: &[Capability] = &[
     Capability::CAP_SETUID,
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_CHROOT,
+    // The mount namespaces of slots, whose processes nobody may look into, are opened through it.
+    Capability::CAP_SYS_PTRACE,
 ];
 
 pub struct ProcessConfig {
-    /// Names the parent control group. Two servers on one machine must not have the same: each ends what it finds there.
-    pub instance: String,
+    /// In the directory the spawner was started with.
     pub trees: TreeStore,
-    /// Where interpreters are looked for.
-    pub search: Search,
-    /// The program to start as the spawner; this one when `None`, which then must call
-    /// [`spawner_main_if_requested`](crate::spawner_main_if_requested) first in its `main`.
-    pub spawner: Option<PathBuf>,
+    pub pool: PoolConfig,
     /// Without it, nobody listens on the endpoint's port in the sandbox.
     pub on_endpoint: Option<EndpointHook>,
 }
@@ -79,48 +82,117 @@ pub enum ProcessError {
 }
 
 pub struct ProcessBackend {
-    spawner: Arc<SpawnerClient>,
-    cgroups: CgroupRoot,
+    slots: Arc<Slots>,
+    pool: Arc<SlotPool>,
+    hits: AtomicU64,
     trees: TreeStore,
     roots: BTreeSet<Root>,
+    on_endpoint: Option<EndpointHook>,
+}
+
+/// Where slots come from.
+struct Slots {
+    spawner: Arc<SpawnerClient>,
+    ids: AtomicU64,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     library_path: BTreeSet<Root>,
-    on_endpoint: Option<EndpointHook>,
-    environments: AtomicU64,
+    endpoint: bool,
+}
+
+impl Slots {
+    fn next_id(&self) -> EnvironmentId {
+        EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn host(&self, root: Root) -> Host {
+        Host { needs_library_path: self.library_path.contains(&root), endpoint: self.endpoint }
+    }
+}
+
+#[async_trait]
+impl Maker for Slots {
+    async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
+        let memory = started.and_then(|started| started.memory);
+        let mut slot = PreparedSlot::make(&self.spawner, self.next_id(), root, memory, EPHEMERAL_STORAGE_MIN).await?;
+        if let Some(started) = started {
+            let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
+            let launch = environment::launch(runtime, variables::prepared(runtime, self.host(root)));
+            if let Err(error) = slot.start(launch).await {
+                slot.close();
+                return Err(error);
+            }
+        }
+        Ok(slot)
+    }
+}
+
+/// What is worth preparing before anything is known about the functions to come.
+fn kinds(roots: &[Root]) -> Vec<Kind> {
+    let empty = roots.iter().map(|root| Kind { root: *root, started: None });
+    let started = runtimes::RUNTIMES
+        .iter()
+        .filter(|runtime| runtime.prestart == Prestart::Always && roots.contains(&runtime.root))
+        .map(|runtime| Kind { root: runtime.root, started: Some(Started { runtime: runtime.id, memory: None }) });
+    empty.chain(started).collect()
 }
 
 impl ProcessBackend {
-    /// Looks for interpreters, starts the spawner and waits until it is ready.
+    /// Waits until the spawner is ready, and begins to prepare slots.
     ///
     /// # Errors
     /// [`ProcessError`].
-    pub async fn new(config: ProcessConfig) -> Result<Self, ProcessError> {
-        check_privileges()?;
-        let cgroups = CgroupRoot::detect(&config.instance)?;
-        let search = config.search;
-        let interpreters =
-            tokio::task::spawn_blocking(move || search.interpreters()).await.map_err(std::io::Error::other)?;
-        let library_path = interpreters
-            .iter()
-            .filter(|(_, interpreter)| interpreter.needs_library_path())
-            .map(|(root, _)| *root)
-            .collect();
-        let trees = std::fs::canonicalize(config.trees.empty())?;
-        let trees = trees.parent().map(PathBuf::from).unwrap_or(trees);
-        let boot = Boot { instance: config.instance, trees, interpreters };
-        let start = SpawnerClient::start(config.spawner, &boot);
-        let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, start)
+    pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
+        let library_path = std::mem::take(&mut spawner.library_path);
+        let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
+        let endpoint = config.on_endpoint.is_some();
+        let slots = Arc::new(Slots { spawner, ids: AtomicU64::new(1), library_path, endpoint });
+        let pool = SlotPool::start(config.pool, kinds(&roots), Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
-            spawner,
-            cgroups,
+            slots,
+            pool,
+            hits: AtomicU64::new(0),
             trees: config.trees,
             roots: roots.into_iter().collect(),
-            library_path,
             on_endpoint: config.on_endpoint,
-            environments: AtomicU64::new(1),
         })
+    }
+
+    /// The readiest slot there is: with the right process in it, else empty, else a new one.
+    async fn slot(
+        &self,
+        root: Root,
+        started: Option<Started>,
+        spec: &EnvironmentSpec,
+    ) -> Result<PreparedSlot, SandboxError> {
+        let pooled = started.and_then(|started| self.pool.take(Kind { root, started: Some(started) }));
+        self.hits.fetch_add(u64::from(pooled.is_some()), Ordering::Relaxed);
+        match pooled.or_else(|| self.pool.take(Kind { root, started: None })) {
+            Some(slot) => Ok(slot),
+            None => {
+                let (id, memory, storage) = (self.slots.next_id(), Some(spec.memory), spec.ephemeral_storage);
+                PreparedSlot::make(&self.slots.spawner, id, root, memory, storage).await
+            }
+        }
+    }
+
+    /// Environments that got a process started ahead of need, so far.
+    #[must_use]
+    pub fn pool_hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Does a process of this runtime wait for a function?
+    #[must_use]
+    pub fn has_started(&self, runtime: &str) -> bool {
+        self.pool.any(|kind| kind.started.is_some_and(|started| started.runtime == runtime))
+    }
+
+    /// Slots that wait for a function now.
+    #[must_use]
+    pub fn pool_depth(&self) -> usize {
+        self.pool.depth()
     }
 
     /// The roots that environments can have on this machine.
@@ -161,27 +233,27 @@ impl Backend for ProcessBackend {
     ) -> Result<Arc<dyn Environment>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
         let runtime = runtimes::find(&spec.runtime)?;
-        let id = EnvironmentId(self.environments.fetch_add(1, Ordering::Relaxed));
-        let host = crate::variables::Host {
-            needs_library_path: self.library_path.contains(&runtime.root),
-            endpoint: self.on_endpoint.is_some(),
-        };
-        let parts = environment::Parts {
-            spawner: &self.spawner,
-            cgroups: &self.cgroups,
-            trees: &self.trees,
-            on_endpoint: self.on_endpoint.as_ref(),
-            host,
-        };
-        Ok(Arc::new(ProcessEnvironment::create(id, &spec, runtime, parts, output).await?))
+        let host = self.slots.host(runtime.root);
+        let wanted = variables::variables(&spec, runtime, host);
+        // The fence of a process that runs already would not hold for another `/tmp`.
+        let is_usual = spec.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
+        let started = runtime
+            .prestarted_for(spec.memory, &wanted, &variables::prepared(runtime, host))
+            .filter(|_| is_usual)
+            .map(|memory| Started { runtime: runtime.id, memory });
+        let slot = self.slot(runtime.root, started, &spec).await?;
+        let spawner = &self.slots.spawner;
+        let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };
+        Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
     }
 
     async fn lost(&self) {
-        self.spawner.lost().await;
+        self.slots.spawner.lost().await;
     }
 
     async fn shutdown(&self) {
-        self.spawner.shutdown().await;
+        self.pool.close();
+        self.slots.spawner.shutdown().await;
     }
 }
 

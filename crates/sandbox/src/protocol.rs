@@ -8,6 +8,7 @@ use hearth_types::Mebibytes;
 use hearth_types::limits::{EPHEMERAL_STORAGE_MAX, EPHEMERAL_STORAGE_MIN, LAYERS_MAX, MEMORY_MAX, MEMORY_MIN};
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Knob;
 use crate::runtimes::{Interpreter, Root};
 
 /// Bytes of a [`Request`] or [`Reply`].
@@ -24,6 +25,9 @@ pub const RUNTIME_API_PORT: u16 = 9_001;
 /// Hearth's own endpoint, the port its clients know.
 pub const ENDPOINT_PORT: u16 = 4_566;
 
+/// Where layers bring external extensions. Source: Lambda developer guide, "Using the Lambda Extensions API".
+pub const EXTENSIONS: &str = "/opt/extensions";
+
 /// The first message to the spawner, from the program that started it: everything it needs to know. Not a request: the
 /// spawner reads it once, before any slot exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,24 +36,38 @@ pub struct Boot {
     pub instance: String,
     /// Directory with one code tree per digest.
     pub trees: std::path::PathBuf,
+    /// Directory whose file system holds what functions write to `/tmp`; nothing in it ever has a name.
+    pub storage: std::path::PathBuf,
     pub interpreters: Vec<(Root, Interpreter)>,
 }
 
 /// Server to spawner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    Create(CreateSlot),
+    Prepare(PrepareSlot),
+    Furnish(FurnishSlot),
     /// Ends everything in the slot. Unknown slots are ignored: it may just have ended by itself.
     Destroy {
         slot: u64,
     },
 }
 
+/// A slot that has everything but a function: it can wait for one, with a runtime started already or without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreateSlot {
+pub struct PrepareSlot {
     /// Never used before in this life of the spawner.
     pub slot: u64,
     pub root: Root,
+    /// What `/proc` tells of the machine goes by it. `None` when that may wait until the slot is furnished: nothing is
+    /// started before that looks.
+    pub memory: Option<Mebibytes>,
+    pub ephemeral_storage: Mebibytes,
+}
+
+/// Makes a prepared slot a function's, once and for all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FurnishSlot {
+    pub slot: u64,
     pub code: CodeDigest,
     /// The last one wins.
     pub layers: Vec<CodeDigest>,
@@ -64,18 +82,36 @@ pub struct OutOfRange {
     pub what: &'static str,
 }
 
-impl CreateSlot {
+/// The first of these that does not hold.
+fn first_out_of_range(checks: &[(&'static str, bool)]) -> Result<(), OutOfRange> {
+    checks.iter().find(|(_, fine)| !fine).map_or(Ok(()), |(what, _)| Err(OutOfRange { what }))
+}
+
+fn sizes(memory: Mebibytes, ephemeral_storage: Mebibytes) -> [(&'static str, bool); 2] {
+    [
+        ("memory", (MEMORY_MIN..=MEMORY_MAX).contains(&memory)),
+        ("ephemeral storage", (EPHEMERAL_STORAGE_MIN..=EPHEMERAL_STORAGE_MAX).contains(&ephemeral_storage)),
+    ]
+}
+
+impl PrepareSlot {
     /// The spawner's own check; it does not trust that the server has checked.
     ///
     /// # Errors
     /// [`OutOfRange`].
     pub fn check(&self) -> Result<(), OutOfRange> {
-        let checks = [
-            ("the number of layers", self.layers.len() <= LAYERS_MAX),
-            ("memory", (MEMORY_MIN..=MEMORY_MAX).contains(&self.memory)),
-            ("ephemeral storage", (EPHEMERAL_STORAGE_MIN..=EPHEMERAL_STORAGE_MAX).contains(&self.ephemeral_storage)),
-        ];
-        checks.into_iter().find(|(_, fine)| !fine).map_or(Ok(()), |(what, _)| Err(OutOfRange { what }))
+        first_out_of_range(&sizes(self.memory.unwrap_or(MEMORY_MIN), self.ephemeral_storage))
+    }
+}
+
+impl FurnishSlot {
+    /// As [`PrepareSlot::check`].
+    ///
+    /// # Errors
+    /// [`OutOfRange`].
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let [memory, storage] = sizes(self.memory, self.ephemeral_storage);
+        first_out_of_range(&[memory, storage, ("the number of layers", self.layers.len() <= LAYERS_MAX)])
     }
 }
 
@@ -83,29 +119,69 @@ impl CreateSlot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// First message: slots of these roots can be made now.
-    Ready { roots: Vec<Root> },
+    Ready {
+        roots: Vec<Root>,
+    },
     /// First and last message: why not.
-    BootFailed { message: String },
-    /// With two descriptors: the control socket of hearth-init, and the read end of the function's output.
-    Created { slot: u64 },
+    BootFailed {
+        message: String,
+    },
+    /// With descriptors: the control socket of hearth-init, the read end of the function's output, and these files of
+    /// its control group, in this order.
+    Prepared {
+        slot: u64,
+        knobs: Vec<Knob>,
+    },
     /// Nothing of the slot exists.
-    NotCreated { slot: u64, message: String },
+    NotPrepared {
+        slot: u64,
+        message: String,
+    },
+    Furnished {
+        slot: u64,
+    },
+    /// The slot is of no use any more and should be ended.
+    NotFurnished {
+        slot: u64,
+        message: String,
+    },
     /// Nothing of the slot is left.
-    Ended { slot: u64 },
+    Ended {
+        slot: u64,
+    },
     /// Something for the log that answers no request.
-    Trouble { message: String },
+    Trouble {
+        message: String,
+    },
 }
 
 /// Server to hearth-init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Starts the runtime process. One at a time.
-    Start(Launch),
+    /// Starts a process, one of each at a time.
+    Start(Process, Launch),
+    /// Asks for the names of the programs in `/opt/extensions`.
+    ListExtensions,
+    /// Asks the runtime process to end (SIGTERM).
+    Terminate,
+    /// Asks for a socket of the sandbox's own network, for the server to connect into it.
+    Socket,
+    /// Makes these `NAME=value` what `/proc` shows as the environment of the runtime process, which was started with
+    /// others and waits for its assignment.
+    ShowEnvironment(Vec<String>),
     /// Ends every process but hearth-init.
     KillAll,
 }
 
-/// How the runtime process is started.
+/// A process of the platform's making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Process {
+    Runtime,
+    /// By its file name in `/opt/extensions`.
+    Extension(String),
+}
+
+/// How a process is started.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// The first of these that is a file is run.
@@ -139,10 +215,17 @@ pub enum Report {
         step: Step,
         errno: i32,
     },
-    Started,
-    NotStarted(LaunchFailure),
-    /// The runtime process has ended.
-    Exited(ExitStatus),
+    Started(Process),
+    NotStarted(Process, LaunchFailure),
+    Exited(Process, ExitStatus),
+    /// The answer to [`Order::ListExtensions`]: at most one more than may be started.
+    Extensions(Vec<String>),
+    /// The answer to [`Order::Socket`], with one descriptor; without one there is none to be had.
+    Socket,
+    /// The answer to [`Order::ShowEnvironment`]; 0 when it is done.
+    EnvironmentShown {
+        errno: i32,
+    },
     /// The answer to [`Order::KillAll`]: no process is left.
     Killed,
 }
@@ -168,8 +251,6 @@ pub enum ExitStatus {
 pub enum Step {
     ControlGroup,
     Network,
-    Code,
-    Layers,
     Storage,
     Root,
     Processes,
@@ -182,8 +263,6 @@ impl std::fmt::Display for Step {
         f.write_str(match self {
             Self::ControlGroup => "entering its control group",
             Self::Network => "its network",
-            Self::Code => "mounting the code",
-            Self::Layers => "mounting the layers",
             Self::Storage => "making /tmp",
             Self::Root => "its root file system",
             Self::Processes => "mounting /proc",
@@ -199,10 +278,13 @@ mod tests {
 
     use super::*;
 
-    fn create() -> CreateSlot {
-        CreateSlot {
+    fn prepare() -> PrepareSlot {
+        PrepareSlot { slot: 7, root: Root::Provided, memory: None, ephemeral_storage: Mebibytes(512) }
+    }
+
+    fn furnish() -> FurnishSlot {
+        FurnishSlot {
             slot: 7,
-            root: Root::Provided,
             code: CodeDigest([1; 32]),
             layers: vec![CodeDigest([2; 32]); 5],
             memory: Mebibytes(128),
@@ -212,23 +294,22 @@ mod tests {
 
     #[test]
     fn the_largest_request_fits() {
-        let bytes =
-            postcard::to_allocvec(&Request::Create(CreateSlot { slot: u64::MAX, ..create() })).expect("encodes");
-        assert!(bytes.len() <= SPAWNER_MESSAGE_BYTES_MAX);
+        let largest = Request::Furnish(FurnishSlot { slot: u64::MAX, ..furnish() });
+        assert!(postcard::to_allocvec(&largest).expect("encodes").len() <= SPAWNER_MESSAGE_BYTES_MAX);
     }
 
     #[test]
     fn the_spawner_refuses_sizes_lambda_does_not_have() {
-        assert_eq!(create().check(), Ok(()));
-        let refused = [
-            CreateSlot { memory: Mebibytes(127), ..create() },
-            CreateSlot { memory: Mebibytes(10_241), ..create() },
-            CreateSlot { ephemeral_storage: Mebibytes(511), ..create() },
-            CreateSlot { layers: vec![CodeDigest([2; 32]); 6], ..create() },
-        ];
-        for request in refused {
-            assert!(request.check().is_err(), "{request:?}");
+        assert_eq!((prepare().check(), furnish().check()), (Ok(()), Ok(())));
+        for memory in [127, 10_241].map(Mebibytes) {
+            assert!(PrepareSlot { memory: Some(memory), ..prepare() }.check().is_err(), "{memory}");
+            assert!(FurnishSlot { memory, ..furnish() }.check().is_err(), "{memory}");
         }
+        for ephemeral_storage in [511, 10_241].map(Mebibytes) {
+            assert!(PrepareSlot { ephemeral_storage, ..prepare() }.check().is_err(), "{ephemeral_storage}");
+            assert!(FurnishSlot { ephemeral_storage, ..furnish() }.check().is_err(), "{ephemeral_storage}");
+        }
+        assert!(FurnishSlot { layers: vec![CodeDigest([2; 32]); 6], ..furnish() }.check().is_err());
     }
 
     proptest! {
@@ -243,7 +324,7 @@ mod tests {
 
         #[test]
         fn what_decodes_is_what_was_sent(slot in any::<u64>(), layers in 0_usize..=5) {
-            let request = Request::Create(CreateSlot { slot, layers: vec![CodeDigest([9; 32]); layers], ..create() });
+            let request = Request::Furnish(FurnishSlot { slot, layers: vec![CodeDigest([9; 32]); layers], ..furnish() });
             let bytes = postcard::to_allocvec(&request).expect("encodes");
             prop_assert_eq!(postcard::from_bytes::<Request>(&bytes).expect("decodes"), request);
         }

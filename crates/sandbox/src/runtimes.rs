@@ -3,12 +3,14 @@
 
 pub mod bytecode;
 pub mod discover;
+pub mod prestart;
 
 use hearth_ports::RuntimeId;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Unsupported;
 pub use discover::{Interpreter, Search};
+pub use prestart::Prestart;
 
 /// A root file system that environments share read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,14 +79,32 @@ pub struct Runtime {
     pub program: Program,
     /// Variables besides those every runtime has; the function may override them. Recorded from Lambda.
     pub variables: &'static [(&'static str, &'static str)],
+    pub prestart: Prestart,
+    /// Variables, besides those every process reads at its start, that this interpreter reads only then. A trailing `*`
+    /// stands for all names that begin so.
+    pub read_at_start: &'static [&'static str],
 }
 
 /// Where a custom runtime's program is looked for.
 pub const BOOTSTRAPS: &[&str] = &["/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap"];
 
 pub const RUNTIMES: &[Runtime] = &[
-    Runtime { id: "provided.al2", root: Root::Provided, program: Program::Bootstrap, variables: &[] },
-    Runtime { id: "provided.al2023", root: Root::Provided, program: Program::Bootstrap, variables: &[] },
+    Runtime {
+        id: "provided.al2",
+        root: Root::Provided,
+        program: Program::Bootstrap,
+        variables: &[],
+        prestart: Prestart::Never,
+        read_at_start: &[],
+    },
+    Runtime {
+        id: "provided.al2023",
+        root: Root::Provided,
+        program: Program::Bootstrap,
+        variables: &[],
+        prestart: Prestart::Never,
+        read_at_start: &[],
+    },
     Runtime {
         id: "python3.11",
         root: Root::Python311,
@@ -95,6 +115,8 @@ pub const RUNTIMES: &[Runtime] = &[
             arguments: &["-I", "-S", "/var/runtime/bootstrap"],
         },
         variables: &[("PWD", "/var/task"), ("SHLVL", "0"), ("LC_CTYPE", "C.UTF-8"), ("PYTHONPATH", "/var/runtime")],
+        prestart: Prestart::Always,
+        read_at_start: &["PYTHON*"],
     },
     Runtime {
         id: "nodejs20.x",
@@ -108,6 +130,8 @@ pub const RUNTIMES: &[Runtime] = &[
                 "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",
             ),
         ],
+        prestart: Prestart::PerMemory,
+        read_at_start: &["NODE_*", "UV_*"],
     },
 ];
 

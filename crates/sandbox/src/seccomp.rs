@@ -47,7 +47,19 @@ const ARCHITECTURE: TargetArch = TargetArch::aarch64;
 /// # Errors
 /// [`SeccompError`] when the tables do not fit into a BPF program.
 pub fn filter() -> Result<Filter, SeccompError> {
-    let allowed = ALLOWED.iter().copied().flatten().map(|call| (call.number, Vec::new())).collect();
+    filter_of(ALLOWED)
+}
+
+/// The filter of what unpacks an archive: memory, and files below a directory.
+///
+/// # Errors
+/// As [`filter`].
+pub fn unpacker_filter() -> Result<Filter, SeccompError> {
+    filter_of(&[table::UNPACKER])
+}
+
+fn filter_of(allowed: &[&[table::Call]]) -> Result<Filter, SeccompError> {
+    let allowed = allowed.iter().copied().flatten().map(|call| (call.number, Vec::new())).collect();
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for (call, when) in REFUSED {
         let rules = refused.entry(call.number).or_default();

@@ -13,8 +13,8 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Descriptors in one message.
-pub(crate) const DESCRIPTORS_MAX: usize = 4;
+/// Descriptors in one message: those of a prepared slot.
+pub(crate) const DESCRIPTORS_MAX: usize = 4 + crate::cgroup::KNOBS_MAX;
 
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)

@@ -1,5 +1,5 @@
 //! The spawner: a small privileged program that makes and ends slots. The server starts it by executing itself under
-//! another name, before anything else runs ([`spawner_main_if_requested`]). It has one thread, because it forks.
+//! another name, before anything else runs ([`crate::helper_main_if_requested`]). It has one thread, because it forks.
 //!
 //! ```text
 //! server ── Request ──▶ spawner ── fork ──▶ slot (hearth-init) ── Report, listeners ──▶ server
@@ -10,17 +10,20 @@
 //! itself. What an earlier life left behind it ends when it starts. Tearing down waits while there is something to make.
 
 mod etc;
+mod faces;
+mod furnish;
 mod identity;
 mod mounts;
 mod roots;
 mod slot;
+mod storage;
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use hearth_types::limits::SANDBOX_PROCESSES_MAX;
+use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, fchmod};
@@ -28,9 +31,9 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
 
-use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot};
+use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot, Knob};
 use crate::init::child_signals;
-use crate::protocol::{BOOT_BYTES_MAX, Boot, CreateSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
+use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::seccomp;
 use crate::seqpacket;
 use crate::sys;
@@ -49,9 +52,8 @@ const OUTPUT_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::WGRP).union(M
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 
-/// Call this first in `main`, before any thread exists: if this process was started to be the spawner, it becomes it
-/// and never returns.
-pub fn spawner_main_if_requested() {
+/// See [`crate::helper_main_if_requested`].
+pub(crate) fn main_if_requested() {
     if std::env::args_os().next().as_deref() != Some(OsStr::new(PROGRAM_NAME)) {
         return;
     }
@@ -91,8 +93,18 @@ struct Spawner<'a> {
 }
 
 struct Slot {
+    pid: Pid,
     pidfd: OwnedFd,
     cgroup: Cgroup,
+    prepared: PrepareSlot,
+    is_furnished: bool,
+}
+
+/// What the server gets of a new slot.
+struct Prepared {
+    control: OwnedFd,
+    output: OwnedFd,
+    knobs: Vec<(Knob, OwnedFd)>,
 }
 
 impl<'a> Spawner<'a> {
@@ -107,6 +119,10 @@ impl<'a> Spawner<'a> {
         let swept = cgroups.sweep().map_err(io::Error::other)?;
         let filter = seccomp::filter().map_err(io::Error::other)?;
         let mut roots = roots::build(boot)?;
+        if let Some(Err(error)) = roots.storage.as_mut().map(|storage| storage.learn(EPHEMERAL_STORAGE_MIN)) {
+            roots.notes.push(roots::storage_note(&error));
+            roots.storage = None;
+        }
         if swept.groups > 0 {
             roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
         }
@@ -163,14 +179,23 @@ impl<'a> Spawner<'a> {
 
     fn handle(&mut self, request: &Request) -> io::Result<()> {
         match request {
-            Request::Create(create) => {
-                let slot = create.slot;
-                match self.create(create) {
-                    Ok([control, output]) => {
-                        let descriptors = [control.as_fd(), output.as_fd()];
-                        seqpacket::send(self.server.as_fd(), &Reply::Created { slot }, &descriptors)
+            Request::Prepare(prepare) => {
+                let slot = prepare.slot;
+                match self.prepare(prepare) {
+                    Ok(Prepared { control, output, knobs }) => {
+                        let (knobs, files): (Vec<Knob>, Vec<OwnedFd>) = knobs.into_iter().unzip();
+                        let descriptors: Vec<_> =
+                            [&control, &output].into_iter().chain(&files).map(AsFd::as_fd).collect();
+                        seqpacket::send(self.server.as_fd(), &Reply::Prepared { slot, knobs }, &descriptors)
                     }
-                    Err(error) => self.reply(&Reply::NotCreated { slot, message: text(&error) }),
+                    Err(error) => self.reply(&Reply::NotPrepared { slot, message: text(&error) }),
+                }
+            }
+            Request::Furnish(furnish) => {
+                let slot = furnish.slot;
+                match self.furnish(furnish) {
+                    Ok(()) => self.reply(&Reply::Furnished { slot }),
+                    Err(error) => self.reply(&Reply::NotFurnished { slot, message: text(&error) }),
                 }
             }
             Request::Destroy { slot } => {
@@ -184,10 +209,13 @@ impl<'a> Spawner<'a> {
     }
 
     /// Makes a slot; what becomes of it is said on its control socket.
-    fn create(&mut self, request: &CreateSlot) -> io::Result<[OwnedFd; 2]> {
+    fn prepare(&mut self, request: &PrepareSlot) -> io::Result<Prepared> {
         request.check().map_err(io::Error::other)?;
         if self.slots.contains_key(&request.slot) || self.ended.iter().any(|(slot, _)| *slot == request.slot) {
             return Err(io::Error::other("the slot exists"));
+        }
+        if let Some(storage) = &mut self.roots.storage {
+            storage.learn(request.ephemeral_storage)?;
         }
         let root =
             self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
@@ -196,12 +224,12 @@ impl<'a> Spawner<'a> {
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
         // The function is not its owner, yet may open it by `/dev/stdout` and `/dev/stderr`.
         fchmod(&written, OUTPUT_MODE)?;
-        let limits = CgroupLimits { memory: request.memory, processes_max: SANDBOX_PROCESSES_MAX };
+        let memory = request.memory.unwrap_or(MEMORY_MIN);
+        let limits = CgroupLimits { memory, processes_max: SANDBOX_PROCESSES_MAX };
         let cgroup = self.cgroups.create(request.slot, &limits).map_err(io::Error::other)?;
         let parts = slot::Parts {
             request,
-            trees: self.roots.trees.as_fd(),
-            empty: self.roots.empty.as_fd(),
+            storage: self.roots.storage.as_ref(),
             root: root.as_fd(),
             identity: identity.as_fd(),
             cgroup: &cgroup,
@@ -209,17 +237,34 @@ impl<'a> Spawner<'a> {
             control: inside.as_fd(),
             output: written.as_fd(),
         };
-        match slot::start(&parts) {
-            Ok(forked) => {
+        let started = cgroup.knobs().map_err(io::Error::other).and_then(|knobs| Ok((knobs, slot::start(&parts)?)));
+        match started {
+            Ok((knobs, forked)) => {
                 self.by_pid.insert(forked.pid, request.slot);
-                self.slots.insert(request.slot, Slot { pidfd: forked.pidfd, cgroup });
-                Ok([control, output])
+                let (pid, pidfd) = (forked.pid, forked.pidfd);
+                let slot = Slot { pid, pidfd, cgroup, prepared: request.clone(), is_furnished: false };
+                self.slots.insert(request.slot, slot);
+                Ok(Prepared { control, output, knobs })
             }
             Err(error) => {
                 cgroup.remove().map_err(io::Error::other)?;
                 Err(error)
             }
         }
+    }
+
+    fn furnish(&mut self, request: &FurnishSlot) -> io::Result<()> {
+        request.check().map_err(io::Error::other)?;
+        if let Some(storage) = &mut self.roots.storage {
+            storage.learn(request.ephemeral_storage)?;
+        }
+        let slot = self.slots.get_mut(&request.slot).ok_or_else(|| io::Error::other("there is no such slot"))?;
+        // A slot serves one function version for its whole life.
+        if std::mem::replace(&mut slot.is_furnished, true) {
+            return Err(io::Error::other("the slot is a function's already"));
+        }
+        slot.cgroup.limit_memory(request.memory).map_err(io::Error::other)?;
+        furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)
     }
 
     /// Takes note of slots whose first process has ended.

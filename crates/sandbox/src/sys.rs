@@ -171,3 +171,41 @@ pub(crate) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Own
     // SAFETY: an `OwnedFd` is open, and stays the same descriptor for as long as it lives.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }
+
+/// See loop(4).
+const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4c82;
+const LOOP_CONFIGURE: libc::c_ulong = 0x4c0a;
+const LO_FLAGS_AUTOCLEAR: u32 = 4;
+
+/// `struct loop_config` with its `struct loop_info64`, of which only the flags are ours to set.
+#[repr(C)]
+struct LoopConfig {
+    fd: u32,
+    block_size: u32,
+    info_before: [u8; 52],
+    flags: u32,
+    info_after: [u8; 176],
+    reserved: [u64; 8],
+}
+
+/// A loop device that nobody uses at this moment.
+pub(crate) fn free_loop_device(control: BorrowedFd<'_>) -> io::Result<u32> {
+    // SAFETY: this ioctl takes no argument.
+    let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE as _) };
+    u32::try_from(number).map_err(|_| io::Error::last_os_error())
+}
+
+/// Shows `image` as a block device until nobody has the device open any more. `EBUSY` when somebody else was faster.
+pub(crate) fn configure_loop_device(device: BorrowedFd<'_>, image: BorrowedFd<'_>) -> io::Result<()> {
+    let config = LoopConfig {
+        fd: image.as_raw_fd() as u32,
+        block_size: 0,
+        info_before: [0; 52],
+        flags: LO_FLAGS_AUTOCLEAR,
+        info_after: [0; 176],
+        reserved: [0; 8],
+    };
+    // SAFETY: the ioctl reads one `loop_config`, which is valid for the call and has the kernel's layout (loop.h).
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE as _, &raw const config) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::environment::EnvironmentSpec;
 use crate::protocol::{ENDPOINT_PORT, RUNTIME_API_PORT, SANDBOX_ADDRESS};
+use crate::runtimes::prestart::PREPARED;
 use crate::runtimes::{Program, Runtime};
 
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
@@ -40,25 +41,47 @@ pub struct Host {
 /// Everything a runtime process starts with, by name.
 #[must_use]
 pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
-    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let mut all: BTreeMap<String, String> = DEFAULTS.iter().chain(runtime.variables).map(owned).collect();
+    let mut all = defaults(runtime);
     if host.endpoint {
         all.insert("AWS_ENDPOINT_URL".to_owned(), format!("http://{SANDBOX_ADDRESS}:{ENDPOINT_PORT}"));
     }
     all.extend(spec.variables.iter().cloned());
-    all.extend([
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string()),
-        ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}")),
-        ("LAMBDA_RUNTIME_DIR".to_owned(), "/var/runtime".to_owned()),
-        ("LAMBDA_TASK_ROOT".to_owned(), "/var/task".to_owned()),
-        ("_HANDLER".to_owned(), spec.handler.clone()),
-    ]);
+    all.extend(sandbox());
+    all.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string());
+    all.insert("_HANDLER".to_owned(), spec.handler.clone());
     match runtime.program {
         Program::Bootstrap => all.remove("AWS_EXECUTION_ENV"),
         Program::Interpreter { .. } => all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", runtime.id)),
     };
+    with_libraries(all, host)
+}
+
+/// What a runtime process starts with that waits for its function.
+#[must_use]
+pub fn prepared(runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
+    let mut all = defaults(runtime);
+    all.extend(sandbox());
+    all.insert(PREPARED.to_owned(), "1".to_owned());
+    with_libraries(all, host)
+}
+
+fn defaults(runtime: &Runtime) -> BTreeMap<String, String> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    DEFAULTS.iter().chain(runtime.variables).map(owned).collect()
+}
+
+/// What is the same in every sandbox and overridden by nobody.
+fn sandbox() -> [(String, String); 3] {
+    [
+        ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}")),
+        ("LAMBDA_RUNTIME_DIR".to_owned(), "/var/runtime".to_owned()),
+        ("LAMBDA_TASK_ROOT".to_owned(), "/var/task".to_owned()),
+    ]
+}
+
+/// A function may set the variable, and Lambda's interpreters do not depend on it.
+fn with_libraries(mut all: BTreeMap<String, String>, host: Host) -> BTreeMap<String, String> {
     if host.needs_library_path {
-        // A function may set the variable, and Lambda's interpreters do not depend on it.
         let libraries = all.entry(LIBRARIES.to_owned()).or_default();
         if !libraries.split(':').any(|dir| dir == INTERPRETER_LIBRARIES) {
             let separator = if libraries.is_empty() { "" } else { ":" };
@@ -88,6 +111,12 @@ mod tests {
 
     fn spec(runtime: &str, variables: &[(&str, &str)]) -> (EnvironmentSpec, &'static Runtime) {
         let spec = EnvironmentSpec {
+            identity: hearth_runtime_api::Identity {
+                function_name: "f".to_owned(),
+                function_version: "$LATEST".to_owned(),
+                handler: "app.handler".to_owned(),
+                account_id: "000000000000".to_owned(),
+            },
             runtime: RuntimeId(runtime.into()),
             architecture: Architecture::X86_64,
             code: CodeDigest([0; 32]),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_sandbox::fake::FakeBackend;
+use hearth_sandbox::process::PoolConfig;
 use hearth_sandbox::{Backend, Environment, EnvironmentSpec, ExitCause, InitFailure, InvocationOutcome, SandboxError};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use serde_json::{Value, json};
-use support::{BOOTSTRAP, Collected, Machine, body, invocation, spec};
+use support::{BOOTSTRAP, Collected, Machine, Setup, body, invocation, spec};
 use tokio::time::timeout;
 
 /// Longer than anything here takes; every wait ends.
@@ -306,6 +307,26 @@ async fn an_environment_can_be_destroyed_in_mid_invocation(world: &World) {
     assert_eq!(outcome, InvocationOutcome::Exited(ExitCause::Signaled(libc::SIGKILL)));
 }
 
+async fn a_frozen_environment_stands_still_until_it_is_thawed(world: &World) {
+    let subject = world.started().await;
+    let event = json!({"do": "sleep", "ms": 100});
+    let mut outcome = std::pin::pin!(subject.invoke(&event));
+    assert!(timeout(Duration::from_millis(20), outcome.as_mut()).await.is_err(), "it sleeps");
+    assert!(subject.environment.freeze(), "frozen");
+    assert!(timeout(Duration::from_millis(300), outcome.as_mut()).await.is_err(), "it stands still");
+    assert!(subject.environment.thaw(), "thawed");
+    assert_eq!(body(outcome.await), "null");
+    assert!(subject.environment.thaw(), "which is fine when it was not frozen");
+    assert_eq!(subject.value(&json!({"do": "count"})).await, 2);
+}
+
+async fn a_frozen_environment_can_be_destroyed(world: &World) {
+    let subject = world.started().await;
+    assert!(subject.environment.freeze(), "frozen");
+    timeout(PATIENCE, subject.environment.destroy()).await.expect("destroyed in time");
+    assert_eq!(subject.environment.reset().await, Err(SandboxError::Gone));
+}
+
 async fn after_shutdown_nothing_runs_and_nothing_starts(world: &World) {
     let subject = world.started().await;
     let backend = world.backend();
@@ -337,6 +358,20 @@ macro_rules! suite {
                 world.backend().shutdown().await;
             })*
         }
+
+        /// The same with slots that were prepared before anybody asked.
+        mod pooled {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let setup = Setup { pool: Some(PoolConfig::default()), ..Setup::default() };
+                let Some(machine) = Machine::start_with(setup).await else { return };
+                machine.wait_for_pool().await;
+                let world = World::Process(machine);
+                super::$promise(&world).await;
+                world.backend().shutdown().await;
+            })*
+        }
     };
 }
 
@@ -362,5 +397,7 @@ suite! {
     an_unknown_runtime_is_refused_before_anything_is_made
     a_destroyed_environment_is_gone
     an_environment_can_be_destroyed_in_mid_invocation
+    a_frozen_environment_stands_still_until_it_is_thawed
+    a_frozen_environment_can_be_destroyed
     after_shutdown_nothing_runs_and_nothing_starts
 }

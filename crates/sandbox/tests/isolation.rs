@@ -9,10 +9,11 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 
-use hearth_sandbox::{Backend, Environment};
+use hearth_sandbox::process::PoolConfig;
+use hearth_sandbox::{Backend, Environment, InvocationOutcome};
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
-use support::{BOOTSTRAP, Collected, Machine, body, invocation, spec};
+use support::{BOOTSTRAP, Collected, Machine, Setup, invocation, spec};
 
 /// Runs what the event says: `{"run": "python expression"}`, with helpers in scope. An OSError answers as its name.
 const APP: &str = r#"
@@ -56,7 +57,7 @@ def fill(path):
     try:
         with open(path, "wb", buffering=0) as file:
             while written < 4096 << 20: written += file.write(b"x" * (1 << 20))
-    except OSError as error: return [written >> 20 in (511, 512), errno.errorcode[error.errno]]
+    except OSError as error: return [1 <= (written >> 20) / int(os.environ['TMP_MIB']) < 1.06, errno.errorcode[error.errno]]
     finally: os.unlink(path)
 def forks():
     children = []
@@ -77,7 +78,22 @@ def handle(event):
         return errno.errorcode.get(error.errno, str(error))
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+def handler(event, context):
+    return handle(event)
 "#;
+
+/// How the process came to be that makes the attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// In a slot made for it.
+    Unpooled,
+    /// In a slot that waited.
+    PooledSlot,
+    /// Started before it was known what for.
+    PooledRuntime,
+}
+
+const ORIGINS: [Origin; 3] = [Origin::Unpooled, Origin::PooledSlot, Origin::PooledRuntime];
 
 /// Numbers of the calls the probes make directly.
 fn calls() -> String {
@@ -99,24 +115,43 @@ struct Prison {
 }
 
 impl Prison {
-    async fn start() -> Option<Self> {
-        let machine = Machine::start().await?;
+    async fn start(origin: Origin) -> Option<Self> {
+        let pool = (origin != Origin::Unpooled).then(PoolConfig::default);
+        let machine = Machine::start_with(Setup { pool, ..Setup::default() }).await?;
         let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
         let layer = machine.package(&[("lib/thing.txt", "layer")]);
-        let mut spec = spec("provided.al2023", code);
+        let runtime = if origin == Origin::PooledRuntime { "python3.11" } else { "provided.al2023" };
+        let mut spec = spec(runtime, code);
+        if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
+            eprintln!("SKIPPED: {missing}");
+            return None;
+        }
+        if origin != Origin::Unpooled {
+            machine.wait_for_pool().await;
+        }
+        let before = machine.backend.pool_depth();
         spec.layers = vec![layer];
-        // /tmp counts as memory here: enough to fill it.
-        spec.memory = Mebibytes(2_048);
+        // Enough for as many processes as may be, and about as much as fits into /tmp.
+        spec.memory = Mebibytes(768);
+        if origin == Origin::Unpooled {
+            // More than there is memory.
+            spec.ephemeral_storage = Mebibytes(1_024);
+        }
         spec.variables.push(("CALLS".to_owned(), calls()));
+        spec.variables.push(("TMP_MIB".to_owned(), spec.ephemeral_storage.to_string()));
         let sink = Arc::new(Collected::default());
         let environment = machine.backend.create(spec, sink.clone()).await.expect("created");
+        assert!(origin == Origin::Unpooled || machine.backend.pool_depth() < before, "it came from the pool");
         environment.ready().await.unwrap_or_else(|error| panic!("{error:?} {}", sink.text()));
         Some(Self { machine, environment })
     }
 
     async fn run(&self, expression: &str) -> Value {
         let event = json!({ "run": expression }).to_string();
-        serde_json::from_str(&body(self.environment.invoke(invocation(event)).await)).expect("JSON")
+        match self.environment.invoke(invocation(event)).await {
+            InvocationOutcome::Response { body } => serde_json::from_slice(&body).expect("JSON"),
+            other => panic!("{expression}: {other:?}"),
+        }
     }
 }
 
@@ -219,6 +254,11 @@ const PROBES: &[(&str, &str, Must)] = &[
         "[line for line in open('/proc/self/mountinfo') if 'HOST_DIR' in line or '/dev/' in line.split(' - ')[1]]",
         Be("[]"),
     ),
+    (
+        "32 memory and processors are the function's",
+        "[read('/proc/meminfo', 30).split()[1], min(3, len([l for l in open('/proc/cpuinfo') if l.startswith('processor')])), os.cpu_count() <= 2]",
+        Be(r#"["786432",2,true]"#),
+    ),
     ("38 descriptors at start", "sorted(os.listdir('/proc/self/fd'))[:3]", Be(r#"["0","1","2"]"#)),
     ("who am I", "[os.getuid(), os.getgid(), os.getgroups()]", Be("[1051,1051,[]]")),
     ("capabilities", "[l.split()[1] for l in open('/proc/self/status') if l.startswith('Cap')]", Be(NO_CAPABILITIES)),
@@ -258,7 +298,6 @@ const NO_CAPABILITIES: &str =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_leads_out_of_the_sandbox_works() {
-    let Some(prison) = Prison::start().await else { return };
     let host_port = std::net::TcpListener::bind("127.0.0.1:0").expect("listener");
     let socket_name = format!("hearth-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&socket_name).expect("address");
@@ -271,7 +310,25 @@ async fn nothing_that_leads_out_of_the_sandbox_works() {
         ("HOST_FILE", host_file.display().to_string()),
         ("HOST_DIR", std::env::temp_dir().display().to_string() + "/"),
     ];
-    for round in ["fresh", "after a reset"] {
+    for origin in ORIGINS {
+        let Some(prison) = Prison::start(origin).await else { return };
+        attempt_everything(&prison, origin, &known).await;
+        prison.machine.backend.shutdown().await;
+    }
+}
+
+async fn attempt_everything(prison: &Prison, origin: Origin, known: &[(&str, String)]) {
+    for round in ["fresh", "after a thaw", "after a reset"] {
+        match round {
+            "after a thaw" => {
+                assert!(prison.environment.freeze() && prison.environment.thaw());
+            }
+            "after a reset" => {
+                prison.environment.reset().await.expect("reset");
+                prison.environment.ready().await.expect("ready");
+            }
+            _ => {}
+        }
         let mut wrong = Vec::new();
         for (name, expression, must) in PROBES {
             let expression =
@@ -285,11 +342,8 @@ async fn nothing_that_leads_out_of_the_sandbox_works() {
                 wrong.push(format!("{name}: {answer}"));
             }
         }
-        assert!(wrong.is_empty(), "{round}:\n{}", wrong.join("\n"));
-        prison.environment.reset().await.expect("reset");
-        prison.environment.ready().await.expect("ready");
+        assert!(wrong.is_empty(), "{origin:?}, {round}:\n{}", wrong.join("\n"));
     }
-    prison.machine.backend.shutdown().await;
 }
 
 /// All that may be visible, by prefix. A line without a slash at its end is that path alone.
@@ -376,7 +430,7 @@ const MANIFEST: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_visible_tree_is_the_manifests_and_nothing_else() {
-    let Some(prison) = Prison::start().await else { return };
+    let Some(prison) = Prison::start(Origin::Unpooled).await else { return };
     let answer = prison.run(&format!("tree({})", json!(MANIFEST))).await;
     let total = answer[0].as_u64().unwrap_or_else(|| panic!("{answer}"));
     assert!(total > 1_000, "the system's libraries are there: {total}");
@@ -387,7 +441,7 @@ async fn the_visible_tree_is_the_manifests_and_nothing_else() {
 /// Inside `/proc`, whose files the kernel makes up, what describes the host is hidden.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_proc_tells_about_the_host_is_masked() {
-    let Some(prison) = Prison::start().await else { return };
+    let Some(prison) = Prison::start(Origin::Unpooled).await else { return };
     for file in
         ["cmdline", "diskstats", "interrupts", "kallsyms", "kcore", "keys", "modules", "partitions", "timer_list"]
     {

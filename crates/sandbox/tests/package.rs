@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use hearth_ports::{CodeDigest, CodePackages, InstalledPackage, PackageError};
-use hearth_sandbox::package::TreeStore;
+use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_types::{AccountId, Partition, Region, RequestContext, RequestId, Scope};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -40,7 +40,9 @@ impl Place {
     fn new() -> Self {
         let dir = TempDir::new().expect("temporary directory");
         fs::write(dir.path().join("canary"), "alive").expect("canary");
-        let store = TreeStore::open(&dir.path().join("trees")).expect("opened");
+        let store =
+            TreeStore::open(&dir.path().join("trees"), Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into()))
+                .expect("opened");
         Self { dir, store }
     }
 
@@ -128,7 +130,9 @@ async fn installing_again_changes_nothing_and_tells_the_same() {
     let bytes = zip(&[Entry::file("a/b", b"12345"), Entry::link("l", "a/b")]);
     let first = install(&place.store, bytes.clone()).await.expect("installed");
     assert_eq!(install(&place.store, bytes.clone()).await, Ok(first));
-    let reopened = TreeStore::open(&place.dir.path().join("trees")).expect("reopened");
+    let reopened =
+        TreeStore::open(&place.dir.path().join("trees"), Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into()))
+            .expect("reopened");
     assert_eq!(install(&reopened, bytes).await, Ok(first));
 }
 
@@ -262,7 +266,8 @@ async fn what_a_crash_left_half_done_is_gone_after_opening() {
     let left = place.dir.path().join("trees/.3");
     fs::create_dir_all(left.join("deep/er")).expect("made");
     fs::write(left.join("deep/file"), "half").expect("written");
-    TreeStore::open(&place.dir.path().join("trees")).expect("reopened");
+    TreeStore::open(&place.dir.path().join("trees"), Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into()))
+        .expect("reopened");
     assert_eq!(place.trees(), [installed.digest.hex()]);
 }
 

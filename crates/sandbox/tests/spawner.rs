@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use hearth_ports::CodeDigest;
-use hearth_sandbox::package::TreeStore;
-use hearth_sandbox::protocol::{Boot, CreateSlot, Reply, Report, Request, Step};
+use hearth_sandbox::package::{TreeStore, Unpacker};
+use hearth_sandbox::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Report, Request};
 use hearth_sandbox::runtimes::Root;
 use hearth_types::{Mebibytes, Random, SeededRandom};
 use rustix::net::{
@@ -36,7 +36,7 @@ fn encode(message: &impl Serialize) -> Vec<u8> {
 
 fn receive<M: DeserializeOwned>(socket: &OwnedFd) -> Option<(M, Vec<OwnedFd>)> {
     let mut buffer = [0; 4_096];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(12))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
         .expect("received");
@@ -53,13 +53,13 @@ impl Spawner {
     fn start(instance: &str) -> Option<Self> {
         let dir = tempfile::tempdir().expect("tempdir");
         let trees = dir.path().join("trees");
-        TreeStore::open(&trees).expect("tree store");
+        TreeStore::open(&trees, Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into())).expect("tree store");
         std::fs::create_dir(trees.join(digest(1).hex())).expect("tree");
         std::fs::write(trees.join(digest(2).hex()), "a file").expect("file");
         std::os::unix::fs::symlink("/etc", trees.join(digest(3).hex())).expect("link");
         let (program, socket) = launch();
         let instance = format!("test-{instance}-{}", std::process::id());
-        send(&socket, &encode(&Boot { instance, trees, interpreters: Vec::new() }));
+        send(&socket, &encode(&Boot { instance, trees, storage: dir.path().to_owned(), interpreters: Vec::new() }));
         match receive::<Reply>(&socket) {
             Some((Reply::Ready { roots }, _)) => assert_eq!(roots, [Root::Provided]),
             other => {
@@ -85,15 +85,26 @@ impl Spawner {
         }
     }
 
-    /// What the first process of a slot says, and that the slot ends without a trace when nobody holds it.
-    fn first_words(&self, request: CreateSlot) -> Report {
+    /// A slot that is up, with what it gave.
+    fn prepared(&self, request: PrepareSlot) -> Vec<OwnedFd> {
         let slot = request.slot;
-        let (reply, mut descriptors) = self.ask(&Request::Create(request));
-        assert_eq!((reply, descriptors.len()), (Reply::Created { slot }, 2));
+        let (reply, descriptors) = self.ask(&Request::Prepare(request));
+        let Reply::Prepared { slot: made, knobs } = reply else { panic!("{reply:?}") };
+        assert_eq!((made, descriptors.len()), (slot, 2 + knobs.len()));
         let (report, _listeners) = receive::<Report>(&descriptors[0]).expect("a word");
-        descriptors.clear();
+        assert_eq!(report, Report::Up);
+        descriptors
+    }
+
+    /// Makes a slot a function's, and ends it.
+    fn furnished(&self, request: FurnishSlot) -> Reply {
+        let slot = request.slot;
+        let descriptors = self.prepared(prepare(slot));
+        let (reply, _) = self.ask(&Request::Furnish(request));
+        // A slot that nobody holds ends.
+        drop(descriptors);
         assert_eq!(self.answer().0, Reply::Ended { slot });
-        report
+        reply
     }
 
     fn end(mut self) {
@@ -118,15 +129,12 @@ fn digest(number: u8) -> CodeDigest {
     CodeDigest([number; 32])
 }
 
-fn create(slot: u64) -> CreateSlot {
-    CreateSlot {
-        slot,
-        root: Root::Provided,
-        code: digest(1),
-        layers: Vec::new(),
-        memory: Mebibytes(128),
-        ephemeral_storage: Mebibytes(512),
-    }
+fn prepare(slot: u64) -> PrepareSlot {
+    PrepareSlot { slot, root: Root::Provided, memory: None, ephemeral_storage: Mebibytes(512) }
+}
+
+fn furnish(slot: u64) -> FurnishSlot {
+    FurnishSlot { slot, code: digest(1), layers: Vec::new(), memory: Mebibytes(128), ephemeral_storage: Mebibytes(512) }
 }
 
 #[test]
@@ -142,7 +150,7 @@ fn garbage_is_refused_and_the_next_request_served() {
     }
     send(&spawner.socket, &[1; 10_000]);
     send(&spawner.socket, &encode(&Request::Destroy { slot: 999 }));
-    assert_eq!(spawner.first_words(create(1)), Report::Up);
+    assert_eq!(spawner.furnished(furnish(1)), Reply::Furnished { slot: 1 });
     spawner.end();
 }
 
@@ -150,41 +158,68 @@ fn garbage_is_refused_and_the_next_request_served() {
 fn nothing_outside_the_trees_and_the_limits_can_be_asked_for() {
     let Some(spawner) = Spawner::start("limits") else { return };
     let refused = [
-        CreateSlot { memory: Mebibytes(64), ..create(1) },
-        CreateSlot { memory: Mebibytes(u32::MAX), ..create(2) },
-        CreateSlot { ephemeral_storage: Mebibytes(100_000), ..create(3) },
-        CreateSlot { layers: vec![digest(1); 6], ..create(4) },
-        CreateSlot { root: Root::Python311, ..create(5) },
+        PrepareSlot { memory: Some(Mebibytes(64)), ..prepare(1) },
+        PrepareSlot { memory: Some(Mebibytes(u32::MAX)), ..prepare(2) },
+        PrepareSlot { ephemeral_storage: Mebibytes(100_000), ..prepare(3) },
+        PrepareSlot { root: Root::Python311, ..prepare(4) },
     ];
     for request in refused {
         let slot = request.slot;
-        let (reply, descriptors) = spawner.ask(&Request::Create(request));
-        assert!(matches!(reply, Reply::NotCreated { slot: refused, .. } if refused == slot), "{reply:?}");
+        let (reply, descriptors) = spawner.ask(&Request::Prepare(request));
+        assert!(matches!(reply, Reply::NotPrepared { slot: refused, .. } if refused == slot), "{reply:?}");
         assert!(descriptors.is_empty());
     }
-    let misled = [
-        (digest(9), libc::ENOENT),
-        (digest(2), libc::ENOTDIR),
+    let refused = [
+        (FurnishSlot { memory: Mebibytes(64), ..furnish(10) }, "memory"),
+        (FurnishSlot { ephemeral_storage: Mebibytes(1), ..furnish(11) }, "ephemeral storage"),
+        (FurnishSlot { layers: vec![digest(1); 6], ..furnish(12) }, "the number of layers"),
+        (FurnishSlot { code: digest(9), ..furnish(13) }, "No such file"),
+        (FurnishSlot { code: digest(2), ..furnish(14) }, "Not a directory"),
         // A link, wherever it leads.
-        (digest(3), libc::ELOOP),
+        (FurnishSlot { code: digest(3), ..furnish(15) }, "symbolic links"),
+        (FurnishSlot { layers: vec![digest(1), digest(3)], ..furnish(16) }, "symbolic links"),
     ];
-    for (slot, (code, errno)) in (10..).zip(misled) {
-        let request = CreateSlot { code, ..create(slot) };
-        assert_eq!(spawner.first_words(request), Report::NotUp { step: Step::Code, errno });
+    for (request, why) in refused {
+        let slot = request.slot;
+        let reply = spawner.furnished(request);
+        let Reply::NotFurnished { slot: refused, message } = &reply else { panic!("{slot}: {reply:?}") };
+        assert!(*refused == slot && message.contains(why), "{reply:?}");
     }
-    let request = CreateSlot { layers: vec![digest(1), digest(3)], ..create(20) };
-    assert_eq!(spawner.first_words(request), Report::NotUp { step: Step::Layers, errno: libc::ELOOP });
     spawner.end();
 }
 
 #[test]
-fn a_slot_in_use_is_not_made_twice() {
+fn a_slot_in_use_is_not_made_twice_and_serves_one_function_only() {
     let Some(spawner) = Spawner::start("twice") else { return };
-    let (reply, descriptors) = spawner.ask(&Request::Create(create(7)));
-    assert_eq!(reply, Reply::Created { slot: 7 });
-    assert!(matches!(spawner.ask(&Request::Create(create(7))).0, Reply::NotCreated { slot: 7, .. }));
+    let descriptors = spawner.prepared(prepare(7));
+    assert!(matches!(spawner.ask(&Request::Prepare(prepare(7))).0, Reply::NotPrepared { slot: 7, .. }));
+    assert_eq!(spawner.ask(&Request::Furnish(furnish(7))).0, Reply::Furnished { slot: 7 });
+    let other = FurnishSlot { memory: Mebibytes(256), ..furnish(7) };
+    assert!(matches!(spawner.ask(&Request::Furnish(other)).0, Reply::NotFurnished { slot: 7, .. }));
+    assert!(matches!(spawner.ask(&Request::Furnish(furnish(8))).0, Reply::NotFurnished { slot: 8, .. }));
     assert_eq!(spawner.ask(&Request::Destroy { slot: 7 }).0, Reply::Ended { slot: 7 });
     drop(descriptors);
+    spawner.end();
+}
+
+/// A server gone bad does not wait until a slot is up: what it then asks for must not reach a root that others share.
+#[test]
+fn furnishing_a_slot_that_is_not_up_yet_changes_nothing_for_the_next() {
+    let Some(spawner) = Spawner::start("early") else { return };
+    for slot in 1..=20 {
+        send(&spawner.socket, &encode(&Request::Prepare(prepare(slot))));
+        let (furnished, descriptors) = {
+            send(&spawner.socket, &encode(&Request::Furnish(furnish(slot))));
+            let (prepared, descriptors) = spawner.answer();
+            assert!(matches!(prepared, Reply::Prepared { .. }), "{prepared:?}");
+            (spawner.answer().0, descriptors)
+        };
+        assert!(matches!(furnished, Reply::Furnished { .. } | Reply::NotFurnished { .. }), "{furnished:?}");
+        drop(descriptors);
+        assert_eq!(spawner.answer().0, Reply::Ended { slot });
+    }
+    // Had code been mounted in the shared root, this slot would have it twice, and say so by failing to mount there.
+    assert_eq!(spawner.furnished(furnish(100)), Reply::Furnished { slot: 100 });
     spawner.end();
 }
 

@@ -91,7 +91,7 @@ impl DataDir {
         }
         // Before the store is: one without keys is always a loss, never an interrupted first start.
         KeyRing::open_or_create(&keys, &OsRandom)?;
-        for name in ["blobs", "trees", "logs", "runtime"] {
+        for name in ["blobs", "trees", "storage", "logs", "runtime"] {
             disk::create_private_dir(&root.join(name)).map_err(io)?;
         }
         Ok(Self { root, keys, _lock: lock, _ephemeral: ephemeral })
@@ -116,6 +116,12 @@ impl DataDir {
     #[must_use]
     pub fn trees(&self) -> PathBuf {
         self.root.join("trees")
+    }
+
+    /// What functions write to `/tmp`, in files without names.
+    #[must_use]
+    pub fn storage(&self) -> PathBuf {
+        self.root.join("storage")
     }
 
     #[must_use]

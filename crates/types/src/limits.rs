@@ -51,3 +51,6 @@ pub const SANDBOX_DESCRIPTORS_MAX: u64 = 1_024;
 pub const SANDBOX_PROCESSES_MAX: u64 = 1_024;
 /// Validity of the presigned `Code.Location` of GetFunction.
 pub const CODE_LOCATION_TTL: Millis = Millis::from_secs(600);
+
+/// Extensions of one execution environment, internal and external ones together. Source: Lambda quotas.
+pub const EXTENSIONS_MAX: usize = 10;

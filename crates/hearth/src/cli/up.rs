@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use hearth_types::{AuthMode, SandboxAuth};
 
 use super::Failure;
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Freeze, Overrides};
 use crate::server;
 
 #[derive(clap::Args)]
@@ -16,7 +16,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", env = "HEARTH_LISTEN")]
     listen: Option<String>,
 
-    /// Directory that holds functions, code, logs and keys (default: $XDG_DATA_HOME/hearth)
+    /// Directory that holds functions, code, logs and keys (default:
+    /// $XDG_DATA_HOME/hearth, for root /var/lib/hearth)
     #[arg(long, value_name = "DIR", env = "HEARTH_DATA", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
 
@@ -33,6 +34,11 @@ pub(super) struct Args {
     /// outside are)
     #[arg(long, value_name = "MODE", env = "HEARTH_SANDBOX_AUTH", value_parser = sandbox_auth)]
     sandbox_auth: Option<SandboxAuth>,
+
+    /// When an idle environment is frozen: auto (at once where that takes microseconds, else after a second), strict
+    /// (at once)
+    #[arg(long, value_name = "WHEN", env = "HEARTH_FREEZE", value_enum)]
+    freeze: Option<Freeze>,
 
     /// Configuration file (TOML); flags win over it
     #[arg(long, value_name = "FILE", env = "HEARTH_CONFIG")]
@@ -61,6 +67,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         ephemeral: args.ephemeral,
         auth: args.auth,
         sandbox_auth: args.sandbox_auth,
+        freeze: args.freeze,
     };
     let config = Config::load(args.config.as_deref(), overrides).map_err(|error| Failure::new(error.to_string()))?;
     tracing_subscriber::fmt()
@@ -71,11 +78,13 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("hearth=info,warn")),
         )
         .init();
+    // Before any thread: what is given up then is given up by all of them.
+    let prepared = server::prepare(config).map_err(|error| Failure::new(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the server's threads: {error}")))?;
-    runtime.block_on(server::run(config)).map_err(|error| Failure::new(error.to_string()))?;
+    runtime.block_on(server::run(prepared)).map_err(|error| Failure::new(error.to_string()))?;
     // What still blocks in a helper thread (a disk that hangs) must not keep the process alive.
     runtime.shutdown_timeout(server::THREADS_END_MAX);
     Ok(ExitCode::SUCCESS)

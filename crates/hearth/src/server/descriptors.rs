@@ -5,8 +5,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What the server has open beside connections and environments: store, log segments, sockets, and some to spare.
 const RESERVED: u64 = 96;
-/// What an environment has open: control socket, output, both listeners, the runtime's connections.
-const PER_ENVIRONMENT: u64 = 8;
+/// What an environment has open: control socket, output, both listeners, the files of its control group, the runtime's
+/// connections.
+const PER_ENVIRONMENT: u64 = 16;
 /// Connections from the outside at the same time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
 

@@ -4,6 +4,8 @@ mod admin;
 mod browser;
 mod descriptors;
 mod http;
+mod identity;
+mod prepare;
 pub(crate) mod root_key;
 
 use std::io::Write as _;
@@ -12,14 +14,13 @@ use std::time::Duration;
 
 use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
-use hearth_invoke::{Engine, EngineConfig, EngineParts};
+use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
 use hearth_logs::{Logs, LogsConfig};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
-use hearth_sandbox::package::TreeStore;
-use hearth_sandbox::process::EndpointHook;
-use hearth_sandbox::runtimes::Search;
-use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig};
+use hearth_sandbox::package::{TreeStore, Unpacker};
+use hearth_sandbox::process::{EndpointHook, PoolConfig};
+use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_types::{AccountId, AuthMode, Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
@@ -31,7 +32,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Room;
-use crate::config::{Config, DataLocation, Execution, WebIdentity};
+use self::prepare::Prepared;
+pub(crate) use self::prepare::prepare;
+use crate::config::{Config, Execution, Freeze, Pool, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -57,15 +60,14 @@ pub(crate) enum ServerError {
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the process at once. Without its spawner it can run nothing new:
 /// it ends with an error then, so that whatever started it starts it again.
-pub(crate) async fn run(config: Config) -> Result<(), ServerError> {
+pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let stop = CancellationToken::new();
     watch_signals(stop.clone())?;
 
-    // Listening first: a taken port must not cost an opened data directory.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| ServerError::Listen { address: config.listen, error })?;
-    let address = listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
+    let Prepared { config, listener, room, spawner, data } = prepared;
+    let listen_error = |error| ServerError::Listen { address: config.listen, error };
+    let listener = TcpListener::from_std(listener).map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
 
     if config.auth != AuthMode::Enforce && !address.ip().is_loopback() {
         tracing::warn!(
@@ -75,8 +77,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServerError> {
         );
     }
 
-    let room = descriptors::room();
-    let house = House::build(&config, room).await?;
+    let house = House::build(&config, room, spawner, data).await?;
     let spawner = tokio::spawn({
         let (backend, stop) = (house.backend.clone(), stop.clone());
         async move {
@@ -114,20 +115,15 @@ struct House {
 }
 
 impl House {
-    async fn build(config: &Config, room: Room) -> Result<Self, ServerError> {
+    async fn build(config: &Config, room: Room, spawner: SpawnerProcess, data: DataDir) -> Result<Self, ServerError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
 
-        let data = match &config.data {
-            DataLocation::Directory(path) => DataDir::open(path),
-            DataLocation::Ephemeral => DataDir::ephemeral(),
-        }
-        .map_err(|error| ServerError::Data(error.to_string()))?;
         let data_error = |error: &dyn std::fmt::Display| ServerError::Data(error.to_string());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.store()).map_err(|error| data_error(&error))?);
         let blobs: Arc<dyn Blobs> = Arc::new(DirBlobs::open(&data.blobs()).map_err(|error| data_error(&error))?);
         let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
-        let trees = TreeStore::open(&data.trees()).map_err(|error| data_error(&error))?;
+        let trees = TreeStore::open(&data.trees(), Unpacker::default()).map_err(|error| data_error(&error))?;
         let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
         let logs = Logs::open_with(&data.logs(), clock.clone(), keep).map_err(|error| data_error(&error))?;
 
@@ -151,13 +147,9 @@ impl House {
         // life may start environments before the front is made: their first connections wait for it.
         let app_slot: Arc<SetOnce<Arc<http::App>>> = Arc::default();
         let on_endpoint = endpoint_hook(app_slot.clone());
-        let backend = ProcessBackend::new(ProcessConfig {
-            instance: instance_name(&data),
-            trees: trees.clone(),
-            search: Search::from_environment(),
-            spawner: None,
-            on_endpoint: Some(on_endpoint),
-        });
+        let sandboxes =
+            ProcessConfig { trees: trees.clone(), pool: pool_config(&config.pool), on_endpoint: Some(on_endpoint) };
+        let backend = ProcessBackend::new(spawner, sandboxes);
         let backend: Arc<dyn Backend> =
             Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
 
@@ -276,6 +268,10 @@ fn instance_name(data: &DataDir) -> String {
     hex::encode(&Sha256::digest(data.root().as_os_str().as_encoded_bytes())[..8])
 }
 
+fn pool_config(pool: &Pool) -> PoolConfig {
+    PoolConfig { depth_min: pool.depth_min, depth_max: pool.depth_max, cpu_percent: pool.cpu_percent }
+}
+
 fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
     if room.environments < execution.environments_max {
         tracing::warn!(
@@ -291,6 +287,10 @@ fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
         idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
         memory_overcommit: execution.memory_overcommit,
         environments_max: execution.environments_max.min(room.environments),
+        freezing: match execution.freeze {
+            Freeze::Auto => Freezing::Auto,
+            Freeze::Strict => Freezing::Strict,
+        },
         ..defaults
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Sandboxes {
     pub(crate) failures: AtomicUsize,
     pub(crate) unsupported: Mutex<Option<String>>,
     pub(crate) is_reset_broken: AtomicBool,
+    pub(crate) is_freezing_slow: AtomicBool,
+    /// Environments that stand still now.
+    pub(crate) frozen: AtomicUsize,
     /// The backend is shut down.
     ended: CancellationToken,
 }
@@ -39,6 +42,7 @@ struct Scripted {
     served: AtomicUsize,
     is_busy: AtomicBool,
     is_destroyed: AtomicBool,
+    is_frozen: AtomicBool,
 }
 
 pub(crate) struct ScriptedBackend(pub(crate) Arc<Sandboxes>);
@@ -73,6 +77,7 @@ impl Backend for ScriptedBackend {
             served: AtomicUsize::new(0),
             is_busy: AtomicBool::new(false),
             is_destroyed: AtomicBool::new(false),
+            is_frozen: AtomicBool::new(false),
         }))
     }
 
@@ -120,6 +125,7 @@ impl Environment for Scripted {
     /// `print TEXT`, `sleep MS`, `hang`, `fail`, `exit STATUS`, `signal NUMBER`, `oom`, `large`, `cut`, `context`.
     async fn invoke(&self, invocation: Invocation) -> InvocationOutcome {
         assert!(!self.is_destroyed.load(Ordering::SeqCst), "an ended environment is not used");
+        assert!(!self.is_frozen.load(Ordering::SeqCst), "a frozen environment cannot answer");
         assert!(!self.is_busy.swap(true, Ordering::SeqCst), "one invocation at a time");
         let served = self.served.fetch_add(1, Ordering::SeqCst) + 1;
         let event: String = serde_json::from_slice(&invocation.payload).unwrap_or_default();
@@ -182,6 +188,24 @@ impl Environment for Scripted {
         if !self.is_destroyed.swap(true, Ordering::SeqCst) {
             self.sandboxes.destroyed.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    fn freezes_fast(&self) -> bool {
+        !self.sandboxes.is_freezing_slow.load(Ordering::SeqCst)
+    }
+
+    fn freeze(&self) -> bool {
+        assert!(!self.is_busy.load(Ordering::SeqCst), "not in the middle of an invocation");
+        assert!(!self.is_frozen.swap(true, Ordering::SeqCst), "once is enough");
+        self.sandboxes.frozen.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+
+    fn thaw(&self) -> bool {
+        if self.is_frozen.swap(false, Ordering::SeqCst) {
+            self.sandboxes.frozen.fetch_sub(1, Ordering::SeqCst);
+        }
+        true
     }
 
     fn memory_used_max(&self) -> Mebibytes {

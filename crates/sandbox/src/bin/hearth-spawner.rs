@@ -1,7 +1,7 @@
 //! The spawner as a program of its own, for tests and for servers that do not want to execute themselves.
 
 fn main() {
-    hearth_sandbox::spawner_main_if_requested();
+    hearth_sandbox::helper_main_if_requested();
     eprintln!("hearth-spawner is started by the hearth server and does nothing by itself");
     std::process::exit(2);
 }

@@ -12,6 +12,7 @@
 //! All calls block for as long as the kernel needs: microseconds, milliseconds where processes have to end.
 
 mod files;
+mod handle;
 mod layout;
 mod root;
 #[cfg(test)]
@@ -19,14 +20,18 @@ mod tests;
 mod v1;
 mod v2;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hearth_types::Mebibytes;
 use hearth_types::limits::MEMORY_PER_VCPU;
+use serde::{Deserialize, Serialize};
 
 pub use files::CgroupError;
+pub use handle::{CgroupHandle, KNOBS_MAX, Knob};
 pub use layout::{Controller, Layout};
 pub use root::{CgroupRoot, Swept, survey};
 
@@ -46,8 +51,8 @@ pub struct CgroupLimits {
 }
 
 /// How the files of a controller are called and written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dialect {
     V1,
     V2,
 }
@@ -99,22 +104,11 @@ pub struct Cgroup {
     killer: Option<PathBuf>,
     /// Every directory of the group, each once.
     dirs: Vec<PathBuf>,
-    anonymous_max: AtomicU64,
+    /// The kernel accounts swap, so it can be forbidden.
+    swap: bool,
 }
 
 impl Cgroup {
-    /// The group of a slot that another process created with an equal [`CgroupRoot`].
-    ///
-    /// # Errors
-    /// [`CgroupError`] when there is no such group or this machine cannot enforce the limits.
-    pub fn open(root: &CgroupRoot, slot: u64) -> Result<Self, CgroupError> {
-        let group = root.group(slot)?;
-        for dir in &group.dirs {
-            files::read(&dir.join("cgroup.procs"))?;
-        }
-        Ok(group)
-    }
-
     #[must_use]
     pub const fn slot(&self) -> u64 {
         self.slot
@@ -128,68 +122,74 @@ impl Cgroup {
         self.dirs.iter().try_for_each(|dir| files::write(&dir.join("cgroup.procs"), &pid.to_string()))
     }
 
-    /// Gives the share of a processor that goes with `memory`. Source: Lambda developer guide, "Configure Lambda
-    /// function memory": at 1,769 MB a function has the equivalent of one vCPU.
+    /// Limits memory, without swap. A group that holds more than that already has some of it reclaimed, or is refused.
     ///
     /// # Errors
     /// [`CgroupError`].
-    pub fn set_cpu(&self, memory: Mebibytes) -> Result<(), CgroupError> {
-        self.write_cpu(Some(cpu_quota_us(memory)))
+    pub fn limit_memory(&self, memory: Mebibytes) -> Result<(), CgroupError> {
+        match self.memory.dialect {
+            Dialect::V1 => v1::limit_memory(&self.memory.dir, memory.bytes(), self.swap),
+            Dialect::V2 => v2::limit_memory(&self.memory.dir, memory.bytes(), self.swap),
+        }
     }
 
-    /// Full speed, as in the init phase. New groups have it.
+    /// Opens the files the server works with. Those this kernel lacks are not among them.
+    ///
+    /// # Errors
+    /// [`CgroupError`] when one of those every kernel has cannot be opened.
+    pub fn knobs(&self) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
+        let memory = &self.memory;
+        let mut wanted: Vec<(Knob, &Path, &str)> = vec![
+            (Knob::CpuQuota(self.cpu.dialect), &self.cpu.dir, by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max")),
+            (Knob::MemoryStat(memory.dialect), &memory.dir, "memory.stat"),
+            (
+                Knob::MemoryEvents(memory.dialect),
+                &memory.dir,
+                by(memory.dialect, "memory.oom_control", "memory.events"),
+            ),
+            (Knob::MemoryPeak, &memory.dir, by(memory.dialect, "memory.max_usage_in_bytes", "memory.peak")),
+        ];
+        if memory.dialect == Dialect::V1 {
+            wanted.push((Knob::MemoryFailures, &memory.dir, "memory.failcnt"));
+            wanted.push((Knob::KernelMemory, &memory.dir, "memory.kmem.usage_in_bytes"));
+        }
+        if let Some(freezer) = &self.freezer {
+            let name = by(freezer.dialect, "freezer.state", "cgroup.freeze");
+            wanted.push((Knob::Freeze(freezer.dialect), &freezer.dir, name));
+        }
+        let mut knobs = Vec::with_capacity(wanted.len());
+        for (knob, dir, name) in wanted {
+            let path = dir.join(name);
+            let writable = matches!(knob, Knob::CpuQuota(_) | Knob::Freeze(_));
+            match OpenOptions::new().read(!writable).write(writable).open(&path) {
+                Ok(file) => knobs.push((knob, file.into())),
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {}
+                Err(source) => return Err(CgroupError::Io { action: "open", path, source }),
+            }
+        }
+        Ok(knobs)
+    }
+
+    /// What the server would hold of this group.
+    ///
+    /// # Errors
+    /// As [`Cgroup::knobs`].
+    pub fn handle(&self) -> Result<CgroupHandle, CgroupError> {
+        Ok(CgroupHandle::new(self.knobs()?))
+    }
+
+    /// Lets processes use all the processor there is: a thousand of them take some time to die.
     ///
     /// # Errors
     /// [`CgroupError`].
     pub fn set_cpu_unlimited(&self) -> Result<(), CgroupError> {
-        self.write_cpu(None)
-    }
-
-    fn write_cpu(&self, quota_us: Option<u64>) -> Result<(), CgroupError> {
-        match self.cpu.dialect {
-            Dialect::V1 => v1::set_cpu(&self.cpu.dir, quota_us, CPU_PERIOD_US),
-            Dialect::V2 => v2::set_cpu(&self.cpu.dir, quota_us, CPU_PERIOD_US),
-        }
-    }
-
-    /// How many processes of this group the kernel killed because the memory limit was reached. Tells an
-    /// out-of-memory kill from every other SIGKILL.
-    ///
-    /// # Errors
-    /// [`CgroupError`].
-    pub fn oom_kills(&self) -> Result<u64, CgroupError> {
-        match self.memory.dialect {
-            Dialect::V1 => v1::oom_kills(&self.memory.dir),
-            Dialect::V2 => v2::oom_kills(&self.memory.dir),
-        }
-    }
-
-    /// The highest anonymous and shared memory seen so far, as "Max Memory Used" reports it; page cache does not count.
-    /// Each call takes a sample and keeps the maximum, completed by what the kernel's own peak proves about the time
-    /// between samples, and by the limit itself once a process was killed for reaching it.
-    ///
-    /// # Errors
-    /// [`CgroupError`].
-    pub fn memory_used_max(&self) -> Result<Mebibytes, CgroupError> {
-        let (used, limit) = match self.memory.dialect {
-            Dialect::V1 => (v1::memory_use(&self.memory.dir)?, v1::memory_limit(&self.memory.dir)?),
-            Dialect::V2 => (v2::memory_use(&self.memory.dir)?, v2::memory_limit(&self.memory.dir)?),
+        let (name, value) = match self.cpu.dialect {
+            Dialect::V1 => ("cpu.cfs_quota_us", v1::cpu_quota(None)),
+            Dialect::V2 => ("cpu.max", v2::cpu_max(None, CPU_PERIOD_US)),
         };
-        let seen = if self.oom_kills()? > 0 { limit } else { used.anonymous_max().min(limit) };
-        let before = self.anonymous_max.fetch_max(seen, Ordering::Relaxed);
-        Ok(Mebibytes::from_bytes_ceil(seen.max(before)))
-    }
-
-    /// The kernel's own peak of all memory, page cache included, as a file that can be read again and again. While it
-    /// stands still, and below the limit, [`Cgroup::memory_used_max`] has hardly anything new to say. `None` where the
-    /// kernel keeps no peak: v2 before Linux 5.19.
-    #[must_use]
-    pub fn memory_peak(&self) -> Option<std::fs::File> {
-        let name = match self.memory.dialect {
-            Dialect::V1 => "memory.max_usage_in_bytes",
-            Dialect::V2 => "memory.peak",
-        };
-        std::fs::File::open(self.memory.dir.join(name)).ok()
+        files::write(&self.cpu.dir.join(name), &value)
     }
 
     /// Ends every process of the group, frozen or not, and waits until they are gone.
@@ -217,28 +217,15 @@ impl Cgroup {
         }
     }
 
-    /// Stops every process where it is. Returns when the kernel has taken the order; running tasks stop within
-    /// microseconds.
-    ///
-    /// # Errors
-    /// [`CgroupError::Unavailable`] where neither v2 nor the v1 freezer exists.
-    pub fn freeze(&self) -> Result<(), CgroupError> {
-        let freezer = self.freezer.as_ref().ok_or(CgroupError::Unavailable { controller: Controller::Freezer })?;
-        match freezer.dialect {
-            Dialect::V1 => v1::freeze(&freezer.dir, true),
-            Dialect::V2 => v2::freeze(&freezer.dir, true),
-        }
-    }
-
-    /// Undoes [`Cgroup::freeze`]; fine on a group that is not frozen.
+    /// Lets frozen processes go on; fine on a group that is not frozen.
     ///
     /// # Errors
     /// [`CgroupError`].
     pub fn thaw(&self) -> Result<(), CgroupError> {
-        match &self.freezer {
-            Some(Tree { dialect: Dialect::V1, dir }) => v1::freeze(dir, false),
-            Some(Tree { dialect: Dialect::V2, dir }) => v2::freeze(dir, false),
-            None => Ok(()),
+        let Some(Tree { dialect, dir }) = &self.freezer else { return Ok(()) };
+        match dialect {
+            Dialect::V1 => files::write(&dir.join("freezer.state"), v1::freezer_state(false)),
+            Dialect::V2 => files::write(&dir.join("cgroup.freeze"), v2::freezer_state(false)),
         }
     }
 
@@ -263,6 +250,13 @@ impl Cgroup {
         pids.sort_unstable();
         pids.dedup();
         Ok(pids)
+    }
+}
+
+const fn by(dialect: Dialect, v1: &'static str, v2: &'static str) -> &'static str {
+    match dialect {
+        Dialect::V1 => v1,
+        Dialect::V2 => v2,
     }
 }
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{Access, access};
 
 use super::files::{self, CgroupError};
 use super::layout::{Controller, Host, Layout, Survey};
-use super::{Cgroup, CgroupLimits, Dialect, KILL_WAIT_MAX, Tree, v1, v2};
+use super::{CPU_PERIOD_US, Cgroup, CgroupLimits, Dialect, KILL_WAIT_MAX, Tree, v1, v2};
 
 /// How deep below a mount point a parent of an earlier life is looked for.
 const SWEEP_DEPTH_MAX: usize = 16;
@@ -50,12 +49,21 @@ impl CgroupRoot {
         Self::detect_at(Path::new("/proc"), instance)
     }
 
-    /// The same with the proc file system elsewhere, for tests.
-    pub(super) fn detect_at(proc: &Path, instance: &str) -> Result<Self, CgroupError> {
+    /// Can this name an instance?
+    ///
+    /// # Errors
+    /// [`CgroupError::Instance`].
+    pub fn check_name(instance: &str) -> Result<(), CgroupError> {
         let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if instance.is_empty() || instance.len() > 40 || !instance.bytes().all(acceptable) {
             return Err(CgroupError::Instance(instance.to_owned()));
         }
+        Ok(())
+    }
+
+    /// The same with the proc file system elsewhere, for tests.
+    pub(super) fn detect_at(proc: &Path, instance: &str) -> Result<Self, CgroupError> {
+        Self::check_name(instance)?;
         let survey = Survey::read(proc)?;
         let name = format!("hearth-{instance}");
         let unified = unified_parent(&survey, &name)?;
@@ -154,10 +162,9 @@ impl CgroupRoot {
         for dir in &group.dirs {
             files::make_dir(dir)?;
         }
-        let bytes = limits.memory.bytes();
-        match group.memory.dialect {
-            Dialect::V1 => v1::limit_memory(&group.memory.dir, bytes, self.swap)?,
-            Dialect::V2 => v2::limit_memory(&group.memory.dir, bytes, self.swap)?,
+        group.limit_memory(limits.memory)?;
+        if group.cpu.dialect == Dialect::V1 {
+            v1::set_cpu_period(&group.cpu.dir, CPU_PERIOD_US)?;
         }
         files::write(&group.pids.dir.join("pids.max"), &limits.processes_max.to_string())
     }
@@ -175,7 +182,7 @@ impl CgroupRoot {
             freezer: self.freezer.as_ref().map(below),
             killer: self.killer.as_ref().map(|parent| parent.join(slot.to_string())),
             dirs: self.parents.iter().map(|parent| parent.join(slot.to_string())).collect(),
-            anonymous_max: AtomicU64::new(0),
+            swap: self.swap,
         })
     }
 

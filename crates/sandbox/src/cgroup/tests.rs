@@ -8,7 +8,10 @@ use hearth_types::Mebibytes;
 use tempfile::TempDir;
 
 use super::root::survey_at;
-use super::{CgroupError, CgroupLimits, CgroupRoot, Controller, Dialect, Layout, MemoryUse, cpu_quota_us, v1, v2};
+use super::{
+    Cgroup, CgroupError, CgroupHandle, CgroupLimits, CgroupRoot, Controller, Dialect, Knob, Layout, MemoryUse,
+    cpu_quota_us,
+};
 
 const LIMITS: CgroupLimits = CgroupLimits { memory: Mebibytes(128), processes_max: 1_024 };
 
@@ -57,6 +60,15 @@ impl Machine {
         fs::read_to_string(self.path(at)).unwrap_or_else(|error| panic!("{at}: {error}"))
     }
 
+    /// The handle of a group, whose memory controller's files lie in `memory`.
+    fn handle(&self, group: &Cgroup, memory: &str) -> CgroupHandle {
+        for name in ["memory.stat", "memory.events", "memory.oom_control", "memory.failcnt", "cpu.max", "cgroup.freeze"]
+        {
+            self.put(&format!("{memory}/{name}"), "");
+        }
+        group.handle().expect("every file is there")
+    }
+
     fn detect(&self) -> Result<CgroupRoot, CgroupError> {
         CgroupRoot::detect_at(&self.path("proc"), "one")
     }
@@ -81,13 +93,16 @@ fn in_v2_a_session_full_of_processes_leaves_the_groups_to_the_slice_above_it() {
     assert_eq!(file("memory.max"), "134217728");
     assert_eq!(file("memory.swap.max"), "0");
     assert_eq!(file("pids.max"), "1024");
-    group.set_cpu(Mebibytes(1_769)).expect("set");
+    let handle = machine.handle(&group, "fs/user.slice/hearth-one/7");
+    handle.set_cpu(Mebibytes(1_769)).expect("set");
     assert_eq!(file("cpu.max"), "20000 20000");
-    group.set_cpu_unlimited().expect("set");
-    assert_eq!(file("cpu.max"), "max 20000");
+    // A plain file keeps the end of the longer text; the kernel's do not.
+    handle.set_cpu_unlimited().expect("set");
+    assert!(file("cpu.max").starts_with("max 20000"));
     group.attach(4_711).expect("attached");
     assert_eq!(file("cgroup.procs"), "4711");
-    group.freeze().expect("frozen");
+    handle.freeze().expect("frozen");
+    assert!(handle.freezes_fast());
     assert_eq!(file("cgroup.freeze"), "1");
     group.thaw().expect("thawed");
     assert_eq!(file("cgroup.freeze"), "0");
@@ -184,12 +199,17 @@ fn in_v1_every_controller_is_written_in_its_own_tree() {
     assert_eq!(machine.get("fs/memory/jobs/hearth-one/7/memory.limit_in_bytes"), "134217728");
     assert_eq!(machine.get("fs/memory/jobs/hearth-one/7/memory.memsw.limit_in_bytes"), "134217728");
     assert_eq!(machine.get("fs/pids/hearth-one/7/pids.max"), "1024");
-    group.set_cpu(Mebibytes(128)).expect("set");
+    for (tree, name) in [("freezer", "freezer.state"), ("cpu", "cpu.cfs_quota_us")] {
+        machine.put(&format!("fs/{tree}/hearth-one/7/{name}"), "");
+    }
+    let handle = machine.handle(&group, "fs/memory/jobs/hearth-one/7");
+    handle.set_cpu(Mebibytes(128)).expect("set");
     assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_period_us"), "20000");
     assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_quota_us"), "1447");
-    group.set_cpu_unlimited().expect("set");
-    assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_quota_us"), "-1");
-    group.freeze().expect("frozen");
+    handle.set_cpu_unlimited().expect("set");
+    assert!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_quota_us").starts_with("-1"));
+    assert!(!handle.freezes_fast());
+    handle.freeze().expect("frozen");
     assert_eq!(machine.get("fs/freezer/hearth-one/7/freezer.state"), "FROZEN");
     group.attach(4_711).expect("attached");
     for tree in ["memory/jobs", "pids", "cpu", "freezer"] {
@@ -211,42 +231,71 @@ fn without_any_freezer_freezing_is_refused_and_the_rest_works() {
     let root = machine.detect().expect("detected");
     assert_eq!(root.missing(), [Controller::Freezer]);
     let group = root.create(7, &LIMITS).expect("created");
-    assert!(matches!(group.freeze(), Err(CgroupError::Unavailable { controller: Controller::Freezer })));
+    machine.put("fs/cpu/hearth-one/7/cpu.cfs_quota_us", "");
+    let handle = machine.handle(&group, "fs/memory/jobs/hearth-one/7");
+    assert!(matches!(handle.freeze(), Err(CgroupError::Unavailable { controller: Controller::Freezer })));
 }
 
 #[test]
 fn memory_is_read_in_both_dialects() {
     let machine = v1_machine();
-    let dir = machine.path("group");
     machine.put("group/memory.stat", "cache 1\nrss 2\ntotal_cache 900\ntotal_rss 100\ntotal_shmem 50\n");
     machine.put("group/memory.kmem.usage_in_bytes", "30\n");
     machine.put("group/memory.max_usage_in_bytes", "2000\n");
     machine.put("group/memory.failcnt", "0\n");
     machine.put("group/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
-    let used = v1::memory_use(&dir).expect("readable");
+    let handle = v1_handle(&machine, "group");
+    let used = handle.memory_use().expect("readable");
     assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 30, 2_000));
     assert_eq!(used.anonymous_max(), 1_120);
-    assert_eq!(v1::oom_kills(&dir).expect("readable"), 3);
+    assert_eq!(handle.oom_kills().expect("readable"), 3);
 
-    let dir = machine.path("unified");
     machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel_stack 10\npagetables 20\nslab 5\nshmem 50\n");
     machine.put("unified/memory.peak", "2000\n");
     machine.put("unified/memory.events", "low 0\nhigh 0\nmax 0\noom 4\noom_kill 3\n");
-    machine.put("unified/memory.max", "max\n");
-    let used = v2::memory_use(&dir).expect("readable");
+    let handle = v2_handle(&machine, "unified");
+    let used = handle.memory_use().expect("readable");
     assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 35, 2_000));
-    assert_eq!(v2::oom_kills(&dir).expect("readable"), 3);
-    assert_eq!(v2::memory_limit(&dir).expect("readable"), u64::MAX);
+    assert_eq!(handle.oom_kills().expect("readable"), 3);
+    assert_eq!(handle.memory_used_max(Mebibytes(64)).expect("readable"), Mebibytes(64), "killed for reaching it");
     machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel 77\nkernel_stack 10\nshmem 50\n");
-    assert_eq!(v2::memory_use(&dir).expect("readable").kernel, 77, "the kernel's own sum, where there is one");
+    let handle = v2_handle(&machine, "unified");
+    assert_eq!(handle.memory_use().expect("readable").kernel, 77, "the kernel's own sum, where there is one");
+}
+
+fn v1_handle(machine: &Machine, dir: &str) -> CgroupHandle {
+    let knobs = [
+        (Knob::MemoryStat(Dialect::V1), "memory.stat"),
+        (Knob::MemoryEvents(Dialect::V1), "memory.oom_control"),
+        (Knob::MemoryPeak, "memory.max_usage_in_bytes"),
+        (Knob::MemoryFailures, "memory.failcnt"),
+        (Knob::KernelMemory, "memory.kmem.usage_in_bytes"),
+    ];
+    handle_of(machine, dir, &knobs)
+}
+
+fn v2_handle(machine: &Machine, dir: &str) -> CgroupHandle {
+    let knobs = [
+        (Knob::MemoryStat(Dialect::V2), "memory.stat"),
+        (Knob::MemoryEvents(Dialect::V2), "memory.events"),
+        (Knob::MemoryPeak, "memory.peak"),
+    ];
+    handle_of(machine, dir, &knobs)
+}
+
+fn handle_of(machine: &Machine, dir: &str, knobs: &[(Knob, &str)]) -> CgroupHandle {
+    let open = |(knob, name): &(Knob, &str)| {
+        fs::File::open(machine.path(dir).join(name)).ok().map(|file| (*knob, file.into()))
+    };
+    CgroupHandle::new(knobs.iter().filter_map(open))
 }
 
 #[test]
 fn a_file_that_lacks_a_line_is_an_error_that_names_both() {
     let machine = v1_machine();
     machine.put("group/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
-    let error = v1::oom_kills(&machine.path("group")).expect_err("too old a kernel").to_string();
-    assert!(error.contains("memory.oom_control") && error.contains("oom_kill"), "{error}");
+    let error = v1_handle(&machine, "group").oom_kills().expect_err("too old a kernel").to_string();
+    assert!(error.contains("memory events") && error.contains("oom_kill"), "{error}");
 }
 
 #[test]

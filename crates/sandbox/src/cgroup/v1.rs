@@ -17,40 +17,45 @@ pub(super) fn count_children(parent: &Path) -> Result<(), CgroupError> {
 
 /// `swap`: whether the kernel accounts swap, so that it can be forbidden.
 pub(super) fn limit_memory(dir: &Path, bytes: u64, swap: bool) -> Result<(), CgroupError> {
-    write(&dir.join("memory.limit_in_bytes"), &bytes.to_string())?;
-    if swap {
-        return write(&dir.join("memory.memsw.limit_in_bytes"), &bytes.to_string());
+    let text = bytes.to_string();
+    let (memory, with_swap) = (dir.join("memory.limit_in_bytes"), dir.join("memory.memsw.limit_in_bytes"));
+    if !swap {
+        write(&memory, &text)?;
+        return write(&dir.join("memory.swappiness"), "0");
     }
-    write(&dir.join("memory.swappiness"), "0")
+    // The limit with swap may at no time be the lower one.
+    let is_raised = read_number(&with_swap).is_ok_and(|limit| limit < bytes);
+    for path in if is_raised { [with_swap, memory] } else { [memory, with_swap] } {
+        write(&path, &text)?;
+    }
+    Ok(())
 }
 
-pub(super) fn set_cpu(dir: &Path, quota_us: Option<u64>, period_us: u64) -> Result<(), CgroupError> {
-    let quota = quota_us.map_or_else(|| "-1".to_owned(), |quota_us| quota_us.to_string());
-    write(&dir.join("cpu.cfs_period_us"), &period_us.to_string())?;
-    write(&dir.join("cpu.cfs_quota_us"), &quota)
+pub(super) fn set_cpu_period(dir: &Path, period_us: u64) -> Result<(), CgroupError> {
+    write(&dir.join("cpu.cfs_period_us"), &period_us.to_string())
 }
 
-pub(super) fn oom_kills(dir: &Path) -> Result<u64, CgroupError> {
-    Fields::read(&dir.join("memory.oom_control"))?.require("oom_kill")
+pub(super) fn cpu_quota(quota_us: Option<u64>) -> String {
+    quota_us.map_or_else(|| "-1".to_owned(), |quota_us| quota_us.to_string())
 }
 
-pub(super) fn memory_limit(dir: &Path) -> Result<u64, CgroupError> {
-    read_number(&dir.join("memory.limit_in_bytes"))
-}
-
-pub(super) fn memory_use(dir: &Path) -> Result<MemoryUse, CgroupError> {
-    let stat = Fields::read(&dir.join("memory.stat"))?;
+pub(super) fn memory_use(
+    stat: &Fields,
+    kernel: u64,
+    total_max: u64,
+    limit_hits: u64,
+) -> Result<MemoryUse, CgroupError> {
     let shared = stat.require("total_shmem")?;
     Ok(MemoryUse {
         anonymous: stat.require("total_rss")? + shared,
         file: stat.require("total_cache")?.saturating_sub(shared),
-        // Absent when kernel memory is not accounted; then it is not in the total either.
-        kernel: read_number(&dir.join("memory.kmem.usage_in_bytes")).unwrap_or(0),
-        total_max: read_number(&dir.join("memory.max_usage_in_bytes"))?,
-        limit_hits: read_number(&dir.join("memory.failcnt"))?,
+        // 0 when kernel memory is not accounted; then it is not in the total either.
+        kernel,
+        total_max,
+        limit_hits,
     })
 }
 
-pub(super) fn freeze(dir: &Path, frozen: bool) -> Result<(), CgroupError> {
-    write(&dir.join("freezer.state"), if frozen { "FROZEN" } else { "THAWED" })
+pub(super) const fn freezer_state(frozen: bool) -> &'static str {
+    if frozen { "FROZEN" } else { "THAWED" }
 }

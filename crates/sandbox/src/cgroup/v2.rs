@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::MemoryUse;
-use super::files::{CgroupError, Fields, read, read_number, write};
+use super::files::{CgroupError, Fields, write};
 use super::layout::Controller;
 
 /// Hands controllers to the children of `dir`.
@@ -24,26 +24,13 @@ pub(super) fn limit_memory(dir: &Path, bytes: u64, swap: bool) -> Result<(), Cgr
     Ok(())
 }
 
-pub(super) fn set_cpu(dir: &Path, quota_us: Option<u64>, period_us: u64) -> Result<(), CgroupError> {
+pub(super) fn cpu_max(quota_us: Option<u64>, period_us: u64) -> String {
     let quota = quota_us.map_or_else(|| "max".to_owned(), |quota_us| quota_us.to_string());
-    write(&dir.join("cpu.max"), &format!("{quota} {period_us}"))
+    format!("{quota} {period_us}")
 }
 
-pub(super) fn oom_kills(dir: &Path) -> Result<u64, CgroupError> {
-    Fields::read(&dir.join("memory.events"))?.require("oom_kill")
-}
-
-pub(super) fn memory_limit(dir: &Path) -> Result<u64, CgroupError> {
-    let path = dir.join("memory.max");
-    match read(&path)?.trim() {
-        "max" => Ok(u64::MAX),
-        _ => read_number(&path),
-    }
-}
-
-pub(super) fn memory_use(dir: &Path) -> Result<MemoryUse, CgroupError> {
-    let stat = Fields::read(&dir.join("memory.stat"))?;
-    let events = Fields::read(&dir.join("memory.events"))?;
+/// `total_max`: 0 before Linux 5.19, where samples are all there is.
+pub(super) fn memory_use(stat: &Fields, events: &Fields, total_max: u64) -> Result<MemoryUse, CgroupError> {
     let shared = stat.require("shmem")?;
     // One sum since Linux 5.18.
     let kernel_parts =
@@ -52,12 +39,11 @@ pub(super) fn memory_use(dir: &Path) -> Result<MemoryUse, CgroupError> {
         anonymous: stat.require("anon")? + shared,
         file: stat.require("file")?.saturating_sub(shared),
         kernel: stat.get("kernel").unwrap_or_else(|| kernel_parts().iter().sum()),
-        // Since Linux 5.19; before, samples are all there is.
-        total_max: read_number(&dir.join("memory.peak")).unwrap_or(0),
+        total_max,
         limit_hits: events.require("max")?,
     })
 }
 
-pub(super) fn freeze(dir: &Path, frozen: bool) -> Result<(), CgroupError> {
-    write(&dir.join("cgroup.freeze"), if frozen { "1" } else { "0" })
+pub(super) const fn freezer_state(frozen: bool) -> &'static str {
+    if frozen { "1" } else { "0" }
 }

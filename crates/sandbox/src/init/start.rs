@@ -22,9 +22,9 @@ use rustix::thread::{
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
 use crate::protocol::{Launch, LaunchFailure};
-use crate::seccomp;
 use crate::spawner::FUNCTION_ID;
 use crate::sys;
+use crate::{landlock, seccomp};
 
 const WORKING_DIRECTORY: &str = "/var/task";
 /// The kernel prefers the function to hearth-init when memory runs out.
@@ -135,6 +135,7 @@ fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
     if capabilities(None)?.permitted != CapabilitySet::empty() {
         return Err(Errno::PERM.into());
     }
+    landlock::restrict_function()?;
     sys::reset_signals();
     SigSet::empty().thread_set_mask()?;
     seccomp::install(filter).map_err(io::Error::other)

@@ -5,7 +5,6 @@ use std::io::{self, Cursor, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use hearth_ports::PackageError;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
@@ -35,16 +34,6 @@ pub(super) enum UnpackError {
     TooLarge { max: u64 },
     #[error("cannot write: {0}")]
     Write(io::Error),
-}
-
-impl From<UnpackError> for PackageError {
-    fn from(error: UnpackError) -> Self {
-        match error {
-            UnpackError::TooLarge { max } => Self::TooLarge { max },
-            UnpackError::Write(source) => super::failed(source),
-            _ => Self::Unreadable,
-        }
-    }
 }
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;

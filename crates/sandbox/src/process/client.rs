@@ -1,6 +1,6 @@
 //! The server's end of the spawner's socket: requests out, replies sorted to whoever waits for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -17,9 +17,10 @@ use tokio::sync::{SetOnce, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ProcessError;
+use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
-use crate::protocol::{Boot, CreateSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
-use crate::runtimes::Root;
+use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
+use crate::runtimes::{Root, Search};
 use crate::seqpacket::{self, Received};
 use crate::spawner::PROGRAM_NAME;
 use crate::sys;
@@ -28,6 +29,29 @@ use crate::sys;
 const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Pause between two looks whether it has ended.
 const SHUTDOWN_LOOK: Duration = Duration::from_millis(2);
+
+/// What the spawner is started with.
+pub struct SpawnerConfig {
+    /// Names the parent control group. Two servers on one machine must not have the same: each ends what it finds there.
+    pub instance: String,
+    /// The directory of the [`TreeStore`](crate::package::TreeStore). Whoever owns it owns what is in it.
+    pub trees: PathBuf,
+    /// A directory on the disk that holds what functions write to `/tmp`.
+    pub storage: PathBuf,
+    /// Where interpreters are looked for.
+    pub search: Search,
+    /// The program to start as the spawner; this one when `None`, which then must call
+    /// [`crate::helper_main_if_requested`] first in its `main`.
+    pub program: Option<PathBuf>,
+}
+
+/// A spawner that gets itself ready. Dropped, it ends.
+pub struct SpawnerProcess {
+    child: Child,
+    socket: OwnedFd,
+    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
+    pub(super) library_path: BTreeSet<Root>,
+}
 
 pub(super) struct SpawnerClient {
     socket: AsyncFd<OwnedFd>,
@@ -46,15 +70,26 @@ struct Slots {
 
 /// A slot from its request to its end.
 struct Waiting {
-    created: Option<oneshot::Sender<Result<[OwnedFd; 2], SandboxError>>>,
+    prepared: Option<oneshot::Sender<Result<(Vec<Knob>, Vec<OwnedFd>), SandboxError>>>,
+    furnished: Option<oneshot::Sender<Result<(), SandboxError>>>,
     /// Becomes true.
     ended: watch::Sender<bool>,
+}
+
+impl Slots {
+    fn furnished(&mut self, slot: u64, result: Result<(), SandboxError>) {
+        if let Some(furnished) = self.waiting.get_mut(&slot).and_then(|waiting| waiting.furnished.take()) {
+            // Who stopped waiting drops the slot, which ends it.
+            let _ = furnished.send(result);
+        }
+    }
 }
 
 /// A slot the spawner has started. It ends by itself when `control` is closed.
 pub(super) struct NewSlot {
     pub(super) control: OwnedFd,
     pub(super) output: OwnedFd,
+    pub(super) cgroup: CgroupHandle,
     /// Turns true when nothing of the slot is left.
     pub(super) ended: watch::Receiver<bool>,
 }
@@ -71,11 +106,26 @@ impl Drop for Unsent<'_> {
     }
 }
 
-impl SpawnerClient {
-    /// Starts the spawner and waits for its first word.
-    pub(super) async fn start(program: Option<PathBuf>, boot: &Boot) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
+impl SpawnerProcess {
+    /// Looks for interpreters and starts the spawner, which then gets itself ready. Needs privileges, and no runtime:
+    /// what comes after it can do without both.
+    ///
+    /// # Errors
+    /// [`ProcessError`].
+    pub fn start(config: SpawnerConfig) -> Result<Self, ProcessError> {
+        super::check_privileges()?;
+        CgroupRoot::check_name(&config.instance)?;
+        let interpreters = config.search.interpreters();
+        let library_path = interpreters
+            .iter()
+            .filter(|(_, interpreter)| interpreter.needs_library_path())
+            .map(|(root, _)| *root)
+            .collect();
+        let trees = std::fs::canonicalize(config.trees)?;
+        let storage = std::fs::canonicalize(config.storage)?;
+        let boot = Boot { instance: config.instance, trees, storage, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
-        let child = Command::new(program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
+        let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
             // Its memory becomes hearth-init's: nothing of our environment belongs there.
             .env_clear()
@@ -83,9 +133,22 @@ impl SpawnerClient {
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
-        seqpacket::send(ours.as_fd(), boot, &[])?;
+        seqpacket::send(ours.as_fd(), &boot, &[])?;
+        Ok(Self { child, socket: ours, library_path })
+    }
+}
+
+fn silent(error: &io::Error) -> SandboxError {
+    SandboxError::Create(format!("the spawner does not answer: {error}"))
+}
+
+impl SpawnerClient {
+    /// Waits for the spawner's first word.
+    pub(super) async fn connect(
+        SpawnerProcess { child, socket, .. }: SpawnerProcess,
+    ) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
         let client = Arc::new(Self {
-            socket: sys::watched(ours, Interest::READABLE | Interest::WRITABLE)?,
+            socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
             lost: SetOnce::new(),
@@ -132,18 +195,19 @@ impl SpawnerClient {
     fn sort(&self, Received { message, descriptors }: Received<Reply>) {
         let mut slots = self.slots.lock();
         match message {
-            Reply::Created { slot } => {
-                let made = seqpacket::exactly(descriptors).map_err(|error| SandboxError::Create(error.to_string()));
-                if let Some(created) = slots.waiting.get_mut(&slot).and_then(|waiting| waiting.created.take()) {
+            Reply::Prepared { slot, knobs } => {
+                if let Some(prepared) = slots.waiting.get_mut(&slot).and_then(|waiting| waiting.prepared.take()) {
                     // When nobody waits any more the descriptors are closed, and the slot ends.
-                    let _ = created.send(made);
+                    let _ = prepared.send(Ok((knobs, descriptors)));
                 }
             }
-            Reply::NotCreated { slot, message } => {
-                if let Some(Waiting { created: Some(created), .. }) = slots.waiting.remove(&slot) {
-                    let _ = created.send(Err(SandboxError::Create(message)));
+            Reply::NotPrepared { slot, message } => {
+                if let Some(Waiting { prepared: Some(prepared), .. }) = slots.waiting.remove(&slot) {
+                    let _ = prepared.send(Err(SandboxError::Create(message)));
                 }
             }
+            Reply::Furnished { slot } => slots.furnished(slot, Ok(())),
+            Reply::NotFurnished { slot, message } => slots.furnished(slot, Err(SandboxError::Create(message))),
             Reply::Ended { slot } => {
                 if let Some(waiting) = slots.waiting.remove(&slot) {
                     waiting.ended.send_replace(true);
@@ -158,24 +222,37 @@ impl SpawnerClient {
         self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), request, &[])).await
     }
 
-    pub(super) async fn create(&self, request: CreateSlot) -> Result<NewSlot, SandboxError> {
+    pub(super) async fn prepare(&self, request: PrepareSlot) -> Result<NewSlot, SandboxError> {
         let slot = request.slot;
-        let (created, answer) = oneshot::channel();
+        let (prepared, answer) = oneshot::channel();
         let (ended, end) = watch::channel(false);
         {
             let mut slots = self.slots.lock();
             if slots.closed {
                 return Err(SandboxError::ShutDown);
             }
-            slots.waiting.insert(slot, Waiting { created: Some(created), ended });
+            slots.waiting.insert(slot, Waiting { prepared: Some(prepared), furnished: None, ended });
         }
         let unsent = Unsent { client: self, slot };
-        if let Err(error) = self.send(&Request::Create(request)).await {
-            return Err(SandboxError::Create(format!("the spawner does not answer: {error}")));
-        }
+        self.send(&Request::Prepare(request)).await.map_err(|error| silent(&error))?;
         std::mem::forget(unsent);
-        let [control, output] = answer.await.map_err(|_| SandboxError::ShutDown)??;
-        Ok(NewSlot { control, output, ended: end })
+        let (knobs, descriptors) = answer.await.map_err(|_| SandboxError::ShutDown)??;
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or_else(|| SandboxError::Create("a descriptor is missing".to_owned()));
+        let (control, output) = (next()?, next()?);
+        let cgroup = CgroupHandle::new(knobs.into_iter().zip(descriptors));
+        Ok(NewSlot { control, output, cgroup, ended: end })
+    }
+
+    /// After an error the slot is of no use and must be ended.
+    pub(super) async fn furnish(&self, request: FurnishSlot) -> Result<(), SandboxError> {
+        let (furnished, answer) = oneshot::channel();
+        match self.slots.lock().waiting.get_mut(&request.slot) {
+            Some(waiting) => waiting.furnished = Some(furnished),
+            None => return Err(SandboxError::Gone),
+        }
+        self.send(&Request::Furnish(request)).await.map_err(|error| silent(&error))?;
+        answer.await.map_err(|_| SandboxError::Gone)?
     }
 
     /// Ends a slot that may not end by itself.

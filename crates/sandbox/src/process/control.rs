@@ -10,9 +10,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::CgroupHandle;
 use crate::environment::{ExitCause, SandboxError};
-use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Report};
+use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Process, Report};
 use crate::seqpacket::{self, Received};
 use crate::sys;
 
@@ -29,11 +29,24 @@ pub(super) enum Runtime {
     Exited(ExitCause),
 }
 
+/// How an extension process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ExtensionEnd {
+    NotStarted(LaunchFailure),
+    Exited(ExitCause),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) runtime: Runtime,
     /// How often everything was killed.
     pub(super) kills: u64,
+    /// The answer to the last order to show an environment: an error number, 0 for none.
+    pub(super) shown: Option<i32>,
+    /// The programs in `/opt/extensions`, once asked for.
+    pub(super) listed: Option<Vec<String>>,
+    /// Extensions that are not there any more, or never were.
+    pub(super) extensions: Vec<(String, ExtensionEnd)>,
     /// hearth-init is gone, and with it everything in the sandbox.
     pub(super) gone: bool,
 }
@@ -54,14 +67,21 @@ impl State {
 pub(super) struct Control {
     socket: AsyncFd<OwnedFd>,
     state: watch::Sender<State>,
-    cgroup: Arc<Cgroup>,
+    cgroup: Arc<CgroupHandle>,
     /// Out-of-memory kills before the present runtime process.
     oom_kills_before: AtomicU64,
 }
 
 impl Control {
-    pub(super) fn new(socket: OwnedFd, cgroup: Arc<Cgroup>) -> io::Result<Self> {
-        let (state, _) = watch::channel(State { runtime: Runtime::Starting, kills: 0, gone: false });
+    pub(super) fn new(socket: OwnedFd, cgroup: Arc<CgroupHandle>) -> io::Result<Self> {
+        let (state, _) = watch::channel(State {
+            runtime: Runtime::Starting,
+            kills: 0,
+            shown: None,
+            listed: None,
+            extensions: Vec::new(),
+            gone: false,
+        });
         Ok(Self {
             socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             state,
@@ -99,9 +119,19 @@ impl Control {
                 }
             };
             self.state.send_modify(|state| match report {
-                Report::Started => state.runtime = Runtime::Running,
-                Report::NotStarted(failure) => state.runtime = Runtime::NotStarted(failure),
-                Report::Exited(status) => state.runtime = Runtime::Exited(self.cause(status)),
+                Report::Started(Process::Runtime) => state.runtime = Runtime::Running,
+                Report::NotStarted(Process::Runtime, failure) => state.runtime = Runtime::NotStarted(failure),
+                Report::Exited(Process::Runtime, status) => state.runtime = Runtime::Exited(self.cause(status)),
+                Report::Started(Process::Extension(_)) => {}
+                Report::NotStarted(Process::Extension(name), failure) => {
+                    state.extensions.push((name, ExtensionEnd::NotStarted(failure)));
+                }
+                Report::Exited(Process::Extension(name), status) => {
+                    state.extensions.push((name, ExtensionEnd::Exited(self.cause(status))));
+                }
+                Report::Extensions(names) => state.listed = Some(names),
+                Report::Socket => {}
+                Report::EnvironmentShown { errno } => state.shown = Some(errno),
                 Report::Killed => state.kills += 1,
                 Report::Up | Report::NotUp { .. } => tracing::error!("hearth-init started twice"),
             });
@@ -124,6 +154,11 @@ impl Control {
         }
     }
 
+    /// Whether hearth-init has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.state.borrow().gone
+    }
+
     /// 0 when the group is gone already: then nobody knows.
     fn oom_kills(&self) -> u64 {
         self.cgroup.oom_kills().unwrap_or_default()
@@ -132,7 +167,20 @@ impl Control {
     pub(super) async fn start(&self, launch: Launch) -> Result<(), SandboxError> {
         self.oom_kills_before.store(self.oom_kills(), Ordering::Relaxed);
         self.state.send_modify(|state| state.runtime = Runtime::Starting);
-        self.order(&Order::Start(launch)).await
+        self.order(&Order::Start(Process::Runtime, launch)).await
+    }
+
+    /// Makes `/proc` show this as the environment of the runtime process. Once in the life of a slot.
+    pub(super) async fn show_environment(&self, environment: Vec<String>) -> Result<(), SandboxError> {
+        let mut state = self.state.subscribe();
+        self.order(&Order::ShowEnvironment(environment)).await?;
+        let state =
+            state.wait_for(|state| state.shown.is_some() || state.gone).await.map_err(|_| SandboxError::Gone)?;
+        match state.shown {
+            Some(0) => Ok(()),
+            Some(errno) => Err(SandboxError::Create(io::Error::from_raw_os_error(errno).to_string())),
+            None => Err(SandboxError::Gone),
+        }
     }
 
     /// Ends every process of the function.

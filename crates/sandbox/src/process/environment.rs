@@ -1,45 +1,41 @@
 //! One execution environment of the process backend: a slot, its Runtime API, its output, and the order in which they
 //! are asked.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hearth_runtime_api::{RuntimeAnswer, RuntimeApi};
+use hearth_runtime_api::{Assignment, RuntimeAnswer, RuntimeApi};
 use hearth_types::Mebibytes;
-use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::EndpointHook;
-use super::client::{NewSlot, SpawnerClient};
+use super::client::SpawnerClient;
 use super::control::{Control, Runtime};
 use super::memory::MemoryGauge;
 use super::output::Output;
-use crate::cgroup::{Cgroup, CgroupRoot};
+use super::slot::{Aborted, PreparedSlot};
+use crate::cgroup::CgroupHandle;
 use crate::environment::{
     Environment, EnvironmentId, EnvironmentSpec, ExitCause, InitFailure, Invocation, InvocationOutcome, OutputSink,
     SandboxError,
 };
 use crate::package::{TreeHold, TreeStore};
-use crate::protocol::{CreateSlot, Launch, LaunchFailure};
+use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
 use crate::runtimes::{self, BOOTSTRAPS, Program};
-use crate::variables::{Host, variables, wrapper};
+use crate::variables::wrapper;
 
-/// How long a slot may take to come up; milliseconds are usual.
-const SLOT_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
 const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
 
 /// What the backend lends for making one.
 pub(super) struct Parts<'a> {
     pub(super) spawner: &'a Arc<SpawnerClient>,
-    pub(super) cgroups: &'a CgroupRoot,
     pub(super) trees: &'a TreeStore,
     pub(super) on_endpoint: Option<&'a EndpointHook>,
-    pub(super) host: Host,
+    pub(super) slot: PreparedSlot,
 }
 
 pub(super) struct ProcessEnvironment {
@@ -48,7 +44,7 @@ pub(super) struct ProcessEnvironment {
     api: RuntimeApi,
     control: Arc<Control>,
     output: Arc<Output>,
-    cgroup: Arc<Cgroup>,
+    cgroup: Arc<CgroupHandle>,
     launch: Launch,
     memory: Mebibytes,
     gauge: MemoryGauge,
@@ -56,17 +52,21 @@ pub(super) struct ProcessEnvironment {
     resetting: Mutex<()>,
     ended: watch::Receiver<bool>,
     /// Each ends when the slot does.
-    tasks: [JoinHandle<()>; 2],
+    _tasks: [Aborted; 2],
     /// Who serves Hearth's endpoint inside.
-    endpoint: Option<JoinHandle<()>>,
+    endpoint: Option<Aborted>,
     _trees: Vec<TreeHold>,
 }
 
 impl ProcessEnvironment {
+    /// Makes a prepared slot this function's and starts its runtime.
+    ///
+    /// # Errors
+    /// [`SandboxError`]; the slot ends then.
     pub(super) async fn create(
-        id: EnvironmentId,
         spec: &EnvironmentSpec,
         runtime: &runtimes::Runtime,
+        variables: BTreeMap<String, String>,
         parts: Parts<'_>,
         output: Arc<dyn OutputSink>,
     ) -> Result<Self, SandboxError> {
@@ -75,52 +75,60 @@ impl ProcessEnvironment {
             parts.trees.hold(digest).ok_or_else(missing)
         };
         let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
-        let request = CreateSlot {
+        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower } = parts.slot;
+        let launch = launch(runtime, variables.clone());
+        let furnished = parts.spawner.furnish(FurnishSlot {
             slot: id.0,
-            root: runtime.root,
             code: spec.code,
             layers: spec.layers.clone(),
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
+        });
+        let shown =
+            async { if is_started { control.show_environment(launch.environment.clone()).await } else { Ok(()) } };
+        // The spawner and hearth-init work side by side.
+        let (furnished, shown) = tokio::join!(furnished, shown);
+        let pipe = Output::new(pipe, output).map_err(|error| SandboxError::Create(error.to_string()));
+        let output = match furnished.and(pipe) {
+            Ok(output) => Arc::new(output),
+            Err(error) => {
+                api.close();
+                return Err(error);
+            }
         };
-        let late = || SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}"));
-        let slot = timeout(SLOT_WAIT_MAX, parts.spawner.create(request)).await.map_err(|_| late())?;
-        let NewSlot { control, output: pipe, ended } = slot?;
-        let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
-        let cgroup = Arc::new(Cgroup::open(parts.cgroups, id.0).map_err(|error| failed(&error))?);
-        let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
-        let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
-        let [runtime_api, endpoint] = listeners.map(std::net::TcpListener::from);
-        let output = Arc::new(Output::new(pipe, output).map_err(|error| failed(&error))?);
-        let api = RuntimeApi::new(INVOKE_RESPONSE_BYTES_MAX);
-        api.serve(listener(runtime_api).map_err(|error| failed(&error))?);
-        let endpoint = parts.on_endpoint.map(|hook| hook(id, endpoint));
         let environment = Self {
             id,
             spawner: Arc::clone(parts.spawner),
             api,
-            launch: launch(spec, runtime, parts.host),
+            launch,
             memory: spec.memory,
             gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
             resetting: Mutex::new(()),
             ended,
-            tasks: [tokio::spawn(Arc::clone(&control).follow()), tokio::spawn(Arc::clone(&output).follow())],
+            _tasks: [follower, Aborted(tokio::spawn(Arc::clone(&output).follow()))],
             control,
             output,
             cgroup,
-            endpoint,
+            // An open listener would keep the network namespace alive: the task goes with the environment.
+            endpoint: parts.on_endpoint.map(|hook| Aborted(hook(id, endpoint))),
             _trees: trees,
         };
-        environment.control.start(environment.launch.clone()).await?;
+        let assigned = shown.and_then(|()| environment.assign(spec, variables));
+        if !is_started {
+            assigned?;
+            environment.control.start(environment.launch.clone()).await?;
+        } else if let Err(error) = assigned {
+            // A process that cannot become the function's is replaced by one that starts as such.
+            tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
+            environment.reset().await?;
+        }
         Ok(environment)
     }
 
-    /// Gives up both listeners, and with them the network namespace.
-    fn close(&self) {
-        self.api.close();
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.abort();
-        }
+    /// Tells the runtime process, if it waits, and extensions which function it is for.
+    fn assign(&self, spec: &EnvironmentSpec, environment: BTreeMap<String, String>) -> Result<(), SandboxError> {
+        let assignment = Assignment { identity: spec.identity.clone(), environment };
+        self.api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))
     }
 
     /// The quota counts from the first event on; where it cannot be set the function must not run unlimited.
@@ -132,13 +140,8 @@ impl ProcessEnvironment {
     }
 }
 
-fn listener(listener: std::net::TcpListener) -> io::Result<tokio::net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    tokio::net::TcpListener::from_std(listener)
-}
-
-fn launch(spec: &EnvironmentSpec, runtime: &runtimes::Runtime, host: Host) -> Launch {
-    let variables = variables(spec, runtime, host);
+/// How a runtime process with these variables is started.
+pub(super) fn launch(runtime: &runtimes::Runtime, variables: BTreeMap<String, String>) -> Launch {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let (programs, arguments) = match runtime.program {
         Program::Bootstrap => (owned(BOOTSTRAPS), Vec::new()),
@@ -257,7 +260,26 @@ impl Environment for ProcessEnvironment {
         // An error means that the spawner is gone; it takes its slots along.
         let _ = ended.wait_for(|ended| *ended).await;
         self.output.drain();
-        self.close();
+        self.api.close();
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.0.abort();
+        }
+    }
+
+    fn freezes_fast(&self) -> bool {
+        self.cgroup.freezes_fast()
+    }
+
+    fn freeze(&self) -> bool {
+        // What was written so far is not held back by it.
+        self.output.drain();
+        let frozen = self.cgroup.freeze();
+        frozen.inspect_err(|error| tracing::debug!(environment = %self.id, %error, "it cannot be frozen")).is_ok()
+    }
+
+    fn thaw(&self) -> bool {
+        let thawed = self.cgroup.thaw();
+        thawed.inspect_err(|error| tracing::warn!(environment = %self.id, %error, "it cannot be thawed")).is_ok()
     }
 
     fn memory_used_max(&self) -> Mebibytes {
@@ -268,9 +290,6 @@ impl Environment for ProcessEnvironment {
 impl Drop for ProcessEnvironment {
     /// What was not destroyed ends here: hearth-init goes when its control socket is closed.
     fn drop(&mut self) {
-        self.close();
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.api.close();
     }
 }

@@ -1,25 +1,20 @@
 //! Max Memory Used, asked for after every invocation. A full sample reads half a dozen files and takes as long as a warm
 //! invocation, so it is taken only when something can have changed.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_types::Mebibytes;
 use parking_lot::Mutex;
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::CgroupHandle;
 
 /// Within the kernel's peak, memory can move from page cache to the function unseen; at most for this long.
 const SAMPLE_AGE_MAX: Duration = Duration::from_millis(250);
-/// A number of bytes as text.
-const NUMBER_BYTES_MAX: usize = 24;
 
 pub(super) struct MemoryGauge {
-    cgroup: Arc<Cgroup>,
+    cgroup: Arc<CgroupHandle>,
     limit: Mebibytes,
-    peak: Option<File>,
     last: Mutex<Option<Sample>>,
 }
 
@@ -32,13 +27,13 @@ struct Sample {
 }
 
 impl MemoryGauge {
-    pub(super) fn new(cgroup: Arc<Cgroup>, limit: Mebibytes) -> Self {
-        Self { peak: cgroup.memory_peak(), cgroup, limit, last: Mutex::new(None) }
+    pub(super) fn new(cgroup: Arc<CgroupHandle>, limit: Mebibytes) -> Self {
+        Self { cgroup, limit, last: Mutex::new(None) }
     }
 
     /// The most so far; the last value stays when the group is gone.
     pub(super) fn read(&self) -> Mebibytes {
-        let peak = self.peak.as_ref().and_then(read_number);
+        let peak = self.cgroup.memory_peak();
         let mut last = self.last.lock();
         if let Some(sample) = *last
             && sample.still_good(peak, self.limit)
@@ -46,7 +41,7 @@ impl MemoryGauge {
             return sample.used;
         }
         let before = last.map_or(Mebibytes(0), |sample| sample.used);
-        let used = self.cgroup.memory_used_max().unwrap_or_default().max(before);
+        let used = self.cgroup.memory_used_max(self.limit).unwrap_or_default().max(before);
         *last = Some(Sample { peak, taken: Instant::now(), used });
         used
     }
@@ -58,12 +53,6 @@ impl Sample {
         peak.is_some_and(|peak| Some(peak) == self.peak && peak < limit.bytes())
             && self.taken.elapsed() < SAMPLE_AGE_MAX
     }
-}
-
-fn read_number(file: &File) -> Option<u64> {
-    let mut text = [0; NUMBER_BYTES_MAX];
-    let length = file.read_at(&mut text, 0).ok()?;
-    std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -126,6 +126,20 @@ const IPC: &[Call] = calls! {
 
 const SYSTEM: &[Call] = calls! { SYS_uname SYS_sysinfo SYS_getcpu SYS_getrandom };
 
+/// All that unpacking an archive takes.
+pub const UNPACKER: &[Call] = calls! {
+    SYS_read SYS_write SYS_readv SYS_writev SYS_lseek SYS_openat SYS_close SYS_fstat SYS_newfstatat SYS_statx SYS_fcntl
+    SYS_mkdirat SYS_symlinkat SYS_fchmod SYS_fchmodat SYS_fsync
+    SYS_brk SYS_mmap SYS_munmap SYS_mremap SYS_mprotect SYS_madvise
+    SYS_exit SYS_exit_group SYS_getpid SYS_gettid SYS_tgkill SYS_rt_sigaction SYS_rt_sigprocmask SYS_rt_sigreturn
+    SYS_sigaltstack SYS_clock_gettime SYS_futex SYS_getrandom SYS_sched_yield SYS_restart_syscall
+    SYS_prctl SYS_seccomp
+    #[cfg(target_arch = "x86_64")] SYS_open
+    #[cfg(target_arch = "x86_64")] SYS_mkdir
+    #[cfg(target_arch = "x86_64")] SYS_symlink
+    #[cfg(target_arch = "x86_64")] SYS_chmod
+};
+
 /// Older forms that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const X86_64_ONLY: &[Call] = calls! {

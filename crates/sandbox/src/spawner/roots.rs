@@ -22,6 +22,7 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_c
 use rustix::process::{fchdir, pivot_root};
 
 use super::identity::{OWNER, user_namespace};
+use super::storage::Storage;
 use super::{etc, mounts};
 use crate::protocol::Boot;
 use crate::runtimes::{Interpreter, Language, Root, bytecode};
@@ -45,7 +46,7 @@ const SYSTEM: &[&str] = &[
 const TOP: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32"];
 /// Mount points and what else a sandbox has.
 const DIRECTORIES: &[&str] =
-    &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task"];
+    &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task/lib"];
 
 /// Options of the small file systems made here.
 const SMALL: &[(&str, &str)] = &[("source", "hearth"), ("mode", "0755")];
@@ -57,6 +58,10 @@ pub(super) struct Roots {
     /// The code trees, with owners as sandboxes see them.
     pub(super) trees: OwnedFd,
     pub(super) empty: OwnedFd,
+    /// The spawner's own mount namespace.
+    pub(super) home: OwnedFd,
+    /// `/tmp` as disks; where it cannot be, it is memory.
+    pub(super) storage: Option<Storage>,
     /// What could not be had, for the log.
     pub(super) notes: Vec<String>,
 }
@@ -69,6 +74,9 @@ fn at<T>(what: impl std::fmt::Display, result: io::Result<T>) -> io::Result<T> {
 /// Builds all roots and moves this process to a root of its own, where nothing of the host is left but `/proc`, `/sys`
 /// and the code trees.
 pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
+    let host = File::open("/proc/self/ns/mnt")?.into();
+    let mut notes = Vec::new();
+    let storage = Storage::open(&boot.storage, host).map_err(|error| notes.push(storage_note(&error))).ok();
     at("a mount namespace", unshare(CloneFlags::CLONE_NEWNS).map_err(Into::into))?;
     at(
         "private mounts",
@@ -83,10 +91,10 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     )?;
     at("mounting over the code trees", mounts::attach(stage.as_fd(), &boot.trees))?;
     fchdir(&stage)?;
-    for directory in ["trees", "proc", "sys", "empty", "root"] {
+    for directory in ["trees", "proc", "sys", "empty", "root", "faces"] {
         fs::create_dir(directory)?;
     }
-    let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes: Vec::new() };
+    let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes };
     lchown("empty", Some(OWNER), Some(OWNER))?;
     let trees = builder.owned(trees.as_fd())?;
     mounts::seal(trees.as_fd(), mounts::SEALED)?;
@@ -108,8 +116,15 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         namespaces,
         trees: mounts::directory("/trees")?,
         empty: mounts::directory("/empty")?,
+        home: builder.home,
+        storage,
         notes: builder.notes,
     })
+}
+
+/// Said once, at the start.
+pub(super) fn storage_note(error: &io::Error) -> String {
+    format!("/tmp of sandboxes is memory here and counts as the function's: {error}")
 }
 
 struct Builder {
@@ -208,15 +223,13 @@ impl Builder {
                 self.write(target, mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), |lang| {
                     fs::create_dir(lang.join("bin"))?;
                     fs::create_dir_all(lang.join("lib").join(name))?;
-                    File::create(lang.join("bin").join(name))?;
+                    // A copy: a mount of the file would show where on the host it comes from.
+                    fs::copy(program, lang.join("bin").join(name))?;
                     match name.split_once('.') {
                         Some((generic, _)) => symlink(name, lang.join("bin").join(generic)),
                         None => Ok(()),
                     }
                 })?;
-                let program = self.owned(File::open(program)?.as_fd())?;
-                mounts::seal(program.as_fd(), mounts::SEALED)?;
-                mounts::attach(program.as_fd(), target.join("bin").join(name))?;
                 if let Some(library) = library {
                     self.show(library, &target.join("lib").join(name))?;
                 }

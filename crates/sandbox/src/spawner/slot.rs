@@ -8,8 +8,8 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use hearth_types::Mebibytes;
 use nix::sched::{CloneFlags, setns, unshare};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::MountAttrFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
@@ -19,10 +19,11 @@ use rustix::thread::{
 };
 
 use super::identity::OWNER;
-use super::mounts;
+use super::storage::Storage;
+use super::{faces, mounts};
 use crate::cgroup::Cgroup;
 use crate::init;
-use crate::protocol::{CreateSlot, ENDPOINT_PORT, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
+use crate::protocol::{ENDPOINT_PORT, PrepareSlot, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
 use crate::seccomp;
 use crate::seqpacket;
 use crate::sys::{self, Forked};
@@ -48,17 +49,20 @@ const MASKED_FILES: &[&str] = &[
 const MASKED_DIRECTORIES: &[&str] =
     &["/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver", "/proc/fs", "/proc/irq", "/proc/scsi", "/proc/tty"];
 
-/// What hearth-init keeps: it starts processes as another user, ends them, and empties their bounding set.
-const INIT_CAPABILITIES: CapabilitySet =
-    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::KILL).union(CapabilitySet::SETPCAP);
+/// What hearth-init keeps: it starts processes as another user, ends them, empties their bounding set, and tells the
+/// kernel of their environment.
+const INIT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::SYS_PTRACE);
 /// Highest number a capability can have: the sets are 64 bits.
 const CAPABILITY_BITS: u32 = 64;
 
 /// What a new slot is made with. All borrowed from the spawner: the child has copies.
 pub(super) struct Parts<'a> {
-    pub(super) request: &'a CreateSlot,
-    pub(super) trees: BorrowedFd<'a>,
-    pub(super) empty: BorrowedFd<'a>,
+    pub(super) request: &'a PrepareSlot,
+    pub(super) storage: Option<&'a Storage>,
     /// The mount namespace of the root.
     pub(super) root: BorrowedFd<'a>,
     pub(super) identity: BorrowedFd<'a>,
@@ -109,12 +113,11 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| (Step::Privileges, error.into()))?;
     parts.cgroup.attach(0).map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
     let listeners = network().map_err(at(Step::Network))?;
-    let code = code(parts).map_err(at(Step::Code))?;
-    let layers = layers(parts).map_err(at(Step::Layers))?;
-    let storage = storage(parts.request).map_err(at(Step::Storage))?;
+    let storage = storage(parts.storage, parts.request.ephemeral_storage).map_err(at(Step::Storage))?;
     let processes = processes().map_err(at(Step::Processes))?;
-    root(parts.root, &code, layers.as_ref(), &storage).map_err(at(Step::Root))?;
-    show_processes(&processes).map_err(at(Step::Processes))?;
+    let faces = parts.request.memory.map_or(Ok(Vec::new()), faces::of).map_err(at(Step::Processes))?;
+    root(parts.root, &storage).map_err(at(Step::Root))?;
+    show_processes(&processes, &faces).map_err(at(Step::Processes))?;
     become_init(parts.identity).map_err(at(Step::Identity))?;
     give_up_privileges().map_err(at(Step::Privileges))?;
     Ok(listeners)
@@ -132,39 +135,14 @@ fn network() -> io::Result<Listeners> {
     })
 }
 
-/// The tree of a digest. Whatever the directory of the trees may contain: a digest leads to a directory right in it.
-fn tree(parts: &Parts<'_>, digest: &hearth_ports::CodeDigest) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let resolve =
-        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-    Ok(openat2(parts.trees, digest.hex(), flags, Mode::empty(), resolve)?)
-}
-
-fn code(parts: &Parts<'_>) -> io::Result<OwnedFd> {
-    let tree = tree(parts, &parts.request.code)?;
-    mounts::view(&[tree.as_fd()], parts.empty)
-}
-
-/// The layers over each other, or none.
-fn layers(parts: &Parts<'_>) -> io::Result<Option<OwnedFd>> {
-    if parts.request.layers.is_empty() {
-        return Ok(None);
+/// `/tmp`: a disk of its own; where there is none to be had, memory.
+pub(super) fn storage(storage: Option<&Storage>, size: Mebibytes) -> io::Result<OwnedFd> {
+    if let Some(storage) = storage {
+        return storage.mount(size);
     }
-    // In an overlay the first one is on top; of layers the last one is.
-    let trees = parts.request.layers.iter().rev().map(|digest| tree(parts, digest)).collect::<io::Result<Vec<_>>>()?;
-    let trees: Vec<BorrowedFd<'_>> = trees.iter().map(AsFd::as_fd).collect();
-    mounts::view(&trees, parts.empty).map(Some)
-}
-
-fn storage(request: &CreateSlot) -> io::Result<OwnedFd> {
     let owner = OWNER.to_string();
-    let options = [
-        ("source", "tmp"),
-        ("size", &request.ephemeral_storage.bytes().to_string()),
-        ("mode", "1777"),
-        ("uid", &owner),
-        ("gid", &owner),
-    ];
+    let options =
+        [("source", "tmp"), ("size", &size.bytes().to_string()), ("mode", "1777"), ("uid", &owner), ("gid", &owner)];
     mounts::new("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
 }
 
@@ -176,18 +154,17 @@ fn processes() -> io::Result<OwnedFd> {
 }
 
 /// Moves to a copy of the prepared root and mounts there what is this slot's own.
-fn root(prepared: BorrowedFd<'_>, code: &OwnedFd, layers: Option<&OwnedFd>, storage: &OwnedFd) -> io::Result<()> {
+fn root(prepared: BorrowedFd<'_>, storage: &OwnedFd) -> io::Result<()> {
     setns(prepared, CloneFlags::CLONE_NEWNS)?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP)?;
-    mounts::attach(code.as_fd(), "/var/task")?;
-    if let Some(layers) = layers {
-        mounts::attach(layers.as_fd(), "/opt")?;
-    }
     mounts::attach(storage.as_fd(), "/tmp")
 }
 
-fn show_processes(processes: &OwnedFd) -> io::Result<()> {
+fn show_processes(processes: &OwnedFd, faces: &[(&str, OwnedFd)]) -> io::Result<()> {
     mounts::attach(processes.as_fd(), "/proc")?;
+    for (covered, face) in faces {
+        mounts::attach(face.as_fd(), covered)?;
+    }
     // `/sys` is a directory with nothing in it.
     for (paths, mask) in [(MASKED_FILES, "/dev/null"), (MASKED_DIRECTORIES, "/sys")] {
         for path in paths {

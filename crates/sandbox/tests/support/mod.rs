@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, RuntimeId};
-use hearth_sandbox::package::TreeStore;
-use hearth_sandbox::process::EndpointHook;
-use hearth_sandbox::runtimes::Search;
+use hearth_sandbox::package::{TreeStore, Unpacker};
+use hearth_sandbox::process::{EndpointHook, PoolConfig};
+use hearth_sandbox::runtimes::{Root, Search};
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, OutputSink, ProcessBackend, ProcessConfig,
+    Backend, Environment, EnvironmentSpec, Identity, Invocation, InvocationOutcome, OutputSink, ProcessBackend,
+    ProcessConfig, SpawnerConfig, SpawnerProcess,
 };
 use hearth_types::{Mebibytes, RequestId};
 use parking_lot::Mutex;
@@ -56,6 +57,8 @@ pub struct Setup {
     pub instance: Option<String>,
     pub search: Option<Search>,
     pub on_endpoint: Option<EndpointHook>,
+    /// No pool when `None`.
+    pub pool: Option<PoolConfig>,
 }
 
 impl Machine {
@@ -68,20 +71,54 @@ impl Machine {
         let dir = tempfile::tempdir().expect("tempdir");
         let trees = dir.path().join("trees");
         let instance = || format!("test-{}-{}", std::process::id(), INSTANCES.fetch_add(1, Ordering::Relaxed));
-        let config = ProcessConfig {
+        let store =
+            TreeStore::open(&trees, Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into())).expect("tree store");
+        let spawner = SpawnerProcess::start(SpawnerConfig {
             instance: setup.instance.unwrap_or_else(instance),
-            trees: TreeStore::open(&trees).expect("tree store"),
+            trees: trees.clone(),
+            storage: dir.path().to_owned(),
             search: setup.search.unwrap_or_else(Search::from_environment),
-            spawner: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
+            program: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
+        });
+        let config = ProcessConfig {
+            trees: store,
+            pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
             on_endpoint: setup.on_endpoint,
         };
-        match ProcessBackend::new(config).await {
+        let backend = match spawner {
+            Ok(spawner) => ProcessBackend::new(spawner, config).await,
+            Err(error) => Err(error),
+        };
+        match backend {
             Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), _dir: dir }),
             Err(error) => {
                 eprintln!("SKIPPED: no process backend here: {error}");
                 None
             }
         }
+    }
+
+    /// Waits until every kind of slot that can be made here waits to be taken.
+    pub async fn wait_for_pool(&self) {
+        // Empty ones, and one with Python in it.
+        let python = self.backend.roots().any(|root| root == Root::Python311);
+        let kinds = self.backend.roots().count() + usize::from(python);
+        let filled = async {
+            while self.backend.pool_depth() < kinds {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), filled).await.expect("the pool fills up");
+    }
+
+    /// Waits until a process of this runtime waits for a function.
+    pub async fn wait_for_started(&self, runtime: &str) {
+        let started = async {
+            while !self.backend.has_started(runtime) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), started).await.expect("one is started");
     }
 
     /// A code package with these files; those called `bootstrap` or ending in `.sh` can be run.
@@ -111,6 +148,12 @@ impl Machine {
 
 pub fn spec(runtime: &str, code: CodeDigest) -> EnvironmentSpec {
     EnvironmentSpec {
+        identity: Identity {
+            function_name: "f".to_owned(),
+            function_version: "$LATEST".to_owned(),
+            handler: "app.handler".to_owned(),
+            account_id: "000000000000".to_owned(),
+        },
         runtime: RuntimeId(runtime.into()),
         architecture: if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 },
         code,

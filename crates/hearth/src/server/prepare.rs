@@ -1,0 +1,66 @@
+//! What the server does with the privileges it was started with, before it gives them up: it binds its port, opens its
+//! data, raises its limits and starts the spawner. One thread, no runtime.
+
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+
+use hearth_sandbox::runtimes::Search;
+use hearth_sandbox::{SpawnerConfig, SpawnerProcess};
+use hearth_store::DataDir;
+
+use super::descriptors::{self, Room};
+use super::identity::Candidates;
+use super::{ServerError, instance_name};
+use crate::config::{Config, DataLocation};
+
+/// A server that has what it needs and no privileges.
+pub(crate) struct Prepared {
+    pub(super) config: Config,
+    pub(super) listener: TcpListener,
+    pub(super) room: Room,
+    pub(super) spawner: SpawnerProcess,
+    // Declared last: an ephemeral directory is removed after everything that writes to it.
+    pub(super) data: DataDir,
+}
+
+/// # Errors
+/// [`ServerError`], with what to do.
+pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
+    // Listening first: a taken port must not cost an opened data directory.
+    let listen_error = |error| ServerError::Listen { address: config.listen, error };
+    let listener = TcpListener::bind(config.listen).map_err(listen_error)?;
+    listener.set_nonblocking(true).map_err(listen_error)?;
+
+    let data = match &config.data {
+        DataLocation::Directory(path) => DataDir::open(path),
+        DataLocation::Ephemeral => DataDir::ephemeral(),
+    }
+    .map_err(|error| ServerError::Data(error.to_string()))?;
+    let room = descriptors::room();
+
+    let is_root = rustix::process::geteuid().is_root();
+    let identity = if is_root { Some(identity(&config, &data)?) } else { None };
+    let spawner = SpawnerProcess::start(SpawnerConfig {
+        instance: instance_name(&data),
+        trees: data.trees(),
+        storage: data.storage(),
+        search: Search::from_environment(),
+        program: None,
+    })
+    .map_err(|error| ServerError::Sandbox(error.to_string()))?;
+    if let Some(identity) = identity {
+        identity.assume().map_err(|error| ServerError::Start(error.to_string()))?;
+    }
+    Ok(Prepared { config, listener, room, spawner, data })
+}
+
+/// Whose the data is from now on.
+fn identity(config: &Config, data: &DataDir) -> Result<super::identity::Identity, ServerError> {
+    let owner = std::fs::metadata(data.root()).map_err(|error| ServerError::Data(error.to_string()))?;
+    let candidates =
+        Candidates { wanted: config.user.as_deref(), sudo: Candidates::sudo(), data: (owner.uid(), owner.gid()) };
+    let identity = candidates.choose().map_err(|error| ServerError::Start(error.to_string()))?;
+    let identity = identity.reaching(data.root());
+    identity.own(data.root()).map_err(|error| ServerError::Data(error.to_string()))?;
+    Ok(identity)
+}

@@ -1,0 +1,163 @@
+//! What `/proc/self/environ` of a running process says. A runtime that was started ahead of need gets its function's
+//! environment later, and the kernel goes on showing the one it was started with. It can be told of another place in the
+//! process's memory, but only by the process itself (PR_SET_MM_MAP, prctl(2)); so the process is stopped for a moment and
+//! made to say it.
+//!
+//! The process waits for its assignment meanwhile, blocked in a system call, which is taken up again afterwards.
+
+use std::io::{self, IoSlice};
+use std::mem;
+
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::uio::{RemoteIoVec, process_vm_writev};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use super::registers::Registers;
+
+/// See prctl(2) and the kernel's linux/prctl.h.
+const PR_SET_MM: u64 = 35;
+const PR_SET_MM_MAP: u64 = 14;
+/// Kernel results from here up to -1 are errors.
+const ERRNO_MAX: u64 = 4_095;
+
+/// `struct prctl_mm_map`.
+#[repr(C)]
+struct MemoryMap {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
+/// Makes `environment` (`NAME=value`, each) what `/proc` shows for `process`, a child that is blocked in a system call.
+///
+/// # Errors
+/// When the kernel does not allow it, or has no PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE).
+pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
+    ptrace::seize(process, ptrace::Options::empty())?;
+    let shown = Stopped::stop(process).and_then(|stopped| {
+        let shown = stopped.show(environment);
+        // Whatever came of it.
+        stopped.registers.put_back(process)?;
+        shown
+    });
+    let detached = ptrace::detach(process, None::<Signal>);
+    shown.and(detached.map_err(Into::into))
+}
+
+/// A process that stands still at the system call it was blocked in.
+struct Stopped {
+    process: Pid,
+    registers: Registers,
+}
+
+impl Stopped {
+    fn stop(process: Pid) -> io::Result<Self> {
+        ptrace::interrupt(process)?;
+        waitpid(process, Some(WaitPidFlag::__WALL))?;
+        Ok(Self { process, registers: Registers::of(process)? })
+    }
+
+    fn show(&self, environment: &[String]) -> io::Result<()> {
+        let mut bytes: Vec<u8> = Vec::new();
+        for variable in environment {
+            bytes.extend_from_slice(variable.as_bytes());
+            bytes.push(0);
+        }
+        let length = bytes.len() as u64;
+        let map_offset = length.next_multiple_of(8);
+        let size = map_offset + mem::size_of::<MemoryMap>() as u64;
+        let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+        let at = self.call(libc::SYS_mmap, [0, size, protection, flags, u64::MAX, 0])?;
+        let brk = self.call(libc::SYS_brk, [0; 6])?;
+        let map = MemoryMap { brk, env_start: at, env_end: at + length, ..memory_map(self.process)? };
+        bytes.resize(map_offset as usize, 0);
+        bytes.extend_from_slice(&map.bytes());
+        self.write(at, &bytes)?;
+        let map_at = at + map_offset;
+        self.call(libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP, map_at, mem::size_of::<MemoryMap>() as u64, 0, 0])?;
+        Ok(())
+    }
+
+    /// Has the process make a system call.
+    fn call(&self, number: libc::c_long, arguments: [u64; 6]) -> io::Result<u64> {
+        self.registers.for_call(self.process, number, arguments)?.put(self.process)?;
+        ptrace::step(self.process, None::<Signal>)?;
+        waitpid(self.process, Some(WaitPidFlag::__WALL))?;
+        let result = Registers::of(self.process)?.result();
+        if result > u64::MAX - ERRNO_MAX {
+            return Err(io::Error::from_raw_os_error(result.wrapping_neg() as i32));
+        }
+        Ok(result)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
+        let written = process_vm_writev(self.process, &[IoSlice::new(bytes)], &[remote])?;
+        if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+}
+
+impl MemoryMap {
+    fn bytes(&self) -> Vec<u8> {
+        let numbers = [
+            self.start_code,
+            self.end_code,
+            self.start_data,
+            self.end_data,
+            self.start_brk,
+            self.brk,
+            self.start_stack,
+            self.arg_start,
+            self.arg_end,
+            self.env_start,
+            self.env_end,
+            self.auxv,
+        ];
+        let mut bytes: Vec<u8> = numbers.into_iter().flat_map(u64::to_ne_bytes).collect();
+        bytes.extend_from_slice(&self.auxv_size.to_ne_bytes());
+        bytes.extend_from_slice(&self.exe_fd.to_ne_bytes());
+        bytes
+    }
+}
+
+/// What the process has now, but for `brk`. Source: proc_pid_stat(5); fields are numbered from 1 there.
+fn memory_map(process: Pid) -> io::Result<MemoryMap> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, the second field, may hold anything, also spaces and parentheses.
+    let (_, after_name) = stat.rsplit_once(") ").ok_or(io::ErrorKind::InvalidData)?;
+    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    let field = |number: usize| -> io::Result<u64> {
+        let text = fields.get(number - 3).ok_or(io::ErrorKind::InvalidData)?;
+        text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
+    };
+    Ok(MemoryMap {
+        start_code: field(26)?,
+        end_code: field(27)?,
+        start_stack: field(28)?,
+        start_data: field(45)?,
+        end_data: field(46)?,
+        start_brk: field(47)?,
+        brk: 0,
+        arg_start: field(48)?,
+        arg_end: field(49)?,
+        env_start: 0,
+        env_end: 0,
+        auxv: 0,
+        auxv_size: 0,
+        exe_fd: u32::MAX,
+    })
+}

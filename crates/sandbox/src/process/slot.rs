@@ -1,0 +1,108 @@
+//! A slot before it is an environment: everything but a function. It came from the spawner just now, or it waited in the
+//! [pool](super::pool), maybe with a runtime process that waits for its assignment.
+
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_runtime_api::{RuntimeApi, Settings};
+use hearth_types::Mebibytes;
+use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::client::{NewSlot, SpawnerClient};
+use super::control::Control;
+use crate::cgroup::CgroupHandle;
+use crate::environment::{EnvironmentId, SandboxError};
+use crate::protocol::{Launch, PrepareSlot};
+use crate::runtimes::Root;
+
+/// How long a slot may take to come up; milliseconds are usual.
+const SLOT_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Pause between two looks whether a runtime process has got ready to wait. Nobody waits for that.
+const ASKED_LOOK: Duration = Duration::from_millis(2);
+
+pub(super) struct PreparedSlot {
+    pub(super) id: EnvironmentId,
+    pub(super) api: RuntimeApi,
+    pub(super) control: Arc<Control>,
+    pub(super) cgroup: Arc<CgroupHandle>,
+    pub(super) output: OwnedFd,
+    pub(super) endpoint: TcpListener,
+    pub(super) ended: watch::Receiver<bool>,
+    /// A runtime process runs in it and waits for its function.
+    pub(super) is_started: bool,
+    /// Keeps the control's state up to date. Aborted, it lets go of the control socket, and the slot ends.
+    pub(super) follower: Aborted,
+}
+
+/// A task that ends when this is dropped.
+pub(super) struct Aborted(pub(super) JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl PreparedSlot {
+    /// A new one, when it is up.
+    ///
+    /// # Errors
+    /// [`SandboxError`]; nothing is left behind then.
+    pub(super) async fn make(
+        spawner: &SpawnerClient,
+        id: EnvironmentId,
+        root: Root,
+        memory: Option<Mebibytes>,
+        ephemeral_storage: Mebibytes,
+    ) -> Result<Self, SandboxError> {
+        let late = || SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}"));
+        let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
+        let request = PrepareSlot { slot: id.0, root, memory, ephemeral_storage };
+        let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
+        let NewSlot { control, output, cgroup, ended } = slot?;
+        let cgroup = Arc::new(cgroup);
+        let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
+        let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
+        let [runtime_api, endpoint] = listeners.map(TcpListener::from);
+        let api = RuntimeApi::with(Settings { prepared: true, ..Settings::new(INVOKE_RESPONSE_BYTES_MAX) });
+        runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
+        let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
+        api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
+        Ok(Self { id, api, control, cgroup, output, endpoint, ended, is_started: false, follower })
+    }
+
+    /// Starts a runtime process that will wait for its function.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when it does not get as far as that; the slot is of no use then.
+    pub(super) async fn start(&mut self, launch: Launch) -> Result<(), SandboxError> {
+        self.is_started = true;
+        self.control.start(launch).await?;
+        let asked = async {
+            while !self.api.is_waiting() {
+                sleep(ASKED_LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = asked => Ok(()),
+            end = self.control.ended() => Err(SandboxError::Create(format!("the waiting runtime ended: {end:?}"))),
+            () = sleep(SLOT_WAIT_MAX) => Err(SandboxError::Create("the waiting runtime does not ask".to_owned())),
+        }
+    }
+
+    /// Did it end while it waited?
+    pub(super) fn is_alive(&self) -> bool {
+        !*self.ended.borrow() && !self.control.is_gone()
+    }
+
+    /// Lets go of the slot, which then ends.
+    pub(super) fn close(self) {
+        self.api.close();
+    }
+}

@@ -1,0 +1,89 @@
+//! Making a prepared slot a function's: its code, its layers, and what its sizes show. Done from outside, in the slot's
+//! mount namespace, which belongs to the initial user namespace: the function can undo none of it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+
+use hearth_ports::CodeDigest;
+use nix::sched::{CloneFlags, setns};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::{Pid, chdir};
+
+use super::roots::Roots;
+use super::{faces, mounts, slot};
+use crate::protocol::{FurnishSlot, PrepareSlot};
+
+/// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet.
+pub(super) fn furnish(roots: &Roots, process: Pid, prepared: &PrepareSlot, request: &FurnishSlot) -> io::Result<()> {
+    let code = code(roots, &request.code)?;
+    let layers = layers(roots, &request.layers)?;
+    let faces = if prepared.memory == Some(request.memory) { Vec::new() } else { faces::of(request.memory)? };
+    let storage = if prepared.ephemeral_storage == request.ephemeral_storage {
+        None
+    } else {
+        Some(slot::storage(roots.storage.as_ref(), request.ephemeral_storage)?)
+    };
+    let namespace = namespace(roots, process)?;
+    setns(&namespace, CloneFlags::CLONE_NEWNS)?;
+    let attached = attach(&code, layers.as_ref(), storage.as_ref(), &faces);
+    // Whatever happened there.
+    setns(&roots.home, CloneFlags::CLONE_NEWNS)?;
+    chdir("/")?;
+    attached
+}
+
+/// The slot's own mount namespace. Before the slot has one its process is in one of ours, where nothing may change.
+fn namespace(roots: &Roots, process: Pid) -> io::Result<File> {
+    let namespace = File::open(format!("/proc/{}/ns/mnt", process.as_raw_nonzero()))?;
+    let id = namespace.metadata()?.ino();
+    for ours in std::iter::once(&roots.home).chain(roots.namespaces.values()) {
+        if rustix::fs::fstat(ours)?.st_ino == id {
+            return Err(io::Error::other("the slot is not up yet"));
+        }
+    }
+    Ok(namespace)
+}
+
+fn attach(
+    code: &OwnedFd,
+    layers: Option<&OwnedFd>,
+    storage: Option<&OwnedFd>,
+    faces: &[(&str, OwnedFd)],
+) -> io::Result<()> {
+    mounts::attach(code.as_fd(), "/var/task")?;
+    if let Some(layers) = layers {
+        mounts::attach(layers.as_fd(), "/opt")?;
+    }
+    if let Some(storage) = storage {
+        unmount("/tmp", UnmountFlags::DETACH)?;
+        mounts::attach(storage.as_fd(), "/tmp")?;
+    }
+    faces.iter().try_for_each(|(covered, face)| mounts::attach(face.as_fd(), covered))
+}
+
+/// The tree of a digest. Whatever the directory of the trees may contain: a digest leads to a directory right in it.
+fn tree(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve =
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    Ok(openat2(&roots.trees, digest.hex(), flags, Mode::empty(), resolve)?)
+}
+
+fn code(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
+    let tree = tree(roots, digest)?;
+    mounts::view(&[tree.as_fd()], roots.empty.as_fd())
+}
+
+/// The layers over each other, or none.
+fn layers(roots: &Roots, digests: &[CodeDigest]) -> io::Result<Option<OwnedFd>> {
+    if digests.is_empty() {
+        return Ok(None);
+    }
+    // In an overlay the first one is on top; of layers the last one is.
+    let trees = digests.iter().rev().map(|digest| tree(roots, digest)).collect::<io::Result<Vec<_>>>()?;
+    let trees: Vec<BorrowedFd<'_>> = trees.iter().map(AsFd::as_fd).collect();
+    mounts::view(&trees, roots.empty.as_fd()).map(Some)
+}

@@ -1,0 +1,135 @@
+//! A process that was started before anybody knew what for is, once it has its function, like one that was started for
+//! it: whatever a function can see of itself is compared between the two.
+
+mod support;
+
+use std::sync::Arc;
+
+use hearth_sandbox::Backend;
+use hearth_sandbox::process::PoolConfig;
+use hearth_types::Mebibytes;
+use serde_json::{Value, json};
+use support::{Collected, Machine, Setup, spec, value};
+
+/// What a Python function sees of itself.
+const PYTHON: &str = r#"
+import ctypes, os, resource, sys
+def text(path):
+    with open(path, "rb") as file: return file.read().decode("latin-1")
+def limits():
+    names = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
+    return {name: resource.getrlimit(getattr(resource, name)) for name in names}
+def mounts():
+    # Without ids, and without the number of the device, which is everybody's own.
+    def line(text):
+        left, right = text.split(" - ")
+        kind, source = right.split()[:2]
+        return [left.split()[3:6], kind, "" if kind == "ext4" else source]
+    return sorted(line(text) for text in open("/proc/self/mountinfo"))
+def library(name):
+    try: return ctypes.CDLL(name)._name
+    except OSError as error: return str(error)
+def handler(event, context):
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_char_p
+    return {
+        "environ": dict(os.environ), "order": list(os.environ),
+        "proc environ": text("/proc/self/environ").split("\0"),
+        "getenv": {name: (libc.getenv(name.encode()) or b"").decode() for name in os.environ},
+        "path": sys.path, "argv": sys.argv, "flags": str(sys.flags), "modules": sorted(sys.modules),
+        "command line": text("/proc/self/cmdline"), "cwd": os.getcwd(), "proc cwd": os.readlink("/proc/self/cwd"),
+        "here": sorted(os.listdir(".")), "uid": os.getresuid(), "gid": os.getresgid(), "groups": os.getgroups(),
+        "umask": os.umask(0o022), "limits": limits(), "fds": sorted(os.listdir("/proc/self/fd")), "mounts": mounts(),
+        "status": [l for l in open("/proc/self/status") if l.startswith(("Cap", "NoNew", "Seccomp", "Sig", "Shd", "Threads", "Groups"))],
+        "pid": os.getpid(), "session": os.getsid(0), "affinity": len(os.sched_getaffinity(0)), "nice": os.nice(0),
+        "libraries": [library(name) for name in ("libtask.so", "liblayer.so", "libz.so.1")],
+        "meminfo": text("/proc/meminfo").splitlines()[0], "oom": text("/proc/self/oom_score_adj"),
+        "locale": __import__("locale").setlocale(0), "time": __import__("time").tzname,
+        "name": context.function_name, "memory": context.memory_limit_in_mb,
+    }
+"#;
+
+const NODE: &str = r#"
+const fs = require("fs"), v8 = require("v8"), os = require("os");
+const text = (path) => fs.readFileSync(path, "latin1");
+const mounts = () => text("/proc/self/mountinfo").trim().split("\n").map((line) => {
+  const [left, right] = line.split(" - ");
+  const [kind, source] = right.split(" ");
+  return [left.split(" ").slice(3, 6).join(" "), kind, kind === "ext4" ? "" : source].join(" ");
+}).sort();
+exports.handler = async (event, context) => ({
+  environ: { ...process.env }, names: Object.keys(process.env).sort(),
+  "proc environ": text("/proc/self/environ").split("\0").sort(),
+  argv: process.argv, execArgv: process.execArgv, "command line": text("/proc/self/cmdline"), cwd: process.cwd(),
+  here: fs.readdirSync(".").sort(), uid: process.getuid(), gid: process.getgid(), fds: fs.readdirSync("/proc/self/fd").length,
+  limits: text("/proc/self/limits"), mounts: mounts(), heap: v8.getHeapStatistics().heap_size_limit,
+  memory: os.totalmem(), processors: os.cpus().length, parallel: os.availableParallelism(), threads: fs.readdirSync("/proc/self/task").length,
+  zone: Intl.DateTimeFormat().resolvedOptions().timeZone, pid: process.pid, name: context.functionName,
+  globals: Object.getOwnPropertyNames(globalThis).sort(), paths: module.paths, main: require.main === undefined,
+});
+"#;
+
+struct Look {
+    runtime: &'static str,
+    file: &'static str,
+    source: &'static str,
+    /// What may differ, with the reason.
+    differs: &'static [(&'static str, &'static str)],
+}
+
+const LOOKS: &[Look] = &[
+    Look { runtime: "python3.11", file: "app.py", source: PYTHON, differs: &[] },
+    Look { runtime: "nodejs20.x", file: "app.js", source: NODE, differs: &[] },
+];
+
+async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {
+    let pool = pooled.then(PoolConfig::default);
+    let machine = Machine::start_with(Setup { pool, ..Setup::default() }).await?;
+    let code = machine.package(&[(look.file, look.source), ("libtask.so", "not a library")]);
+    let layer = machine.package(&[("lib/liblayer.so", "not a library")]);
+    let mut spec = spec(look.runtime, code);
+    if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
+        eprintln!("SKIPPED: {missing}");
+        return None;
+    }
+    spec.memory = memory;
+    spec.layers = vec![layer];
+    spec.variables = [("MINE", "ünï"), ("AWS_LAMBDA_FUNCTION_NAME", "f"), ("LONG", &"x".repeat(3_000)), ("EMPTY", "")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+    if pooled {
+        machine.wait_for_pool().await;
+        // Of some kinds one is prepared when the first function has asked for it.
+        let first = machine.backend.create(spec.clone(), Arc::new(Collected::default())).await.expect("created");
+        first.destroy().await;
+        machine.wait_for_started(look.runtime).await;
+    }
+    let sink = Arc::new(Collected::default());
+    let environment = machine.backend.create(spec, sink.clone()).await.expect("created");
+    environment.ready().await.unwrap_or_else(|error| panic!("{error:?} {}", sink.text()));
+    let seen = value(&environment, &json!({})).await;
+    assert_eq!(machine.backend.pool_hits() > 0, pooled, "{}: a started process was used", look.runtime);
+    assert_eq!(sink.text(), "");
+    machine.backend.shutdown().await;
+    Some(seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_cannot_tell_whether_its_process_waited_for_it() {
+    for look in LOOKS {
+        for memory in [Mebibytes(128), Mebibytes(1_769)] {
+            let (Some(unpooled), Some(pooled)) = (seen(look, memory, false).await, seen(look, memory, true).await)
+            else {
+                return;
+            };
+            let (unpooled, pooled) = (unpooled.as_object().expect("object"), pooled.as_object().expect("object"));
+            let differs = |name: &str| look.differs.iter().any(|(allowed, _)| *allowed == name);
+            let different: Vec<String> = unpooled
+                .keys()
+                .filter(|name| !differs(name) && unpooled.get(*name) != pooled.get(*name))
+                .map(|name| format!("{name}:\n  {}\n  {}", json!(unpooled[name]), json!(pooled[name])))
+                .collect();
+            assert!(different.is_empty(), "{} with {memory} MB:\n{}", look.runtime, different.join("\n"));
+        }
+    }
+}

@@ -47,7 +47,8 @@ impl Call {
             Some("runtime/invocation/next") => (Self::Next, Method::Get),
             Some("runtime/init/error") => (Self::InitError, Method::Post),
             Some("ping") => (Self::Ping, Method::Get),
-            Some("hearth/assignment") => (Self::Assignment, Method::Get),
+            // For whoever does not know better there is no such path.
+            Some("hearth/assignment") if method == Method::Get => return Self::Assignment,
             Some(rest) => match rest.strip_prefix("runtime/invocation/").and_then(|rest| rest.split_once('/')) {
                 Some((id, "response")) => (Self::Response { id: id.to_owned() }, Method::Post),
                 Some((id, "error")) => (Self::Error { id: id.to_owned() }, Method::Post),
@@ -206,6 +207,7 @@ mod tests {
             (Get, "/2018-06-01/runtime/invocation/8476a536/other", Call::Unknown),
             (Get, "/2018-06-01/runtime/restore/next", Call::Unknown),
             (Get, "/2018-06-01/hearth/assignment", Call::Assignment),
+            (Post, "/2018-06-01/hearth/assignment", Call::Unknown),
             (Post, "/2020-01-01/extension/register", Call::Extension(ExtensionCall::Register)),
             (Get, "/2020-01-01/extension/event/next", Call::Extension(ExtensionCall::Next)),
             (Post, "/2020-01-01/extension/init/error", Call::Extension(ExtensionCall::InitError)),

@@ -50,7 +50,7 @@ impl Connection<'_> {
         match registered {
             Err(refusal) => self.refuse_extension(persistence, &refusal),
             Ok((id, body)) => {
-                let reply = EventReply::json(&[("Lambda-Extension-Identifier", &id)], body.to_string());
+                let reply = EventReply::json(&[("Lambda-Extension-Identifier", &id)], body);
                 self.reply(&reply, persistence);
             }
         }

@@ -36,9 +36,12 @@ async fn prepared() -> Server {
 async fn a_waiting_runtime_is_assigned_and_goes_on_over_the_same_connection() {
     let server = prepared().await;
     let mut runtime = server.connect().await;
+    assert!(!server.api.is_waiting());
     runtime.send(ASK).await;
     assert!(runtime.silence().await);
+    assert!(server.api.is_waiting());
     server.api.assign(assignment()).expect("assigned");
+    assert!(!server.api.is_waiting());
     let reply = runtime.reply().await;
     assert_eq!((reply.status, reply.header("Content-Type")), (200, Some("application/json")));
     assigned(&reply.body);

@@ -6,7 +6,9 @@ mod support;
 use std::time::Duration;
 
 use hearth_runtime_api::RuntimeAnswer;
-use support::{Client, MAX_RESPONSE_BYTES, NEXT, PATIENCE, Reply, invocation, post, serve};
+use support::{
+    Client, Extension, MAX_RESPONSE_BYTES, NEXT, PATIENCE, Reply, invocation, post, serve, serve_extensions,
+};
 use tokio::io::AsyncWriteExt;
 
 const INVOCATIONS: u64 = 5_000;
@@ -87,5 +89,49 @@ async fn resets_at_any_moment_leave_nothing_behind() {
             tokio::task::yield_now().await;
         }
         invocations.await.expect("invocations");
+    }
+}
+
+/// Calls for events until the API closes; gives the request ids it was told.
+async fn listen(mut agent: Extension) -> Vec<String> {
+    let mut told = Vec::new();
+    loop {
+        if agent.client.stream.write_all(agent.next_request().as_bytes()).await.is_err() {
+            return told;
+        }
+        let event = loop {
+            match agent.client.buffered_reply() {
+                Some(reply) => break reply,
+                None if agent.client.read_once().await == 0 => return told,
+                None => {}
+            }
+        };
+        let event: serde_json::Value = serde_json::from_slice(&event.body).expect("JSON");
+        told.push(event["requestId"].as_str().expect("id").to_owned());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_extension_is_told_of_every_invocation_once_and_in_order() {
+    let (server, _) = serve_extensions(&["one", "two"]).await;
+    let mut agents = Vec::new();
+    for name in ["one", "two", "inside"] {
+        agents.push(tokio::spawn(listen(Extension::register(&server, name, r#"["INVOKE"]"#).await)));
+    }
+    let runtime = tokio::spawn(echo(server.connect().await, true));
+    server.api.initialized().await.expect("ready");
+    let mut ids = Vec::new();
+    for n in 0..2_000_u64 {
+        let (id, payload) = (format!("id-{n}"), n.to_string());
+        let answer = tokio::time::timeout(PATIENCE, server.api.invoke(invocation(&id, payload.clone()))).await;
+        assert_eq!(answer.expect("invocation hangs"), RuntimeAnswer::Response { body: payload.into() });
+        tokio::time::timeout(PATIENCE, server.api.runtime_done()).await.expect("never done").expect("done");
+        tokio::time::timeout(PATIENCE, server.api.settled()).await.expect("never settled").expect("settled");
+        ids.push(id);
+    }
+    server.api.close();
+    tokio::time::timeout(PATIENCE, runtime).await.expect("the client ends").expect("client");
+    for agent in agents {
+        assert_eq!(tokio::time::timeout(PATIENCE, agent).await.expect("the client ends").expect("client"), ids);
     }
 }

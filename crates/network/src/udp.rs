@@ -1,0 +1,117 @@
+//! One UDP flow of a sandbox: a socket that is connected to the destination, so that only its answers come in, and a
+//! task that carries them. What the sandbox sends goes out at once; nothing waits.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket as StdSocket};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use tokio::net::UdpSocket;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+
+use crate::limits::{PACKETS_PER_TURN, UDP_IDLE_TIMEOUT};
+use crate::packet::{self, Refusal};
+use crate::tun::{PACKET_BYTES_MAX, Tun};
+
+thread_local! {
+    static PAYLOAD: RefCell<Vec<u8>> = RefCell::new(vec![0; PACKET_BYTES_MAX]);
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct UdpFlow {
+    socket: Arc<UdpSocket>,
+    tun: Tun,
+    source: SocketAddrV4,
+    /// Whom the sandbox believes to talk to.
+    destination: SocketAddrV4,
+    used: Arc<Mutex<Instant>>,
+}
+
+impl UdpFlow {
+    /// # Errors
+    /// No socket, or no route there.
+    pub(crate) fn open(
+        tun: Tun,
+        source: SocketAddrV4,
+        destination: SocketAddrV4,
+        target: SocketAddrV4,
+    ) -> io::Result<Self> {
+        let socket = StdSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect(target)?;
+        socket.set_nonblocking(true)?;
+        let socket = Arc::new(UdpSocket::from_std(socket)?);
+        Ok(Self { socket, tun, source, destination, used: Arc::new(Mutex::new(Instant::now())) })
+    }
+
+    /// Sends at once, or loses it, as UDP does.
+    pub(crate) fn send(&self, payload: &[u8]) {
+        *self.used.lock() = Instant::now();
+        // Not through tokio: it would not send before it was told that the socket is writable.
+        if let Err(Errno::CONNREFUSED) = rustix::net::send(&self.socket, payload, SendFlags::DONTWAIT) {
+            self.refused();
+            // That was the answer to an earlier datagram.
+            let _ = rustix::net::send(&self.socket, payload, SendFlags::DONTWAIT);
+        }
+    }
+
+    /// Carries answers until there have been none, and no questions, for a while.
+    pub(crate) async fn serve(self) {
+        loop {
+            let ends = *self.used.lock() + UDP_IDLE_TIMEOUT;
+            tokio::select! {
+                readable = self.socket.readable() => {
+                    if readable.is_err() {
+                        return;
+                    }
+                    for _ in 0..PACKETS_PER_TURN {
+                        if !self.receive() {
+                            break;
+                        }
+                    }
+                    yield_now().await;
+                }
+                () = sleep_until(ends) => {
+                    if *self.used.lock() + UDP_IDLE_TIMEOUT <= Instant::now() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries one answer; false when there is none.
+    fn receive(&self) -> bool {
+        PAYLOAD.with_borrow_mut(|payload| match self.socket.try_recv(payload) {
+            Ok(count) => {
+                *self.used.lock() = Instant::now();
+                if let Some(length) = packet::datagram_length(count) {
+                    self.tun.send_with(length, |buffer| {
+                        packet::emit_datagram(buffer, self.destination, self.source, &payload[..count]);
+                    });
+                }
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                self.refused();
+                true
+            }
+            Err(_) => false,
+        })
+    }
+
+    /// Tells the sandbox that nobody listens there.
+    fn refused(&self) {
+        if let Some(length) = packet::datagram_length(0) {
+            let mut original = vec![0; length];
+            packet::emit_datagram(&mut original, self.source, self.destination, &[]);
+            if let Some(answer) = packet::refuse(&original, Refusal::Refused) {
+                self.tun.send(&answer);
+            }
+        }
+    }
+}

@@ -111,7 +111,7 @@ fn is_route_local(address: Ipv4Addr) -> bool {
     if socket.connect((address, 1)).is_err() {
         return false;
     }
-    !matches!(socket.local_addr(), Ok(SocketAddr::V4(local)) if *local.ip() != address)
+    !matches!(socket.local_addr(), Ok(SocketAddr::V4(local)) if *local.ip() != address && !local.ip().is_loopback())
 }
 
 fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {

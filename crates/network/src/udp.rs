@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
@@ -52,8 +53,10 @@ impl UdpFlow {
     pub(crate) fn send(&self, payload: &[u8]) {
         *self.used.lock() = Instant::now();
         // Not through tokio: it would not send before it was told that the socket is writable.
-        if let Err(Errno::CONNREFUSED) = rustix::net::send(&self.socket, payload, SendFlags::DONTWAIT) {
-            self.refused();
+        if let Err(error @ (Errno::CONNREFUSED | Errno::HOSTUNREACH)) =
+            rustix::net::send(&self.socket, payload, SendFlags::DONTWAIT)
+        {
+            self.report(&error.into());
             // That was the answer to an earlier datagram.
             let _ = rustix::net::send(&self.socket, payload, SendFlags::DONTWAIT);
         }
@@ -64,9 +67,10 @@ impl UdpFlow {
         loop {
             let ends = *self.used.lock() + UDP_IDLE_TIMEOUT;
             tokio::select! {
-                readable = self.socket.readable() => {
-                    if readable.is_err() {
-                        return;
+                ready = self.socket.ready(Interest::READABLE | Interest::ERROR) => {
+                    let Ok(ready) = ready else { return };
+                    if ready.is_error() {
+                        self.take_error();
                     }
                     for _ in 0..PACKETS_PER_TURN {
                         if !self.receive() {
@@ -96,20 +100,34 @@ impl UdpFlow {
                 }
                 true
             }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.refused();
-                true
+            Err(error) => {
+                self.report(&error);
+                false
             }
-            Err(_) => false,
         })
     }
 
-    /// Tells the sandbox that nobody listens there.
-    fn refused(&self) {
+    /// The outside's ICMP errors arrive as errors of the socket, once each.
+    fn take_error(&self) {
+        let taken = self
+            .socket
+            .try_io(Interest::ERROR, || self.socket.take_error()?.ok_or_else(|| io::ErrorKind::WouldBlock.into()));
+        if let Ok(error) = taken {
+            self.report(&error);
+        }
+    }
+
+    /// Tells the sandbox what the outside said of an earlier datagram.
+    fn report(&self, error: &io::Error) {
+        let refusal = match Errno::from_io_error(error) {
+            Some(Errno::CONNREFUSED) => Refusal::Refused,
+            Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => Refusal::Unreachable,
+            _ => return,
+        };
         if let Some(length) = packet::datagram_length(0) {
             let mut original = vec![0; length];
             packet::emit_datagram(&mut original, self.source, self.destination, &[]);
-            if let Some(answer) = packet::refuse(&original, Refusal::Refused) {
+            if let Some(answer) = packet::refuse(&original, refusal) {
                 self.tun.send(&answer);
             }
         }

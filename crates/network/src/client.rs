@@ -49,7 +49,7 @@ pub enum NetworkError {
     Lost(io::Error),
 }
 
-/// The server's hold on hearth-network. Dropping it ends the process.
+/// The server's hold on hearth-network, which ends with the server or by [`NetworkClient::shutdown`].
 pub struct NetworkClient {
     socket: AsyncFd<OwnedFd>,
     child: Mutex<Option<Child>>,

@@ -136,8 +136,8 @@ impl NameServer {
             Own::Address(address) => Answer::Addresses(vec![address]),
             Own::NoSuchName => Answer::Failure(ResponseCode::NoSuchName),
             Own::Foreign => match self.gate.addresses(query.name()).await {
-                Some(addresses) if addresses.is_empty() => Answer::Failure(ResponseCode::NoSuchName),
-                Some(addresses) => Answer::Addresses(addresses),
+                Some(Some(addresses)) => Answer::Addresses(addresses),
+                Some(None) => Answer::Failure(ResponseCode::ServerFailure),
                 None if self.gate.outgoing() == Outgoing::None => Answer::Failure(ResponseCode::Refused),
                 None => match self.resolvers.ask(&query, carrier).await {
                     Some(answer) => return Some(answer),

@@ -32,10 +32,14 @@ struct Name {
     looking: tokio::sync::Mutex<()>,
 }
 
+/// What the host says about a name; `None` when it cannot say.
+pub(crate) type Found = Option<Vec<Ipv4Addr>>;
+
 #[derive(Default)]
 struct Known {
     read: Option<Instant>,
-    current: Vec<Ipv4Addr>,
+    /// `None`: the host could not say.
+    current: Found,
     /// When each address was last seen.
     seen: Vec<(Ipv4Addr, Instant)>,
 }
@@ -69,7 +73,7 @@ impl Gate {
 
     /// The addresses of a name of an allow entry, as the host knows them; `None` for other names. What is answered here
     /// is open from then on.
-    pub(crate) async fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+    pub(crate) async fn addresses(&self, name: &str) -> Option<Found> {
         let name_of_entry = self.names.get(name)?;
         if let Some(current) = name_of_entry.known.lock().fresh() {
             return Some(current);
@@ -79,8 +83,8 @@ impl Gate {
             return Some(current);
         }
         let found = match timeout(NAME_TIMEOUT, lookup_host((name, 0))).await {
-            Ok(Ok(found)) => found.filter_map(ipv4).take(NAME_ADDRESSES_MAX).collect(),
-            Ok(Err(_)) | Err(_) => Vec::new(),
+            Ok(Ok(found)) => Some(found.filter_map(ipv4).take(NAME_ADDRESSES_MAX).collect()),
+            Ok(Err(_)) | Err(_) => None,
         };
         Some(name_of_entry.known.lock().learn(found))
     }
@@ -122,14 +126,15 @@ fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {
 }
 
 impl Known {
-    fn fresh(&self) -> Option<Vec<Ipv4Addr>> {
+    fn fresh(&self) -> Option<Found> {
         self.read.filter(|read| read.elapsed() < NAME_FRESH).map(|_| self.current.clone())
     }
 
-    fn learn(&mut self, found: Vec<Ipv4Addr>) -> Vec<Ipv4Addr> {
+    fn learn(&mut self, found: Found) -> Found {
         let now = Instant::now();
-        self.seen.retain(|(address, seen)| seen.elapsed() < NAME_KEPT && !found.contains(address));
-        self.seen.splice(0..0, found.iter().map(|address| (*address, now)));
+        let addresses = found.as_deref().unwrap_or_default();
+        self.seen.retain(|(address, seen)| seen.elapsed() < NAME_KEPT && !addresses.contains(address));
+        self.seen.splice(0..0, addresses.iter().map(|address| (*address, now)));
         self.seen.truncate(NAME_ADDRESSES_MAX);
         self.read = Some(now);
         self.current.clone_from(&found);
@@ -161,15 +166,15 @@ mod tests {
         let (before, after) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
         let mut known = Known::default();
         assert_eq!(known.fresh(), None);
-        known.learn(vec![before]);
-        assert_eq!(known.fresh(), Some(vec![before]));
+        known.learn(Some(vec![before]));
+        assert_eq!(known.fresh(), Some(Some(vec![before])));
         tokio::time::advance(NAME_FRESH).await;
         assert_eq!(known.fresh(), None);
-        known.learn(vec![after]);
+        known.learn(Some(vec![after]));
         assert!(known.has(before) && known.has(after));
-        assert_eq!(known.fresh(), Some(vec![after]));
+        assert_eq!(known.fresh(), Some(Some(vec![after])));
         tokio::time::advance(NAME_KEPT - NAME_FRESH - Duration::from_secs(1)).await;
-        known.learn(vec![after]);
+        known.learn(Some(vec![after]));
         assert!(known.has(before));
         tokio::time::advance(NAME_FRESH).await;
         assert!(!known.has(before) && known.has(after));
@@ -179,7 +184,7 @@ mod tests {
     async fn a_name_with_ever_new_addresses_is_bounded() {
         let mut known = Known::default();
         for address in 0..1_000 {
-            known.learn(vec![Ipv4Addr::from_bits(address)]);
+            known.learn(Some(vec![Ipv4Addr::from_bits(address)]));
         }
         assert_eq!(known.seen.len(), NAME_ADDRESSES_MAX);
         assert!(known.has(Ipv4Addr::from_bits(999)));
@@ -189,7 +194,7 @@ mod tests {
     async fn only_names_of_entries_are_looked_up() {
         let policy = Policy::parse(Outgoing::Internet, &["localhost:80"]).expect("policy");
         let gate = Gate::new(policy);
-        assert_eq!(gate.addresses("localhost").await, Some(vec![Ipv4Addr::LOCALHOST]));
+        assert_eq!(gate.addresses("localhost").await, Some(Some(vec![Ipv4Addr::LOCALHOST])));
         assert_eq!(gate.addresses("example.com").await, None);
         // A name does not open what is never open.
         assert!(matches!(gate.decide(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80)), Verdict::Denied(_)));

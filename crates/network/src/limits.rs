@@ -29,6 +29,9 @@ pub const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 /// Silence after which a UDP flow is forgotten. RFC 4787, requirement 5: not less than two minutes.
 pub const UDP_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Silence after which a UDP flow may be forgotten to make room for another flow of the sandbox.
+pub const UDP_EVICTION_IDLE: Duration = Duration::from_secs(10);
+
 /// Packets read from one sandbox, or datagrams for it, before the others have their turn.
 pub const PACKETS_PER_TURN: usize = 32;
 

@@ -56,7 +56,12 @@ fn run() -> io::Result<()> {
     let received = seqpacket::receive::<Boot>(server.as_fd(), &mut vec![0; BOOT_BYTES_MAX])?;
     let Some(boot) = received.map(|received| received.message) else { return Ok(()) };
     match start(&boot) {
-        Ok(runtime) => runtime.block_on(serve(server, boot)),
+        Ok(runtime) => {
+            let served = runtime.block_on(serve(server, boot));
+            // Not waiting for look-ups of names that nobody needs any more.
+            runtime.shutdown_background();
+            served
+        }
         Err(error) => seqpacket::send(server.as_fd(), &Reply::BootFailed { message: text(&error) }, &[]),
     }
 }

@@ -7,11 +7,11 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::{Id, JoinSet, yield_now};
+use tokio::task::{AbortHandle, Id, JoinSet, yield_now};
 
 use crate::address::DEVICE_ADDRESS;
 use crate::gate::Gate;
-use crate::limits::{FLOWS_MAX, PACKETS_PER_TURN, REFUSALS_REPORTED_MAX, TCP_PACKETS_WAITING_MAX};
+use crate::limits::{FLOWS_MAX, PACKETS_PER_TURN, REFUSALS_REPORTED_MAX, TCP_PACKETS_WAITING_MAX, UDP_EVICTION_IDLE};
 use crate::packet::{self, Packet, Refusal, Transport};
 use crate::policy::{Denial, Verdict};
 use crate::protocol::Reply;
@@ -28,7 +28,7 @@ struct Key {
 
 enum Flow {
     Tcp(mpsc::Sender<Vec<u8>>),
-    Udp(UdpFlow),
+    Udp(UdpFlow, AbortHandle),
 }
 
 /// What all sandboxes share.
@@ -115,7 +115,7 @@ impl SandboxNetwork {
             Transport::Udp(payload) => {
                 let key = key(&packet, false);
                 match self.flows.get(&key) {
-                    Some(Flow::Udp(flow)) => flow.send(payload),
+                    Some(Flow::Udp(flow, _)) => flow.send(payload),
                     _ => self.open_udp(key, &packet, payload, bytes),
                 }
             }
@@ -129,7 +129,8 @@ impl SandboxNetwork {
         let Some((target, permit)) = self.admit(key, syn) else { return };
         let (packets, waiting) = mpsc::channel(TCP_PACKETS_WAITING_MAX);
         let task = tcp::serve(self.tun.clone(), syn.to_owned(), key.destination, target, waiting);
-        self.start(key, Flow::Tcp(packets), permit, task);
+        self.start(key, permit, task);
+        self.flows.insert(key, Flow::Tcp(packets));
     }
 
     fn open_udp(&mut self, key: Key, packet: &Packet<'_>, payload: &[u8], bytes: &[u8]) {
@@ -137,7 +138,8 @@ impl SandboxNetwork {
         match UdpFlow::open(self.tun.clone(), packet.source, packet.destination, target) {
             Ok(flow) => {
                 flow.send(payload);
-                self.start(key, Flow::Udp(flow.clone()), permit, flow.serve());
+                let task = self.start(key, permit, flow.clone().serve());
+                self.flows.insert(key, Flow::Udp(flow, task));
             }
             Err(error) => {
                 tracing::debug!(%error, "no UDP flow to {}", key.destination);
@@ -160,8 +162,11 @@ impl SandboxNetwork {
             let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
             self.forget(id);
         }
+        if self.keys.len() >= FLOWS_MAX {
+            self.evict();
+        }
         let permit = Arc::clone(&self.shared.flows).try_acquire_owned().ok();
-        let Some(permit) = permit.filter(|_| self.tasks.len() < FLOWS_MAX) else {
+        let Some(permit) = permit.filter(|_| self.keys.len() < FLOWS_MAX) else {
             self.report_full();
             self.refuse(bytes, Refusal::Refused);
             return None;
@@ -172,16 +177,30 @@ impl SandboxNetwork {
     fn start(
         &mut self,
         key: Key,
-        flow: Flow,
         permit: OwnedSemaphorePermit,
         task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    ) -> AbortHandle {
         let handle = self.tasks.spawn(async move {
             task.await;
             drop(permit);
         });
         self.keys.insert(handle.id(), key);
-        self.flows.insert(key, flow);
+        handle
+    }
+
+    /// Makes room: UDP has no end, so the flow that has been silent for longest is taken to be over.
+    fn evict(&mut self) {
+        let idle = self.flows.iter().filter_map(|(key, flow)| match flow {
+            Flow::Udp(flow, task) => Some((flow.idle(), *key, task)),
+            Flow::Tcp(_) => None,
+        });
+        let Some((_, key, task)) = idle.filter(|(idle, ..)| *idle >= UDP_EVICTION_IDLE).max_by_key(|(idle, ..)| *idle)
+        else {
+            return;
+        };
+        task.abort();
+        self.keys.remove(&task.id());
+        self.flows.remove(&key);
     }
 
     /// A flow's task has ended.

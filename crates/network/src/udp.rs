@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket as StdSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
@@ -62,6 +63,11 @@ impl UdpFlow {
         }
     }
 
+    /// How long nothing has come or gone.
+    pub(crate) fn idle(&self) -> Duration {
+        self.used.lock().elapsed()
+    }
+
     /// Carries answers until there have been none, and no questions, for a while.
     pub(crate) async fn serve(self) {
         loop {
@@ -80,7 +86,7 @@ impl UdpFlow {
                     yield_now().await;
                 }
                 () = sleep_until(ends) => {
-                    if *self.used.lock() + UDP_IDLE_TIMEOUT <= Instant::now() {
+                    if self.idle() >= UDP_IDLE_TIMEOUT {
                         return;
                     }
                 }

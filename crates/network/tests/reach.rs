@@ -152,10 +152,24 @@ fn a_name_of_an_entry_is_answered_from_the_host_and_open() {
     if !is_root() {
         return;
     }
-    // The host's own name for its loopback is the one name a test can rely on, and it must not open anything.
-    let world = World::new(Outgoing::None, &["localhost:80"]);
+    const OPEN: u16 = 5_432;
+    let hosts = format!("127.0.0.1 localhost\n{PRIVATE} db.internal\n");
+    let world = World::with_hosts(Outgoing::None, &["DB.internal:5432", "localhost:80", "gone.internal:80"], &hosts);
     let sandbox = world.sandbox(1);
     let asked = name_server(&world.outside, OUTSIDE, OUTSIDE);
+    let listener = world.outside.run(|| std::net::TcpListener::bind((PRIVATE, OPEN)).expect("listener"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = services::echo(stream);
+        }
+    });
+    assert_eq!(ask(&sandbox, &query("db.internal", TYPE_A)), (0, vec![PRIVATE]));
+    assert_eq!(ask(&sandbox, &query("db.internal", TYPE_AAAA)), (0, vec![]));
+    echoes(&mut sandbox.connect(SocketAddrV4::new(PRIVATE, OPEN)).expect("open"), b"select 1");
+    assert_closed(&sandbox, SocketAddrV4::new(PRIVATE, OPEN + 1));
+    // 2: the host could not say.
+    assert_eq!(ask(&sandbox, &query("gone.internal", TYPE_A)), (2, vec![]));
+    // A name of something that is never open is answered all the same, and leads to the sandbox's own loopback.
     assert_eq!(ask(&sandbox, &query("localhost", TYPE_A)), (0, vec![Ipv4Addr::LOCALHOST]));
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use hearth_network::address::{DEVICE_ADDRESS, DEVICE_MTU, DEVICE_NAME, DNS_SOCKET, SERVICES_ADDRESS};
 use hearth_network::protocol::Boot;
 use hearth_network::{Attachment, NetworkClient, NetworkConfig, Outgoing, Policy};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -119,6 +120,11 @@ pub(crate) fn is_root() -> bool {
 
 impl World {
     pub(crate) fn new(outgoing: Outgoing, allow: &[&str]) -> Self {
+        Self::with_hosts(outgoing, allow, "127.0.0.1 localhost\n")
+    }
+
+    /// With the host's `/etc/hosts`.
+    pub(crate) fn with_hosts(outgoing: Outgoing, allow: &[&str], hosts: &str) -> Self {
         let (host, outside) = (Namespace::new(), Namespace::new());
         host.ip(&format!("link add name wire0 type veth peer name wire0 netns {}", outside.thread_id));
         host.ip(&format!("addr add {HOST}/24 dev wire0"));
@@ -132,6 +138,8 @@ impl World {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
         let resolv_conf = directory.path().join("resolv.conf");
         fs::write(&resolv_conf, format!("nameserver {OUTSIDE}\n")).expect("resolv.conf");
+        let own_hosts = directory.path().join("hosts");
+        fs::write(&own_hosts, hosts).expect("hosts");
         let boot = Boot {
             policy: Policy::parse(outgoing, allow).expect("policy"),
             identity: IDENTITY,
@@ -139,6 +147,10 @@ impl World {
         };
         let config = NetworkConfig { program: Some(env!("CARGO_BIN_EXE_hearth-network").into()), boot };
         let (runtime, client) = host.run(move || {
+            unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("a mount namespace");
+            let none = None::<&str>;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private");
+            mount(Some(&own_hosts), "/etc/hosts", none, MsFlags::MS_BIND, none).expect("/etc/hosts");
             let runtime = Runtime::new().expect("runtime");
             let client = runtime.block_on(NetworkClient::start(config)).expect("hearth-network");
             (Arc::new(runtime), client)

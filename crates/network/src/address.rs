@@ -10,8 +10,12 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Name of the TUN device (`IFF_TUN | IFF_NO_PI`).
+/// Name of the TUN device (`IFF_TUN | IFF_NO_PI`, persistent).
 pub const DEVICE_NAME: &str = "eth0";
+/// Settings of the namespace, beneath `/proc/sys/net`, before the device is up. The second: a connection whose process
+/// was killed, and whose other end is gone too, must not keep the namespace for minutes.
+pub const NAMESPACE_SETTINGS: &[(&str, &str)] =
+    &[("ipv6/conf/eth0/disable_ipv6", "1"), ("ipv4/tcp_orphan_retries", "1")];
 /// The device's address. It stands alone (`/32`): the default route leads into the device without a gateway.
 pub const DEVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 100, 6);
 pub const DEVICE_NETMASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 255);

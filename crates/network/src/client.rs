@@ -100,9 +100,12 @@ impl NetworkClient {
         Ok(client)
     }
 
-    /// Gives a sandbox its network: the TUN device (configured as [`crate::address`] says, non-persistent) and the two
-    /// sockets of its name server, bound to [`crate::address::DNS_SOCKET`] inside. Does not wait for anything: packets
-    /// that come before the process looks wait in the device.
+    /// Gives a sandbox its network: the TUN device, configured as [`crate::address`] says, and the two sockets of its name
+    /// server, bound to [`crate::address::DNS_SOCKET`] inside. Does not wait for anything: packets that come before the
+    /// process looks wait in the device.
+    ///
+    /// The device should be persistent (`TUNSETPERSIST`): it ends with its namespace then. One that is not ends with its
+    /// last descriptor, and closing that blocks for 20 ms while the kernel takes the device down.
     ///
     /// # Errors
     /// [`NetworkError::Lost`].

@@ -10,6 +10,9 @@ pub const FLOWS_MAX: usize = 512;
 /// The same, of all sandboxes together. With the buffers below this bounds the memory of the process.
 pub const FLOWS_TOTAL_MAX: usize = 16_384;
 
+/// How long the flows of a sandbox that is detached may take to end by themselves.
+pub const FLOWS_END_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Bytes that wait in a TCP connection from the sandbox to the outside.
 pub const TCP_RECEIVE_BUFFER_BYTES: usize = 128 * 1_024;
 /// Bytes that wait in a TCP connection from the outside to the sandbox, until they are acknowledged.
@@ -37,6 +40,8 @@ pub const PACKETS_PER_TURN: usize = 32;
 
 /// DNS queries of a sandbox that wait for an answer. Further ones are answered with a failure.
 pub const DNS_QUERIES_MAX: usize = 64;
+/// Queries that wait for the host's name servers, of all sandboxes together; further ones wait for their turn.
+pub const DNS_QUERIES_TOTAL_MAX: usize = 1_024;
 /// TCP connections to the name server of a sandbox.
 pub const DNS_CONNECTIONS_MAX: usize = 8;
 /// Bytes of a query. A question is at most 271; the rest is for options.

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::dns::NameServer;
@@ -93,6 +93,7 @@ async fn serve(server: OwnedFd, boot: Boot) -> io::Result<()> {
         names: NameServer { gate: Arc::clone(&gate), resolvers: Arc::new(Resolvers::new(boot.resolv_conf)) },
         tasks: JoinSet::new(),
         attached: HashMap::new(),
+        end: watch::Sender::new(false),
     };
     let mut background = JoinSet::new();
     background.spawn(gate.refresh());
@@ -106,8 +107,7 @@ async fn serve(server: OwnedFd, boot: Boot) -> io::Result<()> {
                         send(&server, &Reply::NotAttached { environment, message: text(&error) }).await?;
                     }
                 }
-                // Dropping them ends every sandbox's network.
-                Ok(None) => return Ok(()),
+                Ok(None) => break,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => eprintln!("{PROGRAM_NAME}: {error}"),
                 Err(error) => return Err(error),
             },
@@ -119,6 +119,8 @@ async fn serve(server: OwnedFd, boot: Boot) -> io::Result<()> {
             }
         }
     }
+    sandboxes.end_all().await;
+    Ok(())
 }
 
 async fn receive(server: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<Option<Received<Request>>> {
@@ -134,6 +136,8 @@ struct Sandboxes {
     names: NameServer,
     tasks: JoinSet<u64>,
     attached: HashMap<u64, AbortHandle>,
+    /// Becomes true.
+    end: watch::Sender<bool>,
 }
 
 impl Sandboxes {
@@ -149,14 +153,17 @@ impl Sandboxes {
         tcp.set_nonblocking(true)?;
         let tcp = TcpListener::from_std(tcp)?;
         let life = watched(life, Interest::READABLE)?;
-        let network = SandboxNetwork::new(environment, Tun::new(tun)?, self.shared.clone());
+        let mut end = self.end.subscribe();
+        let mut network = SandboxNetwork::new(environment, Tun::new(tun)?, self.shared.clone());
         let names = self.names.clone();
         let task = self.tasks.spawn(async move {
             tokio::select! {
                 () = closed(&life) => {}
+                _ = end.wait_for(|end| *end) => {}
                 // The namespace is gone, which the server may not know yet.
                 _ = async { tokio::join!(network.serve(), names.serve(udp, tcp)) } => {}
             }
+            network.end().await;
             environment
         });
         // A number that is used twice is the server's error; the newer one is right.
@@ -164,6 +171,11 @@ impl Sandboxes {
             older.abort();
         }
         Ok(())
+    }
+
+    async fn end_all(mut self) {
+        self.end.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
     }
 }
 

@@ -143,6 +143,11 @@ impl Inside {
         self.interface.poll(now, &mut self.link, &mut self.sockets);
     }
 
+    fn reset(&mut self) {
+        self.socket().abort();
+        self.poll();
+    }
+
     /// When to poll again although nothing happens.
     fn deadline(&mut self) -> Option<Instant> {
         if self.state() == State::TimeWait {
@@ -227,12 +232,8 @@ impl Connection {
             match self.pump() {
                 Ok(true) => self.inside.poll(),
                 Ok(false) => {}
-                Err(_) => {
-                    // The outside has reset it: so do we.
-                    self.inside.socket().abort();
-                    self.inside.poll();
-                    return;
-                }
+                // The outside has reset it: so do we.
+                Err(_) => return self.inside.reset(),
             }
             match self.inside.state() {
                 // The last acknowledgement is sent; the link loses nothing that would have to be repeated.
@@ -250,8 +251,11 @@ impl Connection {
                             self.inside.link.received.push_back(packet);
                         }
                     }
-                    // The sandbox is gone.
-                    None => return self.close(),
+                    // The sandbox is to go. Its kernel would keep what is not closed, and the namespace with it.
+                    None => {
+                        self.inside.reset();
+                        return self.close();
+                    }
                 },
                 _ = async { self.outside.ready(interest.unwrap_or(Interest::READABLE)).await }, if interest.is_some() => {}
                 () = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await }, if deadline.is_some() => {}

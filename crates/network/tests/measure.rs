@@ -103,3 +103,33 @@ fn what_it_costs() {
     }
     println!("hearth-network's memory: {} KiB, at most {} KiB", world.status("VmRSS"), world.status("VmHWM"));
 }
+
+/// A sandbox's device is made on the path of a cold start, and unmade when the environment ends: by whoever closes the
+/// last descriptor.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_device_costs() {
+    if !is_root() {
+        return;
+    }
+    for persists in [false, true] {
+        let (mut made, mut ended) = (Vec::new(), Vec::new());
+        for namespace in (0..50).map(|_| Namespace::new()).collect::<Vec<_>>() {
+            let (making, ending) = namespace.run(move || {
+                let started = Instant::now();
+                let device = tun_rs::DeviceBuilder::new().name("eth0").build_sync().expect("TUN device");
+                if persists {
+                    device.persist().expect("persistent");
+                }
+                let making = started.elapsed();
+                let started = Instant::now();
+                drop(device);
+                (making, started.elapsed())
+            });
+            made.push(making);
+            ended.push(ending);
+        }
+        let (making, ending) = (percentiles(made), percentiles(ended));
+        println!("TUN device, persistent {persists}: making {making:?}, ending {ending:?} (p50, p99)");
+    }
+}

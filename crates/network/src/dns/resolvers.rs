@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use hearth_types::{OsRandom, Random};
 use parking_lot::Mutex;
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::message::Query;
 use super::{read_message, write_message};
-use crate::limits::{DNS_SERVERS_MAX, DNS_TRIES, DNS_TRY_TIMEOUT, RESOLV_CONF_BYTES_MAX};
+use crate::limits::{DNS_QUERIES_TOTAL_MAX, DNS_SERVERS_MAX, DNS_TRIES, DNS_TRY_TIMEOUT, RESOLV_CONF_BYTES_MAX};
 
 const DNS_PORT: u16 = 53;
 /// Bytes of an answer: as long as a message can be.
@@ -29,6 +30,7 @@ pub(crate) enum Carrier {
 /// One for all sandboxes.
 pub(crate) struct Resolvers {
     path: PathBuf,
+    in_flight: Semaphore,
     known: Mutex<Known>,
 }
 
@@ -48,11 +50,12 @@ struct Stamp {
 
 impl Resolvers {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, known: Mutex::default() }
+        Self { path, in_flight: Semaphore::new(DNS_QUERIES_TOTAL_MAX), known: Mutex::default() }
     }
 
     /// `None` when nobody answers.
     pub(crate) async fn ask(&self, query: &Query<'_>, carrier: Carrier) -> Option<Vec<u8>> {
+        let _turn = self.in_flight.acquire().await.ok()?;
         let servers = self.servers();
         for _ in 0..DNS_TRIES {
             for server in &servers {

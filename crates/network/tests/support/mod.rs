@@ -19,7 +19,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use hearth_network::address::{DEVICE_ADDRESS, DEVICE_MTU, DEVICE_NAME, DNS_SOCKET, SERVICES_ADDRESS};
+use hearth_network::address::{
+    DEVICE_ADDRESS, DEVICE_MTU, DEVICE_NAME, DNS_SOCKET, NAMESPACE_SETTINGS, SERVICES_ADDRESS,
+};
 use hearth_network::protocol::Boot;
 use hearth_network::{Attachment, NetworkClient, NetworkConfig, Outgoing, Policy};
 use nix::mount::{MsFlags, mount};
@@ -47,7 +49,7 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (jobs, todo) = mpsc::channel::<Job>();
         let (sender, thread_id) = mpsc::channel();
         thread::spawn(move || {
@@ -167,7 +169,15 @@ impl World {
         inside.ip(&format!("addr add {SERVICES_ADDRESS}/32 dev lo"));
         let tun = inside.run(|| {
             let device = tun_rs::DeviceBuilder::new().name(DEVICE_NAME).build_sync().expect("TUN device");
+            device.persist().expect("persistent");
             device.as_fd().try_clone_to_owned().expect("descriptor")
+        });
+        inside.run(|| {
+            for (name, value) in NAMESPACE_SETTINGS {
+                // A kernel without IPv6 has nothing to turn off.
+                let path = format!("/proc/sys/net/{name}");
+                assert!(fs::write(&path, value).is_ok() || path.contains("ipv6"), "{path}");
+            }
         });
         inside.ip(&format!("link set {DEVICE_NAME} mtu {DEVICE_MTU}"));
         inside.ip(&format!("addr add {DEVICE_ADDRESS}/32 dev {DEVICE_NAME}"));
@@ -179,6 +189,16 @@ impl World {
         });
         let attachment = self.attach(environment, tun, udp, tcp);
         Sandbox { inside, attachment: Some(attachment) }
+    }
+
+    /// Makes a device of the host that ends when the sandbox's namespace does.
+    pub(crate) fn tie(&self, sandbox: &Sandbox, name: &str) {
+        let thread_id = sandbox.inside.thread_id;
+        self.host.ip(&format!("link add name {name} type veth peer name {name} netns {thread_id}"));
+    }
+
+    pub(crate) fn is_tied(&self, name: &str) -> bool {
+        self.host.ip_output(&format!("link show {name}")).0
     }
 
     fn attach(&self, environment: u64, tun: OwnedFd, udp: UdpSocket, tcp: TcpListener) -> Attachment {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Sandboxes that can be attached at once.
-pub const SANDBOXES_MAX: usize = 4_096;
+pub const SANDBOXES_MAX: usize = 2_048;
 /// TCP connections and UDP flows of a sandbox at once. Lambda gives an environment 1,024 descriptors for everything.
 pub const FLOWS_MAX: usize = 512;
 /// The same, of all sandboxes together. With the buffers below this bounds the memory of the process.

@@ -19,7 +19,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::dns::NameServer;
 use crate::dns::resolvers::Resolvers;
 use crate::gate::Gate;
-use crate::limits::{BOOT_BYTES_MAX, FLOWS_TOTAL_MAX, MESSAGE_BYTES_MAX, REPORTS_WAITING_MAX, SANDBOXES_MAX};
+use crate::limits::{
+    BOOT_BYTES_MAX, DNS_QUERIES_TOTAL_MAX, FLOWS_TOTAL_MAX, MESSAGE_BYTES_MAX, REPORTS_WAITING_MAX, SANDBOXES_MAX,
+};
 use crate::privileges;
 use crate::protocol::{ATTACH_DESCRIPTORS, Boot, Reply, Request};
 use crate::sandbox::{SandboxNetwork, Shared};
@@ -32,8 +34,9 @@ pub const PROGRAM_NAME: &str = "hearth-network";
 const WORKERS_MAX: usize = 4;
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
-/// Descriptors that are no flow: sandboxes' own, DNS queries, the runtime's.
-const DESCRIPTORS_RESERVED: usize = 256;
+/// Flows, the sandboxes' own, DNS queries, the runtime's: twice the flows is enough for all.
+const DESCRIPTORS_MAX: u64 = 2 * FLOWS_TOTAL_MAX as u64;
+const _: () = assert!(FLOWS_TOTAL_MAX >= ATTACH_DESCRIPTORS * SANDBOXES_MAX + DNS_QUERIES_TOTAL_MAX);
 
 /// Call this first in `main`, before any thread exists: if this process was started to be hearth-network, it becomes it
 /// and never returns.
@@ -68,20 +71,28 @@ fn run() -> io::Result<()> {
 
 /// Gives up privileges, before there are threads.
 fn start(boot: &Boot) -> io::Result<Runtime> {
+    allow_descriptors()?;
     privileges::drop_all(boot.identity)?;
     rustix::thread::set_name(c"hearth-network")?;
     // The terminal's signals are for the server; the closed socket is for us.
     rustix::process::setsid()?;
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS_MAX));
     Builder::new_multi_thread().worker_threads(workers).thread_name("hearth-network").enable_all().build()
 }
 
-/// A flow has one descriptor: there are never more flows than the process may open.
+/// As many as all sandboxes together can use where we may say so, else as many as we are given.
+fn allow_descriptors() -> io::Result<()> {
+    let given = getrlimit(Resource::Nofile).maximum;
+    let wanted = given.map(|given| given.max(DESCRIPTORS_MAX));
+    setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum: wanted })
+        .or_else(|_| setrlimit(Resource::Nofile, Rlimit { current: given, maximum: given }))?;
+    Ok(())
+}
+
+/// A flow has one descriptor. There are never more flows than the process may open, with room for all else.
 fn flows_max() -> usize {
     let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
-    FLOWS_TOTAL_MAX.min(limit.map_or(FLOWS_TOTAL_MAX, |limit| limit.saturating_sub(DESCRIPTORS_RESERVED) / 2))
+    limit.map_or(FLOWS_TOTAL_MAX, |limit| FLOWS_TOTAL_MAX.min(limit / 2))
 }
 
 async fn serve(server: OwnedFd, boot: Boot) -> io::Result<()> {

@@ -42,6 +42,19 @@ def own_server(tmp_path):
 
 
 @pytest.fixture
+def unpooled_server(tmp_path):
+    """As `own_server`, without slots that wait: every process in a sandbox is a function's."""
+    config = tmp_path / "hearth.toml"
+    config.write_text("[pool]\ndepth_max = 0\n")
+    server = _start(tmp_path, config)
+    yield server
+    try:
+        server.stop()
+    finally:
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
 def client(server):
     """boto3's Lambda client of the shared server."""
     return aws.client(server.url, "lambda")

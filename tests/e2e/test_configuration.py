@@ -102,7 +102,7 @@ def test_an_update_of_each_setting_is_in_force(make, client):
         tmp = os.statvfs("/tmp")
         return tmp.f_blocks * tmp.f_frsize // (1024 * 1024)
 
-    assert 500 < function.run(tmp_megabytes).ok() <= 600
+    assert 600 <= function.run(tmp_megabytes).ok() <= 640
 
 
 def test_an_update_of_the_runtime_is_in_force(make, client):

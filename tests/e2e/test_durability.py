@@ -121,13 +121,13 @@ def start_environments(server, count):
         list(pool.map(lambda _: function.invoke(sleep).ok(), range(count)))
 
 
-def test_no_sandbox_process_outlives_a_killed_server(own_server):
-    start_environments(own_server, 3)
-    assert len(sandbox_processes(own_server)) >= 3
-    own_server.kill()
-    wait_for_no_sandboxes(own_server)
-    own_server.start()
-    assert sandbox_processes(own_server) == set()
+def test_no_sandbox_process_outlives_a_killed_server(unpooled_server):
+    start_environments(unpooled_server, 3)
+    assert len(sandbox_processes(unpooled_server)) >= 3
+    unpooled_server.kill()
+    wait_for_no_sandboxes(unpooled_server)
+    unpooled_server.start()
+    assert sandbox_processes(unpooled_server) == set()
 
 
 def test_no_sandbox_process_outlives_a_stopped_server(own_server):
@@ -137,13 +137,13 @@ def test_no_sandbox_process_outlives_a_stopped_server(own_server):
     wait_for_no_sandboxes(own_server)
 
 
-def test_deleting_a_function_ends_its_environments(own_server):
-    start_environments(own_server, 2)
-    client = aws.client(own_server.url, "lambda")
-    assert sandbox_processes(own_server)
+def test_deleting_a_function_ends_its_environments(unpooled_server):
+    start_environments(unpooled_server, 2)
+    client = aws.client(unpooled_server.url, "lambda")
+    assert sandbox_processes(unpooled_server)
     for function in client.list_functions()["Functions"]:
         client.delete_function(FunctionName=function["FunctionName"])
-    wait_for_no_sandboxes(own_server)
+    wait_for_no_sandboxes(unpooled_server)
 
 
 def test_a_second_server_on_the_same_data_is_refused(own_server):

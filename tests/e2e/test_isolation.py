@@ -216,7 +216,7 @@ def test_tmp_holds_what_was_asked_for_and_no_more(make):
         return outcome, written // (1024 * 1024)
 
     outcome, megabytes = function.run(fill).ok()
-    assert outcome == "ENOSPC" and 400 <= megabytes <= 520, (outcome, megabytes)
+    assert outcome == "ENOSPC" and 512 <= megabytes <= 540, (outcome, megabytes)
 
 
 def test_processes_are_bounded(make):

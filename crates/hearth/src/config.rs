@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hearth_network::{Outgoing, Policy};
 use hearth_sandbox::process::PoolConfig;
 use hearth_types::{AuthMode, SandboxAuth};
 use serde::Deserialize;
@@ -21,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) web_identities: Vec<WebIdentity>,
     pub(crate) execution: Execution,
     pub(crate) pool: Pool,
+    pub(crate) network: Policy,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
 }
@@ -117,6 +119,16 @@ pub(crate) struct WebIdentity {
     pub(crate) jwks: PathBuf,
 }
 
+/// `[network]`: what functions may reach.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Network {
+    /// `internet` or `none`.
+    outgoing: Outgoing,
+    /// What of the user's own is open besides: addresses, ranges and names, each with a port or without.
+    allow: Vec<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -130,6 +142,7 @@ struct File {
     web_identity: Vec<WebIdentity>,
     execution: Execution,
     pool: Pool,
+    network: Network,
     logs: Logs,
     audit: Audit,
 }
@@ -157,6 +170,8 @@ pub(crate) enum ConfigError {
     DataAndEphemeral,
     #[error("`execution.{0}` must be greater than zero")]
     NotPositive(&'static str),
+    #[error("`network.allow`: {0}")]
+    Allow(#[from] hearth_network::AllowError),
     #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
     CpuPercent,
     #[error("cannot tell where to keep data: set HOME, or give --data DIR or --ephemeral")]
@@ -216,6 +231,7 @@ impl Config {
             web_identities: file.web_identity,
             execution,
             pool: file.pool,
+            network: Policy::parse(file.network.outgoing, &file.network.allow)?,
             logs: file.logs,
             audit: file.audit,
         })

@@ -14,5 +14,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Helpers are this same program started again: they must take over before any thread exists.
     hearth_sandbox::helper_main_if_requested();
+    hearth_network::network_main_if_requested();
     cli::run()
 }

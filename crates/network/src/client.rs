@@ -65,12 +65,19 @@ pub struct Attachment {
     _life: OwnedFd,
 }
 
-impl NetworkClient {
-    /// Starts the process and waits until it is ready.
+/// A hearth-network that gets itself ready. Dropped, it ends.
+pub struct NetworkProcess {
+    child: Child,
+    socket: OwnedFd,
+}
+
+impl NetworkProcess {
+    /// Starts the process. As root, so that it can become another user than the server is; what comes after needs
+    /// neither privileges nor this thread.
     ///
     /// # Errors
-    /// [`NetworkError`]: there is no process then.
-    pub async fn start(config: NetworkConfig) -> Result<Arc<Self>, NetworkError> {
+    /// [`NetworkError::Start`].
+    pub fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
         let (ours, theirs) = seqpacket::pair().map_err(NetworkError::Start)?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
@@ -80,9 +87,27 @@ impl NetworkClient {
             .stdout(Stdio::null())
             .spawn()
             .map_err(NetworkError::Start)?;
-        let child = Mutex::new(Some(child));
         seqpacket::send(ours.as_fd(), &config.boot, &[]).map_err(NetworkError::Start)?;
-        let socket = watched(ours, Interest::READABLE | Interest::WRITABLE).map_err(NetworkError::Start)?;
+        Ok(Self { child, socket: ours })
+    }
+}
+
+impl NetworkClient {
+    /// Starts the process and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`NetworkError`]: there is no process then.
+    pub async fn start(config: NetworkConfig) -> Result<Arc<Self>, NetworkError> {
+        Self::connect(NetworkProcess::start(config)?).await
+    }
+
+    /// Waits until a started process is ready.
+    ///
+    /// # Errors
+    /// [`NetworkError`]: there is no process then.
+    pub async fn connect(NetworkProcess { child, socket }: NetworkProcess) -> Result<Arc<Self>, NetworkError> {
+        let socket = watched(socket, Interest::READABLE | Interest::WRITABLE).map_err(NetworkError::Start)?;
+        let child = Mutex::new(Some(child));
         let client = Self { socket, child, is_shut_down: Mutex::new(false), lost: SetOnce::new() };
         match timeout(START_WAIT_MAX, client.receive()).await {
             Ok(Ok(Some(Received { message: Reply::Ready, .. }))) => {}

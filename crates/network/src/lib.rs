@@ -40,6 +40,6 @@ mod tcp;
 mod tun;
 mod udp;
 
-pub use client::{Attachment, NetworkClient, NetworkConfig, NetworkError};
+pub use client::{Attachment, NetworkClient, NetworkConfig, NetworkError, NetworkProcess};
 pub use policy::{Allow, AllowError, Outgoing, Policy};
 pub use process::network_main_if_requested;

@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
+use hearth_network::NetworkClient;
 use hearth_ports::{Architecture, RuntimeId};
+use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::task::JoinHandle;
 
@@ -61,6 +63,8 @@ pub struct ProcessConfig {
     /// In the directory the spawner was started with.
     pub trees: TreeStore,
     pub pool: PoolConfig,
+    /// Without it, functions reach nothing but Hearth. The spawner must have been started to give slots a device.
+    pub network: Option<Arc<NetworkClient>>,
     /// Without it, nobody listens on the endpoint's port in the sandbox.
     pub on_endpoint: Option<EndpointHook>,
 }
@@ -93,6 +97,7 @@ pub struct ProcessBackend {
 /// Where slots come from.
 struct Slots {
     spawner: Arc<SpawnerClient>,
+    network: Option<Arc<NetworkClient>>,
     ids: AtomicU64,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     library_path: BTreeSet<Root>,
@@ -104,6 +109,16 @@ impl Slots {
         EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
+    async fn prepare(
+        &self,
+        root: Root,
+        memory: Option<Mebibytes>,
+        ephemeral_storage: Mebibytes,
+    ) -> Result<PreparedSlot, SandboxError> {
+        let network = self.network.as_deref();
+        PreparedSlot::make(&self.spawner, network, self.next_id(), root, memory, ephemeral_storage).await
+    }
+
     fn host(&self, root: Root) -> Host {
         Host { needs_library_path: self.library_path.contains(&root), endpoint: self.endpoint }
     }
@@ -113,7 +128,7 @@ impl Slots {
 impl Maker for Slots {
     async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
         let memory = started.and_then(|started| started.memory);
-        let mut slot = PreparedSlot::make(&self.spawner, self.next_id(), root, memory, EPHEMERAL_STORAGE_MIN).await?;
+        let mut slot = self.prepare(root, memory, EPHEMERAL_STORAGE_MIN).await?;
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
             let launch = environment::launch(runtime, variables::prepared(runtime, self.host(root)));
@@ -147,7 +162,8 @@ impl ProcessBackend {
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
         let endpoint = config.on_endpoint.is_some();
-        let slots = Arc::new(Slots { spawner, ids: AtomicU64::new(1), library_path, endpoint });
+        let slots =
+            Arc::new(Slots { spawner, network: config.network, ids: AtomicU64::new(1), library_path, endpoint });
         let pool = SlotPool::start(config.pool, kinds(&roots), Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
             slots,
@@ -170,10 +186,7 @@ impl ProcessBackend {
         self.hits.fetch_add(u64::from(pooled.is_some()), Ordering::Relaxed);
         match pooled.or_else(|| self.pool.take(Kind { root, started: None })) {
             Some(slot) => Ok(slot),
-            None => {
-                let (id, memory, storage) = (self.slots.next_id(), Some(spec.memory), spec.ephemeral_storage);
-                PreparedSlot::make(&self.slots.spawner, id, root, memory, storage).await
-            }
+            None => self.slots.prepare(root, Some(spec.memory), spec.ephemeral_storage).await,
         }
     }
 
@@ -248,12 +261,21 @@ impl Backend for ProcessBackend {
     }
 
     async fn lost(&self) {
-        self.slots.spawner.lost().await;
+        match &self.slots.network {
+            Some(network) => tokio::select! {
+                () = self.slots.spawner.lost() => {}
+                () = network.lost() => {}
+            },
+            None => self.slots.spawner.lost().await,
+        }
     }
 
     async fn shutdown(&self) {
         self.pool.close();
         self.slots.spawner.shutdown().await;
+        if let Some(network) = &self.slots.network {
+            network.shutdown().await;
+        }
     }
 }
 

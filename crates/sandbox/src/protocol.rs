@@ -38,6 +38,8 @@ pub struct Boot {
     pub trees: std::path::PathBuf,
     /// Directory whose file system holds what functions write to `/tmp`; nothing in it ever has a name.
     pub storage: std::path::PathBuf,
+    /// Slots get a device that leads out.
+    pub network: bool,
     pub interpreters: Vec<(Root, Interpreter)>,
 }
 
@@ -208,7 +210,8 @@ impl std::fmt::Debug for Launch {
 /// Hearth-init to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// First message of a slot. With two descriptors: the listeners of the Runtime API and of Hearth's endpoint.
+    /// First message of a slot. With descriptors: the listeners of the Runtime API and of Hearth's endpoint; and, where
+    /// slots have a network, the TUN device and the name server's UDP and TCP sockets.
     Up,
     /// First and last message of a slot that could not be furnished.
     NotUp {

@@ -78,13 +78,6 @@ pub(crate) fn receive<M: DeserializeOwned>(
     Ok(Some(Received { message, descriptors }))
 }
 
-/// Takes the descriptors out of a message that must have exactly `N`.
-pub(crate) fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> io::Result<[OwnedFd; N]> {
-    descriptors
-        .try_into()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the message has another number of descriptors"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;

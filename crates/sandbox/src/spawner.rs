@@ -26,7 +26,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{CWD, FileType, Mode, fchmod, makedev, mknodat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
@@ -43,6 +43,9 @@ use roots::Roots;
 
 /// The name by which a program knows that it is to be the spawner.
 pub const PROGRAM_NAME: &str = "hearth-spawner";
+/// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
+const TUN: &str = "/tun";
+const TUN_DEVICE: (u32, u32) = (10, 200);
 /// What a sandbox calls its machine.
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
@@ -83,6 +86,8 @@ fn run() -> io::Result<()> {
 
 struct Spawner<'a> {
     server: &'a OwnedFd,
+    /// Slots get a way out.
+    has_network: bool,
     roots: Roots,
     cgroups: CgroupRoot,
     identities: Identities,
@@ -126,8 +131,10 @@ impl<'a> Spawner<'a> {
         if swept.groups > 0 {
             roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
         }
+        let has_network = boot.network && tun_device().map_err(|error| roots.notes.push(network_note(&error))).is_ok();
         let spawner = Self {
             server,
+            has_network,
             roots,
             cgroups,
             identities: Identities::default(),
@@ -230,6 +237,7 @@ impl<'a> Spawner<'a> {
         let parts = slot::Parts {
             request,
             storage: self.roots.storage.as_ref(),
+            has_network: self.has_network,
             root: root.as_fd(),
             identity: identity.as_fd(),
             cgroup: &cgroup,
@@ -317,6 +325,17 @@ impl<'a> Spawner<'a> {
             eprintln!("{PROGRAM_NAME}: {error}");
         }
     }
+}
+
+/// Makes [`TUN`], and sees that it works.
+fn tun_device() -> io::Result<()> {
+    let (major, minor) = TUN_DEVICE;
+    mknodat(CWD, TUN, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(major, minor))?;
+    std::fs::File::open(TUN).map(drop)
+}
+
+fn network_note(error: &io::Error) -> String {
+    format!("functions have no network: this machine has no TUN device ({error}); `modprobe tun` may bring it")
 }
 
 fn end(slot: &Slot) {

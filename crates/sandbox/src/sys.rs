@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::convert::Infallible;
+use std::ffi::CStr;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -105,6 +106,52 @@ pub(crate) fn configure_loopback(socket: BorrowedFd<'_>, address: std::net::Ipv4
     interface_ioctl(socket, libc::SIOCSIFNETMASK, &alias)
 }
 
+/// See the kernel's linux/if_tun.h.
+const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+const TUNSETPERSIST: libc::c_ulong = 0x4004_54cb;
+
+/// Makes `tun`, a fresh descriptor of the TUN driver, the device `name` of this network namespace, for as long as the
+/// namespace exists.
+pub(crate) fn make_tun(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let mut request = interface_request(name.as_bytes());
+    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
+    interface_ioctl(tun, TUNSETIFF, &request)?;
+    // SAFETY: this ioctl takes a number for its argument.
+    let result = unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETPERSIST as _, 1) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives a device its address, brings it up and makes it the way to everywhere. Source: netdevice(7).
+pub(crate) fn configure_device(
+    socket: BorrowedFd<'_>,
+    name: &CStr,
+    address: std::net::Ipv4Addr,
+    netmask: std::net::Ipv4Addr,
+    mtu: u16,
+) -> io::Result<()> {
+    let request = || interface_request(name.to_bytes());
+    let mut size = request();
+    size.ifr_ifru.ifru_mtu = i32::from(mtu);
+    interface_ioctl(socket, libc::SIOCSIFMTU, &size)?;
+    let mut own = request();
+    own.ifr_ifru.ifru_addr = socket_address(address);
+    interface_ioctl(socket, libc::SIOCSIFADDR, &own)?;
+    own.ifr_ifru.ifru_netmask = socket_address(netmask);
+    interface_ioctl(socket, libc::SIOCSIFNETMASK, &own)?;
+    let mut up = request();
+    up.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    interface_ioctl(socket, libc::SIOCSIFFLAGS, &up)?;
+    // SAFETY: all-zero is a valid `rtentry`: integers, addresses of integers, and a null pointer.
+    let mut route: libc::rtentry = unsafe { mem::zeroed() };
+    route.rt_dst = socket_address(std::net::Ipv4Addr::UNSPECIFIED);
+    route.rt_genmask = socket_address(std::net::Ipv4Addr::UNSPECIFIED);
+    route.rt_flags = libc::RTF_UP as u16;
+    route.rt_dev = name.as_ptr().cast_mut();
+    // SAFETY: the ioctl reads one `rtentry`, and the terminated name it points to; both are valid for the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCADDRT as _, &raw const route) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 fn interface_request(name: &[u8]) -> libc::ifreq {
     // SAFETY: all-zero is a valid `ifreq`: a name of zeros and a union of integers.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
@@ -126,7 +173,7 @@ fn socket_address(address: std::net::Ipv4Addr) -> libc::sockaddr {
 }
 
 fn interface_ioctl(socket: BorrowedFd<'_>, number: libc::c_ulong, request: &libc::ifreq) -> io::Result<()> {
-    // SAFETY: each of the three ioctls above reads one `ifreq`, which is valid for the call.
+    // SAFETY: each of the ioctls above reads one `ifreq`, which is valid for the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), number as _, std::ptr::from_ref(request)) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -59,7 +59,16 @@ impl Spawner {
         std::os::unix::fs::symlink("/etc", trees.join(digest(3).hex())).expect("link");
         let (program, socket) = launch();
         let instance = format!("test-{instance}-{}", std::process::id());
-        send(&socket, &encode(&Boot { instance, trees, storage: dir.path().to_owned(), interpreters: Vec::new() }));
+        send(
+            &socket,
+            &encode(&Boot {
+                instance,
+                trees,
+                storage: dir.path().to_owned(),
+                network: false,
+                interpreters: Vec::new(),
+            }),
+        );
         match receive::<Reply>(&socket) {
             Some((Reply::Ready { roots }, _)) => assert_eq!(roots, [Root::Provided]),
             other => {

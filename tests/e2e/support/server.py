@@ -34,7 +34,9 @@ class Server:
         self.start()
 
     def start(self):
-        command = [*self.prefix, str(HEARTH), "up", "--listen", "127.0.0.1:0", "--data", str(self.data)]
+        command = [*self.prefix, str(HEARTH), "up", "--listen", "127.0.0.1:0"]
+        if self.data:
+            command += ["--data", str(self.data)]
         command += self.arguments
         if self.config:
             command += ["--config", str(self.config)]

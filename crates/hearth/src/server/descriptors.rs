@@ -7,22 +7,29 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const RESERVED: u64 = 96;
 /// What an environment has open: control socket, output, both listeners, the files of its control group, the runtime's
 /// connections.
-const PER_ENVIRONMENT: u64 = 16;
+const PER_ENVIRONMENT: u64 = 14;
 /// Connections from the outside at the same time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
 
-/// What the limit of open files leaves room for: half of it goes to connections, half to environments.
+/// Of each kind of slot that waits, of which a server has half a dozen: an eighth of what environments get goes to them
+/// all.
+const POOL_PART: usize = 8 * 6;
+
+/// What the limit of open files leaves room for: a third of it goes to connections, the rest to environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) connections: usize,
     pub(super) environments: usize,
+    /// Slots of each kind that may wait.
+    pub(super) pool_depth: usize,
 }
 
 impl Room {
     fn of(limit: u64) -> Self {
-        let half = limit.saturating_sub(RESERVED) / 2;
+        let third = limit.saturating_sub(RESERVED) / 3;
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        Self { connections: count(half).min(CONNECTIONS_MAX), environments: count(half / PER_ENVIRONMENT) }
+        let environments = count(third * 2 / PER_ENVIRONMENT);
+        Self { connections: count(third).min(CONNECTIONS_MAX), environments, pool_depth: environments / POOL_PART }
     }
 }
 
@@ -42,9 +49,10 @@ mod tests {
     #[test]
     fn every_environment_and_connection_together_stay_below_the_limit() {
         for limit in [256, 1_024, 4_096, 20_000] {
-            let Room { connections, environments } = Room::of(limit);
+            let Room { connections, environments, pool_depth } = Room::of(limit);
             assert!(connections as u64 + environments as u64 * PER_ENVIRONMENT + RESERVED <= limit);
-            assert!(connections >= 80 && environments >= 10, "{limit}");
+            assert!(connections >= 50 && environments >= 7, "{limit}");
+            assert!(pool_depth * 6 * 8 <= environments, "{limit}");
         }
     }
 
@@ -58,6 +66,6 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_far_too_low_still_leaves_one_of_each() {
-        assert_eq!(Room::of(10), Room { connections: 1, environments: 1 });
+        assert_eq!(Room::of(10), Room { connections: 1, environments: 1, pool_depth: 0 });
     }
 }

@@ -16,6 +16,8 @@ use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
 const USER: &str = "hearth";
 /// Else this one, which is assigned to nobody. Source: systemd, "Users, Groups, UIDs and GIDs on systemd systems".
 const NOBODY_ELSE: u32 = 0x6fff_ffff;
+/// Whom the process becomes that functions' connections go through: not the server, whose processes it could signal.
+pub(super) const NETWORK: u32 = NOBODY_ELSE - 1;
 /// Code trees and the like lie this deep in the data directory.
 const SURE_DEPTH: usize = 2;
 

@@ -17,6 +17,7 @@ use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
 use hearth_logs::{Logs, LogsConfig};
+use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig};
@@ -64,7 +65,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let stop = CancellationToken::new();
     watch_signals(stop.clone())?;
 
-    let Prepared { config, listener, room, spawner, data } = prepared;
+    let Prepared { config, listener, room, spawner, network, data } = prepared;
     let listen_error = |error| ServerError::Listen { address: config.listen, error };
     let listener = TcpListener::from_std(listener).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
@@ -77,7 +78,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
         );
     }
 
-    let house = House::build(&config, room, spawner, data).await?;
+    let house = House::build(&config, room, (spawner, network), data).await?;
     let spawner = tokio::spawn({
         let (backend, stop) = (house.backend.clone(), stop.clone());
         async move {
@@ -115,7 +116,12 @@ struct House {
 }
 
 impl House {
-    async fn build(config: &Config, room: Room, spawner: SpawnerProcess, data: DataDir) -> Result<Self, ServerError> {
+    async fn build(
+        config: &Config,
+        room: Room,
+        (spawner, network): (SpawnerProcess, NetworkProcess),
+        data: DataDir,
+    ) -> Result<Self, ServerError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
 
@@ -147,8 +153,13 @@ impl House {
         // life may start environments before the front is made: their first connections wait for it.
         let app_slot: Arc<SetOnce<Arc<http::App>>> = Arc::default();
         let on_endpoint = endpoint_hook(app_slot.clone());
-        let sandboxes =
-            ProcessConfig { trees: trees.clone(), pool: pool_config(&config.pool), on_endpoint: Some(on_endpoint) };
+        let network = NetworkClient::connect(network).await.map_err(|error| ServerError::Sandbox(error.to_string()))?;
+        let sandboxes = ProcessConfig {
+            trees: trees.clone(),
+            pool: pool_config(&config.pool, room),
+            network: Some(network),
+            on_endpoint: Some(on_endpoint),
+        };
         let backend = ProcessBackend::new(spawner, sandboxes);
         let backend: Arc<dyn Backend> =
             Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
@@ -268,8 +279,10 @@ fn instance_name(data: &DataDir) -> String {
     hex::encode(&Sha256::digest(data.root().as_os_str().as_encoded_bytes())[..8])
 }
 
-fn pool_config(pool: &Pool) -> PoolConfig {
-    PoolConfig { depth_min: pool.depth_min, depth_max: pool.depth_max, cpu_percent: pool.cpu_percent }
+/// Slots that wait have open files, too.
+fn pool_config(pool: &Pool, room: Room) -> PoolConfig {
+    let depth = |wanted: usize| wanted.min(room.pool_depth);
+    PoolConfig { depth_min: depth(pool.depth_min), depth_max: depth(pool.depth_max), cpu_percent: pool.cpu_percent }
 }
 
 fn engine_config(execution: &Execution, room: Room) -> EngineConfig {

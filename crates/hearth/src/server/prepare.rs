@@ -3,13 +3,16 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
+use hearth_network::protocol::Boot;
+use hearth_network::{NetworkConfig, NetworkProcess};
 use hearth_sandbox::runtimes::Search;
 use hearth_sandbox::{SpawnerConfig, SpawnerProcess};
 use hearth_store::DataDir;
 
 use super::descriptors::{self, Room};
-use super::identity::Candidates;
+use super::identity::{self, Candidates};
 use super::{ServerError, instance_name};
 use crate::config::{Config, DataLocation};
 
@@ -19,6 +22,7 @@ pub(crate) struct Prepared {
     pub(super) listener: TcpListener,
     pub(super) room: Room,
     pub(super) spawner: SpawnerProcess,
+    pub(super) network: NetworkProcess,
     // Declared last: an ephemeral directory is removed after everything that writes to it.
     pub(super) data: DataDir,
 }
@@ -39,23 +43,33 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
     let room = descriptors::room();
 
     let is_root = rustix::process::geteuid().is_root();
-    let identity = if is_root { Some(identity(&config, &data)?) } else { None };
+    let identity = if is_root { Some(choose(&config, &data)?) } else { None };
     let spawner = SpawnerProcess::start(SpawnerConfig {
         instance: instance_name(&data),
         trees: data.trees(),
         storage: data.storage(),
+        network: true,
         search: Search::from_environment(),
         program: None,
+    })
+    .map_err(|error| ServerError::Sandbox(error.to_string()))?;
+    let network = NetworkProcess::start(NetworkConfig {
+        program: None,
+        boot: Boot {
+            policy: config.network.clone(),
+            identity: identity::NETWORK,
+            resolv_conf: PathBuf::from("/etc/resolv.conf"),
+        },
     })
     .map_err(|error| ServerError::Sandbox(error.to_string()))?;
     if let Some(identity) = identity {
         identity.assume().map_err(|error| ServerError::Start(error.to_string()))?;
     }
-    Ok(Prepared { config, listener, room, spawner, data })
+    Ok(Prepared { config, listener, room, spawner, network, data })
 }
 
 /// Whose the data is from now on.
-fn identity(config: &Config, data: &DataDir) -> Result<super::identity::Identity, ServerError> {
+fn choose(config: &Config, data: &DataDir) -> Result<identity::Identity, ServerError> {
     let owner = std::fs::metadata(data.root()).map_err(|error| ServerError::Data(error.to_string()))?;
     let candidates =
         Candidates { wanted: config.user.as_deref(), sudo: Candidates::sudo(), data: (owner.uid(), owner.gid()) };

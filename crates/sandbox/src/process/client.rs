@@ -38,6 +38,8 @@ pub struct SpawnerConfig {
     pub trees: PathBuf,
     /// A directory on the disk that holds what functions write to `/tmp`.
     pub storage: PathBuf,
+    /// Slots get a device that leads out, for [`ProcessConfig::network`](super::ProcessConfig::network).
+    pub network: bool,
     /// Where interpreters are looked for.
     pub search: Search,
     /// The program to start as the spawner; this one when `None`, which then must call
@@ -123,7 +125,7 @@ impl SpawnerProcess {
             .collect();
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
-        let boot = Boot { instance: config.instance, trees, storage, interpreters };
+        let boot = Boot { instance: config.instance, trees, storage, network: config.network, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)

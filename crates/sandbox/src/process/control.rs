@@ -91,10 +91,10 @@ impl Control {
     }
 
     /// The first report: the sockets the slot listens on.
-    pub(super) async fn up(&self) -> Result<[OwnedFd; 2], SandboxError> {
+    pub(super) async fn up(&self) -> Result<Vec<OwnedFd>, SandboxError> {
         let error = |error: io::Error| SandboxError::Create(error.to_string());
         match self.receive().await.map_err(error)? {
-            Some(Received { message: Report::Up, descriptors }) => seqpacket::exactly(descriptors).map_err(error),
+            Some(Received { message: Report::Up, descriptors }) => Ok(descriptors),
             Some(Received { message: Report::NotUp { step, errno }, .. }) => {
                 Err(SandboxError::Create(format!("{step}: {}", io::Error::from_raw_os_error(errno))))
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hearth_network::Attachment;
 use hearth_runtime_api::{Assignment, RuntimeAnswer, RuntimeApi};
 use hearth_types::Mebibytes;
 use tokio::sync::{Mutex, watch};
@@ -55,6 +56,8 @@ pub(super) struct ProcessEnvironment {
     _tasks: [Aborted; 2],
     /// Who serves Hearth's endpoint inside.
     endpoint: Option<Aborted>,
+    /// The way out; an open device would keep the network namespace alive.
+    network: parking_lot::Mutex<Option<Attachment>>,
     _trees: Vec<TreeHold>,
 }
 
@@ -75,7 +78,8 @@ impl ProcessEnvironment {
             parts.trees.hold(digest).ok_or_else(missing)
         };
         let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
-        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower } = parts.slot;
+        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower, network } =
+            parts.slot;
         let launch = launch(runtime, variables.clone());
         let furnished = parts.spawner.furnish(FurnishSlot {
             slot: id.0,
@@ -111,6 +115,7 @@ impl ProcessEnvironment {
             cgroup,
             // An open listener would keep the network namespace alive: the task goes with the environment.
             endpoint: parts.on_endpoint.map(|hook| Aborted(hook(id, endpoint))),
+            network: parking_lot::Mutex::new(network),
             _trees: trees,
         };
         let assigned = shown.and_then(|()| environment.assign(spec, variables));
@@ -261,6 +266,7 @@ impl Environment for ProcessEnvironment {
         let _ = ended.wait_for(|ended| *ended).await;
         self.output.drain();
         self.api.close();
+        drop(self.network.lock().take());
         if let Some(endpoint) = &self.endpoint {
             endpoint.0.abort();
         }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_network::{Attachment, NetworkClient};
 use hearth_runtime_api::{RuntimeApi, Settings};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
@@ -38,6 +39,7 @@ pub(super) struct PreparedSlot {
     pub(super) is_started: bool,
     /// Keeps the control's state up to date. Aborted, it lets go of the control socket, and the slot ends.
     pub(super) follower: Aborted,
+    pub(super) network: Option<Attachment>,
 }
 
 /// A task that ends when this is dropped.
@@ -56,6 +58,7 @@ impl PreparedSlot {
     /// [`SandboxError`]; nothing is left behind then.
     pub(super) async fn make(
         spawner: &SpawnerClient,
+        network: Option<&NetworkClient>,
         id: EnvironmentId,
         root: Root,
         memory: Option<Mebibytes>,
@@ -69,12 +72,20 @@ impl PreparedSlot {
         let cgroup = Arc::new(cgroup);
         let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
         let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
-        let [runtime_api, endpoint] = listeners.map(TcpListener::from);
+        let mut listeners = listeners.into_iter();
+        let mut next = || listeners.next().ok_or_else(|| failed(&"a descriptor is missing"));
+        let (runtime_api, endpoint) = (TcpListener::from(next()?), TcpListener::from(next()?));
+        let network = match (network, next(), next(), next()) {
+            (Some(network), Ok(tun), Ok(udp), Ok(tcp)) => {
+                Some(network.attach(id.0, tun, udp.into(), tcp.into()).await.map_err(|error| failed(&error))?)
+            }
+            _ => None,
+        };
         let api = RuntimeApi::with(Settings { prepared: true, ..Settings::new(INVOKE_RESPONSE_BYTES_MAX) });
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
-        Ok(Self { id, api, control, cgroup, output, endpoint, ended, is_started: false, follower })
+        Ok(Self { id, api, control, cgroup, output, endpoint, ended, is_started: false, follower, network })
     }
 
     /// Starts a runtime process that will wait for its function.

@@ -3,10 +3,14 @@
 //! other end.
 
 use std::convert::Infallible;
+use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use hearth_network::address;
 
 use hearth_types::Mebibytes;
 use nix::sched::{CloneFlags, setns, unshare};
@@ -18,6 +22,7 @@ use rustix::thread::{
     set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use super::TUN;
 use super::identity::OWNER;
 use super::storage::Storage;
 use super::{faces, mounts};
@@ -63,6 +68,7 @@ const CAPABILITY_BITS: u32 = 64;
 pub(super) struct Parts<'a> {
     pub(super) request: &'a PrepareSlot,
     pub(super) storage: Option<&'a Storage>,
+    pub(super) has_network: bool,
     /// The mount namespace of the root.
     pub(super) root: BorrowedFd<'a>,
     pub(super) identity: BorrowedFd<'a>,
@@ -77,7 +83,8 @@ pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     sys::fork_into(NAMESPACES, || {
         let furnished = furnish(parts).and_then(|listeners| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
-            let kept = [parts.control, parts.output, listeners.runtime_api.as_fd(), listeners.endpoint.as_fd()];
+            let mut kept = vec![parts.control, parts.output];
+            kept.extend(listeners.descriptors());
             keep_only(&kept).map(|()| listeners).map_err(|error| (Step::Privileges, error))
         });
         match furnished {
@@ -91,15 +98,34 @@ pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     })
 }
 
+/// What the server gets of the slot's network.
 struct Listeners {
     runtime_api: TcpListener,
     endpoint: TcpListener,
+    outside: Option<Outside>,
+}
+
+/// The way out: a device whose other end is hearth-network, and the name server's sockets.
+struct Outside {
+    tun: OwnedFd,
+    dns_udp: UdpSocket,
+    dns_tcp: TcpListener,
+}
+
+impl Listeners {
+    /// In the order [`Report::Up`] says.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let mut all = vec![self.runtime_api.as_fd(), self.endpoint.as_fd()];
+        if let Some(Outside { tun, dns_udp, dns_tcp }) = &self.outside {
+            all.extend([tun.as_fd(), dns_udp.as_fd(), dns_tcp.as_fd()]);
+        }
+        all
+    }
 }
 
 /// Says that the slot is up and becomes hearth-init.
 fn live(parts: &Parts<'_>, listeners: Listeners) -> Infallible {
-    let descriptors = [listeners.runtime_api.as_fd(), listeners.endpoint.as_fd()];
-    if seqpacket::send(parts.control, &Report::Up, &descriptors).is_err() {
+    if seqpacket::send(parts.control, &Report::Up, &listeners.descriptors()).is_err() {
         sys::exit_now(1);
     }
     drop(listeners);
@@ -112,7 +138,7 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
     // Should the spawner be killed, its slots end with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| (Step::Privileges, error.into()))?;
     parts.cgroup.attach(0).map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
-    let listeners = network().map_err(at(Step::Network))?;
+    let listeners = network(parts.has_network).map_err(at(Step::Network))?;
     let storage = storage(parts.storage, parts.request.ephemeral_storage).map_err(at(Step::Storage))?;
     let processes = processes().map_err(at(Step::Processes))?;
     let faces = parts.request.memory.map_or(Ok(Vec::new()), faces::of).map_err(at(Step::Processes))?;
@@ -123,15 +149,36 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
     Ok(listeners)
 }
 
-/// A loopback interface with the platform's address, and the sockets the server will serve on it. There is no other
-/// interface, so nothing else can be reached.
-fn network() -> io::Result<Listeners> {
+/// A loopback interface with the platform's address, the sockets the server will serve on it, and the device that leads
+/// to hearth-network, if there is one. Nothing else can be reached.
+fn network(has_network: bool) -> io::Result<Listeners> {
     rustix::system::sethostname(super::HOST_NAME.as_bytes())?;
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     sys::configure_loopback(socket.as_fd(), SANDBOX_ADDRESS)?;
+    let outside = if has_network { Some(outside(socket.as_fd())?) } else { None };
     Ok(Listeners {
         runtime_api: TcpListener::bind((SANDBOX_ADDRESS, RUNTIME_API_PORT))?,
         endpoint: TcpListener::bind((SANDBOX_ADDRESS, ENDPOINT_PORT))?,
+        outside,
+    })
+}
+
+fn outside(socket: BorrowedFd<'_>) -> io::Result<Outside> {
+    let tun: OwnedFd = fs::OpenOptions::new().read(true).write(true).open(TUN)?.into();
+    sys::make_tun(tun.as_fd(), address::DEVICE_NAME)?;
+    for (setting, value) in address::NAMESPACE_SETTINGS {
+        match fs::write(Path::new("/proc/sys/net").join(setting), value) {
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            written => written?,
+        }
+    }
+    let name = CString::new(address::DEVICE_NAME)?;
+    sys::configure_device(socket, &name, address::DEVICE_ADDRESS, address::DEVICE_NETMASK, address::DEVICE_MTU)?;
+    Ok(Outside {
+        tun,
+        dns_udp: UdpSocket::bind(address::DNS_SOCKET)?,
+        dns_tcp: TcpListener::bind(address::DNS_SOCKET)?,
     })
 }
 

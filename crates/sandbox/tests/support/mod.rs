@@ -77,12 +77,14 @@ impl Machine {
             instance: setup.instance.unwrap_or_else(instance),
             trees: trees.clone(),
             storage: dir.path().to_owned(),
+            network: false,
             search: setup.search.unwrap_or_else(Search::from_environment),
             program: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
         });
         let config = ProcessConfig {
             trees: store,
             pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
+            network: None,
             on_endpoint: setup.on_endpoint,
         };
         let backend = match spawner {

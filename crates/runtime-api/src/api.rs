@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::environment::{
-    AssignError, Assignment, ExtensionFailure, InitError, Interruption, RuntimeTiming, Settings, ShutdownReason,
+    AssignError, Assignment, EventSink, ExtensionFailure, InitError, Interruption, RuntimeTiming, Settings,
+    ShutdownReason,
 };
 use crate::extensions::Kind;
 use crate::limits::ACCEPT_RETRY;
@@ -188,6 +189,11 @@ impl RuntimeApi {
     #[must_use]
     pub fn wants_telemetry(&self) -> bool {
         self.shared.telemetry.wanted()
+    }
+
+    /// Who hears the events that are made here from now on; for an environment that is made before its function is known.
+    pub fn set_sink(&self, sink: Arc<dyn EventSink>) {
+        self.shared.telemetry.set_sink(sink);
     }
 
     /// The processes of the environment stand still (`true`) or go on. Telemetry is not delivered while they do not

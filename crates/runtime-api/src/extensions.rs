@@ -413,5 +413,4 @@ fn shortened(text: &str) -> &str {
 }
 
 #[cfg(test)]
-#[path = "extensions_tests.rs"]
 mod tests;

@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_runtime_api::{AssignError, Assignment, RuntimeApi, Settings};
 use serde_json::{Value, json};
 use support::{
-    Extension, MAX_RESPONSE_BYTES, NEXT, Server, TOKEN, identity, post, request, serve, serve_as, serve_extensions,
-    settings,
+    Extension, Heard, MAX_RESPONSE_BYTES, NEXT, Server, TOKEN, identity, post, request, serve, serve_as,
+    serve_extensions, settings,
 };
 
 const ASK: &str = "GET /2018-06-01/hearth/assignment HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -115,7 +116,13 @@ async fn extensions_come_with_the_assignment() {
     assert_eq!(client.call(support::register("agent", "[]")).await.status, 404);
     server.api.assign(assignment()).expect("assigned");
     server.api.expect_extensions(["agent".to_owned()]).expect("one");
-    Extension::register(&server, "agent", "[]").await;
+    let heard = Arc::new(Heard::default());
+    server.api.set_sink(heard.clone());
+    let mut agent = Extension::register(&server, "agent", "[]").await;
+    agent.ask().await;
+    server.connect().await.send(NEXT).await;
+    server.api.initialized().await.expect("ready");
+    assert_eq!(heard.take().len(), 1);
 }
 
 #[tokio::test]

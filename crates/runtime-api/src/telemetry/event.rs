@@ -413,5 +413,4 @@ fn instant<S: Serializer>(time_ms: &i64, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 #[cfg(test)]
-#[path = "event_tests.rs"]
 mod tests;

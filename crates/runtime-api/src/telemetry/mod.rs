@@ -36,10 +36,20 @@ use crate::telemetry::subscription::{Api, Request};
 /// What the delivery tasks need from outside.
 struct Outlets {
     dialer: Arc<dyn Dialer>,
-    sink: Arc<dyn EventSink>,
+    sink: Mutex<Arc<dyn EventSink>>,
     clock: Arc<dyn Clock>,
     /// Whether the processes of the environment stand still.
     frozen: watch::Sender<bool>,
+}
+
+impl Outlets {
+    /// An event that is made here and now, of which the owner is told.
+    fn told(&self, record: Record) -> TelemetryEvent {
+        let event = TelemetryEvent { time_ms: self.clock.now_ms(), record };
+        let sink = self.sink.lock().clone();
+        sink.event(&event);
+        event
+    }
 }
 
 pub(crate) struct Telemetry {
@@ -99,7 +109,7 @@ impl Telemetry {
         let (frozen, _) = watch::channel(false);
         let outlets = Outlets {
             dialer: settings.dialer.clone(),
-            sink: settings.sink.clone(),
+            sink: Mutex::new(settings.sink.clone()),
             clock: settings.clock.clone(),
             frozen,
         };
@@ -146,9 +156,12 @@ impl Telemetry {
 
     /// Publishes an event that is made here, and tells the owner.
     pub(crate) fn announce(&self, record: Record) {
-        let event = TelemetryEvent { time_ms: self.outlets.clock.now_ms(), record };
-        self.outlets.sink.event(&event);
+        let event = self.outlets.told(record);
         self.publish(&event);
+    }
+
+    pub(crate) fn set_sink(&self, sink: Arc<dyn EventSink>) {
+        *self.outlets.sink.lock() = sink;
     }
 
     /// Adds a subscriber, or gives the one the extension has its new settings: subscribing twice is not two

@@ -133,17 +133,15 @@ impl Queue {
     fn take_batch(&mut self, outlets: &Outlets) -> (Vec<Bytes>, Destination) {
         let (mut batch, mut sending) = (Vec::new(), Dropped::default());
         if let Some(dropped) = self.buffer.take_dropped() {
-            let record = LogsDropped {
+            let event = outlets.told(Record::LogsDropped(LogsDropped {
                 reason: FALLEN_BEHIND.to_owned(),
                 dropped_records: dropped.records,
                 dropped_bytes: dropped.bytes,
-            };
-            let event = TelemetryEvent { time_ms: outlets.clock.now_ms(), record: Record::LogsDropped(record) };
+            }));
             if self.request.wants(Category::Platform) {
                 batch.push(event.to_json().into());
                 sending = dropped;
             }
-            outlets.sink.event(&event);
         }
         for event in self.buffer.take_batch() {
             sending.add(Dropped { records: 1, bytes: event.len() as u64 });

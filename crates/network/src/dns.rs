@@ -11,15 +11,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::address::{HOST_ADDRESS, HOST_NAME, SERVICES_ADDRESS, SERVICES_NAMES};
+use crate::budget::Budget;
 use crate::gate::Gate;
-use crate::limits::{DNS_CONNECTION_IDLE_TIMEOUT, DNS_CONNECTIONS_MAX, DNS_QUERIES_MAX, DNS_QUERY_BYTES_MAX};
+use crate::limits::{
+    DNS_CONNECTION_IDLE_TIMEOUT, DNS_CONNECTIONS_MAX, DNS_QUERIES_MAX, DNS_QUERIES_PER_SECOND, DNS_QUERY_BYTES_MAX,
+};
 use crate::policy::Outgoing;
 use message::{Answer, Query, ResponseCode};
 use resolvers::{Carrier, Resolvers};
@@ -32,6 +36,18 @@ const OWN_DOMAIN: &str = "hearth.internal";
 pub(crate) struct NameServer {
     pub(crate) gate: Arc<Gate>,
     pub(crate) resolvers: Arc<Resolvers>,
+}
+
+/// What a sandbox asks.
+struct InFlight {
+    queries: Arc<Semaphore>,
+    budget: Mutex<Budget>,
+}
+
+impl InFlight {
+    fn may_ask(&self) -> bool {
+        self.budget.lock().try_spend(1, Instant::now())
+    }
 }
 
 /// What is known about a name without asking anybody.
@@ -58,14 +74,17 @@ fn own(name: &str) -> Own {
 impl NameServer {
     /// Serves a sandbox until one of its sockets fails, which it does with its namespace.
     pub(crate) async fn serve(self, udp: UdpSocket, tcp: TcpListener) -> io::Result<()> {
-        let in_flight = Arc::new(Semaphore::new(DNS_QUERIES_MAX));
+        let in_flight = Arc::new(InFlight {
+            queries: Arc::new(Semaphore::new(DNS_QUERIES_MAX)),
+            budget: Mutex::new(Budget::new(DNS_QUERIES_PER_SECOND, Instant::now())),
+        });
         tokio::select! {
             ended = self.clone().serve_udp(udp, Arc::clone(&in_flight)) => ended,
             ended = self.serve_tcp(tcp, in_flight) => ended,
         }
     }
 
-    async fn serve_udp(self, socket: UdpSocket, in_flight: Arc<Semaphore>) -> io::Result<()> {
+    async fn serve_udp(self, socket: UdpSocket, in_flight: Arc<InFlight>) -> io::Result<()> {
         let socket = Arc::new(socket);
         let mut queries = JoinSet::new();
         let mut buffer = [0; DNS_QUERY_BYTES_MAX + 1];
@@ -74,8 +93,11 @@ impl NameServer {
                 Some(_) = queries.join_next() => {}
                 received = socket.recv_from(&mut buffer) => {
                     let (length, asker) = received?;
+                    if !in_flight.may_ask() {
+                        continue;
+                    }
                     let bytes = buffer[..length].to_vec();
-                    let Ok(permit) = Arc::clone(&in_flight).try_acquire_owned() else {
+                    let Ok(permit) = Arc::clone(&in_flight.queries).try_acquire_owned() else {
                         reply(&socket, asker, message::failure(&bytes, ResponseCode::ServerFailure)).await;
                         continue;
                     };
@@ -89,7 +111,7 @@ impl NameServer {
         }
     }
 
-    async fn serve_tcp(self, listener: TcpListener, in_flight: Arc<Semaphore>) -> io::Result<()> {
+    async fn serve_tcp(self, listener: TcpListener, in_flight: Arc<InFlight>) -> io::Result<()> {
         let connections_left = Arc::new(Semaphore::new(DNS_CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
@@ -111,10 +133,13 @@ impl NameServer {
     }
 
     /// Source: RFC 1035, section 4.2.2: each message after its length.
-    async fn serve_connection(&self, mut stream: TcpStream, in_flight: &Semaphore) -> io::Result<()> {
+    async fn serve_connection(&self, mut stream: TcpStream, in_flight: &InFlight) -> io::Result<()> {
         loop {
             let bytes = timeout(DNS_CONNECTION_IDLE_TIMEOUT, read_message(&mut stream, DNS_QUERY_BYTES_MAX)).await??;
-            let answer = match in_flight.try_acquire() {
+            if !in_flight.may_ask() {
+                return Ok(());
+            }
+            let answer = match in_flight.queries.try_acquire() {
                 Ok(_permit) => self.answer(&bytes, Carrier::Tcp).await,
                 Err(_) => message::failure(&bytes, ResponseCode::ServerFailure),
             };

@@ -13,7 +13,7 @@
 //! | [`process`], [`protocol`], [`seqpacket`] | the process, and how the server talks to it |
 //! | `sandbox` | one sandbox's device and flows |
 //! | `tcp`, `udp`, `dns` | one flow; the name server |
-//! | `packet` | packets to and from bytes. Pure |
+//! | `packet`, `budget` | packets to and from bytes; how much per second. Pure |
 //! | `gate` | the policy with this machine's addresses and names |
 //!
 //! ```text
@@ -25,6 +25,7 @@
 //! Nothing here knows a function, an API, or how a sandbox is made.
 
 pub mod address;
+mod budget;
 pub mod client;
 mod dns;
 mod gate;

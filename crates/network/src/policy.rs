@@ -147,17 +147,13 @@ impl Policy {
         if let Some(denial) = find(NEVER, address) {
             return Verdict::Denied(denial);
         }
-        let is_own = is_own(address);
-        if self.allow.iter().any(|entry| entry.opens(destination, is_own, &has_address)) {
-            return Verdict::Connect(destination);
-        }
-        if is_own {
-            return Verdict::Denied(Denial::HostItself);
-        }
-        match (find(SPECIAL, address), self.outgoing) {
-            (Some(denial), _) => Verdict::Denied(denial),
-            (None, Outgoing::None) => Verdict::Denied(Denial::OutgoingNone),
-            (None, Outgoing::Internet) => Verdict::Connect(destination),
+        let is_opened = |is_own: bool| self.allow.iter().any(|entry| entry.opens(destination, is_own, &has_address));
+        let closed = find(SPECIAL, address).or((self.outgoing == Outgoing::None).then_some(Denial::OutgoingNone));
+        match closed {
+            // Whose address it is makes no difference, and finding out takes time.
+            Some(denial) if !is_opened(false) => Verdict::Denied(denial),
+            _ if is_own(address) && !is_opened(true) => Verdict::Denied(Denial::HostItself),
+            _ => Verdict::Connect(destination),
         }
     }
 }

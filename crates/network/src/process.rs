@@ -32,6 +32,8 @@ use crate::tun::{Tun, watched};
 pub const PROGRAM_NAME: &str = "hearth-network";
 /// Threads that carry packets.
 const WORKERS_MAX: usize = 4;
+/// Tasks that run before the sockets are looked at again: those of a flood must not keep the others' packets waiting.
+const TASKS_PER_LOOK: u32 = 4;
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 /// Flows, the sandboxes' own, DNS queries, the runtime's: twice the flows is enough for all.
@@ -77,7 +79,12 @@ fn start(boot: &Boot) -> io::Result<Runtime> {
     // The terminal's signals are for the server; the closed socket is for us.
     rustix::process::setsid()?;
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS_MAX));
-    Builder::new_multi_thread().worker_threads(workers).thread_name("hearth-network").enable_all().build()
+    Builder::new_multi_thread()
+        .event_interval(TASKS_PER_LOOK)
+        .worker_threads(workers)
+        .thread_name("hearth-network")
+        .enable_all()
+        .build()
 }
 
 /// As many as all sandboxes together can use where we may say so, else as many as we are given.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, Id, JoinSet, yield_now};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::address::DEVICE_ADDRESS;
+use crate::budget::Budget;
 use crate::gate::Gate;
 use crate::limits::{
-    FLOWS_END_WAIT_MAX, FLOWS_MAX, PACKETS_PER_TURN, REFUSALS_REPORTED_MAX, TCP_PACKETS_WAITING_MAX, UDP_EVICTION_IDLE,
+    FLOWS_END_WAIT_MAX, FLOWS_MAX, PACKETS_PER_NEW_FLOW, PACKETS_PER_SECOND, PACKETS_PER_TURN, REFUSALS_REPORTED_MAX,
+    TCP_PACKETS_WAITING_MAX, UDP_EVICTION_IDLE,
 };
 use crate::packet::{self, Packet, Refusal, Transport};
 use crate::policy::{Denial, Verdict};
@@ -52,6 +54,7 @@ pub(crate) struct SandboxNetwork {
     keys: HashMap<Id, Key>,
     reported: HashSet<SocketAddrV4>,
     is_full_reported: bool,
+    budget: Budget,
 }
 
 impl SandboxNetwork {
@@ -65,6 +68,7 @@ impl SandboxNetwork {
             keys: HashMap::new(),
             reported: HashSet::new(),
             is_full_reported: false,
+            budget: Budget::new(PACKETS_PER_SECOND, Instant::now()),
         }
     }
 
@@ -83,7 +87,11 @@ impl SandboxNetwork {
                 }
                 received = tun.receive(&mut buffer) => {
                     let length = received?;
-                    self.handle(&buffer[..length]).await;
+                    let cost = self.handle(&buffer[..length]).await;
+                    let wait = self.budget.spend(cost, Instant::now());
+                    if !wait.is_zero() {
+                        sleep(wait).await;
+                    }
                 }
             }
             turn += 1;
@@ -108,11 +116,12 @@ impl SandboxNetwork {
         let _ = timeout(FLOWS_END_WAIT_MAX, ended).await;
     }
 
-    async fn handle(&mut self, bytes: &[u8]) {
-        let Some(packet) = packet::parse(bytes) else { return };
+    /// Returns for how many packets it counts.
+    async fn handle(&mut self, bytes: &[u8]) -> u32 {
+        let Some(packet) = packet::parse(bytes) else { return 1 };
         // Nobody else lives there.
         if *packet.source.ip() != DEVICE_ADDRESS {
-            return;
+            return 1;
         }
         match packet.transport {
             Transport::Tcp(flags) => {
@@ -121,7 +130,7 @@ impl SandboxNetwork {
                     // Waiting is right: the task takes them at once, and until then they wait in the device.
                     && packets.send(bytes.to_owned()).await.is_ok()
                 {
-                    return;
+                    return 1;
                 }
                 if flags.opens {
                     self.open_tcp(key, bytes);
@@ -132,14 +141,18 @@ impl SandboxNetwork {
             Transport::Udp(payload) => {
                 let key = key(&packet, false);
                 match self.flows.get(&key) {
-                    Some(Flow::Udp(flow, _)) => flow.send(payload),
+                    Some(Flow::Udp(flow, _)) => {
+                        flow.send(payload);
+                        return 1;
+                    }
                     _ => self.open_udp(key, &packet, payload, bytes),
                 }
             }
             // No echo: an ordinary user of the host may not send one, and who waits for it sees a time-out as on Lambda.
-            Transport::Icmp => {}
+            Transport::Icmp => return 1,
             Transport::Other => self.refuse(bytes, Refusal::Protocol),
         }
+        PACKETS_PER_NEW_FLOW
     }
 
     fn open_tcp(&mut self, key: Key, syn: &[u8]) {
@@ -264,7 +277,6 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::sync::oneshot;
-    use tokio::time::sleep;
 
     use super::*;
     use crate::address::HOST_ADDRESS;

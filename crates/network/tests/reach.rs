@@ -16,6 +16,7 @@ use support::{HOST, OUTSIDE, PRIVATE, Sandbox, World, echoes, eventually, is_roo
 
 const TYPE_A: u8 = 1;
 const TYPE_AAAA: u8 = 28;
+const DNS_QUERIES_PER_SECOND: f64 = 1_024.0;
 
 /// Both protocols fail, and soon.
 fn assert_closed(sandbox: &Sandbox, to: SocketAddrV4) {
@@ -245,6 +246,31 @@ fn names_are_resolved_by_the_host_s_name_server() {
     name_server(&rebound.outside, OUTSIDE, PRIVATE);
     assert_eq!(ask(&sandbox, &query("rebind.example.com", TYPE_A)), (0, vec![PRIVATE]));
     assert_closed(&sandbox, services::tcp_echo(&rebound.outside, PRIVATE));
+}
+
+/// Amazon VPC user guide: 1,024 packets per second to the name server, for each network interface.
+#[test]
+fn a_sandbox_asks_a_thousand_names_a_second_and_no_more() {
+    if !is_root() {
+        return;
+    }
+    let world = World::internet();
+    let sandbox = world.sandbox(1);
+    let socket = sandbox.socket();
+    socket.set_read_timeout(Some(Duration::from_millis(1))).expect("timeout");
+    let question = query("host.hearth.internal", TYPE_A);
+    let (started, mut answers) = (Instant::now(), 0.0);
+    while started.elapsed() < Duration::from_secs(1) {
+        for _ in 0..20 {
+            socket.send_to(&question, DNS_SOCKET).expect("sent");
+        }
+        while socket.recv(&mut [0; 512]).is_ok() {
+            answers += 1.0;
+        }
+    }
+    // And a tenth of a second's worth that may be asked at once.
+    let most = DNS_QUERIES_PER_SECOND * (started.elapsed().as_secs_f64() + 0.1);
+    assert!((DNS_QUERIES_PER_SECOND * 0.5..=most + 20.0).contains(&answers), "{answers} answers, at most {most}");
 }
 
 #[test]

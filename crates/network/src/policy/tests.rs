@@ -107,7 +107,7 @@ fn the_hosts_own_addresses_are_closed_whatever_they_are() {
     assert_eq!(own(&policy(&["10.0.0.0/8", "10.0.0.0/8:80"]), "10.0.0.5:80"), closed);
     assert_eq!(own(&policy(&["10.0.0.5", "db.internal"]), "10.0.0.5:80"), closed);
     assert_eq!(own(&policy(&["10.0.0.5:80"]), "10.0.0.5:80"), Verdict::Connect(to("10.0.0.5:80")));
-    assert_eq!(own(&policy(&["10.0.0.5:80"]), "10.0.0.5:81"), closed);
+    assert_eq!(own(&policy(&["10.0.0.5:80"]), "10.0.0.5:81"), Verdict::Denied(Denial::Private));
     assert_eq!(own(&policy(&["db.internal:80"]), "10.0.0.5:80"), Verdict::Connect(to("10.0.0.5:80")));
 }
 

@@ -13,8 +13,8 @@ use hearth_ports::{
     runtime_version,
 };
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, OutputSink,
-    SandboxError,
+    Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, Metadata, OutputSink,
+    SandboxError, ShutdownReason,
 };
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
 use crate::usage::{Meter, Usage};
-use crate::variables::{Surroundings, variables};
+use crate::variables::{Surroundings, availability_zone_id, variables};
 
 /// A reset that takes longer than this has failed.
 const RESET_WAIT: Duration = Duration::from_secs(10);
@@ -176,7 +176,13 @@ impl Workshop {
     }
 
     fn spec(&self, version: &FunctionVersion, credentials: &Credentials, log_stream: &str) -> EnvironmentSpec {
+        let metadata = Metadata {
+            availability_zone_id: availability_zone_id(&version.region),
+            token: RequestId::generate(&*self.random).to_string(),
+        };
         EnvironmentSpec {
+            variables: variables(version, &Surroundings { credentials, log_stream, metadata_token: &metadata.token }),
+            metadata: Some(metadata),
             identity: Identity {
                 function_name: version.name.clone(),
                 function_version: version.version.to_string(),
@@ -190,7 +196,6 @@ impl Workshop {
             memory: version.memory,
             ephemeral_storage: version.ephemeral_storage,
             handler: version.handler.clone(),
-            variables: variables(version, &Surroundings { credentials, log_stream }),
         }
     }
 }
@@ -230,7 +235,7 @@ impl LiveEnvironment {
             Ok(()) => self.init = Some(started.elapsed().into()),
             Err(unready) => {
                 self.report_init(InitPhase::Init, started, &unready);
-                self.reset().await;
+                self.reset(unready.reason()).await;
             }
         }
     }
@@ -257,9 +262,9 @@ impl LiveEnvironment {
             _ => elapsed,
         };
         let memory_used = self.sandbox.memory_used_max();
-        if result.as_ref().err().is_some_and(needs_reset) {
+        if let Some(reason) = result.as_ref().err().and_then(reset_reason) {
             // Before the answer: what the function still does must not outlive it, and its output belongs before END.
-            self.reset().await;
+            self.reset(reason).await;
         }
         self.account(&call, result, duration.into(), memory_used)
     }
@@ -303,12 +308,18 @@ impl LiveEnvironment {
         };
         let timed_out = || Failure::TimedOut { timeout: self.version.timeout };
         let outcome = self.before(deadline, self.sandbox.invoke(invocation)).await.ok_or_else(timed_out)?;
+        if self.sandbox.has_extensions() && !matches!(&outcome, InvocationOutcome::Exited(_)) {
+            // The invocation is over when the extensions are done with it, too; the time-out covers them.
+            let settled = self.before(deadline, self.sandbox.settled()).await.ok_or_else(timed_out)?;
+            settled.map_err(Failure::Extension)?;
+        }
         match outcome {
             InvocationOutcome::Response { body } => Ok(body),
             InvocationOutcome::Error(error) => Err(Failure::Reported(error)),
             InvocationOutcome::TooLarge { .. } => Err(Failure::ResponseTooLarge),
             InvocationOutcome::Truncated => Err(Failure::ResponseTruncated),
             InvocationOutcome::Exited(cause) => Err(Failure::Exited(cause)),
+            InvocationOutcome::Extension(failure) => Err(Failure::Extension(failure)),
         }
     }
 
@@ -359,9 +370,13 @@ impl LiveEnvironment {
         }
     }
 
-    /// Ends all processes of the function and starts the runtime again.
-    async fn reset(&mut self) {
-        self.phase = match tokio::time::timeout(RESET_WAIT, self.sandbox.reset()).await {
+    /// Ends all processes of the function, extensions with a last word; the next init starts them again.
+    async fn reset(&mut self, reason: ShutdownReason) {
+        let reset = async {
+            self.sandbox.shut_down(reason).await;
+            self.sandbox.reset().await
+        };
+        self.phase = match tokio::time::timeout(RESET_WAIT, reset).await {
             Ok(Ok(())) => Phase::Restarted,
             Ok(Err(error @ (SandboxError::Gone | SandboxError::ShutDown))) => {
                 tracing::debug!(id = %self.sandbox.id(), %error, "an environment ended before its reset");
@@ -387,7 +402,11 @@ impl LiveEnvironment {
     /// Its credentials are void when nothing can use them any more.
     fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
         let (sandbox, log, session) = (Arc::clone(&self.sandbox), Arc::clone(&self.log), Arc::clone(&self.session));
+        let is_frozen = self.is_frozen;
         async move {
+            if sandbox.has_extensions() && (!is_frozen || sandbox.thaw()) {
+                sandbox.shut_down(ShutdownReason::Spindown).await;
+            }
             sandbox.destroy().await;
             log.flush();
             drop(session);
@@ -411,11 +430,23 @@ enum Unready {
     Late,
 }
 
-/// After these nothing of the function may run on: its process is gone or in an unknown state.
-fn needs_reset(failure: &Failure) -> bool {
+impl Unready {
+    const fn reason(&self) -> ShutdownReason {
+        match self {
+            Self::Failed(_) => ShutdownReason::Failure,
+            Self::Late => ShutdownReason::Timeout,
+        }
+    }
+}
+
+/// After some failures nothing of the function may run on: its process is gone or in an unknown state.
+const fn reset_reason(failure: &Failure) -> Option<ShutdownReason> {
     match failure {
-        Failure::Reported(_) | Failure::ResponseTooLarge => false,
-        Failure::Init(_) | Failure::TimedOut { .. } | Failure::Exited(_) | Failure::ResponseTruncated => true,
+        Failure::Reported(_) | Failure::ResponseTooLarge => None,
+        Failure::TimedOut { .. } => Some(ShutdownReason::Timeout),
+        Failure::Init(_) | Failure::Exited(_) | Failure::Extension(_) | Failure::ResponseTruncated => {
+            Some(ShutdownReason::Failure)
+        }
     }
 }
 

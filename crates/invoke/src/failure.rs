@@ -3,7 +3,7 @@
 //! The status is 200 and `X-Amz-Function-Error` is `Unhandled` in every case recorded from the real service.
 
 use bytes::Bytes;
-use hearth_sandbox::{ExitCause, FunctionError, InitFailure};
+use hearth_sandbox::{ExitCause, ExtensionFailure, FunctionError, InitFailure};
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use hearth_types::{Millis, RequestId};
 use serde::Serialize;
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
         timeout: Millis,
     },
     Exited(ExitCause),
+    /// An extension ended the environment.
+    Extension(ExtensionFailure),
     ResponseTooLarge,
     ResponseTruncated,
 }
@@ -63,6 +65,9 @@ pub(crate) fn describe(failure: &Failure, request_id: &RequestId) -> Described {
         Failure::Init(failure @ InitFailure::Reported(error)) => {
             Described { payload: error.body.clone(), status: init_status(failure) }
         }
+        Failure::Init(InitFailure::Extension(failure)) | Failure::Extension(failure) => {
+            platform(failure.error_type, failure.error_type, &failure.message)
+        }
         Failure::Init(InitFailure::Launch { error_type, message }) => platform(error_type, error_type, message),
         Failure::Init(InitFailure::Exited(cause)) | Failure::Exited(cause) => {
             platform(EXIT_ERROR, reported_type(cause), &exit_text(cause))
@@ -100,6 +105,7 @@ pub(crate) fn init_status(failure: &InitFailure) -> Status {
     let error_type = match failure {
         InitFailure::Reported(error) => known_type(error.error_type.as_deref(), "Runtime.Unknown"),
         InitFailure::Exited(cause) => reported_type(cause).to_owned(),
+        InitFailure::Extension(failure) => failure.error_type.to_owned(),
         InitFailure::Launch { error_type, .. } => (*error_type).to_owned(),
     };
     Status::Error { error_type }
@@ -118,35 +124,8 @@ fn reported_type(cause: &ExitCause) -> &'static str {
 fn exit_text(cause: &ExitCause) -> String {
     match cause {
         ExitCause::Exited(0) => "Runtime exited without providing a reason".to_owned(),
-        ExitCause::Exited(status) => format!("Runtime exited with error: exit status {status}"),
-        ExitCause::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
-        ExitCause::Signaled(signal) => match signal_name(*signal) {
-            Some(name) => format!("Runtime exited with error: signal: {name}"),
-            None => format!("Runtime exited with error: signal: signal {signal}"),
-        },
+        cause => format!("Runtime exited with error: {}", cause.words()),
     }
-}
-
-/// Names as the real service prints them, which are those of Go's `syscall.Signal` on Linux.
-fn signal_name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        1 => "hangup",
-        2 => "interrupt",
-        3 => "quit",
-        4 => "illegal instruction",
-        5 => "trace/breakpoint trap",
-        6 => "aborted",
-        7 => "bus error",
-        8 => "floating point exception",
-        9 => "killed",
-        10 => "user defined signal 1",
-        11 => "segmentation fault",
-        12 => "user defined signal 2",
-        13 => "broken pipe",
-        14 => "alarm clock",
-        15 => "terminated",
-        _ => return None,
-    })
 }
 
 /// A type is passed on when it has the form `(Runtime|Function).[A-Z][A-Za-z]+`, else it is unknown.

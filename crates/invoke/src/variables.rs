@@ -7,11 +7,34 @@
 use std::collections::BTreeMap;
 
 use hearth_ports::{Credentials, FunctionVersion, LogFormat};
+use hearth_types::Region;
 
 /// What differs between two environments of one version.
 pub(crate) struct Surroundings<'a> {
     pub(crate) credentials: &'a Credentials,
     pub(crate) log_stream: &'a str,
+    /// Opens the metadata endpoint.
+    pub(crate) metadata_token: &'a str,
+}
+
+/// The id of a Region's first availability zone. Source: Amazon EC2 user guide, "AZ IDs": `us-east-1` is `use1`,
+/// `ap-southeast-2` is `apse2`, `us-gov-west-1` is `usgw1`.
+pub(crate) fn availability_zone_id(region: &Region) -> String {
+    let short = |part: &str| match part {
+        "north" => "n".to_owned(),
+        "south" => "s".to_owned(),
+        "east" => "e".to_owned(),
+        "west" => "w".to_owned(),
+        "central" => "c".to_owned(),
+        "northeast" => "ne".to_owned(),
+        "northwest" => "nw".to_owned(),
+        "southeast" => "se".to_owned(),
+        "southwest" => "sw".to_owned(),
+        "gov" => "g".to_owned(),
+        other => other.to_owned(),
+    };
+    let region: String = region.as_str().split('-').map(short).collect();
+    format!("{region}-az1")
 }
 
 /// The customer's variables and, over them, the reserved ones. Sorted by name.
@@ -28,6 +51,7 @@ pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) ->
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", version.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", around.log_stream.to_owned()),
+        ("AWS_LAMBDA_METADATA_TOKEN", around.metadata_token.to_owned()),
         ("AWS_REGION", region.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", around.credentials.secret_access_key.clone()),
         ("AWS_SESSION_TOKEN", around.credentials.session_token.clone()),
@@ -59,8 +83,23 @@ mod tests {
             session_token: "token".to_owned(),
             expires_at_ms: 0,
         };
-        let around = Surroundings { credentials: &credentials, log_stream: "s" };
+        let around = Surroundings { credentials: &credentials, log_stream: "s", metadata_token: "metadata" };
         variables(version, &around).into_iter().collect()
+    }
+
+    #[test]
+    fn an_availability_zone_is_named_after_its_region_as_aws_names_it() {
+        let names = [
+            ("us-east-1", "use1-az1"),
+            ("ap-southeast-2", "apse2-az1"),
+            ("eu-central-1", "euc1-az1"),
+            ("ap-northeast-1", "apne1-az1"),
+            ("us-gov-west-1", "usgw1-az1"),
+            ("cn-north-1", "cnn1-az1"),
+        ];
+        for (region, id) in names {
+            assert_eq!(availability_zone_id(&Region::from(region)), id);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::environment::{
-    AssignError, Assignment, EventSink, ExtensionFailure, InitError, Interruption, RuntimeTiming, Settings,
+    AssignError, Assignment, EventSink, ExtensionFailure, InitError, Interruption, Metadata, RuntimeTiming, Settings,
     ShutdownReason,
 };
 use crate::extensions::Kind;
@@ -194,6 +194,12 @@ impl RuntimeApi {
     /// Who hears the events that are made here from now on; for an environment that is made before its function is known.
     pub fn set_sink(&self, sink: Arc<dyn EventSink>) {
         self.shared.telemetry.set_sink(sink);
+    }
+
+    /// Turns the metadata endpoint on; for an environment that is made before its function is known. Once.
+    pub fn set_metadata(&self, metadata: Metadata) {
+        // A second one would be for another function, which no environment ever serves.
+        let _ = self.shared.metadata.set(metadata);
     }
 
     /// The processes of the environment stand still (`true`) or go on. Telemetry is not delivered while they do not

@@ -141,7 +141,7 @@ impl Connection<'_> {
                 self.after_body(persistence, body.end)
             }
             Call::Extension(call) if shared.serves_extensions() => self.extension(head, persistence, call).await,
-            Call::Metadata if shared.metadata.is_some() => self.metadata(head, persistence).await,
+            Call::Metadata if shared.metadata.get().is_some() => self.metadata(head, persistence).await,
             Call::Assignment => self.assignment(head, persistence).await,
             Call::Ping => {
                 let (body, persistence) = self.body(head, 0, persistence).await?;
@@ -227,7 +227,7 @@ impl Connection<'_> {
     async fn metadata(&mut self, head: &Head, persistence: Persistence) -> Result<Persistence, End> {
         let (body, persistence) = self.body(head, 0, persistence).await?;
         let token = head.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
-        match (&self.shared.metadata, token) {
+        match (self.shared.metadata.get(), token) {
             (Some(metadata), Some(token)) if bool::from(token.as_bytes().ct_eq(metadata.token.as_bytes())) => {
                 let json = serde_json::json!({ "AvailabilityZoneID": metadata.availability_zone_id }).to_string();
                 let cache = ("Cache-Control", "private, max-age=43200, immutable");

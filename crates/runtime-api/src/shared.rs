@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use hearth_types::Random;
@@ -36,7 +36,7 @@ pub(crate) enum Phase {
 
 pub(crate) struct Shared {
     pub(crate) max_response_bytes: usize,
-    pub(crate) metadata: Option<Metadata>,
+    pub(crate) metadata: OnceLock<Metadata>,
     pub(crate) large_heads: Semaphore,
     pub(crate) telemetry: Telemetry,
     phase: watch::Sender<Phase>,
@@ -220,7 +220,7 @@ impl Shared {
         };
         Self {
             max_response_bytes: settings.max_response_bytes,
-            metadata: settings.metadata,
+            metadata: settings.metadata.map_or_else(OnceLock::new, OnceLock::from),
             large_heads: Semaphore::new(LARGE_HEADS_MAX),
             telemetry,
             phase,

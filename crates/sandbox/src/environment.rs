@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, RuntimeId};
-pub use hearth_runtime_api::{FunctionError, Identity, Invocation};
+pub use hearth_runtime_api::{
+    ExtensionFailure, FunctionError, Identity, Invocation, Metadata, RuntimeTiming, ShutdownReason, TelemetryEvent,
+};
 use hearth_types::Mebibytes;
 
 /// The id of one execution environment; never reused within one life of the server.
@@ -34,6 +36,8 @@ pub struct EnvironmentSpec {
     /// Size of `/tmp`.
     pub ephemeral_storage: Mebibytes,
     pub handler: String,
+    /// What the metadata endpoint says.
+    pub metadata: Option<Metadata>,
     /// The function's own variables and those of the platform that need knowledge of the function (region, name,
     /// credentials). The backend adds those of the process itself, see [`crate::variables`].
     pub variables: Vec<(String, String)>,
@@ -56,6 +60,9 @@ impl fmt::Debug for EnvironmentSpec {
 /// Takes what a function writes to stdout and stderr, in order. Called from the path of an invocation: never blocks.
 pub trait OutputSink: Send + Sync + 'static {
     fn output(&self, bytes: &[u8]);
+
+    /// What the environment's own APIs tell: extensions and their subscriptions.
+    fn event(&self, _event: &TelemetryEvent) {}
 }
 
 /// What this machine or backend cannot run; one clear sentence that says what is missing and what to do.
@@ -87,12 +94,51 @@ pub enum ExitCause {
     OutOfMemory,
 }
 
+impl ExitCause {
+    /// Lambda's words, which are those of Go's `os.ProcessState`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Exited(status) => format!("exit status {status}"),
+            Self::OutOfMemory => "signal: killed".to_owned(),
+            Self::Signaled(signal) => match signal_name(*signal) {
+                Some(name) => format!("signal: {name}"),
+                None => format!("signal: signal {signal}"),
+            },
+        }
+    }
+}
+
+/// Those of Go's `syscall.Signal` on Linux.
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "hangup",
+        2 => "interrupt",
+        3 => "quit",
+        4 => "illegal instruction",
+        5 => "trace/breakpoint trap",
+        6 => "aborted",
+        7 => "bus error",
+        8 => "floating point exception",
+        9 => "killed",
+        10 => "user defined signal 1",
+        11 => "segmentation fault",
+        12 => "user defined signal 2",
+        13 => "broken pipe",
+        14 => "alarm clock",
+        15 => "terminated",
+        _ => return None,
+    })
+}
+
 /// Why an environment did not get ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InitFailure {
     /// The runtime posted to `/init/error`.
     Reported(FunctionError),
     Exited(ExitCause),
+    /// An extension failed it.
+    Extension(ExtensionFailure),
     /// The runtime process could not be started. `error_type` is Lambda's, such as `Runtime.InvalidEntrypoint`.
     Launch {
         error_type: &'static str,
@@ -115,6 +161,8 @@ pub enum InvocationOutcome {
     Truncated,
     /// The runtime process ended without an answer. The environment needs a [`Environment::reset`].
     Exited(ExitCause),
+    /// An extension ended the environment before the answer. As [`Self::Exited`].
+    Extension(ExtensionFailure),
 }
 
 /// Makes execution environments.
@@ -151,7 +199,8 @@ pub trait Backend: Send + Sync + 'static {
 pub trait Environment: Send + Sync + 'static {
     fn id(&self) -> EnvironmentId;
 
-    /// Resolves when the runtime has asked for its first event. The CPU limit holds from here on: init runs at full
+    /// Starts what is to be started, extensions before the runtime, and resolves when each has asked for its first
+    /// event. The CPU limit holds from here on: init runs at full
     /// speed.
     ///
     /// # Errors
@@ -162,7 +211,34 @@ pub trait Environment: Send + Sync + 'static {
     /// When the future is dropped the answer is lost and the environment needs a [`reset`](Self::reset).
     async fn invoke(&self, invocation: Invocation) -> InvocationOutcome;
 
-    /// After a time-out or a crash: ends every process of the function and starts the runtime again; `/tmp` stays.
+    /// After an answer: resolves when the runtime has asked for its next event, with what it did when.
+    ///
+    /// # Errors
+    /// [`ExtensionFailure`]: the environment needs a [`reset`](Self::reset).
+    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure>;
+
+    /// After an answer: resolves when every extension is done with the invocation, too, and the environment may be
+    /// frozen.
+    ///
+    /// # Errors
+    /// As [`runtime_done`](Self::runtime_done).
+    async fn settled(&self) -> Result<(), ExtensionFailure>;
+
+    /// Whether there are extensions, which [`settled`](Self::settled) waits for.
+    fn has_extensions(&self) -> bool;
+
+    /// Before a [`reset`](Self::reset) or [`destroy`](Self::destroy): lets runtime and extensions end by themselves,
+    /// for as long as Lambda does: not at all without extensions, 500 ms with internal ones, 2 s with external ones.
+    async fn shut_down(&self, reason: ShutdownReason);
+
+    /// Whether somebody inside wants what [`publish`](Self::publish) takes.
+    fn wants_telemetry(&self) -> bool;
+
+    /// Hands an event to the extensions that want such.
+    fn publish(&self, event: &TelemetryEvent);
+
+    /// After a time-out or a crash: ends every process of the function; `/tmp` stays. The next [`ready`](Self::ready)
+    /// starts them again.
     ///
     /// # Errors
     /// [`SandboxError::Gone`] when the environment itself has ended.

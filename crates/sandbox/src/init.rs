@@ -74,10 +74,10 @@ impl Init<'_> {
                 Err(failure) => Report::NotStarted(process, failure),
             },
             Order::ListExtensions => Report::Extensions(extensions()),
-            Order::Terminate => {
+            Order::EndRuntime { kill: for_good } => {
                 if let Some(runtime) = self.runtime() {
                     // Fails only when it has just ended.
-                    let _ = kill(runtime, Signal::SIGTERM);
+                    let _ = kill(runtime, if for_good { Signal::SIGKILL } else { Signal::SIGTERM });
                 }
                 return Ok(());
             }

@@ -35,8 +35,9 @@ mod sys;
 pub mod variables;
 
 pub use environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, Identity, InitFailure, Invocation,
-    InvocationOutcome, OutputSink, SandboxError, Unsupported,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, Identity,
+    InitFailure, Invocation, InvocationOutcome, Metadata, OutputSink, RuntimeTiming, SandboxError, ShutdownReason,
+    TelemetryEvent, Unsupported,
 };
 pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
 

@@ -164,8 +164,8 @@ pub enum Order {
     Start(Process, Launch),
     /// Asks for the names of the programs in `/opt/extensions`.
     ListExtensions,
-    /// Asks the runtime process to end (SIGTERM).
-    Terminate,
+    /// Asks the runtime process to end (SIGTERM), or ends it (SIGKILL).
+    EndRuntime { kill: bool },
     /// Asks for a socket of the sandbox's own network, for the server to connect into it.
     Socket,
     /// Makes these `NAME=value` what `/proc` shows as the environment of the runtime process, which was started with

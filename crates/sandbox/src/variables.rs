@@ -47,6 +47,9 @@ pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTree
     }
     all.extend(spec.variables.iter().cloned());
     all.extend(sandbox());
+    if spec.metadata.is_some() {
+        all.insert("AWS_LAMBDA_METADATA_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}"));
+    }
     all.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string());
     all.insert("_HANDLER".to_owned(), spec.handler.clone());
     match runtime.program {
@@ -92,6 +95,23 @@ fn with_libraries(mut all: BTreeMap<String, String>, host: Host) -> BTreeMap<Str
     all
 }
 
+/// What extensions see of a runtime's variables (`NAME=value`): not what describes the runtime, nor what begins with an
+/// underscore. Source: Lambda developer guide, "Using the Lambda Extensions API", and AWS's Runtime Interface Emulator.
+#[must_use]
+pub fn of_extensions(all: &BTreeMap<String, String>) -> Vec<String> {
+    const RUNTIMES_OWN: &[&str] = &[
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "AWS_XRAY_DAEMON_ADDRESS",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    ];
+    let shown = all.iter().filter(|(name, _)| !name.starts_with('_') && !RUNTIMES_OWN.contains(&name.as_str()));
+    shown.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
 /// The wrapper that has to start the runtime. Custom runtimes have none: theirs is the function's own program.
 #[must_use]
 pub fn wrapper(variables: &BTreeMap<String, String>, runtime: &Runtime) -> Option<String> {
@@ -124,6 +144,7 @@ mod tests {
             memory: Mebibytes(1_769),
             ephemeral_storage: Mebibytes(512),
             handler: "app.handler".to_owned(),
+            metadata: None,
             variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
         let runtime = find(&spec.runtime).expect("known runtime");

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
-    InvocationOutcome, OutputSink, SandboxError, Unsupported,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, InitFailure,
+    Invocation, InvocationOutcome, OutputSink, RuntimeTiming, SandboxError, ShutdownReason, TelemetryEvent,
+    Unsupported,
 };
 use hearth_types::Mebibytes;
 use parking_lot::Mutex;
@@ -189,6 +190,26 @@ impl Environment for Scripted {
             self.sandboxes.destroyed.fetch_add(1, Ordering::SeqCst);
         }
     }
+
+    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure> {
+        Ok(None)
+    }
+
+    async fn settled(&self) -> Result<(), ExtensionFailure> {
+        Ok(())
+    }
+
+    fn has_extensions(&self) -> bool {
+        false
+    }
+
+    async fn shut_down(&self, _reason: ShutdownReason) {}
+
+    fn wants_telemetry(&self) -> bool {
+        false
+    }
+
+    fn publish(&self, _event: &TelemetryEvent) {}
 
     fn freezes_fast(&self) -> bool {
         !self.sandboxes.is_freezing_slow.load(Ordering::SeqCst)

@@ -1,21 +1,29 @@
 //! The server's end of hearth-init's control socket: orders out, and the state of the runtime process as its reports
 //! tell it.
 
+use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
+use async_trait::async_trait;
+use hearth_runtime_api::{Dialer, RuntimeApi};
+use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{oneshot, watch};
 
 use crate::cgroup::CgroupHandle;
 use crate::environment::{ExitCause, SandboxError};
-use crate::protocol::{ExitStatus, Launch, LaunchFailure, Order, Process, Report};
+use crate::protocol::{EXTENSIONS, ExitStatus, Launch, LaunchFailure, Order, Process, Report, SANDBOX_ADDRESS};
 use crate::seqpacket::{self, Received};
 use crate::sys;
 
+/// Sockets that may be asked for at the same time: every extension's telemetry needs one.
+const SOCKETS_WAITING_MAX: usize = 32;
 /// Reports are small: enums, numbers, the name of a program.
 const REPORT_BYTES_MAX: usize = 8 * 1_024;
 
@@ -29,13 +37,6 @@ pub(super) enum Runtime {
     Exited(ExitCause),
 }
 
-/// How an extension process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ExtensionEnd {
-    NotStarted(LaunchFailure),
-    Exited(ExitCause),
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) runtime: Runtime,
@@ -45,8 +46,6 @@ pub(super) struct State {
     pub(super) shown: Option<i32>,
     /// The programs in `/opt/extensions`, once asked for.
     pub(super) listed: Option<Vec<String>>,
-    /// Extensions that are not there any more, or never were.
-    pub(super) extensions: Vec<(String, ExtensionEnd)>,
     /// hearth-init is gone, and with it everything in the sandbox.
     pub(super) gone: bool,
 }
@@ -68,24 +67,23 @@ pub(super) struct Control {
     socket: AsyncFd<OwnedFd>,
     state: watch::Sender<State>,
     cgroup: Arc<CgroupHandle>,
+    api: RuntimeApi,
+    /// Who asked for a socket, in order.
+    sockets: Mutex<VecDeque<oneshot::Sender<Option<OwnedFd>>>>,
     /// Out-of-memory kills before the present runtime process.
     oom_kills_before: AtomicU64,
 }
 
 impl Control {
-    pub(super) fn new(socket: OwnedFd, cgroup: Arc<CgroupHandle>) -> io::Result<Self> {
-        let (state, _) = watch::channel(State {
-            runtime: Runtime::Starting,
-            kills: 0,
-            shown: None,
-            listed: None,
-            extensions: Vec::new(),
-            gone: false,
-        });
+    pub(super) fn new(socket: OwnedFd, cgroup: Arc<CgroupHandle>, api: RuntimeApi) -> io::Result<Self> {
+        let (state, _) =
+            watch::channel(State { runtime: Runtime::Starting, kills: 0, shown: None, listed: None, gone: false });
         Ok(Self {
             socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             state,
             cgroup,
+            api,
+            sockets: Mutex::default(),
             oom_kills_before: AtomicU64::new(0),
         })
     }
@@ -110,8 +108,8 @@ impl Control {
     /// Keeps the state up to date until hearth-init is gone.
     pub(super) async fn follow(self: Arc<Self>) {
         loop {
-            let report = match self.receive().await {
-                Ok(Some(received)) => received.message,
+            let Received { message: report, descriptors } = match self.receive().await {
+                Ok(Some(received)) => received,
                 Ok(None) => break,
                 Err(error) => {
                     tracing::error!(%error, "hearth-init cannot be heard any more");
@@ -123,14 +121,17 @@ impl Control {
                 Report::NotStarted(Process::Runtime, failure) => state.runtime = Runtime::NotStarted(failure),
                 Report::Exited(Process::Runtime, status) => state.runtime = Runtime::Exited(self.cause(status)),
                 Report::Started(Process::Extension(_)) => {}
-                Report::NotStarted(Process::Extension(name), failure) => {
-                    state.extensions.push((name, ExtensionEnd::NotStarted(failure)));
-                }
+                Report::NotStarted(Process::Extension(name), failure) => self.extension_not_launched(&name, &failure),
                 Report::Exited(Process::Extension(name), status) => {
-                    state.extensions.push((name, ExtensionEnd::Exited(self.cause(status))));
+                    self.api.extension_exited(&name, &self.cause(status).words());
                 }
                 Report::Extensions(names) => state.listed = Some(names),
-                Report::Socket => {}
+                Report::Socket => {
+                    if let Some(waiting) = self.sockets.lock().pop_front() {
+                        // Who stopped waiting needs none.
+                        let _ = waiting.send(descriptors.into_iter().next());
+                    }
+                }
                 Report::EnvironmentShown { errno } => state.shown = Some(errno),
                 Report::Killed => state.kills += 1,
                 Report::Up | Report::NotUp { .. } => tracing::error!("hearth-init started twice"),
@@ -168,6 +169,55 @@ impl Control {
         self.oom_kills_before.store(self.oom_kills(), Ordering::Relaxed);
         self.state.send_modify(|state| state.runtime = Runtime::Starting);
         self.order(&Order::Start(Process::Runtime, launch)).await
+    }
+
+    fn extension_not_launched(&self, name: &str, failure: &LaunchFailure) {
+        let error = match failure {
+            LaunchFailure::NoProgram => io::ErrorKind::NotFound.into(),
+            LaunchFailure::Exec { errno, .. } | LaunchFailure::Confinement { errno } => {
+                io::Error::from_raw_os_error(*errno)
+            }
+        };
+        let text = error.raw_os_error().map_or_else(|| "no such file or directory".to_owned(), error_text);
+        self.api.extension_not_launched(name, error.kind(), &format!("fork/exec {EXTENSIONS}/{name}: {text}"));
+    }
+
+    /// The programs that layers have brought as extensions, one more than may be at most.
+    pub(super) async fn list_extensions(&self) -> Result<Vec<String>, SandboxError> {
+        let mut state = self.state.subscribe();
+        self.order(&Order::ListExtensions).await?;
+        let state =
+            state.wait_for(|state| state.listed.is_some() || state.gone).await.map_err(|_| SandboxError::Gone)?;
+        state.listed.clone().ok_or(SandboxError::Gone)
+    }
+
+    pub(super) async fn start_extension(&self, name: String, environment: Vec<String>) -> Result<(), SandboxError> {
+        let launch = Launch {
+            programs: vec![format!("{EXTENSIONS}/{name}")],
+            arguments: Vec::new(),
+            wrapper: None,
+            environment,
+        };
+        self.order(&Order::Start(Process::Extension(name), launch)).await
+    }
+
+    /// Asks the runtime process to end, or ends it.
+    pub(super) async fn end_runtime(&self, kill: bool) -> Result<(), SandboxError> {
+        self.order(&Order::EndRuntime { kill }).await
+    }
+
+    /// A TCP socket of the sandbox's own network.
+    async fn socket(&self) -> io::Result<OwnedFd> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut sockets = self.sockets.lock();
+            if sockets.len() >= SOCKETS_WAITING_MAX {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            sockets.push_back(sender);
+        }
+        self.order(&Order::Socket).await.map_err(io::Error::other)?;
+        receiver.await.ok().flatten().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Makes `/proc` show this as the environment of the runtime process. Once in the life of a slot.
@@ -210,4 +260,29 @@ impl Control {
         }
         .unwrap_or(Runtime::Exited(ExitCause::Signaled(libc::SIGKILL)))
     }
+}
+
+/// Connects into the sandbox: telemetry is delivered so. It is made before the control socket that it needs.
+#[derive(Default)]
+pub(super) struct IntoSandbox(OnceLock<Weak<Control>>);
+
+impl IntoSandbox {
+    pub(super) fn by(&self, control: &Arc<Control>) {
+        // Once in the life of a slot.
+        let _ = self.0.set(Arc::downgrade(control));
+    }
+}
+
+#[async_trait]
+impl Dialer for IntoSandbox {
+    async fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        let control = self.0.get().and_then(Weak::upgrade).ok_or(io::ErrorKind::NotConnected)?;
+        let socket = std::net::TcpStream::from(control.socket().await?);
+        TcpSocket::from_std_stream(socket).connect(SocketAddr::from((SANDBOX_ADDRESS, port))).await
+    }
+}
+
+/// As Lambda's own front process, a Go program, words them: in lower case.
+pub(super) fn error_text(errno: i32) -> String {
+    nix::errno::Errno::from_raw(errno).desc().to_lowercase()
 }

@@ -7,29 +7,35 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_network::Attachment;
-use hearth_runtime_api::{Assignment, RuntimeAnswer, RuntimeApi};
-use hearth_types::Mebibytes;
+use hearth_runtime_api::{Assignment, EventSink, InitError, Interruption, RuntimeAnswer, RuntimeApi};
+use hearth_types::{Clock, Mebibytes, SystemClock};
 use tokio::sync::{Mutex, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::EndpointHook;
 use super::client::SpawnerClient;
-use super::control::{Control, Runtime};
+use super::control::{Control, Runtime, error_text};
 use super::memory::MemoryGauge;
 use super::output::Output;
 use super::slot::{Aborted, PreparedSlot};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{
-    Environment, EnvironmentId, EnvironmentSpec, ExitCause, InitFailure, Invocation, InvocationOutcome, OutputSink,
-    SandboxError,
+    Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, InitFailure, Invocation,
+    InvocationOutcome, OutputSink, RuntimeTiming, SandboxError, ShutdownReason, TelemetryEvent,
 };
 use crate::package::{TreeHold, TreeStore};
 use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
 use crate::runtimes::{self, BOOTSTRAPS, Program};
-use crate::variables::wrapper;
+use crate::variables::{self, wrapper};
 
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
 const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
+
+/// How long processes have to end by themselves, with external and with internal extensions only, and the runtime's part
+/// of it. Source: Lambda developer guide, "Understanding the Lambda execution environment lifecycle", shutdown phase.
+const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_millis(2_000);
+const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
+const SHUTDOWN_RUNTIME_PERCENT: u32 = 30;
 
 /// What the backend lends for making one.
 pub(super) struct Parts<'a> {
@@ -47,6 +53,11 @@ pub(super) struct ProcessEnvironment {
     output: Arc<Output>,
     cgroup: Arc<CgroupHandle>,
     launch: Launch,
+    /// What extensions see of it.
+    extension_variables: Vec<String>,
+    /// Layers may have brought extensions.
+    has_layers: bool,
+    started: Mutex<Started>,
     memory: Mebibytes,
     gauge: MemoryGauge,
     /// One reset at a time.
@@ -59,6 +70,15 @@ pub(super) struct ProcessEnvironment {
     /// The way out; an open device would keep the network namespace alive.
     network: parking_lot::Mutex<Option<Attachment>>,
     _trees: Vec<TreeHold>,
+}
+
+/// How far the processes of this life are; a reset begins anew.
+#[derive(Default)]
+struct Started {
+    extensions: bool,
+    runtime: bool,
+    /// A process waits that was started before it was known what for: what it is to become.
+    waiting: Option<Assignment>,
 }
 
 impl ProcessEnvironment {
@@ -80,6 +100,7 @@ impl ProcessEnvironment {
         let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
         let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower, network } =
             parts.slot;
+        let extension_variables = variables::of_extensions(&variables);
         let launch = launch(runtime, variables.clone());
         let furnished = parts.spawner.furnish(FurnishSlot {
             slot: id.0,
@@ -92,6 +113,7 @@ impl ProcessEnvironment {
             async { if is_started { control.show_environment(launch.environment.clone()).await } else { Ok(()) } };
         // The spawner and hearth-init work side by side.
         let (furnished, shown) = tokio::join!(furnished, shown);
+        let sink = Arc::clone(&output);
         let pipe = Output::new(pipe, output).map_err(|error| SandboxError::Create(error.to_string()));
         let output = match furnished.and(pipe) {
             Ok(output) => Arc::new(output),
@@ -100,11 +122,32 @@ impl ProcessEnvironment {
                 return Err(error);
             }
         };
+        api.set_sink(Arc::new(Forwarded(Arc::clone(&sink))));
+        if let Some(metadata) = spec.metadata.clone() {
+            api.set_metadata(metadata);
+        }
+        let assignment = Assignment { identity: spec.identity.clone(), environment: variables };
+        let mut started = Started::default();
+        if !is_started {
+            // Nobody asks: this is how the API learns whom extensions are for.
+            api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))?;
+        } else if let Err(error) = shown {
+            // A process that cannot become the function's is replaced by one that starts as such.
+            tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
+            control.kill_all().await?;
+            api.reset();
+            api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))?;
+        } else {
+            started.waiting = Some(assignment);
+        }
         let environment = Self {
             id,
             spawner: Arc::clone(parts.spawner),
             api,
             launch,
+            extension_variables,
+            has_layers: !spec.layers.is_empty(),
+            started: Mutex::new(started),
             memory: spec.memory,
             gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
             resetting: Mutex::new(()),
@@ -118,22 +161,53 @@ impl ProcessEnvironment {
             network: parking_lot::Mutex::new(network),
             _trees: trees,
         };
-        let assigned = shown.and_then(|()| environment.assign(spec, variables));
-        if !is_started {
-            assigned?;
-            environment.control.start(environment.launch.clone()).await?;
-        } else if let Err(error) = assigned {
-            // A process that cannot become the function's is replaced by one that starts as such.
-            tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
-            environment.reset().await?;
+        if !environment.has_layers {
+            // Nothing to wait for: the runtime starts while the caller gets ready to wait.
+            environment.start_runtime(&mut *environment.started.lock().await).await?;
         }
         Ok(environment)
     }
 
-    /// Tells the runtime process, if it waits, and extensions which function it is for.
-    fn assign(&self, spec: &EnvironmentSpec, environment: BTreeMap<String, String>) -> Result<(), SandboxError> {
-        let assignment = Assignment { identity: spec.identity.clone(), environment };
-        self.api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))
+    /// Starts the runtime process, or tells the one that waits what it is for.
+    async fn start_runtime(&self, started: &mut Started) -> Result<(), SandboxError> {
+        if !std::mem::replace(&mut started.runtime, true) {
+            match started.waiting.take() {
+                Some(assignment) => {
+                    self.api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))?;
+                }
+                None => self.control.start(self.launch.clone()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the programs in `/opt/extensions`.
+    async fn start_extensions(&self, started: &mut Started) -> Result<(), InitFailure> {
+        if std::mem::replace(&mut started.extensions, true) || !self.has_layers {
+            return Ok(());
+        }
+        let names = self.control.list_extensions().await.map_err(gone)?;
+        self.api.expect_extensions(names.iter().cloned()).map_err(InitFailure::Extension)?;
+        for name in names {
+            self.control.start_extension(name, self.extension_variables.clone()).await.map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    /// Extensions first, then the runtime, until each has asked for its first event. Source: Lambda developer guide,
+    /// "Understanding the Lambda execution environment lifecycle".
+    async fn initialise(&self) -> Result<(), InitFailure> {
+        {
+            let mut started = self.started.lock().await;
+            self.start_extensions(&mut started).await?;
+            self.api.extensions_registered().await.map_err(interrupted)?;
+            self.start_runtime(&mut started).await.map_err(gone)?;
+        }
+        self.api.initialized().await.map_err(|error| match error {
+            InitError::Runtime(error) => InitFailure::Reported(error),
+            InitError::Extension(failure) => InitFailure::Extension(failure),
+            InitError::Closed => InitFailure::Exited(ExitCause::Signaled(libc::SIGKILL)),
+        })
     }
 
     /// The quota counts from the first event on; where it cannot be set the function must not run unlimited.
@@ -179,9 +253,34 @@ fn launch_failure(failure: LaunchFailure) -> InitFailure {
     InitFailure::Launch { error_type, message }
 }
 
-/// As Lambda's own front process, a Go program, words them: in lower case.
-fn error_text(errno: i32) -> String {
-    nix::errno::Errno::from_raw(errno).desc().to_lowercase()
+/// What the environment's own APIs tell goes where its output goes.
+struct Forwarded(Arc<dyn OutputSink>);
+
+impl EventSink for Forwarded {
+    fn event(&self, event: &TelemetryEvent) {
+        self.0.event(event);
+    }
+}
+
+fn gone(error: SandboxError) -> InitFailure {
+    tracing::debug!(%error, "an environment ended in its init phase");
+    InitFailure::Exited(ExitCause::Signaled(libc::SIGKILL))
+}
+
+fn interrupted(interruption: Interruption) -> InitFailure {
+    match interruption {
+        Interruption::Extension(failure) => InitFailure::Extension(failure),
+        Interruption::Closed => InitFailure::Exited(ExitCause::Signaled(libc::SIGKILL)),
+    }
+}
+
+/// An environment that ends meanwhile is no extension's failure.
+fn done<T: Default>(result: Result<T, Interruption>) -> Result<T, ExtensionFailure> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(Interruption::Extension(failure)) => Err(failure),
+        Err(Interruption::Closed) => Ok(T::default()),
+    }
 }
 
 fn init_failure(end: Runtime) -> InitFailure {
@@ -207,14 +306,14 @@ impl Environment for ProcessEnvironment {
     }
 
     async fn ready(&self) -> Result<(), InitFailure> {
-        let ready = self.api.ready();
+        let ready = self.initialise();
         tokio::pin!(ready);
         let result = tokio::select! {
             biased;
-            result = &mut ready => result.map_err(InitFailure::Reported),
+            result = &mut ready => result,
             end = self.control.ended() => match timeout(LAST_WORDS_WAIT, ready).await {
-                Ok(Err(reported)) => Err(InitFailure::Reported(reported)),
-                Ok(Ok(())) | Err(_) => Err(init_failure(end)),
+                Ok(Err(InitFailure::Reported(reported))) => Err(InitFailure::Reported(reported)),
+                Ok(_) | Err(_) => Err(init_failure(end)),
             },
         };
         self.output.drain();
@@ -227,6 +326,13 @@ impl Environment for ProcessEnvironment {
         let answer = tokio::select! {
             biased;
             answer = &mut answer => answer,
+            interruption = self.api.interrupted(), if self.has_extensions() => {
+                self.output.drain();
+                return match interruption {
+                    Interruption::Extension(failure) => InvocationOutcome::Extension(failure),
+                    Interruption::Closed => InvocationOutcome::Exited(ExitCause::Signaled(libc::SIGKILL)),
+                };
+            }
             end = self.control.ended() => match timeout(LAST_WORDS_WAIT, answer).await {
                 Ok(answer @ (RuntimeAnswer::Response { .. } | RuntimeAnswer::Error(_) | RuntimeAnswer::TooLarge { .. })) => answer,
                 Ok(RuntimeAnswer::Truncated | RuntimeAnswer::Closed) | Err(_) => {
@@ -255,7 +361,62 @@ impl Environment for ProcessEnvironment {
         unlimited.map_err(|error| SandboxError::Create(error.to_string()))?;
         self.output.drain();
         self.api.reset();
-        self.control.start(self.launch.clone()).await
+        let mut started = self.started.lock().await;
+        *started = Started::default();
+        if !self.has_layers {
+            // As in the beginning.
+            self.start_runtime(&mut started).await?;
+        }
+        Ok(())
+    }
+
+    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure> {
+        tokio::select! {
+            biased;
+            timing = self.api.runtime_done() => done(timing.map(Some)),
+            // Whoever invokes next learns of it.
+            _ = self.control.ended() => Ok(None),
+        }
+    }
+
+    async fn settled(&self) -> Result<(), ExtensionFailure> {
+        tokio::select! {
+            biased;
+            settled = self.api.settled() => done(settled),
+            _ = self.control.ended() => Ok(()),
+        }
+    }
+
+    fn has_extensions(&self) -> bool {
+        self.api.has_external() || self.api.has_internal()
+    }
+
+    async fn shut_down(&self, reason: ShutdownReason) {
+        let budget = match (self.api.has_external(), self.api.has_internal()) {
+            (true, _) => SHUTDOWN_EXTERNAL_MAX,
+            (false, true) => SHUTDOWN_INTERNAL_MAX,
+            (false, false) => return,
+        };
+        let deadline = Instant::now() + budget;
+        // The runtime first; it has a part of the time.
+        if self.control.end_runtime(false).await.is_ok()
+            && timeout(budget * SHUTDOWN_RUNTIME_PERCENT / 100, self.control.ended()).await.is_err()
+        {
+            let _ = self.control.end_runtime(true).await;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left_ms = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        // Who is late is ended with everything else.
+        let _ = timeout(left, self.api.shut_down(reason, SystemClock.now_ms().saturating_add(left_ms))).await;
+        self.output.drain();
+    }
+
+    fn wants_telemetry(&self) -> bool {
+        self.api.wants_telemetry()
+    }
+
+    fn publish(&self, event: &TelemetryEvent) {
+        self.api.publish(event);
     }
 
     async fn destroy(&self) {
@@ -279,12 +440,14 @@ impl Environment for ProcessEnvironment {
     fn freeze(&self) -> bool {
         // What was written so far is not held back by it.
         self.output.drain();
+        self.api.set_frozen(true);
         let frozen = self.cgroup.freeze();
         frozen.inspect_err(|error| tracing::debug!(environment = %self.id, %error, "it cannot be frozen")).is_ok()
     }
 
     fn thaw(&self) -> bool {
         let thawed = self.cgroup.thaw();
+        self.api.set_frozen(false);
         thawed.inspect_err(|error| tracing::warn!(environment = %self.id, %error, "it cannot be thawed")).is_ok()
     }
 

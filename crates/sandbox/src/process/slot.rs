@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::client::{NewSlot, SpawnerClient};
-use super::control::Control;
+use super::control::{Control, IntoSandbox};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{EnvironmentId, SandboxError};
 use crate::protocol::{Launch, PrepareSlot};
@@ -70,7 +70,15 @@ impl PreparedSlot {
         let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
         let NewSlot { control, output, cgroup, ended } = slot?;
         let cgroup = Arc::new(cgroup);
-        let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
+        let dialer = Arc::new(IntoSandbox::default());
+        let api = RuntimeApi::with(Settings {
+            prepared: true,
+            dialer: Arc::clone(&dialer) as _,
+            ..Settings::new(INVOKE_RESPONSE_BYTES_MAX)
+        });
+        let control = Control::new(control, Arc::clone(&cgroup), api.clone()).map_err(|error| failed(&error))?;
+        let control = Arc::new(control);
+        dialer.by(&control);
         let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
         let mut listeners = listeners.into_iter();
         let mut next = || listeners.next().ok_or_else(|| failed(&"a descriptor is missing"));
@@ -81,7 +89,6 @@ impl PreparedSlot {
             }
             _ => None,
         };
-        let api = RuntimeApi::with(Settings { prepared: true, ..Settings::new(INVOKE_RESPONSE_BYTES_MAX) });
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);

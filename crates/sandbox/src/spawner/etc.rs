@@ -38,7 +38,7 @@ pub(super) fn write(etc: &Path) -> io::Result<()> {
         format!("127.0.0.1 localhost localhost.localdomain\n{SANDBOX_ADDRESS} sandbox sandbox.localdomain\n"),
     )?;
     text("hostname", format!("{}\n", super::HOST_NAME))?;
-    text("resolv.conf", format!("nameserver {SANDBOX_ADDRESS}\noptions timeout:1 attempts:2\n"))?;
+    text("resolv.conf", format!("nameserver {SANDBOX_ADDRESS}\noptions timeout:5 attempts:2\n"))?;
     text("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned())?;
     text(
         "os-release",

@@ -239,7 +239,14 @@ impl Control {
         let before = state.borrow_and_update().kills;
         self.order(&Order::KillAll).await?;
         let state = state.wait_for(|state| state.kills > before || state.gone).await.map_err(|_| SandboxError::Gone)?;
-        if state.gone { Err(SandboxError::Gone) } else { Ok(()) }
+        let gone = state.gone;
+        drop(state);
+        if gone {
+            return Err(SandboxError::Gone);
+        }
+        // Of how the last runtime process ended nothing follows for the next.
+        self.state.send_modify(|state| state.runtime = Runtime::Starting);
+        Ok(())
     }
 
     async fn order(&self, order: &Order) -> Result<(), SandboxError> {

@@ -151,6 +151,8 @@ impl Workshop {
             ),
             function_name: &version.name,
             version: version.version,
+            instance_id: log.name(),
+            memory: version.memory,
         });
         let sandbox =
             self.backend.create(spec, Arc::clone(&log) as Arc<dyn OutputSink>).await.map_err(sandbox_error)?;
@@ -227,9 +229,13 @@ impl LiveEnvironment {
     async fn initialise(&mut self, limit: Duration) {
         let started = Instant::now();
         match self.ready_before(started + limit).await {
-            Ok(()) => self.init = Some(started.elapsed().into()),
+            Ok(()) => {
+                let duration = started.elapsed().into();
+                self.init = Some(duration);
+                self.report_init(InitPhase::Init, duration, &Status::Success);
+            }
             Err(unready) => {
-                self.report_init(InitPhase::Init, started, &unready);
+                self.report_init(InitPhase::Init, started.elapsed().into(), &unready.status());
                 self.reset().await;
             }
         }
@@ -319,11 +325,12 @@ impl LiveEnvironment {
         }
         match self.ready_before(deadline).await {
             Ok(()) => {
+                self.report_init(InitPhase::Invoke, started.elapsed().into(), &Status::Success);
                 self.phase = Phase::Ready;
                 Ok(())
             }
             Err(unready) => {
-                self.report_init(InitPhase::Invoke, started, &unready);
+                self.report_init(InitPhase::Invoke, started.elapsed().into(), &unready.status());
                 Err(unready)
             }
         }
@@ -336,12 +343,9 @@ impl LiveEnvironment {
         }
     }
 
-    fn report_init(&self, phase: InitPhase, started: Instant, unready: &Unready) {
-        let status = &match unready {
-            Unready::Failed(failure) => failure::init_status(failure),
-            Unready::Late => Status::Timeout,
-        };
-        self.log.platform(&Line::InitReport { duration: started.elapsed().into(), phase, status });
+    fn report_init(&self, phase: InitPhase, duration: Elapsed, status: &Status) {
+        self.log.platform(&Line::InitRuntimeDone { phase, status });
+        self.log.platform(&Line::InitReport { duration, phase, status });
     }
 
     /// Waits for a future, but not past the deadline; shows the log of a long wait from time to time.
@@ -409,6 +413,15 @@ impl Drop for LiveEnvironment {
 enum Unready {
     Failed(InitFailure),
     Late,
+}
+
+impl Unready {
+    fn status(&self) -> Status {
+        match self {
+            Self::Failed(failure) => failure::init_status(failure),
+            Self::Late => Status::Timeout,
+        }
+    }
 }
 
 /// After these nothing of the function may run on: its process is gone or in an unknown state.

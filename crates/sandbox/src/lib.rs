@@ -36,7 +36,7 @@ pub mod variables;
 
 pub use environment::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, Identity, InitFailure, Invocation,
-    InvocationOutcome, OutputSink, SandboxError, Unsupported,
+    InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, OutputSink, SandboxError, Unsupported,
 };
 pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
 

@@ -25,6 +25,11 @@ pub const RUNTIME_API_PORT: u16 = 9_001;
 /// Hearth's own endpoint, the port its clients know.
 pub const ENDPOINT_PORT: u16 = 4_566;
 
+/// Announces the descriptor for log records to a managed runtime. Source: AWS's runtime interface clients.
+pub(crate) const RECORDS_VARIABLE: &str = "_LAMBDA_TELEMETRY_LOG_FD";
+/// Its number. Recorded from Lambda.
+pub(crate) const RECORDS_DESCRIPTOR: i32 = 62;
+
 /// Where layers bring external extensions. Source: Lambda developer guide, "Using the Lambda Extensions API".
 pub const EXTENSIONS: &str = "/opt/extensions";
 
@@ -126,8 +131,8 @@ pub enum Reply {
     BootFailed {
         message: String,
     },
-    /// With descriptors: the control socket of hearth-init, the read end of the function's output, and these files of
-    /// its control group, in this order.
+    /// With descriptors: the control socket of hearth-init, the read ends of the function's output and of its log
+    /// records, and these files of its control group, in this order.
     Prepared {
         slot: u64,
         knobs: Vec<Knob>,
@@ -192,6 +197,15 @@ pub struct Launch {
     pub wrapper: Option<String>,
     /// `NAME=value`.
     pub environment: Vec<String>,
+}
+
+impl Launch {
+    /// Whether its environment announces the descriptor for log records; only then it gets it.
+    pub(crate) fn writes_records(&self) -> bool {
+        self.environment.iter().any(|variable| {
+            variable.strip_prefix(RECORDS_VARIABLE).is_some_and(|rest| rest == format!("={RECORDS_DESCRIPTOR}"))
+        })
+    }
 }
 
 impl std::fmt::Debug for Launch {

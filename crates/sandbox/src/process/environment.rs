@@ -75,7 +75,8 @@ impl ProcessEnvironment {
             parts.trees.hold(digest).ok_or_else(missing)
         };
         let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
-        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower } = parts.slot;
+        let PreparedSlot { id, api, control, cgroup, output: pipe, records, endpoint, ended, is_started, follower } =
+            parts.slot;
         let launch = launch(runtime, variables.clone());
         let furnished = parts.spawner.furnish(FurnishSlot {
             slot: id.0,
@@ -88,7 +89,7 @@ impl ProcessEnvironment {
             async { if is_started { control.show_environment(launch.environment.clone()).await } else { Ok(()) } };
         // The spawner and hearth-init work side by side.
         let (furnished, shown) = tokio::join!(furnished, shown);
-        let pipe = Output::new(pipe, output).map_err(|error| SandboxError::Create(error.to_string()));
+        let pipe = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()));
         let output = match furnished.and(pipe) {
             Ok(output) => Arc::new(output),
             Err(error) => {
@@ -248,7 +249,7 @@ impl Environment for ProcessEnvironment {
         // event.
         self.control.kill_all().await?;
         unlimited.map_err(|error| SandboxError::Create(error.to_string()))?;
-        self.output.drain();
+        self.output.finish();
         self.api.reset();
         self.control.start(self.launch.clone()).await
     }
@@ -259,7 +260,7 @@ impl Environment for ProcessEnvironment {
         let mut ended = self.ended.clone();
         // An error means that the spawner is gone; it takes its slots along.
         let _ = ended.wait_for(|ended| *ended).await;
-        self.output.drain();
+        self.output.finish();
         self.api.close();
         if let Some(endpoint) = &self.endpoint {
             endpoint.0.abort();

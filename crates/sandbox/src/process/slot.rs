@@ -32,6 +32,8 @@ pub(super) struct PreparedSlot {
     pub(super) control: Arc<Control>,
     pub(super) cgroup: Arc<CgroupHandle>,
     pub(super) output: OwnedFd,
+    /// Where managed runtimes write their log records.
+    pub(super) records: OwnedFd,
     pub(super) endpoint: TcpListener,
     pub(super) ended: watch::Receiver<bool>,
     /// A runtime process runs in it and waits for its function.
@@ -65,7 +67,7 @@ impl PreparedSlot {
         let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
         let request = PrepareSlot { slot: id.0, root, memory, ephemeral_storage };
         let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
-        let NewSlot { control, output, cgroup, ended } = slot?;
+        let NewSlot { control, output, records, cgroup, ended } = slot?;
         let cgroup = Arc::new(cgroup);
         let control = Arc::new(Control::new(control, Arc::clone(&cgroup)).map_err(|error| failed(&error))?);
         let listeners = timeout(SLOT_WAIT_MAX, control.up()).await.map_err(|_| late())??;
@@ -74,7 +76,7 @@ impl PreparedSlot {
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
-        Ok(Self { id, api, control, cgroup, output, endpoint, ended, is_started: false, follower })
+        Ok(Self { id, api, control, cgroup, output, records, endpoint, ended, is_started: false, follower })
     }
 
     /// Starts a runtime process that will wait for its function.

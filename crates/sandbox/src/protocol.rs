@@ -307,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_process_that_is_told_of_it_gets_the_descriptor_for_log_records() {
+        let launch = |variables: &[&str]| Launch {
+            programs: Vec::new(),
+            arguments: Vec::new(),
+            wrapper: None,
+            environment: variables.iter().map(|variable| (*variable).to_owned()).collect(),
+        };
+        assert!(launch(&["A=b", "_LAMBDA_TELEMETRY_LOG_FD=62"]).writes_records());
+        for others in [&[][..], &["_LAMBDA_TELEMETRY_LOG_FD=1"], &["X=_LAMBDA_TELEMETRY_LOG_FD=62"]] {
+            assert!(!launch(others).writes_records(), "{others:?}");
+        }
+    }
+
+    #[test]
     fn the_largest_request_fits() {
         let largest = Request::Furnish(FurnishSlot { slot: u64::MAX, ..furnish() });
         assert!(postcard::to_allocvec(&largest).expect("encodes").len() <= SPAWNER_MESSAGE_BYTES_MAX);

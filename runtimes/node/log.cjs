@@ -2,6 +2,7 @@
 
 "use strict";
 
+const fs = require("node:fs");
 const util = require("node:util");
 
 const env = process.env;
@@ -46,11 +47,30 @@ const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 /** Known when the process has its environment. */
 let logsJson = false;
 
-/** One line per record: what would break it is replaced. */
-const emit = (line) => process.stdout.write(`${line.replaceAll("\n", "\r")}\n`);
+/** The descriptor for log records, each a frame of its own; without it they go to stdout, where a line is one. */
+let records;
+const TEXT_FRAME = 0xa55a0003;
+const JSON_FRAME = 0xa55a0002;
+const FRAME_HEADER_BYTES = 16;
+
+function emit(level, text) {
+  if (records === undefined) {
+    // What would break the line is replaced.
+    process.stdout.write(`${text.replaceAll("\n", "\r")}\n`);
+    return;
+  }
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + Buffer.byteLength(text));
+  frame.writeUInt32BE((logsJson ? JSON_FRAME : TEXT_FRAME) + 4 * (LEVELS.indexOf(level) + 1), 0);
+  frame.writeUInt32BE(frame.length - FRAME_HEADER_BYTES, 4);
+  frame.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
+  frame.write(text, FRAME_HEADER_BYTES);
+  for (let at = 0; at < frame.length; ) {
+    at += fs.writeSync(records, frame, at);
+  }
+}
 
 function logText(level, ...values) {
-  emit(`${new Date().toISOString()}\t${globalThis[REQUEST_ID]}\t${level}\t${util.format(...values)}`);
+  emit(level, `${new Date().toISOString()}\t${globalThis[REQUEST_ID]}\t${level}\t${util.format(...values)}`);
 }
 
 const errorFields = (error) => ({
@@ -65,18 +85,23 @@ function logJson(level, ...values) {
     record.message = values[0];
     const replacer = (_, value) => (value instanceof Error ? { ...errorFields(value), ...value } : value);
     try {
-      return emit(JSON.stringify(record, replacer));
+      return emit(level, JSON.stringify(record, replacer));
     } catch {
       record.message = util.format(values[0]);
-      return emit(JSON.stringify(record));
+      return emit(level, JSON.stringify(record));
     }
   }
   record.message = util.format(...values);
   const error = values.find((value) => value instanceof Error);
-  return emit(JSON.stringify({ ...record, ...(error && errorFields(error)) }));
+  return emit(level, JSON.stringify({ ...record, ...(error && errorFields(error)) }));
 }
 
 function patchConsole() {
+  if (env._LAMBDA_TELEMETRY_LOG_FD !== undefined) {
+    records = Number(env._LAMBDA_TELEMETRY_LOG_FD);
+    // The function shall not know of it.
+    delete env._LAMBDA_TELEMETRY_LOG_FD;
+  }
   logsJson = env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
   const log = logsJson ? logJson : logText;
   const lowest = Math.max(0, LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()));

@@ -11,6 +11,7 @@ same interpreter.
 
 import _json
 import _socket
+import _thread
 import builtins
 import importlib
 import os
@@ -142,6 +143,45 @@ def _is_standard(cls):
 # Logging --------------------------------------------------------------------------------------------------------
 
 
+# The descriptor for log records, each a frame of its own; without it they go to stdout, where a line is one.
+_records = None
+_records_lock = _thread.allocate_lock()
+
+_TEXT_FRAME, _JSON_FRAME = 0xA55A0003, 0xA55A0002
+# By logging's numbers.
+_FRAME_LEVELS = {10: 0x08, 20: 0x0C, 30: 0x10, 40: 0x14, 50: 0x18}
+_ERROR = 40
+
+
+def _take_records_descriptor():
+    """Takes the descriptor, of which neither the function nor its child processes shall know."""
+    global _records
+    number = _ENVIRON.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
+    if number is not None:
+        _records = int(number)
+        os.set_inheritable(_records, False)
+        os.register_at_fork(after_in_child=_records_lock._at_fork_reinit)
+
+
+def _write_record(text, level=0, as_json=False):
+    if _records is None:
+        sys.stdout.write(text)
+        return
+    data = text.encode("utf-8", "backslashreplace")
+    kind = (_JSON_FRAME if as_json else _TEXT_FRAME) + _FRAME_LEVELS.get(level, 0)
+    now = time.time_ns() // 1000
+    frame = kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + now.to_bytes(8, "big") + data
+    # More than the pipe takes at once must not be mixed with another thread's.
+    with _records_lock:
+        written = os.write(_records, frame)
+        while written < len(frame):
+            written += os.write(_records, memoryview(frame)[written:])
+
+
+def _logs_json():
+    return _ENVIRON.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+
+
 class _LoggingFinder:
     """Prepares the root logger as soon as anything imports logging, before that code can use it."""
 
@@ -164,13 +204,13 @@ class _LoggingFinder:
 
 
 def _set_up_logging(logging):
-    as_json = _ENVIRON.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    as_json = _logs_json()
     level = _ENVIRON.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")
 
     class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
             # A record that cannot be formatted fails the invocation, as it does on AWS.
-            sys.stdout.write(self.format(record))
+            _write_record(self.format(record), record.levelno, as_json)
 
     class LambdaLoggerFilter(logging.Filter):
         def filter(self, record):
@@ -209,9 +249,9 @@ def _set_up_logging(logging):
 
 
 def _log_error(error):
-    if _ENVIRON.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON":
+    if _logs_json():
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        sys.stdout.write(to_json({"timestamp": now, "level": "ERROR", **error}) + "\n")
+        _write_record(to_json({"timestamp": now, "level": "ERROR", **error}) + "\n", _ERROR, True)
         return
     kind, message = error["errorType"], error["errorMessage"]
     lines = ["[ERROR]" + (f" {kind}" if kind else "") + (":" if kind and message else "") + (f" {message}" if message else "")]
@@ -219,9 +259,10 @@ def _log_error(error):
     for entry in error["stackTrace"]:
         for line in entry.splitlines() or [""]:
             text = line.lstrip(" ")
-            # A log event must not look like several: no line feeds, and no indentation a reader could fold.
+            # Indentation that no reader folds.
             lines.append("\u00a0" * (len(line) - len(text)) + text)
-    sys.stdout.write("\r".join(lines) + "\n")
+    # On stdout a line feed would make it several log events.
+    _write_record(("\r" if _records is None else "\n").join(lines) + "\n", _ERROR)
 
 
 # Errors ---------------------------------------------------------------------------------------------------------
@@ -330,7 +371,7 @@ class LambdaContext:
         return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
 
     def log(self, message):
-        sys.stdout.write(str(message))
+        _write_record(str(message))
 
     def __repr__(self):
         names = (
@@ -521,6 +562,7 @@ def main():
     api = RuntimeApi(_ENVIRON["AWS_LAMBDA_RUNTIME_API"])
     if "_HEARTH_PREPARED" in _ENVIRON:
         _take_assignment(api)
+    _take_records_descriptor()
     _set_up_path()
     try:
         handler = load_handler(_ENVIRON.get("_HANDLER", ""))

@@ -141,19 +141,20 @@ impl Workshop {
         self.backend
             .check(&spec.runtime, spec.architecture)
             .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
-        log.platform(&Line::InitStart {
+        let runtime_version_arn =
+            runtime_version::arn(version.partition, &version.region, &version.runtime, version.architecture);
+        let init_start = Line::InitStart {
             runtime_version: &runtime_version::name(&version.runtime),
-            runtime_version_arn: &runtime_version::arn(
-                version.partition,
-                &version.region,
-                &version.runtime,
-                version.architecture,
-            ),
+            runtime_version_arn: &runtime_version_arn,
             function_name: &version.name,
             version: version.version,
-        });
+            instance_id: log.name(),
+            memory: version.memory,
+        };
+        log.platform(&init_start);
         let sandbox =
             self.backend.create(spec, Arc::clone(&log) as Arc<dyn OutputSink>).await.map_err(sandbox_error)?;
+        log.listened_to_in(&sandbox, &init_start);
         let mut environment = LiveEnvironment {
             freezes_at_once: self.freezing == Freezing::Strict || sandbox.freezes_fast(),
             is_frozen: false,
@@ -232,9 +233,13 @@ impl LiveEnvironment {
     async fn initialise(&mut self, limit: Duration) {
         let started = Instant::now();
         match self.ready_before(started + limit).await {
-            Ok(()) => self.init = Some(started.elapsed().into()),
+            Ok(()) => {
+                let duration = started.elapsed().into();
+                self.init = Some(duration);
+                self.report_init(InitPhase::Init, duration, &Status::Success);
+            }
             Err(unready) => {
-                self.report_init(InitPhase::Init, started, &unready);
+                self.report_init(InitPhase::Init, started.elapsed().into(), &unready.status());
                 self.reset(unready.reason()).await;
             }
         }
@@ -330,11 +335,12 @@ impl LiveEnvironment {
         }
         match self.ready_before(deadline).await {
             Ok(()) => {
+                self.report_init(InitPhase::Invoke, started.elapsed().into(), &Status::Success);
                 self.phase = Phase::Ready;
                 Ok(())
             }
             Err(unready) => {
-                self.report_init(InitPhase::Invoke, started, &unready);
+                self.report_init(InitPhase::Invoke, started.elapsed().into(), &unready.status());
                 Err(unready)
             }
         }
@@ -347,12 +353,9 @@ impl LiveEnvironment {
         }
     }
 
-    fn report_init(&self, phase: InitPhase, started: Instant, unready: &Unready) {
-        let status = &match unready {
-            Unready::Failed(failure) => failure::init_status(failure),
-            Unready::Late => Status::Timeout,
-        };
-        self.log.platform(&Line::InitReport { duration: started.elapsed().into(), phase, status });
+    fn report_init(&self, phase: InitPhase, duration: Elapsed, status: &Status) {
+        self.log.platform(&Line::InitRuntimeDone { phase, status });
+        self.log.platform(&Line::InitReport { duration, phase, status });
     }
 
     /// Waits for a future, but not past the deadline; shows the log of a long wait from time to time.
@@ -435,6 +438,13 @@ impl Unready {
         match self {
             Self::Failed(_) => ShutdownReason::Failure,
             Self::Late => ShutdownReason::Timeout,
+        }
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Self::Failed(failure) => failure::init_status(failure),
+            Self::Late => Status::Timeout,
         }
     }
 }

@@ -9,7 +9,8 @@
 //! | `lease`, `pool` | warm or new environment; the pure pool behind it |
 //! | `environment` | the life of one environment: init, invocation, reset, end |
 //! | `failure` | cause of a failure → payload (pure) |
-//! | `report`, `report_json`, `logs` | the platform's log lines (pure), the stream they go to |
+//! | `report`, `system_log` | the platform's log lines, as text and as JSON (pure) |
+//! | `application_log`, `logs` | which of the function's records are kept (pure), the stream they go to |
 //! | `variables`, `trace` | what a function is told |
 //! | `usage` | the hourly roll-up |
 //! | `event_queue` | asynchronous invocations |
@@ -19,6 +20,7 @@
 //! What never lives here: HTTP, how an environment is isolated, how a function is configured.
 
 mod admit;
+mod application_log;
 mod config;
 mod detached;
 mod engine;
@@ -33,7 +35,7 @@ mod logs;
 mod pipeline;
 mod pool;
 mod report;
-mod report_json;
+mod system_log;
 #[cfg(test)]
 mod testing;
 mod trace;

@@ -1,26 +1,30 @@
-//! One environment's log stream: splits output into events, keeps the tail, hands everything to the [`LogSink`].
+//! One environment's log stream: makes events of output and records, keeps the tail, hands everything to the [`LogSink`].
 //!
 //! Order in the stream: INIT_START, output of the init, START, output, END, REPORT. During an invocation events are
 //! collected and handed over together; a long one hands over what it has from time to time ([`FLUSH_INTERVAL`]).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hearth_ports::{Authorizer, FunctionVersion, LogEvent, LogFormat, LogSink};
-use hearth_sandbox::OutputSink;
+use hearth_ports::{Authorizer, FunctionVersion, LogEvent, LogFormat, LogSink, SystemLogLevel};
+use hearth_runtime_api::TelemetryEvent;
+use hearth_runtime_api::event::{self, Record};
+use hearth_sandbox::{Environment, LOG_RECORD_BYTES_MAX, LogRecord, OutputSink};
 use hearth_types::clock::format_utc;
 use hearth_types::limits::LOG_TAIL_BYTES_MAX;
 use hearth_types::{Clock, Random, RequestContext, RequestId, random};
 use parking_lot::Mutex;
+use serde_json::value::RawValue;
 
+use crate::application_log::Filter;
 use crate::log_permission::LogPermission;
 use crate::report::{self, Line};
-use crate::report_json;
+use crate::system_log;
 
-/// A longer line becomes several events. CloudWatch Logs takes events of up to 1 MB, Lambda sends up to 256 KB.
-pub(crate) const LINE_BYTES_MAX: usize = 256 << 10;
+/// A longer line becomes several events, as a longer record does.
+pub(crate) const LINE_BYTES_MAX: usize = LOG_RECORD_BYTES_MAX;
 /// More collected events than this are handed over in the middle of an invocation.
 const PENDING_BYTES_MAX: usize = 64 << 10;
 /// What an event counts beside its message: empty lines take memory too. Source: PutLogEvents counts as much.
@@ -36,12 +40,18 @@ pub(crate) struct LogStream {
     group: String,
     name: String,
     format: LogFormat,
+    /// Of platform lines, in the JSON format.
+    lowest: SystemLogLevel,
     permission: LogPermission,
+    /// The environment whose log this is: extensions in it may listen.
+    listeners: OnceLock<Weak<dyn Environment>>,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    filter: Filter,
+    /// Of the newest event: events are in order, whatever their writers say of their time.
+    newest_ms: i64,
     /// The line that has no end yet.
     partial: Vec<u8>,
     pending: Vec<LogEvent>,
@@ -73,9 +83,11 @@ impl LogStream {
         // In a group that several functions share, the stream names the function.
         let function = if own_group { "" } else { version.name.as_str() };
         let name = format!("{date}/{function}[{}]{id}", version.version);
-        let (group, format) = (version.log_group.clone(), version.log_format);
+        let group = version.log_group.clone();
         let permission = LogPermission::new(authorizer, &context, &group, &name);
-        Self { sink, clock, context, group, name, format, permission, state: Mutex::default() }
+        let (format, lowest) = (version.log_format, version.system_log_level);
+        let state = Mutex::new(State::new(Filter::of(version)));
+        Self { sink, clock, context, group, name, format, lowest, permission, listeners: OnceLock::new(), state }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -110,18 +122,53 @@ impl LogStream {
     /// Adds a line of the platform.
     pub(crate) fn platform(&self, line: &Line<'_>) {
         let now_ms = self.clock.now_ms();
-        let text = match self.format {
-            LogFormat::Text => Some(report::text(line)),
-            LogFormat::Json => report_json::json(line, now_ms),
+        let listener = self.listener();
+        let event = (listener.is_some() || self.format == LogFormat::Json).then(|| system_log::event(line, now_ms));
+        let message = match self.format {
+            LogFormat::Text => report::text(line).map(Bytes::from),
+            LogFormat::Json => event.as_ref().and_then(|event| self.json(event)),
         };
+        self.add_platform(now_ms, message);
+        if let (Some(listener), Some(event)) = (listener, event) {
+            listener.publish(&event);
+        }
+    }
+
+    /// Extensions in this environment hear the log from now on, and what came before: `first`.
+    pub(crate) fn listened_to_in(&self, environment: &Arc<dyn Environment>, first: &Line<'_>) {
+        // Once in the life of an environment.
+        let _ = self.listeners.set(Arc::downgrade(environment));
+        if let Some(listener) = self.listener() {
+            listener.publish(&system_log::event(first, self.clock.now_ms()));
+        }
+    }
+
+    /// The environment, if anybody in it wants to hear.
+    fn listener(&self) -> Option<Arc<dyn Environment>> {
+        self.listeners.get().and_then(Weak::upgrade).filter(|environment| environment.wants_telemetry())
+    }
+
+    /// Lets extensions hear an entry of the function's log.
+    fn publish(&self, listener: &dyn Environment, time_ms: i64, entry: &[u8]) {
+        let text = String::from_utf8_lossy(entry).into_owned();
+        let json = (self.format == LogFormat::Json).then(|| RawValue::from_string(text.clone()).ok()).flatten();
+        let record = Record::Function(json.map_or(event::LogRecord::Text(text), event::LogRecord::Json));
+        listener.publish(&TelemetryEvent { time_ms, record });
+    }
+
+    /// `None` below the system log level.
+    fn json(&self, event: &TelemetryEvent) -> Option<Bytes> {
+        system_log::level(&event.record).is_some_and(|level| level >= self.lowest).then(|| event.to_json().into())
+    }
+
+    fn add_platform(&self, now_ms: i64, message: Option<Bytes>) {
         let mut state = self.state.lock();
         // What the function wrote without a line feed stands before the platform's next line.
-        let partial = std::mem::take(&mut state.partial);
-        if !partial.is_empty() {
-            state.add(now_ms, partial.into());
+        if !state.partial.is_empty() {
+            state.end_line(now_ms);
         }
-        if let Some(text) = text {
-            state.add(now_ms, text.into());
+        if let Some(message) = message {
+            state.add(now_ms, message);
         }
         if !state.in_invocation {
             self.hand_over(&mut state);
@@ -131,6 +178,12 @@ impl LogStream {
     /// Hands over what a long invocation has collected.
     pub(crate) fn flush(&self) {
         self.hand_over(&mut self.state.lock());
+    }
+
+    fn hand_over_if_due(&self, state: &mut State) {
+        if !state.in_invocation || state.pending_bytes > PENDING_BYTES_MAX {
+            self.hand_over(state);
+        }
     }
 
     fn hand_over(&self, state: &mut State) {
@@ -148,6 +201,8 @@ impl LogStream {
 impl OutputSink for LogStream {
     fn output(&self, bytes: &[u8]) {
         let now_ms = self.clock.now_ms();
+        let listener = self.listener();
+        let mut heard = Vec::new();
         let mut state = self.state.lock();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (line, ended) = match piece.strip_suffix(b"\n") {
@@ -156,30 +211,83 @@ impl OutputSink for LogStream {
             };
             state.extend(now_ms, line);
             if ended {
-                let line = std::mem::take(&mut state.partial);
-                state.add(now_ms, line.into());
+                if listener.is_some() {
+                    heard.push(state.partial.clone());
+                }
+                state.end_line(now_ms);
             }
         }
-        if !state.in_invocation || state.pending_bytes > PENDING_BYTES_MAX {
-            self.hand_over(&mut state);
+        self.hand_over_if_due(&mut state);
+        drop(state);
+        // Without the lock: whoever hears may have something to say.
+        if let Some(listener) = listener {
+            heard.iter().for_each(|line| self.publish(&*listener, now_ms, line));
+        }
+    }
+
+    fn record(&self, record: LogRecord<'_>) {
+        let now_ms = self.clock.now_ms();
+        let listener = self.listener();
+        let mut state = self.state.lock();
+        if state.filter.keeps_record(&record) {
+            let message = record.bytes.strip_suffix(b"\n").unwrap_or(record.bytes);
+            state.add_by(record.timestamp_ms, now_ms, Bytes::copy_from_slice(message));
+            self.hand_over_if_due(&mut state);
+            drop(state);
+            if let Some(listener) = listener {
+                self.publish(&*listener, now_ms, message);
+            }
+        }
+    }
+
+    /// What happens around extensions; the text format has no lines for it.
+    fn event(&self, event: &TelemetryEvent) {
+        let message = if self.format == LogFormat::Json { self.json(event) } else { None };
+        if message.is_some() {
+            self.add_platform(self.clock.now_ms(), message);
         }
     }
 }
 
 impl State {
+    fn new(filter: Filter) -> Self {
+        Self {
+            filter,
+            newest_ms: i64::MIN,
+            partial: Vec::new(),
+            pending: Vec::new(),
+            pending_bytes: 0,
+            in_invocation: false,
+            tail: None,
+        }
+    }
+
     /// Adds to the unfinished line; what makes it too long ends it.
     fn extend(&mut self, now_ms: i64, mut bytes: &[u8]) {
         while self.partial.len() + bytes.len() > LINE_BYTES_MAX {
             let (head, rest) = bytes.split_at(LINE_BYTES_MAX - self.partial.len());
             self.partial.extend_from_slice(head);
-            let line = std::mem::take(&mut self.partial);
-            self.add(now_ms, line.into());
+            self.end_line(now_ms);
             bytes = rest;
         }
         self.partial.extend_from_slice(bytes);
     }
 
+    fn end_line(&mut self, now_ms: i64) {
+        let line = std::mem::take(&mut self.partial);
+        let (is_kept, said_ms) = self.filter.keeps_line(&line);
+        if is_kept {
+            self.add_by(said_ms.unwrap_or(now_ms), now_ms, line.into());
+        }
+    }
+
+    /// Adds an event whose writer says when that was: neither in the future nor before the event in front of it.
+    fn add_by(&mut self, said_ms: i64, now_ms: i64, message: Bytes) {
+        self.add(said_ms.max(self.newest_ms).min(now_ms), message);
+    }
+
     fn add(&mut self, timestamp_ms: i64, message: Bytes) {
+        self.newest_ms = timestamp_ms;
         if let Some(tail) = &mut self.tail {
             tail.push(&message);
         }
@@ -214,127 +322,4 @@ const fn is_continuation(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use hearth_types::{ManualClock, SeededRandom, Version};
-
-    use super::*;
-    use crate::testing::{Gatekeeper, Sink, function};
-
-    fn stream(version: &FunctionVersion) -> (LogStream, Arc<Sink>) {
-        let sink = Arc::new(Sink::default());
-        let context = LogStream::context_of(version, RequestId::from("env"));
-        let clock = Arc::new(ManualClock::at(1_768_232_232_000));
-        (
-            LogStream::new(
-                version,
-                Arc::clone(&sink) as _,
-                Arc::<Gatekeeper>::default(),
-                clock,
-                &SeededRandom::new(3),
-                context,
-            ),
-            sink,
-        )
-    }
-
-    fn start(log: &LogStream, id: &str) {
-        log.platform(&Line::Start { request_id: &RequestId::from(id), version: Version::Latest });
-    }
-
-    #[test]
-    fn the_stream_is_named_by_date_version_and_a_random_id() {
-        let (log, _) = stream(&function("f"));
-        let id = log.name().strip_prefix("2026/01/12/[$LATEST]").expect("recorded form");
-        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let mut shared = function("f");
-        shared.log_group = "team".to_owned();
-        assert!(stream(&shared).0.name().starts_with("2026/01/12/f[$LATEST]"));
-    }
-
-    #[test]
-    fn output_becomes_one_event_per_line_in_order() {
-        let (log, sink) = stream(&function("f"));
-        log.begin(false);
-        start(&log, "a");
-        for piece in ["one\ntw", "o\n", "\nno line feed"] {
-            log.output(piece.as_bytes());
-        }
-        log.platform(&Line::End {
-            request_id: &RequestId::from("a"),
-            duration: crate::report::Elapsed::default(),
-            response_bytes: 0,
-            status: &crate::report::Status::Success,
-        });
-        assert_eq!(sink.lines(), [""; 0], "handed over together");
-        assert_eq!(log.end(), None);
-        assert_eq!(
-            sink.lines(),
-            ["START RequestId: a Version: $LATEST", "one", "two", "", "no line feed", "END RequestId: a"]
-        );
-    }
-
-    #[test]
-    fn output_outside_an_invocation_is_handed_over_at_once() {
-        let (log, sink) = stream(&function("f"));
-        log.output(b"init\n");
-        assert_eq!(sink.lines(), ["init"]);
-    }
-
-    #[test]
-    fn a_long_invocation_shows_what_it_has_when_flushed_or_when_it_is_much() {
-        let (log, sink) = stream(&function("f"));
-        log.begin(false);
-        start(&log, "a");
-        log.flush();
-        assert_eq!(sink.lines().len(), 1);
-        log.output(&[b"x".repeat(PENDING_BYTES_MAX - EVENT_OVERHEAD_BYTES), b"\n".to_vec()].concat());
-        assert_eq!(sink.lines().len(), 1, "at the limit");
-        log.output(b"y\n");
-        assert_eq!(sink.lines().len(), 3);
-    }
-
-    #[test]
-    fn empty_lines_are_not_collected_without_end() {
-        let (log, sink) = stream(&function("f"));
-        log.begin(false);
-        log.output(&b"\n".repeat(PENDING_BYTES_MAX));
-        assert_eq!(sink.lines().len(), PENDING_BYTES_MAX);
-    }
-
-    #[test]
-    fn a_line_without_end_is_cut_into_bounded_events() {
-        let (log, sink) = stream(&function("f"));
-        log.output(&b"x".repeat(2 * LINE_BYTES_MAX + 5));
-        log.output(b"\n");
-        assert_eq!(sink.lines().iter().map(String::len).collect::<Vec<_>>(), [LINE_BYTES_MAX, LINE_BYTES_MAX, 5]);
-    }
-
-    #[test]
-    fn the_tail_is_the_last_four_kilobytes_with_line_feeds() {
-        let (log, _) = stream(&function("f"));
-        log.begin(true);
-        start(&log, "a");
-        log.output(b"hello\n");
-        assert_eq!(log.end(), Some(Bytes::from_static(b"START RequestId: a Version: $LATEST\nhello\n")));
-        log.begin(true);
-        start(&log, "b");
-        log.output(&[b"x".repeat(10_000), b"\nlast\n".to_vec()].concat());
-        let tail = log.end().expect("asked for");
-        assert_eq!(tail.len(), LOG_TAIL_BYTES_MAX);
-        assert!(tail.ends_with(b"x\nlast\n"));
-        log.begin(false);
-        assert_eq!(log.end(), None);
-    }
-
-    #[test]
-    fn the_tail_starts_with_a_whole_character() {
-        let (log, _) = stream(&function("f"));
-        for ascii in 0..4 {
-            log.begin(true);
-            log.output(&["x".repeat(ascii), "\u{1f600}".repeat(2_000), "\n".to_owned()].concat().into_bytes());
-            let tail = log.end().expect("asked for");
-            assert!(tail.len() > LOG_TAIL_BYTES_MAX - UTF8_BYTES_MAX, "{}", tail.len());
-            assert!(std::str::from_utf8(&tail).is_ok());
-        }
-    }
-}
+mod tests;

@@ -13,8 +13,8 @@ use hearth_types::{Mebibytes, RequestId, Version};
 pub(crate) struct Elapsed(u64);
 
 impl Elapsed {
-    pub(crate) fn millis(self) -> f64 {
-        self.0 as f64 / 100.0
+    pub(crate) const fn micros(self) -> u64 {
+        self.0 * 10
     }
 
     /// Whole milliseconds, rounded up, at least one: what is billed for this time and the init before it.
@@ -58,7 +58,7 @@ pub(crate) enum InitPhase {
 }
 
 impl InitPhase {
-    pub(crate) const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Init => "init",
             Self::Invoke => "invoke",
@@ -86,8 +86,16 @@ pub(crate) enum Line<'a> {
         runtime_version_arn: &'a str,
         function_name: &'a str,
         version: Version,
+        /// The log stream.
+        instance_id: &'a str,
+        memory: Mebibytes,
     },
-    /// Written for a failed init only.
+    /// The text format has no line for it.
+    InitRuntimeDone {
+        phase: InitPhase,
+        status: &'a Status,
+    },
+    /// The text format has a line for a failed init only.
     InitReport {
         duration: Elapsed,
         phase: InitPhase,
@@ -106,19 +114,20 @@ pub(crate) enum Line<'a> {
     Report(Report<'a>),
 }
 
-/// The line in the text format, without the line feed.
-pub(crate) fn text(line: &Line<'_>) -> String {
-    match line {
+/// The line in the text format, without the line feed; `None` for what that format does not tell.
+pub(crate) fn text(line: &Line<'_>) -> Option<String> {
+    Some(match line {
         Line::InitStart { runtime_version, runtime_version_arn, .. } => {
             format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}")
         }
+        Line::InitRuntimeDone { .. } | Line::InitReport { status: Status::Success, .. } => return None,
         Line::InitReport { duration, phase, status } => {
             format!("INIT_REPORT Init Duration: {duration} ms\tPhase: {}\t{}", phase.as_str(), StatusText(status))
         }
         Line::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}"),
         Line::End { request_id, .. } => format!("END RequestId: {request_id}"),
         Line::Report(report) => report_text(report),
-    }
+    })
 }
 
 fn report_text(report: &Report<'_>) -> String {
@@ -154,13 +163,17 @@ impl fmt::Display for StatusText<'_> {
 mod tests {
     use super::*;
 
+    fn line(line: &Line<'_>) -> String {
+        text(line).expect("has a text form")
+    }
+
     fn elapsed(hundredths: u64) -> Elapsed {
         Elapsed::from(Duration::from_micros(hundredths * 10))
     }
 
     fn report(duration: u64, init: Option<u64>, memory_used: u32, status: &Status) -> String {
         let (duration, init) = (elapsed(duration), init.map(elapsed));
-        text(&Line::Report(Report {
+        line(&Line::Report(Report {
             request_id: &RequestId::from("13222b1e"),
             duration,
             init,
@@ -175,21 +188,23 @@ mod tests {
     fn start_end_and_init_start_are_as_recorded() {
         let request_id = &RequestId::from("13222b1e");
         assert_eq!(
-            text(&Line::Start { request_id, version: Version::Latest }),
+            line(&Line::Start { request_id, version: Version::Latest }),
             "START RequestId: 13222b1e Version: $LATEST"
         );
         assert_eq!(
-            text(&Line::Start { request_id, version: Version::Published(7) }),
+            line(&Line::Start { request_id, version: Version::Published(7) }),
             "START RequestId: 13222b1e Version: 7"
         );
         let end = Line::End { request_id, duration: elapsed(1), response_bytes: 0, status: &Status::Timeout };
-        assert_eq!(text(&end), "END RequestId: 13222b1e");
+        assert_eq!(line(&end), "END RequestId: 13222b1e");
         assert_eq!(
-            text(&Line::InitStart {
+            line(&Line::InitStart {
                 runtime_version: "python:3.10.v11",
                 runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:0a",
                 function_name: "f",
                 version: Version::Latest,
+                instance_id: "2026/01/12[$LATEST]0a",
+                memory: Mebibytes(128),
             }),
             "INIT_START Runtime Version: python:3.10.v11\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:0a"
         );
@@ -232,13 +247,20 @@ mod tests {
     #[test]
     fn a_failed_init_is_reported_with_its_phase() {
         let timeout = Line::InitReport { duration: elapsed(123_604), phase: InitPhase::Init, status: &Status::Timeout };
-        assert_eq!(text(&timeout), "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout");
+        assert_eq!(line(&timeout), "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout");
         let status = Status::Error { error_type: "Runtime.ExitError".to_owned() };
         let crash = Line::InitReport { duration: elapsed(487), phase: InitPhase::Invoke, status: &status };
         assert_eq!(
-            text(&crash),
+            line(&crash),
             "INIT_REPORT Init Duration: 4.87 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ExitError"
         );
+    }
+
+    #[test]
+    fn of_an_init_that_succeeds_the_text_says_nothing() {
+        let (phase, status) = (InitPhase::Init, &Status::Success);
+        assert_eq!(text(&Line::InitReport { duration: elapsed(1), phase, status }), None);
+        assert_eq!(text(&Line::InitRuntimeDone { phase, status: &Status::Timeout }), None);
     }
 
     #[test]

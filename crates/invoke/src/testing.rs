@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hearth_ports::{
     Access, Architecture, Authorizer, CodeDigest, CredentialError, CredentialIssuer, Credentials, Denied,
-    FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogSink, ResolveError, Resolved, RuntimeId, TemporaryKey,
+    FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogLevel, LogSink, ResolveError, Resolved, RuntimeId,
+    SystemLogLevel, TemporaryKey,
 };
 use hearth_store::{Codec, KeyRing};
 use hearth_types::{
@@ -49,6 +50,8 @@ pub(crate) fn function(name: &str) -> FunctionVersion {
         layers: Vec::new(),
         log_group: format!("/aws/lambda/{name}"),
         log_format: LogFormat::Text,
+        application_log_level: LogLevel::default(),
+        system_log_level: SystemLogLevel::default(),
     }
 }
 
@@ -62,6 +65,10 @@ pub(crate) fn codec() -> Arc<Codec> {
 pub(crate) struct Sink(Mutex<Vec<LogEvent>>);
 
 impl Sink {
+    pub(crate) fn times_ms(&self) -> Vec<i64> {
+        self.0.lock().iter().map(|event| event.timestamp_ms).collect()
+    }
+
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().iter().map(|event| String::from_utf8_lossy(&event.message).into_owned()).collect()
     }

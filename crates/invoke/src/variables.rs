@@ -64,14 +64,14 @@ pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) ->
     }
     if version.log_format == LogFormat::Json {
         all.insert("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
-        all.insert("AWS_LAMBDA_LOG_LEVEL", "INFO".to_owned());
+        all.insert("AWS_LAMBDA_LOG_LEVEL", version.application_log_level.as_str().to_owned());
     }
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use hearth_ports::RuntimeId;
+    use hearth_ports::{LogLevel, RuntimeId};
 
     use super::*;
     use crate::testing::function;
@@ -150,10 +150,15 @@ mod tests {
     }
 
     #[test]
-    fn the_json_log_format_is_told_to_the_runtime() {
+    fn the_json_log_format_and_its_level_are_told_to_the_runtime() {
         let mut version = function("f");
-        version.log_format = LogFormat::Json;
-        assert_eq!(seen(&version)["AWS_LAMBDA_LOG_FORMAT"], "JSON");
-        assert_eq!(seen(&version)["AWS_LAMBDA_LOG_LEVEL"], "INFO");
+        for level in LogLevel::ALL {
+            version.application_log_level = level;
+            version.log_format = LogFormat::Json;
+            assert_eq!(seen(&version)["AWS_LAMBDA_LOG_FORMAT"], "JSON");
+            assert_eq!(seen(&version)["AWS_LAMBDA_LOG_LEVEL"], level.as_str());
+            version.log_format = LogFormat::Text;
+            assert!(!seen(&version).keys().any(|name| name.starts_with("AWS_LAMBDA_LOG_") && !name.ends_with("_NAME")));
+        }
     }
 }

@@ -125,7 +125,9 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         code: deployment.code.digest,
         layers: Vec::new(),
         log_group: settings.log_group.clone(),
-        log_format: LogFormat::Text,
+        log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
+        application_log_level: settings.json_log.unwrap_or_default().application,
+        system_log_level: settings.json_log.unwrap_or_default().system,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+use hearth_ports::{Architecture, CodeDigest, LogFormat, LogLevel, RuntimeId, SystemLogLevel};
 use hearth_store::Secret;
 use hearth_types::clock::lambda_timestamp;
 use hearth_types::{Mebibytes, RequestContext, Version};
@@ -62,7 +62,11 @@ struct EphemeralStorage {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LoggingConfig {
-    log_format: &'static str,
+    log_format: LogFormat,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_log_level: Option<LogLevel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_log_level: Option<SystemLogLevel>,
     log_group: String,
 }
 
@@ -137,7 +141,12 @@ impl FunctionConfiguration {
             last_update_status: face.phase.last_update_status(),
             last_update_status_reason: update_reason.map(|Reason { text, .. }| text),
             last_update_status_reason_code: update_reason.map(|Reason { code, .. }| code),
-            logging_config: LoggingConfig { log_format: "Text", log_group: settings.log_group.clone() },
+            logging_config: LoggingConfig {
+                log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
+                application_log_level: settings.json_log.map(|levels| levels.application),
+                system_log_level: settings.json_log.map(|levels| levels.system),
+                log_group: settings.log_group.clone(),
+            },
             memory_size: settings.memory,
             package_type: "Zip",
             revision_id: face.revision_id.to_owned(),

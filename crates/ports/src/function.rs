@@ -49,6 +49,56 @@ pub enum LogFormat {
     Json,
 }
 
+/// Levels of a function's own log records, the least important first. Source: Lambda API, `ApplicationLogLevel`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl LogLevel {
+    pub const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
+}
+
+/// Levels of the platform's own log lines, the least important first. Source: Lambda API, `SystemLogLevel`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SystemLogLevel {
+    Debug,
+    #[default]
+    Info,
+    Warn,
+}
+
+impl SystemLogLevel {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+        }
+    }
+}
+
 /// Code and configuration of one version at one moment. Replaced as a whole, never changed.
 /// `Debug` leaves the environment out: it holds secrets.
 #[derive(Clone)]
@@ -74,6 +124,10 @@ pub struct FunctionVersion {
     pub layers: Vec<CodeDigest>,
     pub log_group: String,
     pub log_format: LogFormat,
+    /// Function records below it are left out of a JSON log.
+    pub application_log_level: LogLevel,
+    /// Platform lines below it are left out of a JSON log.
+    pub system_log_level: SystemLogLevel,
 }
 
 impl fmt::Debug for FunctionVersion {

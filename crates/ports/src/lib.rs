@@ -16,7 +16,10 @@ pub use audit::{AuditLog, AuditRecord, Verdict};
 pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
-pub use function::{Architecture, FunctionCatalog, FunctionVersion, LogFormat, ResolveError, Resolved, RuntimeId};
+pub use function::{
+    Architecture, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError, Resolved, RuntimeId,
+    SystemLogLevel,
+};
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
 };

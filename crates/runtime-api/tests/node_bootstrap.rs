@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hearth_runtime_api::{Invocation, RuntimeAnswer};
 use serde_json::{Value, json};
 use support::invocation;
-use support::process::{REQUEST_ID, RuntimeProcess, checkout, program};
+use support::process::{REQUEST_ID, Records, RuntimeProcess, checkout, program};
 
 /// Names and texts of a function's files.
 type Files<'a> = &'a [(&'a str, &'a str)];
@@ -372,4 +372,83 @@ exports.sync = stream(() => {});
             assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!(kind), &json!(message)), "{handler}");
         }
     }
+}
+
+/// With a descriptor for log records, as in a sandbox.
+async fn start_with_records(code: &str, variables: &[(&str, &str)]) -> (RuntimeProcess, Records) {
+    let node = program(&["/usr/local/bin/node", "/usr/bin/node", "node"], "v20.").expect("the tests need Node.js 20");
+    let command = [node, checkout().join("runtimes/node/bootstrap.cjs")];
+    let variables = [&[("_HANDLER", "index.handler")], variables].concat();
+    RuntimeProcess::start_with_records(&command, &[("index.js", code)], &variables).await
+}
+
+/// Source: the frame types of AWS's client.
+#[tokio::test]
+async fn console_records_are_frames_where_there_is_a_descriptor_for_them() {
+    let code = "
+exports.handler = async () => {
+  process.stdout.write('raw\\n');
+  for (const level of ['trace', 'debug', 'info', 'log', 'warn', 'error', 'fatal']) console[level]('é two\\nlines');
+  console.error(new TypeError('boom'));
+  return process.env._LAMBDA_TELEMETRY_LOG_FD ?? 'unknown';
+};
+";
+    let (runtime, records) = start_with_records(code, &[]).await;
+    assert_eq!(runtime.respond("{}").await, r#""unknown""#);
+    assert_eq!(runtime.output(), "raw\n");
+    let records = records.all();
+    let table = [
+        (0xa55a_0007_u32, "TRACE"),
+        (0xa55a_000b, "DEBUG"),
+        (0xa55a_000f, "INFO"),
+        (0xa55a_000f, "INFO"),
+        (0xa55a_0013, "WARN"),
+        (0xa55a_0017, "ERROR"),
+        (0xa55a_001b, "FATAL"),
+    ];
+    for ((want, level), (kind, text, micros)) in table.into_iter().zip(&records) {
+        assert_eq!(*kind, want, "{level}");
+        assert!(text.ends_with(&format!("Z\t{REQUEST_ID}\t{level}\té two\nlines")), "{text}");
+        // Between 2026 and 2100.
+        assert!((1_767_225_600_000_000..4_102_444_800_000_000).contains(micros), "{micros}");
+    }
+    let (kind, text, _) = &records[7];
+    assert_eq!(*kind, 0xa55a_0017);
+    assert!(text.contains("\tERROR\tTypeError: boom\n    at "), "an error is one record: {text}");
+    assert_eq!(records.len(), 8);
+}
+
+#[tokio::test]
+async fn an_error_report_is_one_record() {
+    let code = "exports.handler = async () => { throw new TypeError('it\\nbroke'); };";
+    let (runtime, records) = start_with_records(code, &[]).await;
+    runtime.fail("{}").await;
+    let (kind, text, _) = records.all().pop().expect("one");
+    assert_eq!(kind, 0xa55a_0017);
+    let parts: Vec<&str> = text.split('\t').collect();
+    assert_eq!((parts[1], parts[2], parts[3]), (REQUEST_ID, "ERROR", "Invoke Error "));
+    assert_eq!(runtime.output(), "");
+    let (runtime, records) = start_with_records("throw new TypeError('at start')", &[]).await;
+    runtime.ready().await.expect_err("does not load");
+    assert!(records.all().pop().expect("one").1.contains("\tERROR\tUncaught Exception \t{\"errorType\":\"TypeError\""));
+}
+
+#[tokio::test]
+async fn json_records_are_json_frames_with_their_level() {
+    let code = "exports.handler = async () => { console.warn('careful'); throw new TypeError('boom'); };";
+    let (runtime, records) = start_with_records(code, &[("AWS_LAMBDA_LOG_FORMAT", "JSON")]).await;
+    runtime.fail("{}").await;
+    let levels = records.all().into_iter().map(|(kind, text, _)| {
+        let record: Value = serde_json::from_str(&text).expect("JSON");
+        (kind, record["level"].clone())
+    });
+    assert_eq!(levels.collect::<Vec<_>>(), [(0xa55a_0012, json!("WARN")), (0xa55a_0016, json!("ERROR"))]);
+}
+
+#[tokio::test]
+async fn a_long_record_stays_whole() {
+    let code = "exports.handler = async () => { console.info('x'.repeat(1_000_000)); };";
+    let (runtime, records) = start_with_records(code, &[]).await;
+    runtime.respond("{}").await;
+    assert!(records.all()[0].1.ends_with(&("\t".to_owned() + &"x".repeat(1_000_000))));
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use hearth_runtime_api::{Invocation, RuntimeAnswer};
 use serde_json::{Value, json};
 use support::invocation;
-use support::process::{REQUEST_ID, RuntimeProcess, checkout, program};
+use support::process::{REQUEST_ID, Records, RuntimeProcess, checkout, program};
 
 const CANDIDATES: [&str; 2] = ["/usr/bin/python3.11", "python3.11"];
 
@@ -429,4 +429,122 @@ def handler(event, context):
             .collect()
     };
     assert_eq!(without_times(own.output()), without_times(theirs.output()));
+}
+
+/// With a descriptor for log records, as in a sandbox.
+async fn start_with_records(code: &str, handler: &str, variables: &[(&str, &str)]) -> (RuntimeProcess, Records) {
+    let python = program(&CANDIDATES, "Python 3.11").expect("the tests need python3.11");
+    let command = [python, "-I".into(), "-S".into(), checkout().join("runtimes/python/bootstrap.py")];
+    let variables = [&[("_HANDLER", handler)], variables].concat();
+    RuntimeProcess::start_with_records(&command, &[("app.py", code)], &variables).await
+}
+
+/// Source: the frame types of AWS's client.
+#[tokio::test]
+async fn log_records_are_frames_where_there_is_a_descriptor_for_them() {
+    let code = "
+import logging
+def handler(event, context):
+    print('printed')
+    logger = logging.getLogger()
+    logger.setLevel(1)
+    for level in (10, 20, 30, 40, 50, 15):
+        logger.log(level, 'é two\\nlines')
+    context.log('through the context')
+";
+    let (runtime, records) = start_with_records(code, "app.handler", &[]).await;
+    runtime.respond("{}").await;
+    assert_eq!(runtime.output(), "printed\n");
+    let records = records.all();
+    let kinds: Vec<u32> = records.iter().map(|(kind, ..)| *kind).collect();
+    let base = 0xa55a_0003;
+    assert_eq!(kinds, [0xa55a_000b, 0xa55a_000f, 0xa55a_0013, 0xa55a_0017, 0xa55a_001b, base, base]);
+    let names = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "Level 15"];
+    for (name, (_, text, micros)) in names.into_iter().zip(&records) {
+        assert!(text.starts_with(&format!("[{name}]\t20")), "{text}");
+        assert!(text.ends_with(&format!("Z\t{REQUEST_ID}\té two\nlines\n")), "{text}");
+        // Between 2026 and 2100.
+        assert!((1_767_225_600_000_000..4_102_444_800_000_000).contains(micros), "{micros}");
+    }
+    assert_eq!(records[6].1, "through the context");
+}
+
+#[tokio::test]
+async fn an_exception_is_one_record_with_real_line_feeds() {
+    let code = "def handler(event, context):\n    raise ValueError('it broke')\n";
+    let (runtime, records) = start_with_records(code, "app.handler", &[]).await;
+    runtime.fail("{}").await;
+    let nbsp = "\u{a0}";
+    let want = format!(
+        "[ERROR] ValueError: it broke\nTraceback (most recent call last):\n\
+         {nbsp}{nbsp}File \"/var/task/app.py\", line 2, in handler\n\
+         {nbsp}{nbsp}{nbsp}{nbsp}raise ValueError('it broke')\n"
+    );
+    let records: Vec<_> = records.all().into_iter().map(|(kind, text, _)| (kind, runtime.portable(&text))).collect();
+    assert_eq!(records, [(0xa55a_0017, want)]);
+    assert_eq!(runtime.output(), "");
+}
+
+#[tokio::test]
+async fn json_records_are_json_frames_with_their_level() {
+    let code = "
+import logging
+def handler(event, context):
+    logging.warning('careful')
+    raise ValueError('boom')
+";
+    let (runtime, records) = start_with_records(code, "app.handler", &[("AWS_LAMBDA_LOG_FORMAT", "JSON")]).await;
+    runtime.fail("{}").await;
+    let levels = records.all().into_iter().map(|(kind, text, _)| {
+        let record: Value = serde_json::from_str(&text).expect("JSON");
+        (kind, record["level"].clone())
+    });
+    assert_eq!(levels.collect::<Vec<_>>(), [(0xa55a_0012, json!("WARNING")), (0xa55a_0016, json!("ERROR"))]);
+    assert_eq!(runtime.output(), "");
+}
+
+#[tokio::test]
+async fn a_failed_import_is_a_record_too() {
+    let (runtime, records) = start_with_records("import nowhere_to_be_found", "app.handler", &[]).await;
+    runtime.ready().await.expect_err("no such module");
+    let (kind, text, _) = records.all().pop().expect("one");
+    assert_eq!(kind, 0xa55a_0017);
+    assert!(text.starts_with("[ERROR] Runtime.ImportModuleError: Unable to import module 'app'"), "{text}");
+}
+
+#[tokio::test]
+async fn neither_function_nor_child_processes_know_of_the_descriptor() {
+    let code = "
+import os, subprocess, sys
+def handler(event, context):
+    seen = 'import os, sys; print(os.path.exists(\"/proc/self/fd/9\"))'
+    child = subprocess.run([sys.executable, '-c', seen], capture_output=True, text=True, close_fds=False)
+    return [os.environ.get('_LAMBDA_TELEMETRY_LOG_FD'), os.path.exists('/proc/self/fd/9'), child.stdout]
+";
+    let (runtime, _records) = start_with_records(code, "app.handler", &[]).await;
+    assert_eq!(runtime.respond("{}").await, r#"[null, true, "False\n"]"#);
+}
+
+#[tokio::test]
+async fn long_records_of_several_threads_and_processes_stay_whole() {
+    let code = "
+import logging, os, threading
+def write():
+    for _ in range(20): logging.error('x' * 100_000)
+def handler(event, context):
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    child = os.fork()
+    if child == 0:
+        write()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+";
+    let (runtime, records) = start_with_records(code, "app.handler", &[]).await;
+    assert_eq!(runtime.respond("{}").await, "0");
+    let records = records.all();
+    assert_eq!(records.len(), 100);
+    let message = format!("\t{REQUEST_ID}\t{}\n", "x".repeat(100_000));
+    assert!(records.iter().all(|(kind, text, _)| *kind == 0xa55a_0017 && text.ends_with(&message)));
 }

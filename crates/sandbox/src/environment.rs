@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
 pub use hearth_runtime_api::{
     ExtensionFailure, FunctionError, Identity, Invocation, Metadata, RuntimeTiming, ShutdownReason, TelemetryEvent,
 };
@@ -57,9 +57,30 @@ impl fmt::Debug for EnvironmentSpec {
     }
 }
 
-/// Takes what a function writes to stdout and stderr, in order. Called from the path of an invocation: never blocks.
+/// Bytes of a [`LogRecord`]; what is longer comes in several. Source: CloudWatch Logs takes events of up to 1 MB, Lambda
+/// sends up to 256 KB.
+pub const LOG_RECORD_BYTES_MAX: usize = 256 << 10;
+
+/// One entry of a function's log as its runtime wrote it, line feeds and all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRecord<'a> {
+    /// `None` when the runtime gave none.
+    pub level: Option<LogLevel>,
+    /// What the runtime says of it; nobody has looked.
+    pub is_json: bool,
+    /// By the function's own clock, milliseconds since the Unix epoch: not to be trusted.
+    pub timestamp_ms: i64,
+    /// At most [`LOG_RECORD_BYTES_MAX`].
+    pub bytes: &'a [u8],
+}
+
+/// Takes what a function writes, in order. Called from the path of an invocation: never blocks.
 pub trait OutputSink: Send + Sync + 'static {
+    /// Of stdout and stderr, where a line is an entry of the log.
     fn output(&self, bytes: &[u8]);
+
+    /// From the descriptor for log records, which managed runtimes have.
+    fn record(&self, record: LogRecord<'_>);
 
     /// What the environment's own APIs tell: extensions and their subscriptions.
     fn event(&self, _event: &TelemetryEvent) {}

@@ -3,7 +3,7 @@
 //! of the namespace; and it ends with the server, because then its control socket closes.
 //!
 //! It is the spawner's child that went on without exec ([`crate::spawner`]). Open descriptors: 0 to 2 on `/dev/null`, the
-//! control socket, the write end of the function's output, and what it waits with.
+//! control socket, the write ends of the function's output and log records, and what it waits with.
 
 mod environ;
 mod registers;
@@ -28,8 +28,8 @@ use crate::seccomp;
 use crate::{seqpacket, sys};
 
 /// Follows orders until there is nobody left to give them.
-pub(crate) fn run(control: BorrowedFd<'_>, output: BorrowedFd<'_>, filter: &seccomp::Filter) -> Infallible {
-    let mut init = Init { control, output, filter, processes: HashMap::new() };
+pub(crate) fn run(control: BorrowedFd<'_>, written: Written<'_>, filter: &seccomp::Filter) -> Infallible {
+    let mut init = Init { control, written, filter, processes: HashMap::new() };
     match init.serve() {
         Ok(()) => sys::exit_now(0),
         // The server reads the closed socket as the end of the environment.
@@ -37,9 +37,18 @@ pub(crate) fn run(control: BorrowedFd<'_>, output: BorrowedFd<'_>, filter: &secc
     }
 }
 
+/// The write ends of what the server reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Written<'a> {
+    /// Every process's stdout and stderr.
+    pub(crate) output: BorrowedFd<'a>,
+    /// For processes that [write log records](crate::protocol::Launch::writes_records).
+    pub(crate) records: BorrowedFd<'a>,
+}
+
 struct Init<'a> {
     control: BorrowedFd<'a>,
-    output: BorrowedFd<'a>,
+    written: Written<'a>,
     filter: &'a seccomp::Filter,
     /// Those the server asked for; whatever they have started is not among them.
     processes: HashMap<Pid, Process>,
@@ -66,7 +75,7 @@ impl Init<'_> {
 
     fn follow(&mut self, order: Order) -> io::Result<()> {
         let report = match order {
-            Order::Start(process, launch) => match start::start(&launch, self.output, self.filter) {
+            Order::Start(process, launch) => match start::start(&launch, self.written, self.filter) {
                 Ok(pid) => {
                     self.processes.insert(pid, process.clone());
                     Report::Started(process)

@@ -36,8 +36,8 @@ pub mod variables;
 
 pub use environment::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, Identity,
-    InitFailure, Invocation, InvocationOutcome, Metadata, OutputSink, RuntimeTiming, SandboxError, ShutdownReason,
-    TelemetryEvent, Unsupported,
+    InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink, RuntimeTiming,
+    SandboxError, ShutdownReason, TelemetryEvent, Unsupported,
 };
 pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
 

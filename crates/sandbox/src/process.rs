@@ -6,6 +6,7 @@
 mod client;
 mod control;
 mod environment;
+mod frames;
 mod memory;
 mod output;
 mod pool;

@@ -25,6 +25,11 @@ pub const RUNTIME_API_PORT: u16 = 9_001;
 /// Hearth's own endpoint, the port its clients know.
 pub const ENDPOINT_PORT: u16 = 4_566;
 
+/// Announces the descriptor for log records to a managed runtime. Source: AWS's runtime interface clients.
+pub(crate) const RECORDS_VARIABLE: &str = "_LAMBDA_TELEMETRY_LOG_FD";
+/// Its number. Recorded from Lambda.
+pub(crate) const RECORDS_DESCRIPTOR: i32 = 62;
+
 /// Where layers bring external extensions. Source: Lambda developer guide, "Using the Lambda Extensions API".
 pub const EXTENSIONS: &str = "/opt/extensions";
 
@@ -128,8 +133,8 @@ pub enum Reply {
     BootFailed {
         message: String,
     },
-    /// With descriptors: the control socket of hearth-init, the read end of the function's output, and these files of
-    /// its control group, in this order.
+    /// With descriptors: the control socket of hearth-init, the read ends of the function's output and of its log
+    /// records, and these files of its control group, in this order.
     Prepared {
         slot: u64,
         knobs: Vec<Knob>,
@@ -194,6 +199,15 @@ pub struct Launch {
     pub wrapper: Option<String>,
     /// `NAME=value`.
     pub environment: Vec<String>,
+}
+
+impl Launch {
+    /// Whether its environment announces the descriptor for log records; only then it gets it.
+    pub(crate) fn writes_records(&self) -> bool {
+        self.environment.iter().any(|variable| {
+            variable.strip_prefix(RECORDS_VARIABLE).is_some_and(|rest| rest == format!("={RECORDS_DESCRIPTOR}"))
+        })
+    }
 }
 
 impl std::fmt::Debug for Launch {
@@ -292,6 +306,20 @@ mod tests {
             layers: vec![CodeDigest([2; 32]); 5],
             memory: Mebibytes(128),
             ephemeral_storage: Mebibytes(512),
+        }
+    }
+
+    #[test]
+    fn only_a_process_that_is_told_of_it_gets_the_descriptor_for_log_records() {
+        let launch = |variables: &[&str]| Launch {
+            programs: Vec::new(),
+            arguments: Vec::new(),
+            wrapper: None,
+            environment: variables.iter().map(|variable| (*variable).to_owned()).collect(),
+        };
+        assert!(launch(&["A=b", "_LAMBDA_TELEMETRY_LOG_FD=62"]).writes_records());
+        for others in [&[][..], &["_LAMBDA_TELEMETRY_LOG_FD=1"], &["X=_LAMBDA_TELEMETRY_LOG_FD=62"]] {
+            assert!(!launch(others).writes_records(), "{others:?}");
         }
     }
 

@@ -109,6 +109,7 @@ struct Slot {
 struct Prepared {
     control: OwnedFd,
     output: OwnedFd,
+    records: OwnedFd,
     knobs: Vec<(Knob, OwnedFd)>,
 }
 
@@ -189,10 +190,10 @@ impl<'a> Spawner<'a> {
             Request::Prepare(prepare) => {
                 let slot = prepare.slot;
                 match self.prepare(prepare) {
-                    Ok(Prepared { control, output, knobs }) => {
+                    Ok(Prepared { control, output, records, knobs }) => {
                         let (knobs, files): (Vec<Knob>, Vec<OwnedFd>) = knobs.into_iter().unzip();
                         let descriptors: Vec<_> =
-                            [&control, &output].into_iter().chain(&files).map(AsFd::as_fd).collect();
+                            [&control, &output, &records].into_iter().chain(&files).map(AsFd::as_fd).collect();
                         seqpacket::send(self.server.as_fd(), &Reply::Prepared { slot, knobs }, &descriptors)
                     }
                     Err(error) => self.reply(&Reply::NotPrepared { slot, message: text(&error) }),
@@ -231,6 +232,7 @@ impl<'a> Spawner<'a> {
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
         // The function is not its owner, yet may open it by `/dev/stdout` and `/dev/stderr`.
         fchmod(&written, OUTPUT_MODE)?;
+        let (records, logged) = pipe_with(PipeFlags::CLOEXEC)?;
         let memory = request.memory.unwrap_or(MEMORY_MIN);
         let limits = CgroupLimits { memory, processes_max: SANDBOX_PROCESSES_MAX };
         let cgroup = self.cgroups.create(request.slot, &limits).map_err(io::Error::other)?;
@@ -244,6 +246,7 @@ impl<'a> Spawner<'a> {
             filter: &self.filter,
             control: inside.as_fd(),
             output: written.as_fd(),
+            records: logged.as_fd(),
         };
         let started = cgroup.knobs().map_err(io::Error::other).and_then(|knobs| Ok((knobs, slot::start(&parts)?)));
         match started {
@@ -252,7 +255,7 @@ impl<'a> Spawner<'a> {
                 let (pid, pidfd) = (forked.pid, forked.pidfd);
                 let slot = Slot { pid, pidfd, cgroup, prepared: request.clone(), is_furnished: false };
                 self.slots.insert(request.slot, slot);
-                Ok(Prepared { control, output, knobs })
+                Ok(Prepared { control, output, records, knobs })
             }
             Err(error) => {
                 cgroup.remove().map_err(io::Error::other)?;

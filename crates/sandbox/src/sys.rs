@@ -199,6 +199,17 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Leaves a descriptor open across exec under this number, in place of what had it. Only between fork and exec.
+pub(crate) fn inherit_as(fd: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
+    if fd.as_raw_fd() == number {
+        return Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?);
+    }
+    // SAFETY: the caller gives up what had the number: in this child, which is about to run another program, nobody
+    // uses it any more.
+    let result = unsafe { libc::dup2(fd.as_raw_fd(), number) };
+    if result == number { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Gives every signal its default action. Ignored signals (Rust ignores SIGPIPE) would survive exec.
 pub(crate) fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::environment::EnvironmentSpec;
-use crate::protocol::{ENDPOINT_PORT, RUNTIME_API_PORT, SANDBOX_ADDRESS};
+use crate::protocol::{ENDPOINT_PORT, RECORDS_DESCRIPTOR, RECORDS_VARIABLE, RUNTIME_API_PORT, SANDBOX_ADDRESS};
 use crate::runtimes::prestart::PREPARED;
 use crate::runtimes::{Program, Runtime};
 
@@ -50,6 +50,7 @@ pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTree
     if spec.metadata.is_some() {
         all.insert("AWS_LAMBDA_METADATA_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}"));
     }
+    all.extend(records(runtime));
     all.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string());
     all.insert("_HANDLER".to_owned(), spec.handler.clone());
     match runtime.program {
@@ -64,6 +65,7 @@ pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTree
 pub fn prepared(runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
     let mut all = defaults(runtime);
     all.extend(sandbox());
+    all.extend(records(runtime));
     all.insert(PREPARED.to_owned(), "1".to_owned());
     with_libraries(all, host)
 }
@@ -80,6 +82,14 @@ fn sandbox() -> [(String, String); 3] {
         ("LAMBDA_RUNTIME_DIR".to_owned(), "/var/runtime".to_owned()),
         ("LAMBDA_TASK_ROOT".to_owned(), "/var/task".to_owned()),
     ]
+}
+
+/// Managed runtimes write their log records to a descriptor of their own.
+fn records(runtime: &Runtime) -> Option<(String, String)> {
+    match runtime.program {
+        Program::Bootstrap => None,
+        Program::Interpreter { .. } => Some((RECORDS_VARIABLE.to_owned(), RECORDS_DESCRIPTOR.to_string())),
+    }
 }
 
 /// A function may set the variable, and Lambda's interpreters do not depend on it.
@@ -158,6 +168,7 @@ mod tests {
             ("TZ", "Europe/Paris"),
             ("LAMBDA_TASK_ROOT", "/elsewhere"),
             ("_HANDLER", "other"),
+            ("_LAMBDA_TELEMETRY_LOG_FD", "1"),
             ("MINE", "1"),
         ];
         let (spec, runtime) = spec("python3.11", &given);
@@ -171,6 +182,7 @@ mod tests {
             ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.11"),
             ("AWS_LAMBDA_RUNTIME_API", "169.254.100.1:9001"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769"),
+            ("_LAMBDA_TELEMETRY_LOG_FD", "62"),
         ];
         for (name, value) in expected {
             assert_eq!(all.get(name).map(String::as_str), Some(value), "{name}");
@@ -183,6 +195,7 @@ mod tests {
         let all = variables(&spec, runtime, Host::default());
         assert_eq!(all.get("AWS_EXECUTION_ENV"), None);
         assert_eq!(all.get("PWD"), None);
+        assert_eq!(all.get("_LAMBDA_TELEMETRY_LOG_FD"), None);
         assert_eq!(wrapper(&all, runtime), None);
     }
 

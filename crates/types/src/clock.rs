@@ -68,9 +68,25 @@ pub fn format_utc(now_ms: i64, pattern: &str) -> String {
         .to_string()
 }
 
+/// Milliseconds since the Unix epoch of a time such as `2026-01-12T15:37:12.5+01:00` (RFC 3339); `None` for what is none.
+#[must_use]
+pub fn parse_rfc3339_ms(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rfc_3339_times_are_read_and_nothing_else() {
+        for text in ["2026-01-12T15:37:12Z", "2026-01-12T16:37:12.000+01:00", "2026-01-12T15:37:12.000999Z"] {
+            assert_eq!(parse_rfc3339_ms(text), Some(1_768_232_232_000), "{text}");
+        }
+        for text in ["", "1768232232", "2026-01-12", "2026-01-12T15:37:12", "yesterday"] {
+            assert_eq!(parse_rfc3339_ms(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn last_modified_has_millis_and_numeric_zone() {

@@ -9,7 +9,7 @@ mod runtime;
 
 use std::collections::BTreeMap;
 
-use hearth_ports::{Architecture, LogFormat, RuntimeId};
+use hearth_ports::{Architecture, LogFormat, LogLevel, RuntimeId, SystemLogLevel};
 use hearth_store::Secret;
 use hearth_types::{Mebibytes, Millis, limits};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ use crate::error::LambdaError;
 
 const TIMEOUT_SECONDS_DEFAULT: u32 = (limits::TIMEOUT_DEFAULT.0 / 1000) as u32;
 const TIMEOUT_SECONDS_MAX: u32 = (limits::TIMEOUT_MAX.0 / 1000) as u32;
+
+/// Lambda's answer to a level without the format that has levels.
+const LEVEL_OF_TEXT: &str = "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your \
+                             request or change the LogFormat to \"Json\" and try again.";
 
 /// The settings of one deployment, all checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +41,16 @@ pub(crate) struct Settings {
     /// `None` when the client never sent one; shown only if sent.
     pub(crate) environment: Option<Secret<BTreeMap<String, String>>>,
     pub(crate) log_group: String,
+    /// The JSON log format; `None` is the text format.
+    #[serde(default)]
+    pub(crate) json_log: Option<LogLevels>,
+}
+
+/// What the JSON log format leaves out: records below these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogLevels {
+    pub(crate) application: LogLevel,
+    pub(crate) system: SystemLogLevel,
 }
 
 impl Settings {
@@ -79,9 +93,29 @@ pub(crate) struct Environment {
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct LoggingConfig {
     log_format: Option<LogFormat>,
+    application_log_level: Option<LogLevel>,
+    system_log_level: Option<SystemLogLevel>,
     log_group: Option<String>,
     #[serde(flatten)]
     rest: Rest,
+}
+
+impl LoggingConfig {
+    fn apply(self, settings: &mut Settings) -> Result<(), LambdaError> {
+        let is_json = self.log_format.map_or(settings.json_log.is_some(), |format| format == LogFormat::Json);
+        if !is_json && (self.application_log_level.is_some() || self.system_log_level.is_some()) {
+            return Err(LambdaError::invalid(LEVEL_OF_TEXT));
+        }
+        let LogLevels { application, system } = settings.json_log.unwrap_or_default();
+        settings.json_log = is_json.then(|| LogLevels {
+            application: self.application_log_level.unwrap_or(application),
+            system: self.system_log_level.unwrap_or(system),
+        });
+        if let Some(group) = self.log_group {
+            settings.log_group = group;
+        }
+        Ok(())
+    }
 }
 
 impl Requested {
@@ -91,12 +125,6 @@ impl Requested {
     /// [`LambdaError::Unsupported`] and what AWS says of the member.
     pub(crate) fn refuse_unsupported(&self) -> Result<(), LambdaError> {
         if let Some(logging) = &self.logging_config {
-            if logging.log_format == Some(LogFormat::Json) {
-                return Err(LambdaError::Unsupported {
-                    member: "LoggingConfig.LogFormat JSON".to_owned(),
-                    instead: "use Text.".to_owned(),
-                });
-            }
             logging.rest.refuse("LoggingConfig.")?;
         }
         self.rest.refuse("")
@@ -129,6 +157,7 @@ impl Requested {
             ephemeral_storage: limits::EPHEMERAL_STORAGE_DEFAULT,
             environment: None,
             log_group: format!("/aws/lambda/{name}"),
+            json_log: None,
         };
         Self { runtime: None, ..self }.apply(&defaults, runnable)
     }
@@ -163,8 +192,8 @@ impl Requested {
         if let Some(Environment { variables }) = self.environment {
             settings.environment = Some(Secret(variables.unwrap_or_default().check()?));
         }
-        if let Some(group) = self.logging_config.and_then(|logging| logging.log_group) {
-            settings.log_group = group;
+        if let Some(logging) = self.logging_config {
+            logging.apply(&mut settings)?;
         }
         Ok(settings)
     }
@@ -252,6 +281,44 @@ mod tests {
         let before = minimal().create("f", Architecture::X86_64, &any).expect("valid");
         let after = Requested { timeout: Some(9), ..Requested::default() }.apply(&before, &any).expect("valid");
         assert_eq!(after, Settings { timeout_seconds: 9, ..before });
+    }
+
+    fn logging(
+        format: Option<LogFormat>,
+        application: Option<LogLevel>,
+        system: Option<SystemLogLevel>,
+    ) -> Option<LoggingConfig> {
+        let (log_format, application_log_level, system_log_level) = (format, application, system);
+        Some(LoggingConfig { log_format, application_log_level, system_log_level, ..LoggingConfig::default() })
+    }
+
+    #[test]
+    fn the_json_log_format_has_levels_and_the_text_format_has_none() {
+        use LogFormat::{Json, Text};
+        let mut settings = minimal().create("f", Architecture::X86_64, &any).expect("valid");
+        let levels = |application, system| Some(LogLevels { application, system });
+        let steps = [
+            (logging(None, None, None), None),
+            (logging(Some(Json), None, None), levels(LogLevel::Info, SystemLogLevel::Info)),
+            (logging(None, Some(LogLevel::Error), None), levels(LogLevel::Error, SystemLogLevel::Info)),
+            (logging(Some(Json), None, Some(SystemLogLevel::Warn)), levels(LogLevel::Error, SystemLogLevel::Warn)),
+            (logging(None, None, None), levels(LogLevel::Error, SystemLogLevel::Warn)),
+            (logging(Some(Text), None, None), None),
+            (logging(Some(Json), None, None), levels(LogLevel::Info, SystemLogLevel::Info)),
+        ];
+        for (at, (logging_config, want)) in steps.into_iter().enumerate() {
+            let requested = Requested { logging_config, ..Requested::default() };
+            settings = requested.apply(&settings, &any).expect("valid");
+            assert_eq!(settings.json_log, want, "step {at}");
+        }
+        settings.json_log = None;
+        for format in [None, Some(Text)] {
+            for (application, system) in [(Some(LogLevel::Info), None), (None, Some(SystemLogLevel::Debug))] {
+                let logging_config = logging(format, application, system);
+                let refused = Requested { logging_config, ..Requested::default() }.apply(&settings, &any);
+                assert_eq!(refused.expect_err("no levels in text").to_string(), LEVEL_OF_TEXT);
+            }
+        }
     }
 
     #[test]

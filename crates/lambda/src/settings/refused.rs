@@ -39,7 +39,7 @@ const fn refused(member: &'static str, neutral: Neutral, instead: &'static str) 
 
 const UPLOAD: &str = "send the package as ZipFile.";
 
-const REFUSED: [Refused; 27] = [
+const REFUSED: [Refused; 25] = [
     refused("Code.S3Bucket", Neutral::Never, UPLOAD),
     refused("Code.S3Key", Neutral::Never, UPLOAD),
     refused("Code.S3ObjectVersion", Neutral::Never, UPLOAD),
@@ -61,8 +61,6 @@ const REFUSED: [Refused; 27] = [
     refused("DeadLetterConfig.TargetArn", Neutral::Empty, "failed events are not forwarded."),
     refused("SnapStart.ApplyOn", Neutral::Text("None"), "use None."),
     refused("CodeSigningConfigArn", Neutral::Empty, "signatures are not checked."),
-    refused("LoggingConfig.ApplicationLogLevel", Neutral::Never, "levels need LogFormat JSON."),
-    refused("LoggingConfig.SystemLogLevel", Neutral::Never, "levels need LogFormat JSON."),
     refused("CapacityProviderConfig", Neutral::Empty, "functions run on this server."),
     refused("DurableConfig", Neutral::Empty, "executions are not durable."),
     refused("TenancyConfig", Neutral::Empty, "environments are shared by all callers of a function."),

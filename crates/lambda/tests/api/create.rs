@@ -87,6 +87,36 @@ async fn a_function_becomes_active_with_another_revision() {
 }
 
 #[tokio::test]
+async fn the_json_log_format_and_its_levels_are_set() {
+    let world = World::new().await;
+    for (name, asked, levels) in [
+        ("a", json!({"LogFormat": "JSON"}), ["INFO", "INFO"]),
+        (
+            "b",
+            json!({"LogFormat": "JSON", "ApplicationLogLevel": "FATAL", "SystemLogLevel": "DEBUG"}),
+            ["FATAL", "DEBUG"],
+        ),
+    ] {
+        world.create(with(function(name), json!({ "LoggingConfig": asked }))).await.ok(201);
+        let shown = world.settled(name).await;
+        let [application, system] = levels;
+        let want = json!({
+            "LogFormat": "JSON", "ApplicationLogLevel": application, "SystemLogLevel": system,
+            "LogGroup": format!("/aws/lambda/{name}"),
+        });
+        assert_eq!(shown["LoggingConfig"], want);
+        let snapshot = world.catalog.resolve(&crate::lives::ctx(), name, None).expect("active").version;
+        let held = [snapshot.application_log_level.as_str(), snapshot.system_log_level.as_str()];
+        assert_eq!((snapshot.log_format, held), (hearth_ports::LogFormat::Json, levels));
+    }
+    let level_of_text = with(function("c"), json!({"LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}}));
+    let (status, code, _, text) = world.create(level_of_text).await.refusal();
+    let want = "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or \
+                change the LogFormat to \"Json\" and try again.";
+    assert_eq!((status, code.as_str(), text.as_str()), (400, "InvalidParameterValueException", want));
+}
+
+#[tokio::test]
 async fn what_was_asked_for_is_what_is_set() {
     let world = World::new().await;
     let request = with(

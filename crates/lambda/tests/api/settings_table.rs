@@ -125,8 +125,6 @@ fn asking(member: &str) -> Value {
         "ImageConfig.EntryPoint" | "ImageConfig.Command" => json!(["x"]),
         "ImageConfig.WorkingDirectory" => json!("/x"),
         "SnapStart.ApplyOn" => json!("PublishedVersions"),
-        "LoggingConfig.LogFormat" => json!("JSON"),
-        "LoggingConfig.ApplicationLogLevel" | "LoggingConfig.SystemLogLevel" => json!("INFO"),
         "CodeSigningConfigArn" => {
             json!("arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0")
         }

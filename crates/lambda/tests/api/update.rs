@@ -110,6 +110,25 @@ async fn of_updates_decided_on_the_same_state_one_wins() {
 }
 
 #[tokio::test]
+async fn the_json_log_format_and_its_levels_are_updated() {
+    let world = World::new().await;
+    world.created("f").await;
+    for (asked, want) in [
+        (json!({"LogFormat": "JSON", "SystemLogLevel": "WARN"}), ["JSON", "INFO", "WARN"]),
+        (json!({"ApplicationLogLevel": "DEBUG"}), ["JSON", "DEBUG", "WARN"]),
+    ] {
+        world.update_configuration("f", json!({ "LoggingConfig": asked })).await.ok(200);
+        let shown = &world.settled("f").await["LoggingConfig"];
+        assert_eq!([&shown["LogFormat"], &shown["ApplicationLogLevel"], &shown["SystemLogLevel"]], want);
+        let snapshot = world.catalog.resolve(&ctx(), "f", None).expect("active").version;
+        assert_eq!([snapshot.application_log_level.as_str(), snapshot.system_log_level.as_str()], want[1..]);
+    }
+    world.update_configuration("f", json!({"LoggingConfig": {"LogFormat": "Text"}})).await.ok(200);
+    let shown = world.settled("f").await;
+    assert_eq!(shown["LoggingConfig"], json!({"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}));
+}
+
+#[tokio::test]
 async fn configuration_changes_what_it_names_and_nothing_else() {
     let world = World::new().await;
     let before = world.created("f").await;

@@ -71,6 +71,21 @@ impl RuntimeProcess {
         Self { server, child, output, folder }
     }
 
+    /// Starts it with a descriptor for log records. Their file is in the folder, too.
+    pub(crate) async fn start_with_records(
+        command: &[PathBuf],
+        files: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> (Self, Records) {
+        let records = tempfile::NamedTempFile::new().expect("records");
+        let path = records.path().to_str().expect("text").to_owned();
+        // A shell's own redirections reach the single digits only; the number is told, whatever it is.
+        let script = "exec \"$@\" 9>>\"$RECORDS\"";
+        let shell = ["/bin/sh", "-c", script, "sh"].map(PathBuf::from);
+        let variables = [&[("_LAMBDA_TELEMETRY_LOG_FD", "9"), ("RECORDS", &path)], variables].concat();
+        (Self::start(&[&shell[..], command].concat(), files, &variables).await, Records(records))
+    }
+
     pub(crate) fn task_root(&self) -> PathBuf {
         self.folder.path().join("task")
     }
@@ -133,5 +148,29 @@ impl RuntimeProcess {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.output()
+    }
+}
+
+/// What a runtime process has written to the descriptor for log records.
+pub(crate) struct Records(tempfile::NamedTempFile);
+
+impl Records {
+    /// Type, text and time (microseconds since the Unix epoch) of each.
+    pub(crate) fn all(&self) -> Vec<(u32, String, u64)> {
+        let bytes = std::fs::read(self.0.path()).expect("records");
+        let mut rest = bytes.as_slice();
+        let mut take = |count: usize| {
+            let (taken, left) = rest.split_at_checked(count)?;
+            rest = left;
+            Some(taken)
+        };
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        std::iter::from_fn(|| {
+            let kind = u32::try_from(number(take(4)?)).expect("four bytes");
+            let length = usize::try_from(number(take(4)?)).expect("fits");
+            let micros = number(take(8)?);
+            Some((kind, String::from_utf8(take(length)?.to_vec()).expect("text"), micros))
+        })
+        .collect()
     }
 }

@@ -21,7 +21,8 @@ use rustix::thread::{
 
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
-use crate::protocol::{Launch, LaunchFailure};
+use super::Written;
+use crate::protocol::{Launch, LaunchFailure, RECORDS_DESCRIPTOR};
 use crate::spawner::FUNCTION_ID;
 use crate::sys;
 use crate::{landlock, seccomp};
@@ -43,12 +44,12 @@ const LIMITS: &[(Resource, Option<u64>, Option<u64>)] = &[
 ];
 
 /// Starts the runtime process; returns once the kernel runs its program, or refuses to.
-pub(super) fn start(launch: &Launch, output: BorrowedFd<'_>, filter: &seccomp::Filter) -> Result<Pid, LaunchFailure> {
+pub(super) fn start(launch: &Launch, written: Written<'_>, filter: &seccomp::Filter) -> Result<Pid, LaunchFailure> {
     let program =
         launch.programs.iter().find(|program| Path::new(program).is_file()).ok_or(LaunchFailure::NoProgram)?;
     let command = Command::new(launch, program).map_err(|_: NulError| failure(program, Errno::INVAL.into()))?;
     let (failures, failed) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failure(program, error.into()))?;
-    let child = sys::fork_into(0, || become_runtime(&command, program, output, filter, &failed))
+    let child = sys::fork_into(0, || become_runtime(&command, program, written, filter, &failed))
         .map_err(|error| failure(program, error))?;
     drop(failed);
     let mut bytes = Vec::new();
@@ -67,6 +68,7 @@ fn failure(program: &str, error: io::Error) -> LaunchFailure {
 /// What exec takes.
 struct Command {
     wrapped: bool,
+    writes_records: bool,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
@@ -77,6 +79,7 @@ impl Command {
         let arguments = launch.wrapper.iter().chain([program]).chain(&launch.arguments);
         Ok(Self {
             wrapped: launch.wrapper.is_some(),
+            writes_records: launch.writes_records(),
             arguments: arguments.map(text).collect::<Result<_, _>>()?,
             environment: launch.environment.iter().map(text).collect::<Result<_, _>>()?,
         })
@@ -86,11 +89,12 @@ impl Command {
 fn become_runtime(
     command: &Command,
     program: &str,
-    output: BorrowedFd<'_>,
+    written: Written<'_>,
     filter: &seccomp::Filter,
     failed: &OwnedFd,
 ) -> Infallible {
-    let failure = match confine(output, filter) {
+    let records = command.writes_records.then_some(written.records);
+    let failure = match confine(written.output, records, filter) {
         Err(error) => LaunchFailure::Confinement { errno: error.raw_os_error().unwrap_or_default() },
         Ok(()) => {
             let Err(error) = nix::unistd::execve(&command.arguments[0], &command.arguments, &command.environment);
@@ -109,10 +113,13 @@ fn become_runtime(
 }
 
 /// Everything between fork and exec. The order matters: what needs a privilege comes before it is given up.
-fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
+fn confine(output: BorrowedFd<'_>, records: Option<BorrowedFd<'_>>, filter: &seccomp::Filter) -> io::Result<()> {
     setsid()?;
     nix::unistd::dup2_stdout(output)?;
     nix::unistd::dup2_stderr(output)?;
+    if let Some(records) = records {
+        sys::inherit_as(records, RECORDS_DESCRIPTOR)?;
+    }
     // Only of a process that may be dumped does `/proc/self` belong to its user.
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;

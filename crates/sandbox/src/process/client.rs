@@ -91,6 +91,7 @@ impl Slots {
 pub(super) struct NewSlot {
     pub(super) control: OwnedFd,
     pub(super) output: OwnedFd,
+    pub(super) records: OwnedFd,
     pub(super) cgroup: CgroupHandle,
     /// Turns true when nothing of the slot is left.
     pub(super) ended: watch::Receiver<bool>,
@@ -241,9 +242,9 @@ impl SpawnerClient {
         let (knobs, descriptors) = answer.await.map_err(|_| SandboxError::ShutDown)??;
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or_else(|| SandboxError::Create("a descriptor is missing".to_owned()));
-        let (control, output) = (next()?, next()?);
+        let (control, output, records) = (next()?, next()?, next()?);
         let cgroup = CgroupHandle::new(knobs.into_iter().zip(descriptors));
-        Ok(NewSlot { control, output, cgroup, ended: end })
+        Ok(NewSlot { control, output, records, cgroup, ended: end })
     }
 
     /// After an error the slot is of no use and must be ended.

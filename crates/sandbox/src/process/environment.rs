@@ -98,8 +98,19 @@ impl ProcessEnvironment {
             parts.trees.hold(digest).ok_or_else(missing)
         };
         let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
-        let PreparedSlot { id, api, control, cgroup, output: pipe, endpoint, ended, is_started, follower, network } =
-            parts.slot;
+        let PreparedSlot {
+            id,
+            api,
+            control,
+            cgroup,
+            output: pipe,
+            records,
+            endpoint,
+            ended,
+            is_started,
+            follower,
+            network,
+        } = parts.slot;
         let extension_variables = variables::of_extensions(&variables);
         let launch = launch(runtime, variables.clone());
         let furnished = parts.spawner.furnish(FurnishSlot {
@@ -114,7 +125,7 @@ impl ProcessEnvironment {
         // The spawner and hearth-init work side by side.
         let (furnished, shown) = tokio::join!(furnished, shown);
         let sink = Arc::clone(&output);
-        let pipe = Output::new(pipe, output).map_err(|error| SandboxError::Create(error.to_string()));
+        let pipe = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()));
         let output = match furnished.and(pipe) {
             Ok(output) => Arc::new(output),
             Err(error) => {
@@ -359,7 +370,7 @@ impl Environment for ProcessEnvironment {
         // event.
         self.control.kill_all().await?;
         unlimited.map_err(|error| SandboxError::Create(error.to_string()))?;
-        self.output.drain();
+        self.output.finish();
         self.api.reset();
         let mut started = self.started.lock().await;
         *started = Started::default();
@@ -425,7 +436,7 @@ impl Environment for ProcessEnvironment {
         let mut ended = self.ended.clone();
         // An error means that the spawner is gone; it takes its slots along.
         let _ = ended.wait_for(|ended| *ended).await;
-        self.output.drain();
+        self.output.finish();
         self.api.close();
         drop(self.network.lock().take());
         if let Some(endpoint) = &self.endpoint {

@@ -33,6 +33,8 @@ pub(super) struct PreparedSlot {
     pub(super) control: Arc<Control>,
     pub(super) cgroup: Arc<CgroupHandle>,
     pub(super) output: OwnedFd,
+    /// Where managed runtimes write their log records.
+    pub(super) records: OwnedFd,
     pub(super) endpoint: TcpListener,
     pub(super) ended: watch::Receiver<bool>,
     /// A runtime process runs in it and waits for its function.
@@ -68,7 +70,7 @@ impl PreparedSlot {
         let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
         let request = PrepareSlot { slot: id.0, root, memory, ephemeral_storage };
         let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
-        let NewSlot { control, output, cgroup, ended } = slot?;
+        let NewSlot { control, output, records, cgroup, ended } = slot?;
         let cgroup = Arc::new(cgroup);
         let dialer = Arc::new(IntoSandbox::default());
         let api = RuntimeApi::with(Settings {
@@ -92,7 +94,7 @@ impl PreparedSlot {
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
-        Ok(Self { id, api, control, cgroup, output, endpoint, ended, is_started: false, follower, network })
+        Ok(Self { id, api, control, cgroup, output, records, endpoint, ended, is_started: false, follower, network })
     }
 
     /// Starts a runtime process that will wait for its function.

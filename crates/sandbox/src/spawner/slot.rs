@@ -76,6 +76,7 @@ pub(super) struct Parts<'a> {
     pub(super) filter: &'a seccomp::Filter,
     pub(super) control: BorrowedFd<'a>,
     pub(super) output: BorrowedFd<'a>,
+    pub(super) records: BorrowedFd<'a>,
 }
 
 /// Starts the slot's first process. What becomes of it is said on the control socket.
@@ -83,7 +84,7 @@ pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     sys::fork_into(NAMESPACES, || {
         let furnished = furnish(parts).and_then(|listeners| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
-            let mut kept = vec![parts.control, parts.output];
+            let mut kept = vec![parts.control, parts.output, parts.records];
             kept.extend(listeners.descriptors());
             keep_only(&kept).map(|()| listeners).map_err(|error| (Step::Privileges, error))
         });
@@ -129,7 +130,7 @@ fn live(parts: &Parts<'_>, listeners: Listeners) -> Infallible {
         sys::exit_now(1);
     }
     drop(listeners);
-    init::run(parts.control, parts.output, parts.filter)
+    init::run(parts.control, init::Written { output: parts.output, records: parts.records }, parts.filter)
 }
 
 /// Furnishes the slot around the calling process, its first.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::runtimes::{Root, Search};
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentSpec, Identity, Invocation, InvocationOutcome, OutputSink, ProcessBackend,
-    ProcessConfig, SpawnerConfig, SpawnerProcess,
+    Backend, Environment, EnvironmentSpec, Identity, Invocation, InvocationOutcome, LogRecord, OutputSink,
+    ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess,
 };
 use hearth_types::{Mebibytes, RequestId};
 use parking_lot::Mutex;
@@ -23,13 +23,21 @@ use tempfile::TempDir;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
-/// Output as the sink got it.
+/// Output as the sink got it, records in angle brackets behind their level and format.
 #[derive(Default)]
 pub struct Collected(Mutex<Vec<u8>>);
 
 impl OutputSink for Collected {
     fn output(&self, bytes: &[u8]) {
         self.0.lock().extend_from_slice(bytes);
+    }
+
+    fn record(&self, record: LogRecord<'_>) {
+        let level = record.level.map_or("-", LogLevel::as_str);
+        let format = if record.is_json { "json" } else { "text" };
+        self.0
+            .lock()
+            .extend_from_slice(&[b"<", level.as_bytes(), b" ", format.as_bytes(), b" ", record.bytes, b">"].concat());
     }
 }
 

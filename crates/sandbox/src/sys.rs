@@ -145,7 +145,7 @@ pub(crate) fn configure_device(
     let mut route: libc::rtentry = unsafe { mem::zeroed() };
     route.rt_dst = socket_address(std::net::Ipv4Addr::UNSPECIFIED);
     route.rt_genmask = socket_address(std::net::Ipv4Addr::UNSPECIFIED);
-    route.rt_flags = libc::RTF_UP as u16;
+    route.rt_flags = libc::RTF_UP;
     route.rt_dev = name.as_ptr().cast_mut();
     // SAFETY: the ioctl reads one `rtentry`, and the terminated name it points to; both are valid for the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCADDRT as _, &raw const route) };

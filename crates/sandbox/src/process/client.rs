@@ -70,9 +70,12 @@ struct Slots {
     waiting: HashMap<u64, Waiting>,
 }
 
+/// The files of a new slot's control group by what they are, and all descriptors that came along.
+type Prepared = (Vec<Knob>, Vec<OwnedFd>);
+
 /// A slot from its request to its end.
 struct Waiting {
-    prepared: Option<oneshot::Sender<Result<(Vec<Knob>, Vec<OwnedFd>), SandboxError>>>,
+    prepared: Option<oneshot::Sender<Result<Prepared, SandboxError>>>,
     furnished: Option<oneshot::Sender<Result<(), SandboxError>>>,
     /// Becomes true.
     ended: watch::Sender<bool>,

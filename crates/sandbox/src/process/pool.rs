@@ -227,7 +227,6 @@ async fn fill(pool: Weak<SlotPool>, maker: Arc<dyn Maker>) {
 }
 
 /// Depths are about real load on a real machine; no promise of theirs depends on the hour.
-#[expect(clippy::disallowed_methods, reason = "measures how long slots take to make and how long ago one was missed")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -32,9 +32,11 @@ pub(crate) fn processors(memory: Mebibytes, host: u32) -> u32 {
     memory.0.div_ceil(MEMORY_PER_VCPU.0).max(PROCESSORS_MIN).min(host).max(1)
 }
 
+/// What a file says for a memory size.
+type Content = fn(Mebibytes) -> io::Result<String>;
+
 /// Which files are covered, and how their content comes about.
-const FACES: &[(&str, fn(Mebibytes) -> io::Result<String>)] =
-    &[("/proc/meminfo", meminfo), ("/proc/cpuinfo", cpuinfo), ("/proc/stat", stat)];
+const FACES: &[(&str, Content)] = &[("/proc/meminfo", meminfo), ("/proc/cpuinfo", cpuinfo), ("/proc/stat", stat)];
 
 /// Detached mounts for a sandbox of this size, each with the file it covers.
 pub(super) fn of(memory: Mebibytes) -> io::Result<Vec<(&'static str, OwnedFd)>> {

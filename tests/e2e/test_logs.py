@@ -1,5 +1,6 @@
 """Log lines as the real service writes them, in the answer and by `hearth logs`."""
 
+import json
 import re
 import time
 
@@ -96,3 +97,50 @@ def test_python_logging_has_level_time_and_request_id(remote):
     assert re.search(
         rf"^\[WARNING\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{result.request_id}\tcareful$", result.log, re.MULTILINE
     ), result.log
+
+
+def log_at_every_level():
+    import logging
+
+    logger = logging.getLogger()
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(logger, level)(f"at {level}")
+
+
+def json_lines(result):
+    return [json.loads(line) for line in result.log.splitlines()]
+
+
+def test_the_json_log_format_has_one_object_per_event(make):
+    function = make(packages.python("remote"), LoggingConfig={"LogFormat": "JSON"})
+    events = json_lines(function.run(log_at_every_level, LogType="Tail"))
+    kinds = [event["type"] for event in events if "type" in event]
+    assert "platform.start" in kinds and kinds[-1] == "platform.report", kinds
+    [warning] = [event for event in events if event.get("level") == "WARNING" or event.get("level") == "WARN"]
+    assert warning["message"] == "at warning" and re.fullmatch(UUID, warning["requestId"])
+    report = events[-1]["record"]
+    assert report["status"] == "success" and report["metrics"]["memorySizeMB"] == 128
+
+
+def test_records_below_the_application_log_level_are_left_out(make):
+    logging_config = {"LogFormat": "JSON", "ApplicationLogLevel": "ERROR"}
+    function = make(packages.python("remote"), LoggingConfig=logging_config)
+    events = json_lines(function.run(log_at_every_level, LogType="Tail"))
+    assert [event["message"] for event in events if "message" in event] == ["at error", "at critical"]
+
+
+def test_platform_lines_below_the_system_log_level_are_left_out(make):
+    quiet = make(packages.python("remote"), LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "WARN"})
+    assert [event for event in json_lines(quiet.run(say, "{}", LogType="Tail")) if "type" in event] == []
+    chatty = make(packages.python("remote"), LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "DEBUG"})
+    kinds = {event["type"] for event in json_lines(chatty.run(say, "{}", LogType="Tail")) if "type" in event}
+    assert {"platform.start", "platform.runtimeDone", "platform.report"} <= kinds, kinds
+
+
+def test_a_traceback_is_one_event(make, server):
+    def fail():
+        raise ValueError("no such thing")
+
+    function = make(packages.python("remote"))
+    log = function.run(fail, LogType="Tail").log
+    assert "[ERROR] ValueError: no such thing\nTraceback (most recent call last):\n" in log, log

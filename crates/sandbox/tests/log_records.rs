@@ -33,7 +33,7 @@ async fn logged(machine: &Machine, body: &str) -> (Arc<dyn Environment>, Arc<Col
 async fn a_python_traceback_is_one_record_and_is_there_before_the_answer() {
     let Some(machine) = Machine::start().await else { return };
     if has(&machine, Root::Python311) {
-        let (_, output) = logged(
+        let (_environment, output) = logged(
             &machine,
             "    print('one')\n    logging.warning('two\\nlines')\n    print('three')\n    raise ValueError('no')\n",
         )
@@ -78,7 +78,7 @@ async fn a_process_that_waited_for_its_function_writes_records_too() {
     let Some(machine) = Machine::start_with(Setup { pool, ..Setup::default() }).await else { return };
     if has(&machine, Root::Python311) {
         machine.wait_for_started("python3.11").await;
-        let (_, output) = logged(&machine, "    logging.error('pooled')\n").await;
+        let (_environment, output) = logged(&machine, "    logging.error('pooled')\n").await;
         assert_eq!(machine.backend.pool_hits(), 1);
         assert!(output.text().starts_with("<ERROR text [ERROR]\t"), "{}", output.text());
     }

@@ -99,7 +99,7 @@ impl Spawner {
         let slot = request.slot;
         let (reply, descriptors) = self.ask(&Request::Prepare(request));
         let Reply::Prepared { slot: made, knobs } = reply else { panic!("{reply:?}") };
-        assert_eq!((made, descriptors.len()), (slot, 2 + knobs.len()));
+        assert_eq!((made, descriptors.len()), (slot, 3 + knobs.len()));
         let (report, _listeners) = receive::<Report>(&descriptors[0]).expect("a word");
         assert_eq!(report, Report::Up);
         descriptors

@@ -3,8 +3,12 @@
 import json
 import re
 import time
+import urllib.parse
+import urllib.request
 
-from support import packages
+import pytest
+
+from support import aws, packages
 from support.aws import UUID
 from support.command_line import logs_of
 
@@ -137,10 +141,57 @@ def test_platform_lines_below_the_system_log_level_are_left_out(make):
     assert {"platform.start", "platform.runtimeDone", "platform.report"} <= kinds, kinds
 
 
-def test_a_traceback_is_one_event(make, server):
+def events_of(server, function):
+    """The messages in the function's log group, once an invocation has ended there."""
+    deadline = time.monotonic() + 10
+    while True:
+        query = urllib.parse.urlencode({"group": f"/aws/lambda/{function.name}", "region": aws.REGION})
+        with urllib.request.urlopen(f"{server.url}/_hearth/logs?{query}", timeout=10) as answer:
+            messages = [event["message"] for event in json.load(answer)["events"]]
+        if any(message.startswith("REPORT") for message in messages):
+            return messages
+        assert time.monotonic() < deadline, messages
+        time.sleep(0.1)
+
+
+def test_a_python_traceback_is_one_event(make, server):
     def fail():
         raise ValueError("no such thing")
 
     function = make(packages.python("remote"))
-    log = function.run(fail, LogType="Tail").log
-    assert "[ERROR] ValueError: no such thing\nTraceback (most recent call last):\n" in log, log
+    function.run(fail)
+    [event] = [event for event in events_of(server, function) if "ValueError" in event or "File" in event]
+    first, second, *frames = event.split("\n")
+    assert (first, second) == ("[ERROR] ValueError: no such thing", "Traceback (most recent call last):")
+    assert frames and all(line.startswith("\u00a0\u00a0") for line in frames), event
+
+
+def test_a_node_error_is_one_event(make, server):
+    code = "exports.handler = async () => { console.error(new TypeError('no such thing')); };"
+    function = make(packages.zip_of({"index.js": code}), runtime=aws.NODE, handler="index.handler")
+    function.invoke({}).ok()
+    [event] = [event for event in events_of(server, function) if "TypeError" in event or "    at " in event]
+    assert "\tERROR\tTypeError: no such thing\n    at " in event
+
+
+PYTHON_LEVELS = {"DEBUG": "debug", "INFO": "info", "WARN": "warning", "ERROR": "error", "FATAL": "critical"}
+
+
+@pytest.mark.parametrize("lowest", ["TRACE", *PYTHON_LEVELS])
+def test_every_application_log_level_filters_records_and_json_lines(make, lowest):
+    def speak(levels):
+        import json
+        import logging
+
+        print("plain")
+        for name, method in levels.items():
+            getattr(logging.getLogger(), method)(f"record {name}")
+            print(json.dumps({"timestamp": "2026-01-12T15:37:12Z", "level": name, "message": f"line {name}"}))
+
+    function = make(packages.python("remote"), LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": lowest})
+    lines = function.run(speak, PYTHON_LEVELS, LogType="Tail").log.splitlines()
+    assert "plain" in lines
+    messages = {json.loads(line).get("message") for line in lines if line.startswith("{")} - {None}
+    names = list(PYTHON_LEVELS)
+    kept = names if lowest == "TRACE" else names[names.index(lowest) :]
+    assert messages == {f"{kind} {name}" for kind in ("record", "line") for name in kept}

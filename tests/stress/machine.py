@@ -16,12 +16,12 @@ KEPT = ("store", "logs", "audit")
 FENCE_END_SECONDS_MAX = 20
 
 
-def memory_available_mib():
-    """Source: proc_meminfo(5)."""
+def memory_mib(which):
+    """`MemTotal`, `MemAvailable` or another. Source: proc_meminfo(5)."""
     for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
+        if line.startswith(f"{which}:"):
             return int(line.split()[1]) // 1024
-    raise AssertionError("no MemAvailable")
+    raise AssertionError(f"no {which}")
 
 
 @contextlib.contextmanager

@@ -26,14 +26,14 @@ def memory_mib(which):
 
 @contextlib.contextmanager
 def memory_fence(mib):
-    """A command prefix; what it starts shares `mib` of memory, so that a server that lets too much in harms nobody else.
+    """A command prefix; what it starts shares `mib` of memory: a server that lets too much in harms nobody else.
 
     By cgroup v1, whose groups may hold processes and groups alike. Skips the test, loudly, where there is none.
     """
     memory = _v1_memory_group()
     if memory is None or os.geteuid() != 0:
-        pytest.skip("needs root and the memory controller of cgroup v1: without a fence this test could end the machine's "
-                    "other programs")
+        pytest.skip("needs root and the memory controller of cgroup v1: without a fence this test could end other "
+                    "programs of the machine")
     fence = memory / f"hearth-stress-fence-{os.getpid()}"
     fence.mkdir()
     try:

@@ -1,5 +1,5 @@
-//! Many first invocations of one function at once. Each holds its environment for a while, so that none serves twice; the
-//! while is taken off again.
+//! Many first invocations of one function at once. Each holds its environment for a while, so that none serves twice;
+//! the while is taken off again.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use crate::null_runtime::{Client, Programs};
 use crate::server::Server;
 use crate::{BenchError, functions, http};
 
-/// Longer than it takes until all of a crowd have their environment.
-const HOLD: Duration = Duration::from_secs(6);
+/// Longer than it takes until all of two hundred have their environment, pool or not.
+pub(super) const HOLD: Duration = Duration::from_secs(6);
 /// So that the default overcommit of a small machine has room for a crowd.
 const MEMORY_MB: u32 = 128;
 
@@ -35,13 +35,13 @@ pub(super) async fn create(server: &Server, name: &str) -> Result<(), BenchError
     functions::create(server.address, name, Client::Python.runtime(), MEMORY_MB, &package).await
 }
 
-pub(super) async fn measure(server: &Server, function: &str, count: u32) -> Result<Crowd, BenchError> {
+pub(super) async fn measure(server: &Server, function: &str, count: u32, hold: Duration) -> Result<Crowd, BenchError> {
     let address = server.address;
     let mut streams = Vec::new();
     for _ in 0..count {
         streams.push(http::connect(address).await?);
     }
-    let event = json!({ "hold_ms": u64::try_from(HOLD.as_millis()).unwrap_or(u64::MAX) }).to_string();
+    let event = json!({ "hold_ms": u64::try_from(hold.as_millis()).unwrap_or(u64::MAX) }).to_string();
     let mut tasks = JoinSet::new();
     let from = Instant::now();
     for stream in streams {
@@ -54,7 +54,7 @@ pub(super) async fn measure(server: &Server, function: &str, count: u32) -> Resu
     let (mut latencies, mut environments) = (Vec::new(), HashSet::new());
     while let Some(done) = tasks.join_next().await {
         let (elapsed, answer) = done.map_err(|error| BenchError::Other(error.to_string()))??;
-        latencies.push(elapsed.saturating_sub(HOLD));
+        latencies.push(elapsed.saturating_sub(hold));
         environments.insert(answer.json()?[0].to_string());
     }
     latencies.sort_unstable();

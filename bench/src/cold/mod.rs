@@ -1,6 +1,6 @@
 //! Cold starts and what idle costs, all through the real Invoke: one at a time, many at once, at a steady rate, with
-//! prepared slots and without; memory of the pool and of idle environments; freezing. Beside each what the machine itself
-//! takes for the bare interpreter in the same run.
+//! prepared slots and without; memory of the pool and of idle environments; freezing. Beside each what the machine
+//! itself takes for the bare interpreter in the same run.
 
 mod crowd;
 mod freeze;
@@ -19,6 +19,9 @@ use crate::{BenchError, Outcome, ProgramArgs, memory};
 
 /// However slow the machine, it ends.
 const RUN_MAX: Duration = Duration::from_secs(900);
+/// Of the smaller crowds that idle environments are made in. Where it is too short there are fewer of them, and the
+/// row says how many.
+const IDLE_HOLD: Duration = Duration::from_secs(4);
 const NO_POOL: &str = "[pool]\ndepth_max = 0\n";
 /// So short that a function asked again after [`steady::FUNCTIONS`] others finds no environment.
 const SHORT_LIVES: &str = "[execution]\nidle_timeout_seconds = 1\n";
@@ -104,7 +107,7 @@ async fn measure(program: &ProgramArgs, scale: &Scale, summary: &mut Summary) ->
         let (server, _) = started(&hearth, configuration).await?;
         crowd::create(&server, "crowd").await?;
         server.rest().await;
-        summary.crowd(title, &crowd::measure(&server, "crowd", scale.crowd).await?, bare);
+        summary.crowd(title, &crowd::measure(&server, "crowd", scale.crowd, crowd::HOLD).await?, bare);
         server.stop()?;
     }
 
@@ -162,7 +165,7 @@ async fn density(server: &Server, scale: &Scale) -> Result<Density, BenchError> 
     let before_mib = memory::available_mib()?;
     let mut environments = 0;
     for name in &names {
-        environments += crowd::measure(server, name, scale.idle_crowd).await?.environments;
+        environments += crowd::measure(server, name, scale.idle_crowd, IDLE_HOLD).await?.environments;
     }
     server.rest().await;
     Ok(Density {

@@ -1,5 +1,5 @@
-//! One cold start at a time: from a request to the answer of an environment that was not there, beside the bare program's
-//! start.
+//! One cold start at a time: from a request to the answer of an environment that was not there, beside the bare
+//! program's start.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,9 +11,11 @@ use crate::server::Server;
 use crate::{BenchError, functions, http, memory};
 
 /// Until the environments of the configuration before have ended, and a slot that was just made is ready.
-const ENDING: Duration = Duration::from_millis(50);
+const ENDING: Duration = Duration::from_millis(30);
 /// Until the pool knows what is asked for: the first starts find nothing fit in it.
 const WARM_UPS: u32 = 6;
+/// The bare program is started before every so many starts only: it varies less, and Node.js takes its time.
+const BARE_EVERY: u32 = 4;
 /// Pauses between looks whether the pool is full again, and how many of them at most.
 const REFILL_POLL: Duration = Duration::from_millis(10);
 const REFILL_POLLS_MAX: u32 = 200;
@@ -53,7 +55,9 @@ pub(super) async fn measure(
     let full = server.rest().await;
     let mut starts = Starts { client, pool, first_answer: Vec::new(), bare_start: Vec::new(), not_full: 0 };
     for number in 0..count {
-        starts.bare_start.push(start_bare(client, programs).await?);
+        if number % BARE_EVERY == 0 {
+            starts.bare_start.push(start_bare(client, programs).await?);
+        }
         functions::change(address, function, WARM_UPS + 1 + number).await?;
         if pool == Pool::Full && !is_refilled(server, full).await {
             starts.not_full += 1;

@@ -1,5 +1,5 @@
-//! Cold starts that are due at fixed times: each request goes to a function whose environment has ended since it was last
-//! asked.
+//! Cold starts that are due at fixed times: each request goes to a function whose environment has ended since it was
+//! last asked.
 
 use std::time::{Duration, Instant};
 

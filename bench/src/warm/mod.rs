@@ -1,5 +1,5 @@
-//! The warm path in one run, so that its parts can be compared: the floor, the Runtime API alone and a server, all on one
-//! core and all on two; then memory.
+//! The warm path in one run, so that its parts can be compared: the floor, the Runtime API alone and a server, all on
+//! one core and all on two; then memory.
 
 mod summary;
 

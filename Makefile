@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo setup test test-rust test-e2e test-all check bench fuzz mutate
+.PHONY: help build demo setup test test-rust test-e2e test-all stress check bench fuzz mutate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,10 @@ test-rust: ## the Rust tests only
 test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make setup build`
 	$(PYTEST) tests/e2e $(ARGS) $(if $(CI),|| { echo 'TRIED AGAIN: the tests that failed above'; $(PYTEST) tests/e2e --last-failed; })
 
-test-all: test ## `make test`, and the documentation's examples
+stress: ## more than the machine has, noisy neighbours, churn (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000); needs `make build`
+	$(PYTEST) tests/stress $(ARGS)
+
+test-all: test stress ## `make test`, the stress tests, and the documentation's examples
 	$(CARGO) test --workspace --doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 

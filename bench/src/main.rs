@@ -1,15 +1,22 @@
-//! Measures the warm path: the machine's floor, the Runtime API alone, and a whole server.
+//! Measures the warm path (the machine's floor, the Runtime API alone, and a whole server) and cold starts.
 //!
 //! What the numbers mean (ARCHITECTURE: measuring the warm path). On one core,
 //! `added = p50(invoke) − p50(floor) − p50(null-runtime)` of the same run is what the platform adds. On two cores
 //! wake-ups overlap and the difference means nothing: compare the absolutes there.
 
+mod cold;
 mod cpu;
 mod floor;
+mod functions;
+mod goals;
+mod http;
+mod interpreters;
 mod invoke;
 mod load;
+mod memory;
 mod null_runtime;
 mod report;
+mod server;
 mod sign;
 mod warm;
 
@@ -39,7 +46,7 @@ impl BenchError {
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    about = "Measures Hearth's warm path. Without a command everything: see `warm`.",
+    about = "Measures Hearth. Without a command everything: see `warm` and `cold`.",
     after_help = "Latencies are microseconds. Without --rate the load is closed: each connection sends its next request \
         when the answer to the one before is there, so a stalled server is asked less often and the tail looks better \
         than a client at a fixed rate would see it (coordinated omission). With --rate requests are due at fixed times \
@@ -50,16 +57,65 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
+    all: AllArgs,
+}
+
+#[derive(Args, Clone)]
+struct AllArgs {
+    #[command(flatten)]
+    program: ProgramArgs,
+    #[command(flatten)]
     warm: warm::WarmArgs,
+    #[command(flatten)]
+    cold: cold::ColdArgs,
+}
+
+/// Which server, and where the figures go.
+#[derive(Args, Clone)]
+struct ProgramArgs {
+    /// Where to write every figure, one line of JSON each.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The server program. Default: beside this one.
+    #[arg(long, value_name = "FILE")]
+    hearth: Option<PathBuf>,
+    /// The folder that holds python/bootstrap.py and node/bootstrap.cjs.
+    #[arg(long, default_value = "runtimes")]
+    runtimes: PathBuf,
+}
+
+impl ProgramArgs {
+    fn hearth(&self) -> Result<PathBuf, BenchError> {
+        match &self.hearth {
+            Some(program) => Ok(program.clone()),
+            None => Ok(std::env::current_exe().map_err(BenchError::io("this program"))?.with_file_name("hearth")),
+        }
+    }
+}
+
+/// What a part measured, printed already.
+struct Outcome {
+    json_lines: String,
+    /// Something is missing that should have been measured.
+    has_failed: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything in one run: the floor, the Runtime API alone and a server of its own, on one core and on two; cold
-    /// starts; memory. Beside the goals.
+    /// The floor, the Runtime API alone and a server of its own, on one core and on two; its memory. Beside the goals.
     Warm {
         #[command(flatten)]
+        program: ProgramArgs,
+        #[command(flatten)]
         warm: warm::WarmArgs,
+    },
+    /// Cold starts with the pool and without, many at once, at a steady rate; the pool's and idle environments' memory;
+    /// freezing. On servers of its own, beside the bare interpreters and the goals.
+    Cold {
+        #[command(flatten)]
+        program: ProgramArgs,
+        #[command(flatten)]
+        cold: cold::ColdArgs,
     },
     /// A bare HTTP echo over loopback: what this machine can do at all.
     Floor {
@@ -162,8 +218,12 @@ struct LoadArgs {
 }
 
 fn main() -> ExitCode {
-    let Cli { command, warm } = Cli::parse();
-    match run(command.unwrap_or(Command::Warm { warm })) {
+    let Cli { command, all } = Cli::parse();
+    let done = match command {
+        Some(command) => run(command),
+        None => run_all(&all),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hearth-bench: {error}");
@@ -188,9 +248,29 @@ fn run(command: Command) -> Result<(), BenchError> {
             let keys = sign::Keys { access_key_id, secret_access_key, session_token, region };
             runtime()?.block_on(invoke::print(&load, &endpoint, &function, keys))
         }
-        Command::Warm { warm } => runtime()?.block_on(warm::run(&warm)),
+        Command::Warm { program, warm } => finish(&program, [runtime()?.block_on(warm::run(&program, &warm))?]),
+        Command::Cold { program, cold } => finish(&program, [runtime()?.block_on(cold::run(&program, &cold))?]),
         Command::EchoServer { one_core } => floor::serve(one_core),
     }
+}
+
+fn run_all(AllArgs { program, warm, cold }: &AllArgs) -> Result<(), BenchError> {
+    // Cold starts come first: the warm part leaves this program pinned.
+    let cold = runtime()?.block_on(cold::run(program, cold))?;
+    println!();
+    let warm = runtime()?.block_on(warm::run(program, warm))?;
+    finish(program, [cold, warm])
+}
+
+fn finish<const N: usize>(program: &ProgramArgs, parts: [Outcome; N]) -> Result<(), BenchError> {
+    if let Some(path) = &program.json {
+        let lines: String = parts.iter().map(|part| part.json_lines.as_str()).collect();
+        std::fs::write(path, lines).map_err(BenchError::io(path.display().to_string()))?;
+    }
+    if parts.iter().any(|part| part.has_failed) {
+        return Err(BenchError::Other("some rows are missing: see above".to_owned()));
+    }
+    Ok(())
 }
 
 /// The measuring side needs no more than one thread.

@@ -79,6 +79,17 @@ pub(crate) fn print(bench: &str, measurements: Vec<Measurement>) {
     }
 }
 
+pub(crate) fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    table
+}
+
+pub(crate) fn right(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
 fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }

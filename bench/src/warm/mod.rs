@@ -1,25 +1,19 @@
-//! The whole measurement in one run, so that its parts can be compared: the floor, the Runtime API alone and a server,
-//! all on one core and all on two; then cold starts and memory.
+//! The warm path in one run, so that its parts can be compared: the floor, the Runtime API alone and a server, all on
+//! one core and all on two; then memory.
 
-mod cold;
-mod functions;
-mod http;
-mod server;
 mod summary;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use hearth_sandbox::runtimes::{Interpreter, Language, Search};
-
-use self::functions::Functions;
-use self::server::Server;
 use self::summary::Summary;
-use crate::null_runtime::{Client, Programs, TaskRoot};
+use crate::functions::Functions;
+use crate::interpreters::Interpreters;
+use crate::null_runtime::{Client, TaskRoot};
 use crate::report::Measurement;
+use crate::server::Server;
 use crate::sign::Keys;
-use crate::{BenchError, LoadArgs, RunArgs, cpu, floor, invoke, null_runtime};
+use crate::{BenchError, LoadArgs, Outcome, ProgramArgs, RunArgs, cpu, floor, functions, http, invoke, null_runtime};
 
 /// However slow the machine, it ends.
 const RUN_MAX: Duration = Duration::from_secs(600);
@@ -37,30 +31,18 @@ pub(crate) struct WarmArgs {
     /// How long to measure each row, after its warm-up.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=10))]
     seconds: u64,
-    /// Where to write every figure, one line of JSON each.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// The server program. Default: beside this one.
-    #[arg(long, value_name = "FILE")]
-    hearth: Option<PathBuf>,
-    /// The folder that holds python/bootstrap.py and node/bootstrap.cjs.
-    #[arg(long, default_value = "runtimes")]
-    runtimes: PathBuf,
-    /// Fresh environments per runtime in the cold start part.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
-    cold_starts: u32,
 }
 
-pub(crate) async fn run(args: &WarmArgs) -> Result<(), BenchError> {
-    tokio::time::timeout(RUN_MAX, measure(args))
+/// Prints what was measured; gives every figure as a line of JSON.
+pub(crate) async fn run(program: &ProgramArgs, args: &WarmArgs) -> Result<Outcome, BenchError> {
+    tokio::time::timeout(RUN_MAX, measure(program, args))
         .await
         .map_err(|_| BenchError::Other(format!("not done after {RUN_MAX:?}: given up")))?
 }
 
-async fn measure(args: &WarmArgs) -> Result<(), BenchError> {
-    let this = std::env::current_exe().map_err(BenchError::io("this program"))?;
-    let hearth = args.hearth.clone().unwrap_or_else(|| this.with_file_name("hearth"));
-    let interpreters = Interpreters::find(&args.runtimes);
+async fn measure(program: &ProgramArgs, args: &WarmArgs) -> Result<Outcome, BenchError> {
+    let hearth = program.hearth()?;
+    let interpreters = Interpreters::find(&program.runtimes);
     let cores = cpu::allowed(None)?;
     let mut summary = Summary::default();
     for (title, count) in [("one", 1), ("two", 2)] {
@@ -77,61 +59,11 @@ async fn measure(args: &WarmArgs) -> Result<(), BenchError> {
             summary.memory(&server.memory_idle().await?);
         }
         mode.served(&server, &interpreters, &mut summary).await?;
-        if count == 2 {
-            for client in Client::ALL {
-                if let Some(programs) = interpreters.of(client) {
-                    summary.cold(cold::measure(server.address, client, programs, args.cold_starts).await?);
-                }
-            }
-        }
         server.stop()?;
     }
     eprint!("\r{:60}\r", "");
     summary.print();
-    if let Some(path) = &args.json {
-        std::fs::write(path, summary.json_lines()).map_err(BenchError::io(path.display().to_string()))?;
-    }
-    summary.result()
-}
-
-/// The clients this machine can run: the very interpreters Hearth finds.
-struct Interpreters {
-    stock: Programs,
-    python: Option<Programs>,
-    node: Option<Programs>,
-}
-
-impl Interpreters {
-    fn find(runtimes: &std::path::Path) -> Self {
-        let search = Search::from_environment();
-        let programs = |language, name: &str| {
-            let (program, library_path) = match search.interpreter(language)? {
-                Interpreter::Prefix { prefix, needs_library_path } => {
-                    (prefix.join("bin").join(name), needs_library_path.then(|| prefix.join("lib")))
-                }
-                Interpreter::System { program, .. } => (program, None),
-            };
-            Some(Programs { runtimes: runtimes.to_owned(), python: program.clone(), node: program, library_path })
-        };
-        Self {
-            stock: Programs {
-                runtimes: runtimes.to_owned(),
-                python: PathBuf::new(),
-                node: PathBuf::new(),
-                library_path: None,
-            },
-            python: programs(Language::Python { minor: 11 }, "python3.11"),
-            node: programs(Language::Node { major: 20 }, "node"),
-        }
-    }
-
-    fn of(&self, client: Client) -> Option<&Programs> {
-        match client {
-            Client::Stock => Some(&self.stock),
-            Client::Python => self.python.as_ref(),
-            Client::Node => self.node.as_ref(),
-        }
-    }
+    Ok(Outcome { json_lines: summary.json_lines(), has_failed: summary.has_failed() })
 }
 
 /// On how many cores.

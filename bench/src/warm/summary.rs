@@ -1,21 +1,17 @@
 //! What one run measured, beside the goals: a table for people and lines of JSON for programs.
 
-use std::time::Duration;
-
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, Table};
 use serde_json::{Value, json};
 
-use super::cold::Cold;
-use super::server::Memory;
-use crate::BenchError;
 use crate::floor::FLOOR;
+use crate::goals::{self, Goal, Verdict};
 use crate::null_runtime::Client;
-use crate::report::Measurement;
+use crate::report::{Measurement, new_table, right};
+use crate::server::Memory;
 
 #[derive(Default)]
 pub(super) struct Summary {
     rows: Vec<Row>,
-    cold: Vec<Value>,
     memory: Option<Value>,
     notes: Vec<String>,
     has_failed: bool,
@@ -32,29 +28,6 @@ struct Row {
     json: Value,
 }
 
-/// What is wanted of a figure.
-#[derive(Clone, Copy)]
-enum Goal {
-    AtMost(f64),
-    AtLeast(f64),
-}
-
-impl Goal {
-    fn is_reached(self, measured: f64) -> bool {
-        match self {
-            Self::AtMost(most) => measured <= most,
-            Self::AtLeast(least) => measured >= least,
-        }
-    }
-}
-
-struct Verdict {
-    what: String,
-    measured: f64,
-    unit: &'static str,
-    goal: Goal,
-}
-
 impl Summary {
     pub(super) fn add(&mut self, bench: &'static str, mut measurement: Measurement) {
         let json = measurement.json(bench);
@@ -68,15 +41,6 @@ impl Summary {
             what: measurement.what,
             json,
         });
-    }
-
-    pub(super) fn cold(&mut self, cold: Cold) {
-        let at = |sorted: &[Duration], share| Measurement::percentile_us(sorted, share) / 1e3;
-        self.cold.push(json!({
-            "bench": "cold", "what": cold.what, "starts": cold.first_answer.len(),
-            "p50_ms": at(&cold.first_answer, 0.5), "max_ms": at(&cold.first_answer, 1.0),
-            "bare_p50_ms": at(&cold.bare_start, 0.5),
-        }));
     }
 
     pub(super) fn memory(&mut self, memory: &Memory) {
@@ -96,37 +60,21 @@ impl Summary {
         self.note(note);
     }
 
-    /// # Errors
-    /// If anything failed; a goal that was not reached is no failure.
-    pub(super) fn result(&self) -> Result<(), BenchError> {
-        let failed = || BenchError::Other("some rows are missing: see above".to_owned());
-        if self.has_failed { Err(failed()) } else { Ok(()) }
+    /// Is anything missing that should have been measured? A goal that was not reached is no failure.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     pub(super) fn json_lines(&self) -> String {
-        let verdicts = self.verdicts();
-        let goals = verdicts.iter().map(|verdict| {
-            let (is_most, goal) = match verdict.goal {
-                Goal::AtMost(most) => (true, most),
-                Goal::AtLeast(least) => (false, least),
-            };
-            json!({
-                "bench": "goal", "what": verdict.what, "measured": verdict.measured, "unit": verdict.unit,
-                "goal": goal, "at_most": is_most, "reached": verdict.goal.is_reached(verdict.measured),
-            })
-        });
         let rows = self.rows.iter().map(|row| row.json.clone());
-        let rest = self.cold.iter().chain(&self.memory).cloned();
-        rows.chain(rest).chain(goals).map(|line| format!("{line}\n")).collect()
+        let goals = self.verdicts().iter().map(Verdict::json).collect::<Vec<_>>();
+        rows.chain(self.memory.clone()).chain(goals).map(|line| format!("{line}\n")).collect()
     }
 
     pub(super) fn print(&self) {
         println!("Latency with 1 connection, µs; requests per second with 1, 8 and 32 connections\n");
         println!("{}\n", self.rows_table());
-        if !self.cold.is_empty() {
-            println!("{}\n", self.cold_table());
-        }
-        println!("{}", self.goals_table());
+        println!("{}", goals::table(&self.verdicts()));
         for note in &self.notes {
             println!("{note}");
         }
@@ -147,35 +95,6 @@ impl Summary {
             let numbers =
                 [format!("{:.1}", row.p50_us), format!("{:.1}", row.p99_us), rate(1), rate(8), rate(32)].map(right);
             table.add_row([Cell::new(what), Cell::new(row.cores)].into_iter().chain(numbers));
-        }
-        table
-    }
-
-    fn cold_table(&self) -> Table {
-        let mut table = new_table(&["cold start, no pool, ms", "p50", "max", "bare program p50", "starts"]);
-        for cold in &self.cold {
-            let number = |name: &str| right(format!("{:.1}", cold[name].as_f64().unwrap_or(f64::NAN)));
-            let starts = right(cold["starts"].to_string());
-            let what = Cell::new(cold["what"].as_str().unwrap_or_default());
-            table.add_row([what, number("p50_ms"), number("max_ms"), number("bare_p50_ms"), starts]);
-        }
-        table
-    }
-
-    fn goals_table(&self) -> Table {
-        let mut table = new_table(&["goal", "measured", "wanted", ""]);
-        for Verdict { what, measured, unit, goal } in self.verdicts() {
-            let wanted = match goal {
-                Goal::AtMost(most) => format!("≤ {} {unit}", plain(most)),
-                Goal::AtLeast(least) => format!("≥ {} {unit}", plain(least)),
-            };
-            let verdict = if goal.is_reached(measured) { "reached" } else { "not reached" };
-            table.add_row([
-                Cell::new(what),
-                right(format!("{} {unit}", plain(measured))),
-                right(wanted),
-                Cell::new(verdict),
-            ]);
         }
         table
     }
@@ -209,11 +128,6 @@ impl Summary {
             let best = best.map(|row| row.rate).reduce(f64::max);
             judge(format!("throughput, two cores: {title}"), best, "/s", Goal::AtLeast(least));
         }
-        for cold in &self.cold {
-            let what = format!("cold, over the bare program: {}", cold["what"].as_str().unwrap_or_default());
-            let over = cold["p50_ms"].as_f64().zip(cold["bare_p50_ms"].as_f64()).map(|(cold, bare)| cold - bare);
-            judge(what, over, "ms", Goal::AtMost(5.0));
-        }
         let idle = self.memory.as_ref().and_then(|memory| memory["server_mib"].as_f64());
         judge("resident memory of the idle server".to_owned(), idle, "MiB", Goal::AtMost(15.0));
         verdicts
@@ -226,24 +140,10 @@ impl Summary {
     }
 }
 
-fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header);
-    table
-}
-
-fn right(text: String) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
-}
-
-/// With a decimal where it matters.
-fn plain(value: f64) -> String {
-    if value.abs() >= 1_000.0 { format!("{value:.0}") } else { format!("{value:.1}") }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn measured(what: &str, cores: &'static str, latency_us: u64) -> Measurement {

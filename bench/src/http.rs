@@ -10,23 +10,23 @@ use tokio::net::TcpStream;
 use crate::BenchError;
 
 /// Nothing asked here takes longer, a cold start included.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(20);
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) function_failed: bool,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) function_failed: bool,
+    pub(crate) body: Vec<u8>,
     /// From the first byte sent to the last received; the connection stood before.
-    pub(super) elapsed: Duration,
+    pub(crate) elapsed: Duration,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Result<Value, BenchError> {
+    pub(crate) fn json(&self) -> Result<Value, BenchError> {
         serde_json::from_slice(&self.body)
             .map_err(|error| BenchError::Other(format!("{error} in {}", String::from_utf8_lossy(&self.body))))
     }
 
-    pub(super) fn good(self, what: &str) -> Result<Self, BenchError> {
+    pub(crate) fn good(self, what: &str) -> Result<Self, BenchError> {
         if (200..300).contains(&self.status) && !self.function_failed {
             return Ok(self);
         }
@@ -35,22 +35,51 @@ impl Answer {
 }
 
 /// An unsigned request: an open server takes it.
-pub(super) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, BenchError> {
+pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, BenchError> {
+    exchange(address, &request(address, method, path, body)).await?.good(path)
+}
+
+fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    let request = format!(
+    format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    exchange(address, request.as_bytes()).await?.good(path)
+    )
+    .into_bytes()
 }
 
-pub(super) async fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer, BenchError> {
-    let late = |_| BenchError::Other(format!("no answer within {ANSWER_WAIT_MAX:?}"));
-    tokio::time::timeout(ANSWER_WAIT_MAX, exchange_untimed(address, request)).await.map_err(late)?
+/// An unsigned Invoke of a function that answers without an error.
+pub(crate) async fn invoke(address: SocketAddr, function: &str, event: &str) -> Result<Answer, BenchError> {
+    let stream = connect(address).await?;
+    invoke_on(stream, address, function, event).await
 }
 
-async fn exchange_untimed(address: SocketAddr, request: &[u8]) -> Result<Answer, BenchError> {
-    let mut stream = TcpStream::connect(address).await.map_err(BenchError::io("connecting"))?;
+/// The same on a connection that stands, so that many can begin at once.
+pub(crate) async fn invoke_on(
+    stream: TcpStream,
+    address: SocketAddr,
+    function: &str,
+    event: &str,
+) -> Result<Answer, BenchError> {
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    exchange_on(stream, &request(address, "POST", &path, event)).await?.good(&path)
+}
+
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, BenchError> {
+    let stream = TcpStream::connect(address).await.map_err(BenchError::io("connecting"))?;
     stream.set_nodelay(true).map_err(BenchError::io("TCP_NODELAY"))?;
+    Ok(stream)
+}
+
+pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer, BenchError> {
+    exchange_on(connect(address).await?, request).await
+}
+
+async fn exchange_on(stream: TcpStream, request: &[u8]) -> Result<Answer, BenchError> {
+    let late = |_| BenchError::Other(format!("no answer within {ANSWER_WAIT_MAX:?}"));
+    tokio::time::timeout(ANSWER_WAIT_MAX, exchange_untimed(stream, request)).await.map_err(late)?
+}
+
+async fn exchange_untimed(mut stream: TcpStream, request: &[u8]) -> Result<Answer, BenchError> {
     let from = Instant::now();
     stream.write_all(request).await.map_err(BenchError::io("sending"))?;
     let mut bytes = Vec::new();

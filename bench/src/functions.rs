@@ -8,13 +8,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::http;
 use crate::BenchError;
+use crate::http;
 use crate::null_runtime::{Client, ECHO_NODE, ECHO_PYTHON};
 use crate::sign::Keys;
 
 /// One vCPU. Source: Lambda developer guide, "Configure Lambda function memory".
-const MEMORY_MB: u32 = 1_769;
+pub(crate) const MEMORY_MB: u32 = 1_769;
 const REGION: &str = "us-east-1";
 const STATE_POLLS_MAX: u32 = 2_000;
 const STATE_POLL: Duration = Duration::from_millis(5);
@@ -25,11 +25,11 @@ const KEYS_PYTHON: &str = "import os\nNAMES = ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_
 const KEYS_NODE: &str = "const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = \
     process.env;\nexport const handler = async () => [id, secret, token];\n";
 
-pub(super) const KEYS_FUNCTION: &str = "keys";
+pub(crate) const KEYS_FUNCTION: &str = "keys";
 
 /// One echo function each.
 impl Client {
-    pub(super) const fn function(self) -> &'static str {
+    pub(crate) const fn function(self) -> &'static str {
         match self {
             Self::Stock => "echo-stock",
             Self::Python => "echo-python",
@@ -37,7 +37,7 @@ impl Client {
         }
     }
 
-    const fn runtime(self) -> &'static str {
+    pub(crate) const fn runtime(self) -> &'static str {
         match self {
             Self::Stock => "provided.al2023",
             Self::Python => "python3.11",
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    fn echo(self) -> Result<(&'static str, Vec<u8>), BenchError> {
+    pub(crate) fn echo(self) -> Result<(&'static str, Vec<u8>), BenchError> {
         Ok(match self {
             Self::Stock => {
                 let this = std::env::current_exe().map_err(BenchError::io("this program"))?;
@@ -58,13 +58,13 @@ impl Client {
     }
 }
 
-pub(super) struct Functions {
+pub(crate) struct Functions {
     address: SocketAddr,
 }
 
 impl Functions {
     /// Creates the functions of the runtimes that are there, and waits until they are active.
-    pub(super) async fn create(address: SocketAddr, is_there: impl Fn(Client) -> bool) -> Result<Self, BenchError> {
+    pub(crate) async fn create(address: SocketAddr, is_there: impl Fn(Client) -> bool) -> Result<Self, BenchError> {
         create_role(address).await?;
         for client in Client::ALL.into_iter().filter(|client| is_there(*client)) {
             let (name, text) = client.echo()?;
@@ -82,7 +82,7 @@ impl Functions {
     }
 
     /// Keys of a session of the functions' role; they hold while the environment that gave them does.
-    pub(super) async fn known_keys(&self) -> Result<Keys, BenchError> {
+    pub(crate) async fn known_keys(&self) -> Result<Keys, BenchError> {
         let path = format!("/2015-03-31/functions/{}/invocations", KEYS_FUNCTION);
         let answer = http::ask(self.address, "POST", &path, "{}").await?.json()?;
         let text = |at: usize| answer[at].as_str().map(str::to_owned);
@@ -95,7 +95,7 @@ impl Functions {
     }
 }
 
-async fn create_role(address: SocketAddr) -> Result<(), BenchError> {
+pub(crate) async fn create_role(address: SocketAddr) -> Result<(), BenchError> {
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -137,7 +137,7 @@ async fn iam(address: SocketAddr, action: &str, parameters: &str) -> Result<(), 
     http::exchange(address, request.as_bytes()).await?.good(action).map(|_| ())
 }
 
-async fn create(
+pub(crate) async fn create(
     address: SocketAddr,
     name: &str,
     runtime: &str,
@@ -146,7 +146,7 @@ async fn create(
 ) -> Result<(), BenchError> {
     let input = json!({
         "FunctionName": name, "Runtime": runtime, "Handler": "app.handler", "MemorySize": memory_mb,
-        "Role": "arn:aws:iam::000000000000:role/bench", "Timeout": 30,
+        "Role": "arn:aws:iam::000000000000:role/bench", "Timeout": 60,
         "Code": { "ZipFile": BASE64_STANDARD.encode(package) },
     });
     http::ask(address, "POST", "/2015-03-31/functions", &input.to_string()).await?;
@@ -154,7 +154,7 @@ async fn create(
 }
 
 /// Gives the function other variables: no environment it has serves any more.
-pub(super) async fn change(address: SocketAddr, name: &str, number: u32) -> Result<(), BenchError> {
+pub(crate) async fn change(address: SocketAddr, name: &str, number: u32) -> Result<(), BenchError> {
     let input = json!({ "Environment": { "Variables": { "NUMBER": number.to_string() } } });
     http::ask(address, "PUT", &configuration(name), &input.to_string()).await?;
     wait_for(address, name, "LastUpdateStatus", "Successful").await
@@ -176,7 +176,7 @@ fn configuration(name: &str) -> String {
     format!("/2015-03-31/functions/{name}/configuration")
 }
 
-fn package(name: &str, bytes: &[u8]) -> Result<Vec<u8>, BenchError> {
+pub(crate) fn package(name: &str, bytes: &[u8]) -> Result<Vec<u8>, BenchError> {
     let wrong = |error: zip::result::ZipError| BenchError::Other(format!("making a package: {error}"));
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);

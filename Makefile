@@ -37,7 +37,7 @@ test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make 
 stress: ## more than the machine has, noisy neighbours, churn (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000); needs `make build`
 	$(PYTEST) tests/stress $(ARGS)
 
-test-all: test stress ## `make test`, the stress tests, and the documentation's examples
+test-all: test ## `make test`, and the documentation's examples
 	$(CARGO) test --workspace --doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 

@@ -255,11 +255,15 @@ impl LiveEnvironment {
         self.log.begin(call.log_tail);
         let suppressed_init = self.repeat_init(started, deadline).await;
         self.log.platform(&Line::Start { request_id: &call.request_id, version: self.version.version });
-        let result = match suppressed_init {
+        let mut result = match suppressed_init {
             Ok(()) => self.invoke(&call, deadline, deadline_ms).await,
             Err(Unready::Failed(failure)) => Err(Failure::Init(failure)),
             Err(Unready::Late) => Err(Failure::TimedOut { timeout }),
         };
+        let is_settling = self.sandbox.has_extensions() && result.as_ref().err().and_then(reset_reason).is_none();
+        if is_settling && let Err(failure) = self.settle(&call, &result, started, deadline).await {
+            result = Err(failure);
+        }
         let elapsed = started.elapsed();
         let duration = match &result {
             // What is over the time-out is the platform's own time.
@@ -271,10 +275,42 @@ impl LiveEnvironment {
             // Before the answer: what the function still does must not outlive it, and its output belongs before END.
             self.reset(reason).await;
         }
+        if !is_settling {
+            self.tell_end(&call, &result, duration.into());
+        }
         self.account(&call, result, duration.into(), memory_used)
     }
 
-    /// Writes END and REPORT, counts the usage and makes the answer.
+    /// After the answer: the invocation is over when the extensions are done with it, too; the time-out covers them.
+    async fn settle(
+        &self,
+        call: &Call,
+        result: &Result<Bytes, Failure>,
+        started: Instant,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let timed_out = || Failure::TimedOut { timeout: self.version.timeout };
+        let done = self.before(deadline, self.sandbox.runtime_done()).await;
+        // Also when the runtime is not: END stands in every log. Extensions may wait for it before they are done.
+        self.tell_end(call, result, started.elapsed().into());
+        done.ok_or_else(timed_out)?.map_err(Failure::Extension)?;
+        let settled = self.before(deadline, self.sandbox.settled()).await;
+        settled.ok_or_else(timed_out)?.map_err(Failure::Extension)
+    }
+
+    fn tell_end(&self, call: &Call, result: &Result<Bytes, Failure>, duration: Elapsed) {
+        let (response_bytes, status) = match result {
+            Ok(body) => (body.len(), Status::Success),
+            Err(failure) => {
+                let described = failure::describe(failure, &call.request_id);
+                (described.payload.len(), described.status)
+            }
+        };
+        let request_id = &call.request_id;
+        self.log.platform(&Line::End { request_id, duration, response_bytes, status: &status });
+    }
+
+    /// Writes REPORT, counts the usage and makes the answer.
     fn account(
         &mut self,
         call: &Call,
@@ -294,7 +330,6 @@ impl LiveEnvironment {
         let billed_ms = duration.billed_ms(init);
         let memory = self.version.memory;
         let status = &status;
-        self.log.platform(&Line::End { request_id, duration, response_bytes: payload.len(), status });
         self.log.platform(&Line::Report(Report { request_id, duration, init, billed_ms, memory, memory_used, status }));
         let log_tail = self.log.end();
         self.meter.count(self.clock.now_ms(), billed_ms);
@@ -313,11 +348,6 @@ impl LiveEnvironment {
         };
         let timed_out = || Failure::TimedOut { timeout: self.version.timeout };
         let outcome = self.before(deadline, self.sandbox.invoke(invocation)).await.ok_or_else(timed_out)?;
-        if self.sandbox.has_extensions() && !matches!(&outcome, InvocationOutcome::Exited(_)) {
-            // The invocation is over when the extensions are done with it, too; the time-out covers them.
-            let settled = self.before(deadline, self.sandbox.settled()).await.ok_or_else(timed_out)?;
-            settled.map_err(Failure::Extension)?;
-        }
         match outcome {
             InvocationOutcome::Response { body } => Ok(body),
             InvocationOutcome::Error(error) => Err(Failure::Reported(error)),

@@ -82,6 +82,14 @@ async fn where_freezing_is_slow_it_waits_a_second_unless_it_must_be_strict() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn extensions_hear_that_the_runtime_is_done_before_they_have_to_be() {
+    let world = World::new([with_handler("f", "listens")]).await;
+    for served in 1..=2 {
+        assert_eq!(world.answer("f", "id").await, format!("1:{served}:1"), "and no time-out");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_after_the_other_uses_the_same_environment() {
     let world = World::new([function("f")]).await;
     assert_eq!(world.answer("f", "id").await, "1:1:1");

@@ -13,8 +13,8 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Descriptors in one message.
-pub const DESCRIPTORS_MAX: usize = 4;
+/// Descriptors in one message: a new slot comes with a dozen.
+pub const DESCRIPTORS_MAX: usize = 12;
 
 /// Two connected sockets, closed on exec.
 ///

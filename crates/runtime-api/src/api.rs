@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::environment::{
-    AssignError, Assignment, EventSink, ExtensionFailure, InitError, Interruption, Metadata, RuntimeTiming, Settings,
-    ShutdownReason,
+    AssignError, Assignment, EventSink, ExtensionFailure, Identity, InitError, Interruption, Metadata, RuntimeTiming,
+    Settings, ShutdownReason,
 };
 use crate::extensions::Kind;
 use crate::limits::ACCEPT_RETRY;
@@ -221,6 +221,15 @@ impl RuntimeApi {
     /// [`AssignError`].
     pub fn assign(&self, assignment: Assignment) -> Result<(), AssignError> {
         self.shared.assign(assignment)
+    }
+
+    /// Says whom a prepared environment is for, before its extensions are started. A process that waits needs its
+    /// [assignment](Self::assign) besides; where none waits, no assignment can be asked for any more.
+    ///
+    /// # Errors
+    /// [`AssignError::Closed`].
+    pub fn identify(&self, identity: Identity) -> Result<(), AssignError> {
+        self.shared.identify(identity)
     }
 
     /// Forgets all state for new processes; open connections are closed, also those not accepted yet, and an invocation

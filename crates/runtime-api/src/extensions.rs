@@ -14,7 +14,8 @@
 
 use hearth_types::random::{Random, uuid};
 
-use crate::limits::{ERROR_TYPE_BYTES_MAX, EXTENSION_NAME_BYTES_MAX, EXTENSIONS_MAX};
+use crate::limits::{ERROR_TYPE_BYTES_MAX, EXTENSION_NAME_BYTES_MAX};
+use hearth_types::limits::EXTENSIONS_MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {

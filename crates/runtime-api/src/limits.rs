@@ -35,8 +35,6 @@ pub(crate) const LINGER_BYTES_MAX: usize = 1_048_576;
 /// Pause after a failed accept (for example: no descriptors left).
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Extensions of one environment, external and internal together. Source: `Extension.TooManyExtensions`.
-pub(crate) const EXTENSIONS_MAX: usize = 10;
 /// `Lambda-Extension-Name`: as long as a file name may be.
 pub(crate) const EXTENSION_NAME_BYTES_MAX: usize = 255;
 /// Body of a call of the Extensions, Telemetry or Logs API.

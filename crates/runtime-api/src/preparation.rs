@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::environment::{AssignError, Assignment};
+use crate::environment::{AssignError, Assignment, Identity};
 use crate::http::reply::EventReply;
 use crate::shared::{Caller, Next, Shared};
 use crate::wire::Wire;
@@ -67,6 +67,23 @@ impl Shared {
         let Preparation::Waiting(parked) = &mut inner.preparation else { return Err(AssignError::NotPrepared) };
         let delivered = parked.take().is_some_and(|wire| wire.deliver(&reply));
         inner.preparation = if delivered { Preparation::Done } else { Preparation::Assigned(reply) };
+        if inner.identity.is_none() {
+            inner.identity = Some(identity);
+            self.telemetry.restart(true);
+        }
+        Ok(())
+    }
+
+    /// What extensions are told from now on. A process that has not asked for an assignment by now is one that is started
+    /// with everything, and never will.
+    pub(crate) fn identify(&self, identity: Identity) -> Result<(), AssignError> {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(AssignError::Closed);
+        }
+        if !matches!(inner.preparation, Preparation::Waiting(Some(_))) {
+            inner.preparation = Preparation::Done;
+        }
         inner.identity = Some(identity);
         self.telemetry.restart(true);
         Ok(())

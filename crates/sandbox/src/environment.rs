@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
 pub use hearth_runtime_api::{
-    ExtensionFailure, FunctionError, Identity, Invocation, Metadata, RuntimeTiming, ShutdownReason, TelemetryEvent,
+    ExtensionFailure, FunctionError, Identity, Invocation, Metadata, ShutdownReason, TelemetryEvent,
 };
 use hearth_types::Mebibytes;
 
@@ -215,7 +215,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn shutdown(&self);
 }
 
-/// One execution environment, running one function version for its whole life.
+/// One execution environment, running one function version for its whole life. What concerns extensions has the answers
+/// of an environment that has none.
 #[async_trait]
 pub trait Environment: Send + Sync + 'static {
     fn id(&self) -> EnvironmentId;
@@ -232,31 +233,40 @@ pub trait Environment: Send + Sync + 'static {
     /// When the future is dropped the answer is lost and the environment needs a [`reset`](Self::reset).
     async fn invoke(&self, invocation: Invocation) -> InvocationOutcome;
 
-    /// After an answer: resolves when the runtime has asked for its next event, with what it did when.
+    /// After an answer: resolves when the runtime has asked for its next event. `platform.runtimeDone` is due then:
+    /// extensions may wait for it before they are done.
     ///
     /// # Errors
     /// [`ExtensionFailure`]: the environment needs a [`reset`](Self::reset).
-    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure>;
+    async fn runtime_done(&self) -> Result<(), ExtensionFailure> {
+        Ok(())
+    }
 
     /// After an answer: resolves when every extension is done with the invocation, too, and the environment may be
     /// frozen.
     ///
     /// # Errors
     /// As [`runtime_done`](Self::runtime_done).
-    async fn settled(&self) -> Result<(), ExtensionFailure>;
+    async fn settled(&self) -> Result<(), ExtensionFailure> {
+        Ok(())
+    }
 
     /// Whether there are extensions, which [`settled`](Self::settled) waits for.
-    fn has_extensions(&self) -> bool;
+    fn has_extensions(&self) -> bool {
+        false
+    }
 
     /// Before a [`reset`](Self::reset) or [`destroy`](Self::destroy): lets runtime and extensions end by themselves,
     /// for as long as Lambda does: not at all without extensions, 500 ms with internal ones, 2 s with external ones.
-    async fn shut_down(&self, reason: ShutdownReason);
+    async fn shut_down(&self, _reason: ShutdownReason) {}
 
     /// Whether somebody inside wants what [`publish`](Self::publish) takes.
-    fn wants_telemetry(&self) -> bool;
+    fn wants_telemetry(&self) -> bool {
+        false
+    }
 
     /// Hands an event to the extensions that want such.
-    fn publish(&self, event: &TelemetryEvent);
+    fn publish(&self, _event: &TelemetryEvent) {}
 
     /// After a time-out or a crash: ends every process of the function; `/tmp` stays. The next [`ready`](Self::ready)
     /// starts them again.

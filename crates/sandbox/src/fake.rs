@@ -35,9 +35,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, InitFailure,
-    Invocation, InvocationOutcome, OutputSink, RuntimeTiming, SandboxError, ShutdownReason, TelemetryEvent,
-    Unsupported,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
+    InvocationOutcome, OutputSink, SandboxError, Unsupported,
 };
 use crate::runtimes;
 use crate::variables::{Host, variables};
@@ -317,26 +316,6 @@ impl Environment for FakeEnvironment {
             self.backend.counts.send_modify(|counts| counts.destroyed += 1);
         }
     }
-
-    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure> {
-        Ok(None)
-    }
-
-    async fn settled(&self) -> Result<(), ExtensionFailure> {
-        Ok(())
-    }
-
-    fn has_extensions(&self) -> bool {
-        false
-    }
-
-    async fn shut_down(&self, _reason: ShutdownReason) {}
-
-    fn wants_telemetry(&self) -> bool {
-        false
-    }
-
-    fn publish(&self, _event: &TelemetryEvent) {}
 
     fn freezes_fast(&self) -> bool {
         true

@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use hearth_network::seqpacket;
 use hearth_types::limits::EXTENSIONS_MAX;
 
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -25,7 +26,7 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 
 use crate::protocol::{EXTENSIONS, ExitStatus, ORDER_BYTES_MAX, Order, Process, Report};
 use crate::seccomp;
-use crate::{seqpacket, sys};
+use crate::sys;
 
 /// Follows orders until there is nobody left to give them.
 pub(crate) fn run(control: BorrowedFd<'_>, written: Written<'_>, filter: &seccomp::Filter) -> Infallible {

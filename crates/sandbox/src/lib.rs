@@ -29,15 +29,14 @@ pub mod process;
 pub mod protocol;
 pub mod runtimes;
 pub mod seccomp;
-mod seqpacket;
 pub mod spawner;
 mod sys;
 pub mod variables;
 
 pub use environment::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, Identity,
-    InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink, RuntimeTiming,
-    SandboxError, ShutdownReason, TelemetryEvent, Unsupported,
+    InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink, SandboxError,
+    ShutdownReason, TelemetryEvent, Unsupported,
 };
 pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
 

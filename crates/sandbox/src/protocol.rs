@@ -1,4 +1,4 @@
-//! What server, spawner and hearth-init say to each other. Data types only; [`crate::seqpacket`] carries them.
+//! What server, spawner and hearth-init say to each other. Data types only; [`hearth_network::seqpacket`] carries them.
 //!
 //! The spawner is privileged, so what can be asked of it is kept this small: slot numbers, digests, enums and sizes.
 //! Never a path, an argument or a mount flag; what a digest or an enum stands for was fixed when it started.

@@ -22,11 +22,13 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
+use hearth_network::seqpacket;
 use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, Mode, fchmod, makedev, mknodat};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, fchmod, flock, makedev, mknodat, openat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
@@ -35,7 +37,6 @@ use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot, Knob};
 use crate::init::child_signals;
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::seccomp;
-use crate::seqpacket;
 use crate::sys;
 pub(crate) use identity::FUNCTION_ID;
 use identity::Identities;
@@ -46,6 +47,11 @@ pub const PROGRAM_NAME: &str = "hearth-spawner";
 /// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
 const TUN: &str = "/tun";
 const TUN_DEVICE: (u32, u32) = (10, 200);
+/// One part of so many of the machine's memory is never a function's.
+const HOST_PART: u64 = 16;
+/// Pause between two looks whether the earlier life has ended, and how many looks that is worth: ten seconds.
+const TURN_LOOK: Duration = Duration::from_millis(10);
+const TURN_LOOKS_MAX: usize = 1_000;
 /// What a sandbox calls its machine.
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
@@ -86,6 +92,8 @@ fn run() -> io::Result<()> {
 
 struct Spawner<'a> {
     server: &'a OwnedFd,
+    /// Held until everything is ended: the next life waits for it.
+    _turn: OwnedFd,
     /// Slots get a way out.
     has_network: bool,
     roots: Roots,
@@ -121,13 +129,20 @@ impl<'a> Spawner<'a> {
         // What is made for functions they must be able to read, whatever the server's umask is.
         rustix::process::umask(Mode::from_raw_mode(0o022));
         rustix::thread::set_name(c"hearth-spawner")?;
+        let (turn, is_alone) = take_turn(&boot.trees)?;
         let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
         let swept = cgroups.sweep().map_err(io::Error::other)?;
+        let machine = rustix::system::sysinfo();
+        let memory_bytes = machine.totalram as u64 * u64::from(machine.mem_unit);
+        cgroups.limit_memory(memory_bytes - memory_bytes / HOST_PART).map_err(io::Error::other)?;
         let filter = seccomp::filter().map_err(io::Error::other)?;
         let mut roots = roots::build(boot)?;
         if let Some(Err(error)) = roots.storage.as_mut().map(|storage| storage.learn(EPHEMERAL_STORAGE_MIN)) {
             roots.notes.push(roots::storage_note(&error));
             roots.storage = None;
+        }
+        if !is_alone {
+            roots.notes.push("the spawner of an earlier life does not end; its sandboxes were ended".to_owned());
         }
         if swept.groups > 0 {
             roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
@@ -135,6 +150,7 @@ impl<'a> Spawner<'a> {
         let has_network = boot.network && tun_device().map_err(|error| roots.notes.push(network_note(&error))).is_ok();
         let spawner = Self {
             server,
+            _turn: turn,
             has_network,
             roots,
             cgroups,
@@ -328,6 +344,20 @@ impl<'a> Spawner<'a> {
             eprintln!("{PROGRAM_NAME}: {error}");
         }
     }
+}
+
+/// Waits until the spawner of an earlier life of this server has ended everything: it works in the same control groups,
+/// and would take the slots of this life for its own. One that hangs is not waited for for ever.
+fn take_turn(trees: &std::path::Path) -> io::Result<(OwnedFd, bool)> {
+    let turn = openat(CWD, trees, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    for _ in 0..TURN_LOOKS_MAX {
+        match flock(&turn, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok((turn, true)),
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(TURN_LOOK),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((turn, false))
 }
 
 /// Makes [`TUN`], and sees that it works.

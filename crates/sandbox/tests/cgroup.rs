@@ -80,6 +80,18 @@ fn a_memory_hog_is_killed_and_counted() {
 }
 
 #[test]
+fn all_groups_together_stay_below_the_common_limit() {
+    let Some(root) = Root::make("sum") else { return };
+    root.get().limit_memory(Mebibytes(96).bytes()).expect("limited");
+    let groups = [1, 2].map(|slot| root.get().create(slot, &LIMITS).expect("created"));
+    // Each stays below its own limit of 64 MiB.
+    let hog = "x = bytearray(b\"x\" * (46 << 20)); import time; time.sleep(3)";
+    let mut hogs = [0, 1].map(|number: usize| python(&groups[number], hog));
+    let killed = hogs.iter_mut().filter_map(signal).collect::<Vec<_>>();
+    assert_eq!(killed, [libc::SIGKILL], "one of them had to go");
+}
+
+#[test]
 fn another_sigkill_is_not_counted_as_out_of_memory() {
     let Some(root) = Root::make("kill") else { return };
     let group = root.get().create(1, &LIMITS).expect("created");

@@ -6,11 +6,13 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hearth_ports::CodeDigest;
+use hearth_sandbox::process::PoolConfig;
 use hearth_sandbox::{
     Backend, Environment, ExtensionFailure, InitFailure, InvocationOutcome, ShutdownReason, TelemetryEvent,
 };
 use serde_json::{Value, json};
-use support::{BOOTSTRAP, Collected, Machine, spec, value};
+use support::{BOOTSTRAP, Collected, Machine, Setup, spec, value};
 
 /// Does what the files beside it say and writes down what it is told, in `/tmp/NAME`.
 const EXTENSION: &str = r#"#!/usr/bin/env python3
@@ -74,13 +76,29 @@ impl World {
     async fn new(extensions: &[&str]) -> Option<Self> {
         let machine = Machine::start().await?;
         let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
-        let files: Vec<(String, &str)> =
-            extensions.iter().map(|name| (format!("extensions/{name}.sh"), EXTENSION)).collect();
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
         let mut spec = spec("provided.al2023", code);
-        spec.layers = vec![machine.package(&files)];
+        spec.layers = vec![layer(&machine, extensions)];
         let output = Arc::new(Collected::default());
         let environment = machine.backend.create(spec, output.clone()).await.expect("created");
+        Some(Self { machine, environment, output })
+    }
+
+    /// With a runtime that was started before it was known what for.
+    async fn prestarted(extensions: &[&str]) -> Option<Self> {
+        let setup = Setup { pool: Some(PoolConfig::default()), ..Setup::default() };
+        let machine = Machine::start_with(setup).await?;
+        let code =
+            machine.package(&[("app.py", &format!("{APP}\ndef handler(event, context): return handle(event)\n"))]);
+        let mut spec = spec("python3.11", code);
+        if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
+            eprintln!("SKIPPED: {missing}");
+            return None;
+        }
+        spec.layers = vec![layer(&machine, extensions)];
+        machine.wait_for_started("python3.11").await;
+        let output = Arc::new(Collected::default());
+        let environment = machine.backend.create(spec, output.clone()).await.expect("created");
+        assert_eq!(machine.backend.pool_hits(), 1);
         Some(Self { machine, environment, output })
     }
 
@@ -95,6 +113,13 @@ impl World {
         self.environment.settled().await.expect("settled");
         answer.as_array().cloned().unwrap_or_default()
     }
+}
+
+fn layer(machine: &Machine, extensions: &[&str]) -> CodeDigest {
+    let files: Vec<(String, &str)> =
+        extensions.iter().map(|name| (format!("extensions/{name}.sh"), EXTENSION)).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    machine.package(&files)
 }
 
 /// Those that have such a member.
@@ -194,5 +219,17 @@ async fn what_is_published_reaches_the_port_an_extension_listens_on() {
     assert_eq!(with(&notes, "subscribed"), [&json!(200)]);
     let kinds: Vec<&str> = with(&notes, "heard").iter().filter_map(|event| event["type"].as_str()).collect();
     assert!(kinds.contains(&"platform.telemetrySubscription") && kinds.contains(&"platform.extension"), "{kinds:?}");
+    world.machine.backend.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_extension_is_told_whom_it_is_for_also_beside_a_runtime_that_waited() {
+    let Some(world) = World::prestarted(&["listen"]).await else { return };
+    world.environment.ready().await.unwrap_or_else(|error| panic!("{error:?} {}", world.output.text()));
+    let notes = world.notes("listen").await;
+    assert_eq!(notes[0]["function"]["functionName"], "f");
+    // What it subscribed to before the runtime had its function is still subscribed to.
+    assert_eq!(with(&notes, "subscribed"), [&json!(200)]);
+    assert!(world.environment.wants_telemetry());
     world.machine.backend.shutdown().await;
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_ports::{Architecture, RuntimeId};
+use hearth_runtime_api::event::Record;
 use hearth_sandbox::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, InitFailure,
-    Invocation, InvocationOutcome, OutputSink, RuntimeTiming, SandboxError, ShutdownReason, TelemetryEvent,
-    Unsupported,
+    Invocation, InvocationOutcome, OutputSink, SandboxError, TelemetryEvent, Unsupported,
 };
 use hearth_types::Mebibytes;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Counts what becomes of environments, and lets tests make creation fail.
@@ -44,6 +45,7 @@ struct Scripted {
     is_busy: AtomicBool,
     is_destroyed: AtomicBool,
     is_frozen: AtomicBool,
+    runtime_done: Notify,
 }
 
 pub(crate) struct ScriptedBackend(pub(crate) Arc<Sandboxes>);
@@ -79,6 +81,7 @@ impl Backend for ScriptedBackend {
             is_busy: AtomicBool::new(false),
             is_destroyed: AtomicBool::new(false),
             is_frozen: AtomicBool::new(false),
+            runtime_done: Notify::new(),
         }))
     }
 
@@ -191,25 +194,27 @@ impl Environment for Scripted {
         }
     }
 
-    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure> {
-        Ok(None)
-    }
-
     async fn settled(&self) -> Result<(), ExtensionFailure> {
+        if self.has_extensions() {
+            self.runtime_done.notified().await;
+        }
         Ok(())
     }
 
+    /// The handler `listens` has an extension that is done with an invocation when it has heard that the runtime is.
     fn has_extensions(&self) -> bool {
-        false
+        self.handler == "listens"
     }
-
-    async fn shut_down(&self, _reason: ShutdownReason) {}
 
     fn wants_telemetry(&self) -> bool {
-        false
+        self.has_extensions()
     }
 
-    fn publish(&self, _event: &TelemetryEvent) {}
+    fn publish(&self, event: &TelemetryEvent) {
+        if matches!(event.record, Record::RuntimeDone(_)) {
+            self.runtime_done.notify_one();
+        }
+    }
 
     fn freezes_fast(&self) -> bool {
         !self.sandboxes.is_freezing_slow.load(Ordering::SeqCst)

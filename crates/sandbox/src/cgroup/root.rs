@@ -138,6 +138,20 @@ impl CgroupRoot {
         trees.into_iter().filter(|(_, tree)| tree.is_none()).map(|(controller, _)| controller).collect()
     }
 
+    /// Limits the memory of all groups together, however much each may have.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn limit_memory(&self, bytes: u64) -> Result<(), CgroupError> {
+        let memory = self.memory.as_ref();
+        let Tree { dialect, dir } = memory.ok_or(CgroupError::Unavailable { controller: Controller::Memory })?;
+        let name = match dialect {
+            Dialect::V1 => "memory.limit_in_bytes",
+            Dialect::V2 => "memory.max",
+        };
+        files::write(&dir.join(name), &bytes.to_string())
+    }
+
     /// Makes the group of a slot and sets its limits; processor time is not limited yet. What an earlier life left
     /// under the same number is ended first.
     ///

@@ -21,9 +21,9 @@ use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
 use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::runtimes::{Root, Search};
-use crate::seqpacket::{self, Received};
 use crate::spawner::PROGRAM_NAME;
 use crate::sys;
+use hearth_network::seqpacket::{self, Received};
 
 /// How long the spawner may take to end everything; a second is much.
 const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(10);

@@ -19,8 +19,8 @@ use tokio::sync::{oneshot, watch};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{ExitCause, SandboxError};
 use crate::protocol::{EXTENSIONS, ExitStatus, Launch, LaunchFailure, Order, Process, Report, SANDBOX_ADDRESS};
-use crate::seqpacket::{self, Received};
 use crate::sys;
+use hearth_network::seqpacket::{self, Received};
 
 /// Sockets that may be asked for at the same time: every extension's telemetry needs one.
 const SOCKETS_WAITING_MAX: usize = 32;

@@ -21,7 +21,7 @@ use super::slot::{Aborted, PreparedSlot};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{
     Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, InitFailure, Invocation,
-    InvocationOutcome, OutputSink, RuntimeTiming, SandboxError, ShutdownReason, TelemetryEvent,
+    InvocationOutcome, OutputSink, SandboxError, ShutdownReason, TelemetryEvent,
 };
 use crate::package::{TreeHold, TreeStore};
 use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
@@ -139,18 +139,17 @@ impl ProcessEnvironment {
         }
         let assignment = Assignment { identity: spec.identity.clone(), environment: variables };
         let mut started = Started::default();
-        if !is_started {
-            // Nobody asks: this is how the API learns whom extensions are for.
-            api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))?;
-        } else if let Err(error) = shown {
-            // A process that cannot become the function's is replaced by one that starts as such.
-            tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
-            control.kill_all().await?;
-            api.reset();
-            api.assign(assignment).map_err(|error| SandboxError::Create(error.to_string()))?;
-        } else {
-            started.waiting = Some(assignment);
+        match shown {
+            Ok(()) if is_started => started.waiting = Some(assignment),
+            Ok(()) => {}
+            Err(error) => {
+                // A process that cannot become the function's is replaced by one that starts as such.
+                tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
+                control.kill_all().await?;
+                api.reset();
+            }
         }
+        api.identify(spec.identity.clone()).map_err(|error| SandboxError::Create(error.to_string()))?;
         let environment = Self {
             id,
             spawner: Arc::clone(parts.spawner),
@@ -286,11 +285,10 @@ fn interrupted(interruption: Interruption) -> InitFailure {
 }
 
 /// An environment that ends meanwhile is no extension's failure.
-fn done<T: Default>(result: Result<T, Interruption>) -> Result<T, ExtensionFailure> {
+fn done(result: Result<(), Interruption>) -> Result<(), ExtensionFailure> {
     match result {
-        Ok(value) => Ok(value),
         Err(Interruption::Extension(failure)) => Err(failure),
-        Err(Interruption::Closed) => Ok(T::default()),
+        Ok(()) | Err(Interruption::Closed) => Ok(()),
     }
 }
 
@@ -381,12 +379,12 @@ impl Environment for ProcessEnvironment {
         Ok(())
     }
 
-    async fn runtime_done(&self) -> Result<Option<RuntimeTiming>, ExtensionFailure> {
+    async fn runtime_done(&self) -> Result<(), ExtensionFailure> {
         tokio::select! {
             biased;
-            timing = self.api.runtime_done() => done(timing.map(Some)),
+            timing = self.api.runtime_done() => done(timing.map(drop)),
             // Whoever invokes next learns of it.
-            _ = self.control.ended() => Ok(None),
+            _ = self.control.ended() => Ok(()),
         }
     }
 

@@ -10,7 +10,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use hearth_network::address;
+use hearth_network::{address, seqpacket};
 
 use hearth_types::Mebibytes;
 use nix::sched::{CloneFlags, setns, unshare};
@@ -30,7 +30,6 @@ use crate::cgroup::Cgroup;
 use crate::init;
 use crate::protocol::{ENDPOINT_PORT, PrepareSlot, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
 use crate::seccomp;
-use crate::seqpacket;
 use crate::sys::{self, Forked};
 
 /// Namespaces a slot is born into. The mount and control group namespaces follow when there is something to copy, the

@@ -241,6 +241,7 @@ impl<'a> Spawner<'a> {
         if let Some(storage) = &mut self.roots.storage {
             storage.learn(request.ephemeral_storage)?;
         }
+        request.memory.map_or(Ok(()), faces::learn)?;
         let root =
             self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
         let identity = self.identities.take()?;
@@ -285,6 +286,7 @@ impl<'a> Spawner<'a> {
         if let Some(storage) = &mut self.roots.storage {
             storage.learn(request.ephemeral_storage)?;
         }
+        faces::learn(request.memory)?;
         let slot = self.slots.get_mut(&request.slot).ok_or_else(|| io::Error::other("there is no such slot"))?;
         // A slot serves one function version for its whole life.
         if std::mem::replace(&mut slot.is_furnished, true) {

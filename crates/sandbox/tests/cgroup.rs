@@ -85,7 +85,7 @@ fn all_groups_together_stay_below_the_common_limit() {
     root.get().limit_memory(Mebibytes(96).bytes()).expect("limited");
     let groups = [1, 2].map(|slot| root.get().create(slot, &LIMITS).expect("created"));
     // Each stays below its own limit of 64 MiB.
-    let hog = "x = bytearray(b\"x\" * (46 << 20)); import time; time.sleep(3)";
+    let hog = "x = b\"x\" * (46 << 20); import time; time.sleep(3)";
     let mut hogs = [0, 1].map(|number: usize| python(&groups[number], hog));
     let killed = hogs.iter_mut().filter_map(signal).collect::<Vec<_>>();
     assert_eq!(killed, [libc::SIGKILL], "one of them had to go");

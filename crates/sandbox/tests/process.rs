@@ -321,3 +321,22 @@ def handle(event): return urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'])
     server.join().expect("served");
     machine.backend.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_environments_of_a_size_nobody_had_before_start_at_once() {
+    let Some(machine) = Machine::start().await else { return };
+    let code = machine.package(&[("bootstrap", "#!/bin/sh\nexec sleep 1000\n")]);
+    for memory in 200..300 {
+        let starts = (0..4).map(|_| {
+            let mut spec = spec("provided.al2023", code);
+            spec.memory = Mebibytes(memory);
+            let backend = machine.backend.clone();
+            tokio::spawn(async move { backend.create(spec, Arc::new(Collected::default())).await })
+        });
+        for start in starts.collect::<Vec<_>>() {
+            let environment = start.await.expect("no panic").unwrap_or_else(|error| panic!("{memory}: {error}"));
+            environment.destroy().await;
+        }
+    }
+    machine.backend.shutdown().await;
+}

@@ -38,12 +38,15 @@ type Content = fn(Mebibytes) -> io::Result<String>;
 /// Which files are covered, and how their content comes about.
 const FACES: &[(&str, Content)] = &[("/proc/meminfo", meminfo), ("/proc/cpuinfo", cpuinfo), ("/proc/stat", stat)];
 
-/// Detached mounts for a sandbox of this size, each with the file it covers.
+/// Writes the files of a size, unless they are there. By the spawner only: its children run side by side.
+pub(super) fn learn(memory: Mebibytes) -> io::Result<()> {
+    let directory = directory(memory);
+    if directory.exists() { Ok(()) } else { write(&directory, memory) }
+}
+
+/// Detached mounts for a sandbox of a [learnt](learn) size, each with the file it covers.
 pub(super) fn of(memory: Mebibytes) -> io::Result<Vec<(&'static str, OwnedFd)>> {
-    let directory = PathBuf::from(DIRECTORY).join(memory.to_string());
-    if !directory.exists() {
-        write(&directory, memory)?;
-    }
+    let directory = directory(memory);
     FACES
         .iter()
         .map(|(covered, _)| {
@@ -53,6 +56,10 @@ pub(super) fn of(memory: Mebibytes) -> io::Result<Vec<(&'static str, OwnedFd)>> 
             Ok((*covered, mount))
         })
         .collect()
+}
+
+fn directory(memory: Mebibytes) -> PathBuf {
+    PathBuf::from(DIRECTORY).join(memory.to_string())
 }
 
 fn name(covered: &str) -> &str {

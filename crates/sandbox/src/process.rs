@@ -133,10 +133,7 @@ impl Maker for Slots {
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
             let launch = environment::launch(runtime, variables::prepared(runtime, self.host(root)));
-            if let Err(error) = slot.start(launch).await {
-                slot.close();
-                return Err(error);
-            }
+            slot.start(launch).await?;
         }
         Ok(slot)
     }

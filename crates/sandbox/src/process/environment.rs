@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_network::Attachment;
-use hearth_runtime_api::{Assignment, EventSink, InitError, Interruption, RuntimeAnswer, RuntimeApi};
+use hearth_runtime_api::{Assignment, EventSink, InitError, Interruption, RuntimeAnswer};
 use hearth_types::{Clock, Mebibytes, SystemClock};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
@@ -17,7 +17,7 @@ use super::client::SpawnerClient;
 use super::control::{Control, Runtime, error_text};
 use super::memory::MemoryGauge;
 use super::output::Output;
-use super::slot::{Aborted, PreparedSlot};
+use super::slot::{Aborted, PreparedSlot, Served};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{
     Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, InitFailure, Invocation,
@@ -45,10 +45,11 @@ pub(super) struct Parts<'a> {
     pub(super) slot: PreparedSlot,
 }
 
+/// What was not destroyed ends when this is dropped: hearth-init goes when its control socket is closed.
 pub(super) struct ProcessEnvironment {
     id: EnvironmentId,
     spawner: Arc<SpawnerClient>,
-    api: RuntimeApi,
+    api: Served,
     control: Arc<Control>,
     output: Arc<Output>,
     cgroup: Arc<CgroupHandle>,
@@ -126,13 +127,7 @@ impl ProcessEnvironment {
         let (furnished, shown) = tokio::join!(furnished, shown);
         let sink = Arc::clone(&output);
         let pipe = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()));
-        let output = match furnished.and(pipe) {
-            Ok(output) => Arc::new(output),
-            Err(error) => {
-                api.close();
-                return Err(error);
-            }
-        };
+        let output = Arc::new(furnished.and(pipe)?);
         api.set_sink(Arc::new(Forwarded(Arc::clone(&sink))));
         if let Some(metadata) = spec.metadata.clone() {
             api.set_metadata(metadata);
@@ -462,12 +457,5 @@ impl Environment for ProcessEnvironment {
 
     fn memory_used_max(&self) -> Mebibytes {
         self.gauge.read()
-    }
-}
-
-impl Drop for ProcessEnvironment {
-    /// What was not destroyed ends here: hearth-init goes when its control socket is closed.
-    fn drop(&mut self) {
-        self.api.close();
     }
 }

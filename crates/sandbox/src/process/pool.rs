@@ -136,7 +136,7 @@ impl SlotPool {
         let mut state = self.state.lock();
         let slot = loop {
             match state.waiting.get_mut(&kind).and_then(VecDeque::pop_front) {
-                Some(slot) if !slot.is_alive() => slot.close(),
+                Some(slot) if !slot.is_alive() => drop(slot),
                 other => break other,
             }
         };
@@ -163,7 +163,7 @@ impl SlotPool {
         drop(self.filler.lock().take());
         let mut state = self.state.lock();
         state.closed = true;
-        state.waiting.drain().flat_map(|(_, slots)| slots).for_each(PreparedSlot::close);
+        state.waiting.clear();
     }
 
     /// A kind that lacks slots, the emptiest first. Lets go of those there are too many of.
@@ -178,11 +178,7 @@ impl SlotPool {
         for kind in kinds.into_iter().chain(forgotten) {
             let wanted = state.depths.wanted(kind, now);
             let waiting = state.waiting.entry(kind).or_default();
-            while waiting.len() > wanted {
-                if let Some(slot) = waiting.pop_back() {
-                    slot.close();
-                }
-            }
+            waiting.truncate(wanted);
             if waiting.len() < wanted && lacking.is_none_or(|(fewest, _)| waiting.len() < fewest) {
                 lacking = Some((waiting.len(), kind));
             }
@@ -192,9 +188,7 @@ impl SlotPool {
 
     fn put(&self, kind: Kind, slot: PreparedSlot) {
         let mut state = self.state.lock();
-        if state.closed {
-            slot.close();
-        } else {
+        if !state.closed {
             state.waiting.entry(kind).or_default().push_back(slot);
         }
     }

@@ -2,6 +2,7 @@
 //! [pool](super::pool), maybe with a runtime process that waits for its assignment.
 
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,10 @@ const SLOT_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Pause between two looks whether a runtime process has got ready to wait. Nobody waits for that.
 const ASKED_LOOK: Duration = Duration::from_millis(2);
 
+/// Dropped, it lets go of the slot, which then ends.
 pub(super) struct PreparedSlot {
     pub(super) id: EnvironmentId,
-    pub(super) api: RuntimeApi,
+    pub(super) api: Served,
     pub(super) control: Arc<Control>,
     pub(super) cgroup: Arc<CgroupHandle>,
     pub(super) output: OwnedFd,
@@ -42,6 +44,23 @@ pub(super) struct PreparedSlot {
     /// Keeps the control's state up to date. Aborted, it lets go of the control socket, and the slot ends.
     pub(super) follower: Aborted,
     pub(super) network: Option<Attachment>,
+}
+
+/// The APIs inside a slot, closed when this is dropped: an open listener keeps the network namespace alive.
+pub(super) struct Served(RuntimeApi);
+
+impl Deref for Served {
+    type Target = RuntimeApi;
+
+    fn deref(&self) -> &RuntimeApi {
+        &self.0
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// A task that ends when this is dropped.
@@ -94,7 +113,19 @@ impl PreparedSlot {
         runtime_api.set_nonblocking(true).map_err(|error| failed(&error))?;
         let follower = Aborted(tokio::spawn(Arc::clone(&control).follow()));
         api.serve(tokio::net::TcpListener::from_std(runtime_api).map_err(|error| failed(&error))?);
-        Ok(Self { id, api, control, cgroup, output, records, endpoint, ended, is_started: false, follower, network })
+        Ok(Self {
+            id,
+            api: Served(api),
+            control,
+            cgroup,
+            output,
+            records,
+            endpoint,
+            ended,
+            is_started: false,
+            follower,
+            network,
+        })
     }
 
     /// Starts a runtime process that will wait for its function.
@@ -119,10 +150,5 @@ impl PreparedSlot {
     /// Did it end while it waited?
     pub(super) fn is_alive(&self) -> bool {
         !*self.ended.borrow() && !self.control.is_gone()
-    }
-
-    /// Lets go of the slot, which then ends.
-    pub(super) fn close(self) {
-        self.api.close();
     }
 }

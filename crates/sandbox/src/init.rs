@@ -27,10 +27,13 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 use crate::protocol::{EXTENSIONS, ExitStatus, ORDER_BYTES_MAX, Order, Process, Report};
 use crate::seccomp;
 use crate::sys;
+use start::Waiting;
 
 /// Follows orders until there is nobody left to give them.
 pub(crate) fn run(control: BorrowedFd<'_>, written: Written<'_>, filter: &seccomp::Filter) -> Infallible {
-    let mut init = Init { control, written, filter, processes: HashMap::new() };
+    // Without one a start takes longer, and tells why it fails, if it does.
+    let waiting = start::prepare(written, filter).ok();
+    let mut init = Init { control, written, filter, waiting, processes: HashMap::new() };
     match init.serve() {
         Ok(()) => sys::exit_now(0),
         // The server reads the closed socket as the end of the environment.
@@ -51,6 +54,7 @@ struct Init<'a> {
     control: BorrowedFd<'a>,
     written: Written<'a>,
     filter: &'a seccomp::Filter,
+    waiting: Option<Waiting>,
     /// Those the server asked for; whatever they have started is not among them.
     processes: HashMap<Pid, Process>,
 }
@@ -76,13 +80,15 @@ impl Init<'_> {
 
     fn follow(&mut self, order: Order) -> io::Result<()> {
         let report = match order {
-            Order::Start(process, launch) => match start::start(&launch, self.written, self.filter) {
-                Ok(pid) => {
-                    self.processes.insert(pid, process.clone());
-                    Report::Started(process)
+            Order::Start(process, launch) => {
+                match start::start(&launch, &mut self.waiting, self.written, self.filter) {
+                    Ok(pid) => {
+                        self.processes.insert(pid, process.clone());
+                        Report::Started(process)
+                    }
+                    Err(failure) => Report::NotStarted(process, failure),
                 }
-                Err(failure) => Report::NotStarted(process, failure),
-            },
+            }
             Order::ListExtensions => Report::Extensions(extensions()),
             Order::EndRuntime { kill: for_good } => {
                 if let Some(runtime) = self.runtime() {
@@ -130,6 +136,9 @@ impl Init<'_> {
         loop {
             match retry_on_intr(|| wait(options)) {
                 Ok(Some((pid, status))) => {
+                    if self.waiting.as_ref().is_some_and(|waiting| waiting.pid == pid) {
+                        self.waiting = None;
+                    }
                     if let Some(process) = self.processes.remove(&pid) {
                         self.report(&Report::Exited(process, exit_status(status)))?;
                     }

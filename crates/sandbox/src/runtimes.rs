@@ -45,6 +45,7 @@ impl Root {
                 ("function.cjs", include_str!("../../../runtimes/node/function.cjs")),
                 ("log.cjs", include_str!("../../../runtimes/node/log.cjs")),
                 ("response-stream.cjs", include_str!("../../../runtimes/node/response-stream.cjs")),
+                ("warm-up.mjs", include_str!("../../../runtimes/node/warm-up.mjs")),
                 ("runtime-api.cjs", include_str!("../../../runtimes/node/runtime-api.cjs")),
             ],
         }

@@ -12,6 +12,8 @@ use rustix::process::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+/// See the kernel's linux/sched.h; libc's constant has lost its highest bit.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Status of a child of [`fork_into`] that panicked. Seen in logs only.
 const PANICKED: i32 = 70;
 
@@ -28,17 +30,26 @@ pub(crate) struct Forked {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// Forks into new namespaces (`CLONE_NEW*`) and runs `child` there, which never returns.
+/// Forks into new namespaces (`CLONE_NEW*`) and, where given, into the control group of the v2 tree that a directory's
+/// descriptor stands for (CLONE_INTO_CGROUP, clone3(2)), and runs `child` there, which never returns.
 ///
 /// Only for single-threaded processes: the child continues with a copy of this memory, so a lock that another thread
 /// holds would stay locked in it for ever.
-pub(crate) fn fork_into(namespaces: i32, child: impl FnOnce() -> Infallible) -> io::Result<Forked> {
+pub(crate) fn fork_into(
+    namespaces: i32,
+    group: Option<BorrowedFd<'_>>,
+    child: impl FnOnce() -> Infallible,
+) -> io::Result<Forked> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid `clone_args`: every field is an integer and zero means "not used".
     let mut arguments: libc::clone_args = unsafe { mem::zeroed() };
     arguments.flags = (libc::CLONE_PIDFD | namespaces) as u64;
     arguments.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
     arguments.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = group {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = group.as_raw_fd() as u64;
+    }
     // SAFETY: the structure is valid for the call and its size is given. Without CLONE_VM and a stack this is fork(2):
     // the child goes on with a copy of our memory. Callers are single-threaded.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, mem::size_of::<libc::clone_args>()) };

@@ -1,6 +1,8 @@
 //! Control groups of this machine, with real processes. Needs root and writable cgroups; without root the tests say so
 //! and check what they can.
 
+use std::io::Read;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -34,17 +36,20 @@ impl Drop for Root {
     }
 }
 
-/// A shell inside the group: it waits until it is attached, then does `script`.
+/// A shell that moves into the group, then does `script`. Returns when it is inside.
 fn run(group: &Cgroup, script: &str) -> Child {
+    let mut arguments: Vec<PathBuf> = vec!["-c".into()];
+    arguments.push(format!("for d; do echo $$ > $d/cgroup.procs; done; echo >&2; {script}").into());
+    arguments.push("sh".into());
+    arguments.extend_from_slice(group.directories());
     let mut child = Command::new("/bin/sh")
-        .args(["-c", &format!("read go; {script}")])
-        .stdin(Stdio::piped())
+        .args(arguments)
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("sh");
-    group.attach(child.id()).expect("attached");
-    drop(child.stdin.take());
+    child.stderr.as_mut().expect("piped").read_exact(&mut [0]).expect("it is inside");
     child
 }
 

@@ -79,7 +79,15 @@ struct Look {
 
 const LOOKS: &[Look] = &[
     Look { runtime: "python3.11", file: "app.py", source: PYTHON, differs: &[] },
-    Look { runtime: "nodejs20.x", file: "app.js", source: NODE, differs: &[] },
+    Look {
+        runtime: "nodejs20.x",
+        file: "app.js",
+        source: NODE,
+        differs: &[(
+            "threads",
+            "libuv's workers run already, as on Lambda, whose runtime is an ES module; else they start with the first use",
+        )],
+    },
 ];
 
 async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {

@@ -1,9 +1,11 @@
 //! Reading and writing single files of a cgroup file system, with errors that say which file and what to do.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::layout::Controller;
@@ -98,6 +100,15 @@ pub(super) fn signal_kill(pids: &[i32]) {
         // follows, where it is reported.
         let _ = kill_process(pid, Signal::KILL);
     }
+}
+
+pub(super) fn open_dir(path: &Path) -> Result<OwnedFd, CgroupError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).map_err(|error| CgroupError::Io {
+        action: "open",
+        path: path.to_owned(),
+        source: error.into(),
+    })
 }
 
 /// Makes a directory; says whether it is new.

@@ -114,12 +114,37 @@ impl Cgroup {
         self.slot
     }
 
-    /// Moves a process into the group; 0 is the calling one. What it forks later is born inside.
+    /// Where it is, in each tree once.
+    #[must_use]
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// The group in the v2 tree, to fork a process into; `None` where there is no such tree.
     ///
     /// # Errors
-    /// [`CgroupError`], for example when the process has ended.
-    pub fn attach(&self, pid: u32) -> Result<(), CgroupError> {
-        self.dirs.iter().try_for_each(|dir| files::write(&dir.join("cgroup.procs"), &pid.to_string()))
+    /// [`CgroupError`] when it cannot be opened.
+    pub fn birthplace(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let unified = self.dirs.iter().find(|dir| self.is_unified(dir));
+        unified.map(|dir| files::open_dir(dir)).transpose()
+    }
+
+    /// Moves the calling process, which has one thread and was born in [`Cgroup::birthplace`], into the rest of the
+    /// group. What it forks later is born inside.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn enter(&self) -> Result<(), CgroupError> {
+        // Writing a process's number, or anything to `cgroup.procs`, makes the kernel wait until nobody forks or exits
+        // on any processor: up to some ten milliseconds. A thread that moves itself needs none of that
+        // (cgroup_procs_write_start in the kernel's kernel/cgroup/cgroup.c), as a fork into a group does not.
+        self.dirs.iter().filter(|dir| !self.is_unified(dir)).try_for_each(|dir| files::write(&dir.join("tasks"), "0"))
+    }
+
+    fn is_unified(&self, dir: &Path) -> bool {
+        let trees = [&self.memory, &self.cpu, &self.pids].into_iter().chain(&self.freezer);
+        self.killer.as_deref() == Some(dir)
+            || trees.into_iter().any(|tree| tree.dialect == Dialect::V2 && tree.dir == dir)
     }
 
     /// Limits memory, without swap. A group that holds more than that already has some of it reclaimed, or is refused.

@@ -99,8 +99,9 @@ fn in_v2_a_session_full_of_processes_leaves_the_groups_to_the_slice_above_it() {
     // A plain file keeps the end of the longer text; the kernel's do not.
     handle.set_cpu_unlimited().expect("set");
     assert!(file("cpu.max").starts_with("max 20000"));
-    group.attach(4_711).expect("attached");
-    assert_eq!(file("cgroup.procs"), "4711");
+    assert!(group.birthplace().expect("opened").is_some());
+    group.enter().expect("nothing to do");
+    assert!(!machine.path("fs/user.slice/hearth-one/7/tasks").exists());
     handle.freeze().expect("frozen");
     assert!(handle.freezes_fast());
     assert_eq!(file("cgroup.freeze"), "1");
@@ -211,9 +212,10 @@ fn in_v1_every_controller_is_written_in_its_own_tree() {
     assert!(!handle.freezes_fast());
     handle.freeze().expect("frozen");
     assert_eq!(machine.get("fs/freezer/hearth-one/7/freezer.state"), "FROZEN");
-    group.attach(4_711).expect("attached");
+    assert!(group.birthplace().expect("looked").is_none());
+    group.enter().expect("entered");
     for tree in ["memory/jobs", "pids", "cpu", "freezer"] {
-        assert_eq!(machine.get(&format!("fs/{tree}/hearth-one/7/cgroup.procs")), "4711");
+        assert_eq!(machine.get(&format!("fs/{tree}/hearth-one/7/tasks")), "0");
     }
 }
 

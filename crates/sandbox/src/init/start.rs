@@ -2,15 +2,14 @@
 
 use std::convert::Infallible;
 use std::ffi::{CString, NulError};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::fs;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::sys::signal::SigSet;
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     DumpableBehavior, Pid, Resource, Rlimit, chdir, getrlimit, set_dumpable_behavior, setrlimit, setsid, umask,
 };
@@ -19,10 +18,11 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
+use hearth_network::seqpacket;
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
 use super::Written;
-use crate::protocol::{Launch, LaunchFailure, RECORDS_DESCRIPTOR};
+use crate::protocol::{Launch, LaunchFailure, ORDER_BYTES_MAX, RECORDS_DESCRIPTOR};
 use crate::spawner::FUNCTION_ID;
 use crate::sys;
 use crate::{landlock, seccomp};
@@ -34,6 +34,9 @@ const OOM_SCORE: &str = "1000";
 const STATUS_NOT_FOUND: i32 = 127;
 const STATUS_NOT_EXECUTABLE: i32 = 126;
 
+/// Bytes of a [`LaunchFailure`]: the name of a program, at most.
+const FAILURE_BYTES_MAX: usize = 8 * 1_024;
+
 /// Limit, soft and hard; `None` is unlimited. Recorded from Lambda, but for core dumps, which would only fill `/tmp`.
 const LIMITS: &[(Resource, Option<u64>, Option<u64>)] = &[
     (Resource::Nofile, Some(SANDBOX_DESCRIPTORS_MAX), Some(SANDBOX_DESCRIPTORS_MAX)),
@@ -43,21 +46,40 @@ const LIMITS: &[(Resource, Option<u64>, Option<u64>)] = &[
     (Resource::Core, Some(0), Some(0)),
 ];
 
-/// Starts the runtime process; returns once the kernel runs its program, or refuses to.
-pub(super) fn start(launch: &Launch, written: Written<'_>, filter: &seccomp::Filter) -> Result<Pid, LaunchFailure> {
+/// A process that is confined already and waits to be told what to run: most of what a start takes is done before
+/// anybody wants one. It runs none of the function's code and cannot be looked into by it.
+pub(super) struct Waiting {
+    pub(super) pid: Pid,
+    /// Takes a [`Launch`]; what comes back is a [`LaunchFailure`], or the end that exec makes.
+    socket: OwnedFd,
+}
+
+/// Forks a process that waits.
+pub(super) fn prepare(written: Written<'_>, filter: &seccomp::Filter) -> io::Result<Waiting> {
+    let (socket, inside) = seqpacket::pair()?;
+    let child = sys::fork_into(0, None, || wait(&inside, written, filter))?;
+    Ok(Waiting { pid: child.pid, socket })
+}
+
+/// Starts a process, the waiting one if there is one; returns once the kernel runs its program, or refuses to.
+pub(super) fn start(
+    launch: &Launch,
+    waiting: &mut Option<Waiting>,
+    written: Written<'_>,
+    filter: &seccomp::Filter,
+) -> Result<Pid, LaunchFailure> {
     let program =
         launch.programs.iter().find(|program| Path::new(program).is_file()).ok_or(LaunchFailure::NoProgram)?;
-    let command = Command::new(launch, program).map_err(|_: NulError| failure(program, Errno::INVAL.into()))?;
-    let (failures, failed) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failure(program, error.into()))?;
-    let child = sys::fork_into(0, || become_runtime(&command, program, written, filter, &failed))
-        .map_err(|error| failure(program, error))?;
-    drop(failed);
-    let mut bytes = Vec::new();
-    // Closed by exec, or by the end of the child.
-    File::from(failures).read_to_end(&mut bytes).map_err(|error| failure(program, error))?;
-    match postcard::from_bytes(&bytes) {
-        Ok(failure) => Err(failure),
-        Err(_) => Ok(child.pid),
+    let waiting =
+        waiting.take().map_or_else(|| prepare(written, filter), Ok).map_err(|error| failure(program, error))?;
+    // Fails only when the process has ended; it may have said why.
+    let _ = seqpacket::send(waiting.socket.as_fd(), launch, &[]);
+    let mut buffer = [0; FAILURE_BYTES_MAX];
+    match seqpacket::receive::<LaunchFailure>(waiting.socket.as_fd(), &mut buffer) {
+        Ok(Some(received)) => Err(received.message),
+        // Closed by exec, or by the end of the process.
+        Ok(None) => Ok(waiting.pid),
+        Err(error) => Err(failure(program, error)),
     }
 }
 
@@ -68,7 +90,6 @@ fn failure(program: &str, error: io::Error) -> LaunchFailure {
 /// What exec takes.
 struct Command {
     wrapped: bool,
-    writes_records: bool,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
@@ -79,51 +100,71 @@ impl Command {
         let arguments = launch.wrapper.iter().chain([program]).chain(&launch.arguments);
         Ok(Self {
             wrapped: launch.wrapper.is_some(),
-            writes_records: launch.writes_records(),
             arguments: arguments.map(text).collect::<Result<_, _>>()?,
             environment: launch.environment.iter().map(text).collect::<Result<_, _>>()?,
         })
     }
 }
 
-fn become_runtime(
-    command: &Command,
-    program: &str,
-    written: Written<'_>,
-    filter: &seccomp::Filter,
-    failed: &OwnedFd,
-) -> Infallible {
-    let records = command.writes_records.then_some(written.records);
-    let failure = match confine(written.output, records, filter) {
-        Err(error) => LaunchFailure::Confinement { errno: error.raw_os_error().unwrap_or_default() },
+fn wait(socket: &OwnedFd, written: Written<'_>, filter: &seccomp::Filter) -> Infallible {
+    let failure = match confine(written.output, filter) {
         Ok(()) => {
-            let Err(error) = nix::unistd::execve(&command.arguments[0], &command.arguments, &command.environment);
-            if command.wrapped {
-                let status = if error == nix::errno::Errno::ENOENT { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE };
-                let _ = writeln!(io::stderr(), "{}: {}", command.arguments[0].to_string_lossy(), error.desc());
-                sys::exit_now(status)
+            let mut buffer = vec![0; ORDER_BYTES_MAX];
+            match seqpacket::receive::<Launch>(socket.as_fd(), &mut buffer) {
+                Ok(Some(received)) => run(&received.message, written.records),
+                // hearth-init has ended.
+                Ok(None) => sys::exit_now(0),
+                Err(error) => unconfined(&error),
             }
-            LaunchFailure::Exec { program: program.to_owned(), errno: error as i32 }
         }
+        Err(error) => unconfined(&error),
     };
-    if let Ok(bytes) = postcard::to_allocvec(&failure) {
-        let _ = rustix::io::write(failed, &bytes);
-    }
+    // Who waits for it reads the end of this process otherwise.
+    let _ = seqpacket::send(socket.as_fd(), &failure, &[]);
     sys::exit_now(STATUS_NOT_EXECUTABLE)
 }
 
-/// Everything between fork and exec. The order matters: what needs a privilege comes before it is given up.
-fn confine(output: BorrowedFd<'_>, records: Option<BorrowedFd<'_>>, filter: &seccomp::Filter) -> io::Result<()> {
-    setsid()?;
-    nix::unistd::dup2_stdout(output)?;
-    nix::unistd::dup2_stderr(output)?;
+fn unconfined(error: &io::Error) -> LaunchFailure {
+    LaunchFailure::Confinement { errno: error.raw_os_error().unwrap_or_default() }
+}
+
+/// Runs the program, or says why not.
+fn run(launch: &Launch, records: BorrowedFd<'_>) -> LaunchFailure {
+    let Some(program) = launch.programs.iter().find(|program| Path::new(program).is_file()) else {
+        return LaunchFailure::NoProgram;
+    };
+    let Ok(command) = Command::new(launch, program) else { return failure(program, Errno::INVAL.into()) };
+    let records = launch.writes_records().then_some(records);
+    if let Err(error) = enter(records) {
+        return unconfined(&error);
+    }
+    let Err(error) = nix::unistd::execve(&command.arguments[0], &command.arguments, &command.environment);
+    if command.wrapped {
+        let status = if error == nix::errno::Errno::ENOENT { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE };
+        let _ = writeln!(io::stderr(), "{}: {}", command.arguments[0].to_string_lossy(), error.desc());
+        sys::exit_now(status)
+    }
+    LaunchFailure::Exec { program: program.to_owned(), errno: error as i32 }
+}
+
+/// What depends on the function: its code and its `/tmp` may have been mounted since the process began to wait.
+fn enter(records: Option<BorrowedFd<'_>>) -> io::Result<()> {
     if let Some(records) = records {
         sys::inherit_as(records, RECORDS_DESCRIPTOR)?;
     }
+    chdir(WORKING_DIRECTORY)?;
+    landlock::restrict_function()
+}
+
+/// Everything that needs a privilege, which then is given up. Since its user changes, nobody but root may look into the
+/// process until it runs another program: what it has in its memory is hearth-init's.
+fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
+    setsid()?;
+    nix::unistd::dup2_stdout(output)?;
+    nix::unistd::dup2_stderr(output)?;
     // Only of a process that may be dumped does `/proc/self` belong to its user.
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;
-    chdir(WORKING_DIRECTORY)?;
     umask(Mode::from_raw_mode(0o022));
     for (resource, soft, hard) in LIMITS {
         // Only lowering is always allowed.
@@ -142,7 +183,6 @@ fn confine(output: BorrowedFd<'_>, records: Option<BorrowedFd<'_>>, filter: &sec
     if capabilities(None)?.permitted != CapabilitySet::empty() {
         return Err(Errno::PERM.into());
     }
-    landlock::restrict_function()?;
     sys::reset_signals();
     SigSet::empty().thread_set_mask()?;
     seccomp::install(filter).map_err(io::Error::other)

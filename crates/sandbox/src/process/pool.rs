@@ -18,6 +18,10 @@ use crate::runtimes::Root;
 
 /// How long a depth that nobody needed stays.
 const DEPTH_HALF_LIFE: Duration = Duration::from_secs(60);
+/// Nothing is made so soon after something was taken, at most for so long: whoever took it has its own use for the
+/// spawner and the processors first.
+const QUIET: Duration = Duration::from_millis(20);
+const QUIET_WAIT_MAX: Duration = Duration::from_millis(200);
 /// After a failure to prepare a slot.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -108,6 +112,7 @@ pub(super) struct SlotPool {
 struct State {
     depths: Depths,
     waiting: HashMap<Kind, VecDeque<PreparedSlot>>,
+    last_taken: Instant,
     closed: bool,
 }
 
@@ -120,9 +125,10 @@ pub(super) trait Maker: Send + Sync + 'static {
 impl SlotPool {
     /// Starts to fill up.
     pub(super) fn start(config: PoolConfig, kinds: impl IntoIterator<Item = Kind>, maker: Arc<dyn Maker>) -> Arc<Self> {
-        let depths = Depths::new(config, kinds, now());
+        let now = now();
+        let depths = Depths::new(config, kinds, now);
         let pool = Arc::new(Self {
-            state: Mutex::new(State { depths, waiting: HashMap::new(), closed: false }),
+            state: Mutex::new(State { depths, waiting: HashMap::new(), last_taken: now, closed: false }),
             taken: Notify::new(),
             filler: Mutex::default(),
             cpu_percent: config.cpu_percent.clamp(1, 100),
@@ -143,6 +149,7 @@ impl SlotPool {
         if slot.is_none() {
             state.depths.missed(kind, now());
         }
+        state.last_taken = now();
         drop(state);
         self.taken.notify_one();
         slot
@@ -186,6 +193,18 @@ impl SlotPool {
         lacking.map(|(_, kind)| kind)
     }
 
+    /// Waits until nothing has been taken for a moment.
+    async fn quiet(&self) {
+        let until_max = now() + QUIET_WAIT_MAX;
+        loop {
+            let quiet_from = (self.state.lock().last_taken + QUIET).min(until_max);
+            if quiet_from <= now() {
+                return;
+            }
+            tokio::time::sleep_until(quiet_from.into()).await;
+        }
+    }
+
     fn put(&self, kind: Kind, slot: PreparedSlot) {
         let mut state = self.state.lock();
         if !state.closed {
@@ -204,6 +223,7 @@ async fn fill(pool: Weak<SlotPool>, maker: Arc<dyn Maker>) {
             let _ = pause.await;
             continue;
         };
+        strong.quiet().await;
         let started = now();
         let made = maker.make(kind).await;
         match made {

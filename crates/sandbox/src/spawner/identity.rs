@@ -61,7 +61,7 @@ impl Identities {
 
 /// A user namespace with these single ids, inside and outside, for users and groups alike.
 pub(super) fn user_namespace(ids: &[(u32, u32)]) -> io::Result<OwnedFd> {
-    let helper = sys::fork_into(libc::CLONE_NEWUSER, || {
+    let helper = sys::fork_into(libc::CLONE_NEWUSER, None, || {
         // The helper only has to exist until its namespace is open elsewhere.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
         loop {

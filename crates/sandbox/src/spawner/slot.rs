@@ -80,7 +80,8 @@ pub(super) struct Parts<'a> {
 
 /// Starts the slot's first process. What becomes of it is said on the control socket.
 pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
-    sys::fork_into(NAMESPACES, || {
+    let birthplace = parts.cgroup.birthplace().map_err(io::Error::other)?;
+    sys::fork_into(NAMESPACES, birthplace.as_ref().map(AsFd::as_fd), || {
         let furnished = furnish(parts).and_then(|listeners| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
             let mut kept = vec![parts.control, parts.output, parts.records];
@@ -137,7 +138,7 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
     let at = |step: Step| move |error: io::Error| (step, error);
     // Should the spawner be killed, its slots end with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| (Step::Privileges, error.into()))?;
-    parts.cgroup.attach(0).map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
+    parts.cgroup.enter().map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
     let listeners = network(parts.has_network).map_err(at(Step::Network))?;
     let storage = storage(parts.storage, parts.request.ephemeral_storage).map_err(at(Step::Storage))?;
     let processes = processes().map_err(at(Step::Processes))?;

@@ -157,7 +157,7 @@ impl Storage {
             owner.as_c_str(),
             c"/proc/self/fd/0",
         ];
-        let child = sys::fork_into(0, || -> Infallible {
+        let child = sys::fork_into(0, None, || -> Infallible {
             let ready = setns(&self.host, CloneFlags::CLONE_NEWNS).and_then(|()| nix::unistd::dup2_stdin(image));
             if ready.is_ok() {
                 let _ = nix::unistd::execve(self.program, &arguments, &[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);

@@ -150,6 +150,26 @@ def test_a_fastapi_application_runs_by_mangum(make):
     assert refused["statusCode"] == 422
 
 
+def test_powertools_logs_counts_routes_and_learns_where_it_runs(make):
+    function = make(packages.powertools_app(), handler="app.handler", MemorySize=512)
+    for is_cold in (True, False):
+        result = function.invoke(http_api_event("GET", "/orders/7"), LogType="Tail")
+        answer = result.ok()
+        assert answer["statusCode"] == 200, answer
+        assert json.loads(answer["body"]) == {"order": "7", "zone": "use1-az1"}
+        lines = [json.loads(line) for line in result.log.splitlines() if line.startswith("{")]
+        [record] = [line for line in lines if line.get("message") == "looked up"]
+        assert (record["service"], record["order"], record["cold_start"]) == ("orders", "7", is_cold)
+        assert record["function_request_id"] == result.request_id
+        assert (record["function_name"], record["function_memory_size"]) == (function.name, "512")
+        # The embedded metric format: CloudWatch would make metrics of these lines.
+        counted = [line for line in lines if "_aws" in line]
+        assert sum(line.get("Lookups") == [1.0] for line in counted) == 1, counted
+        assert sum(line.get("ColdStart") == [1.0] for line in counted) == is_cold, counted
+    missing = function.invoke(http_api_event("GET", "/nowhere")).ok()
+    assert missing["statusCode"] == 404
+
+
 def test_an_express_application_runs_by_serverless_http(make):
     function = make(packages.express_app(), runtime=aws.NODE, handler="index.handler", MemorySize=256)
     answer = function.invoke(http_api_event("GET", "/items/7", "q=tea")).ok()

@@ -58,6 +58,10 @@ def fastapi_app():
     return zip_tree(needs(TOOLS / "functions" / "fastapi_app", "FastAPI"), FUNCTIONS / "fastapi_app")
 
 
+def powertools_app():
+    return zip_tree(needs(TOOLS / "functions" / "powertools_app", "Powertools"), FUNCTIONS / "powertools_app")
+
+
 def express_app():
     return zip_tree(needs(TOOLS / "functions" / "express_app" / "node_modules", "Express").parent, FUNCTIONS / "express_app")
 

@@ -68,6 +68,13 @@ functions/express_app $TOOLS/functions/express_app
 LIST
 }
 
+# AWS's Lambda Web Adapter, the extension that lets web servers be functions.
+web_adapter() {
+    say "the Lambda Web Adapter (built, which takes some minutes the first time)"
+    cargo install --locked --debug --quiet --root "$TOOLS" --target-dir "${CARGO_TARGET_DIR:-target}/tools" \
+        lambda_web_adapter --version 1.0.0-rc1 || loud "lambda_web_adapter: its test will be skipped"
+}
+
 # Debian 12's package "awscli" is version 2. It is not on PyPI, and runs only where it was packaged for.
 aws_cli_v2() {
     local aws
@@ -92,6 +99,7 @@ rm -f "$STAMP"
 python_client_side
 python_function_packages
 node_packages
+web_adapter
 # The protocol cases and signature vectors that the tests of crates/wire run.
 say "the source distribution of botocore"
 tools/fetch-botocore.sh >/dev/null

@@ -152,7 +152,9 @@ impl Machine {
 impl Machine {
     /// Copies a file of this machine into a package.
     pub fn add(&self, code: CodeDigest, name: &str, from: &std::path::Path) {
-        fs::copy(from, self.trees.join(code.hex()).join(name)).expect("copied");
+        let path = self.trees.join(code.hex()).join(name);
+        fs::create_dir_all(path.parent().expect("below the tree")).expect("directory");
+        fs::copy(from, path).expect("copied");
     }
 }
 

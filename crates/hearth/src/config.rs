@@ -39,7 +39,9 @@ pub(crate) enum DataLocation {
 pub(crate) struct Execution {
     /// An idle environment ends after this long.
     pub(crate) idle_timeout_seconds: u64,
-    /// Memory of all environments together may be this many times the machine's memory.
+    /// Memory of all environments together, MiB; else all of the machine's but a sixteenth.
+    pub(crate) memory_mib: Option<u32>,
+    /// A memory setting counts one part of so many, until it is known what the function needs.
     pub(crate) memory_overcommit: f64,
     /// Environments at most, whatever their size.
     pub(crate) environments_max: usize,
@@ -48,7 +50,13 @@ pub(crate) struct Execution {
 
 impl Default for Execution {
     fn default() -> Self {
-        Self { idle_timeout_seconds: 600, memory_overcommit: 8.0, environments_max: 1_000, freeze: Freeze::Auto }
+        Self {
+            idle_timeout_seconds: 600,
+            memory_mib: None,
+            memory_overcommit: 1.0,
+            environments_max: 1_000,
+            freeze: Freeze::Auto,
+        }
     }
 }
 
@@ -211,6 +219,7 @@ impl Config {
         execution.freeze = flags.freeze.unwrap_or(execution.freeze);
         for (name, positive) in [
             ("idle_timeout_seconds", execution.idle_timeout_seconds > 0),
+            ("memory_mib", execution.memory_mib != Some(0)),
             ("memory_overcommit", execution.memory_overcommit > 0.0),
             ("environments_max", execution.environments_max > 0),
         ] {

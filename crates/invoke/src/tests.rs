@@ -203,12 +203,15 @@ async fn beyond_the_account_limit_invocations_are_throttled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_machine_evicts_idle_environments_of_others_and_throttles_what_does_not_fit() {
-    let config = EngineConfig { host_memory: Mebibytes(256), memory_overcommit: 1.0, ..config() };
-    let world = Arc::new(World::with(config, Arc::default(), [function("f"), function("g"), function("h")]).await);
-    world.answer("f", "id").await;
-    world.answer("g", "id").await;
-    assert_eq!(world.answer("h", "id").await, "3:1:1");
-    assert_eq!(world.environments(), (3, 1), "f was used least recently");
+    let config = EngineConfig { environment_memory: Mebibytes(256), ..config() };
+    let world = Arc::new(World::with(config, Arc::default(), ["f", "g", "h", "i"].map(function)).await);
+    // Idle, each counts the 36 MiB it holds, and 8.
+    for name in ["f", "g", "h"] {
+        world.answer(name, "id").await;
+    }
+    assert_eq!(world.environments(), (3, 0));
+    assert_eq!(world.answer("i", "id").await, "4:1:1");
+    assert_eq!(world.environments(), (4, 1), "f was used least recently");
     let busy: Vec<_> = ["g", "h"]
         .map(|name| {
             let world = Arc::clone(&world);

@@ -25,8 +25,10 @@ use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::task::JoinHandle;
 
-use crate::cgroup::CgroupError;
-use crate::environment::{Backend, Environment, EnvironmentId, EnvironmentSpec, OutputSink, SandboxError, Unsupported};
+use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
+use crate::environment::{
+    Backend, Environment, EnvironmentId, EnvironmentSpec, HostMemory, OutputSink, SandboxError, Unsupported,
+};
 use crate::package::TreeStore;
 use crate::runtimes::{self, Prestart, Root};
 use crate::variables::{self, Host};
@@ -92,6 +94,8 @@ pub struct ProcessBackend {
     hits: AtomicU64,
     trees: TreeStore,
     roots: BTreeSet<Root>,
+    /// Of all slots together.
+    cgroup: CgroupHandle,
     on_endpoint: Option<EndpointHook>,
 }
 
@@ -156,7 +160,7 @@ impl ProcessBackend {
     /// [`ProcessError`].
     pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
         let library_path = std::mem::take(&mut spawner.library_path);
-        let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
+        let (spawner, roots, cgroup) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
         let endpoint = config.on_endpoint.is_some();
@@ -169,6 +173,7 @@ impl ProcessBackend {
             hits: AtomicU64::new(0),
             trees: config.trees,
             roots: roots.into_iter().collect(),
+            cgroup,
             on_endpoint: config.on_endpoint,
         })
     }
@@ -256,6 +261,11 @@ impl Backend for ProcessBackend {
         let spawner = &self.slots.spawner;
         let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };
         Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
+    }
+
+    fn memory(&self) -> Option<HostMemory> {
+        let held = Mebibytes::from_bytes_ceil(self.cgroup.memory_held().ok()?);
+        Some(HostMemory { held, available: available_memory().ok()? })
     }
 
     async fn lost(&self) {

@@ -153,6 +153,20 @@ impl CgroupHandle {
         fields(file, "memory events")?.require("oom_kill")
     }
 
+    /// Whether the group ever reached its limit. If not, nothing in it was killed for that: a limit above was reached.
+    #[must_use]
+    pub fn limit_was_hit(&self) -> bool {
+        self.memory_use().map_or(true, |memory| memory.limit_hits > 0)
+    }
+
+    /// What the group and those below it hold now, bytes: all but page cache, which the kernel takes back when it has to.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn memory_held(&self) -> Result<u64, CgroupError> {
+        self.memory_use().map(|memory| memory.anonymous + memory.kernel)
+    }
+
     /// The kernel's own peak of all memory, page cache included, bytes. While it stands still, and below the limit,
     /// [`CgroupHandle::memory_used_max`] has hardly anything new to say. `None` where the kernel keeps none.
     #[must_use]

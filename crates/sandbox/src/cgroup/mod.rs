@@ -14,6 +14,7 @@
 mod files;
 mod handle;
 mod layout;
+mod machine;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use files::CgroupError;
 pub use handle::{CgroupHandle, KNOBS_MAX, Knob};
 pub use layout::{Controller, Layout};
+pub use machine::{available_memory, machine_memory};
 pub use root::{CgroupRoot, Swept, survey};
 
 /// The CFS period: short, because a throttled function waits for the rest of it (93 ms of 100 at 128 MiB).
@@ -138,37 +140,14 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError`] when one of those every kernel has cannot be opened.
     pub fn knobs(&self) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
-        let memory = &self.memory;
-        let mut wanted: Vec<(Knob, &Path, &str)> = vec![
-            (Knob::CpuQuota(self.cpu.dialect), &self.cpu.dir, by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max")),
-            (Knob::MemoryStat(memory.dialect), &memory.dir, "memory.stat"),
-            (
-                Knob::MemoryEvents(memory.dialect),
-                &memory.dir,
-                by(memory.dialect, "memory.oom_control", "memory.events"),
-            ),
-            (Knob::MemoryPeak, &memory.dir, by(memory.dialect, "memory.max_usage_in_bytes", "memory.peak")),
-        ];
-        if memory.dialect == Dialect::V1 {
-            wanted.push((Knob::MemoryFailures, &memory.dir, "memory.failcnt"));
-            wanted.push((Knob::KernelMemory, &memory.dir, "memory.kmem.usage_in_bytes"));
-        }
+        let mut wanted: Vec<(Knob, &Path, &str)> =
+            vec![(Knob::CpuQuota(self.cpu.dialect), &self.cpu.dir, by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max"))];
         if let Some(freezer) = &self.freezer {
             let name = by(freezer.dialect, "freezer.state", "cgroup.freeze");
             wanted.push((Knob::Freeze(freezer.dialect), &freezer.dir, name));
         }
-        let mut knobs = Vec::with_capacity(wanted.len());
-        for (knob, dir, name) in wanted {
-            let path = dir.join(name);
-            let writable = matches!(knob, Knob::CpuQuota(_) | Knob::Freeze(_));
-            match OpenOptions::new().read(!writable).write(writable).open(&path) {
-                Ok(file) => knobs.push((knob, file.into())),
-                Err(error)
-                    if error.kind() == io::ErrorKind::NotFound
-                        && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {}
-                Err(source) => return Err(CgroupError::Io { action: "open", path, source }),
-            }
-        }
+        let mut knobs = memory_knobs(&self.memory)?;
+        knobs.extend(open(&wanted)?);
         Ok(knobs)
     }
 
@@ -251,6 +230,36 @@ impl Cgroup {
         pids.dedup();
         Ok(pids)
     }
+}
+
+/// Opens the counters of a group's memory.
+fn memory_knobs(Tree { dialect, dir }: &Tree) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
+    let mut wanted: Vec<(Knob, &Path, &str)> = vec![
+        (Knob::MemoryStat(*dialect), dir, "memory.stat"),
+        (Knob::MemoryEvents(*dialect), dir, by(*dialect, "memory.oom_control", "memory.events")),
+        (Knob::MemoryPeak, dir, by(*dialect, "memory.max_usage_in_bytes", "memory.peak")),
+    ];
+    if *dialect == Dialect::V1 {
+        wanted.push((Knob::MemoryFailures, dir, "memory.failcnt"));
+        wanted.push((Knob::KernelMemory, dir, "memory.kmem.usage_in_bytes"));
+    }
+    open(&wanted)
+}
+
+fn open(wanted: &[(Knob, &Path, &str)]) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
+    let mut knobs = Vec::with_capacity(wanted.len());
+    for (knob, dir, name) in wanted {
+        let path = dir.join(name);
+        let writable = matches!(knob, Knob::CpuQuota(_) | Knob::Freeze(_));
+        match OpenOptions::new().read(!writable).write(writable).open(&path) {
+            Ok(file) => knobs.push((*knob, file.into())),
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {}
+            Err(source) => return Err(CgroupError::Io { action: "open", path, source }),
+        }
+    }
+    Ok(knobs)
 }
 
 const fn by(dialect: Dialect, v1: &'static str, v2: &'static str) -> &'static str {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError, Resolved,
-    ThrottleReason,
+    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError,
+    Resolved, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 

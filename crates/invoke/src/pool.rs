@@ -69,14 +69,9 @@ pub(crate) struct Seat(u64);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Grant<E> {
     /// After ending `evicted`.
-    Warm {
-        member: Member<E>,
-        evicted: Vec<E>,
-    },
+    Warm { member: Member<E>, evicted: Vec<E> },
     /// Start an environment after ending `evicted`. The caller waits: it has been put in the queue.
-    Start {
-        evicted: Vec<E>,
-    },
+    Start { evicted: Vec<E> },
     /// A start whose waiter was served by a freed environment is still under way: the caller is in the queue for it.
     Wait,
     /// The machine has no room, even without its idle environments.

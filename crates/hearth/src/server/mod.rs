@@ -33,8 +33,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Room;
-use self::prepare::{Memory, Prepared};
 pub(crate) use self::prepare::prepare;
+use self::prepare::{Memory, Prepared};
 use crate::config::{Config, Execution, Freeze, Pool, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.

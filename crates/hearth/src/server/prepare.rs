@@ -14,9 +14,9 @@ use hearth_store::DataDir;
 use super::descriptors::{self, Room};
 use super::identity::{self, Candidates};
 use super::{ServerError, instance_name};
+use crate::config::{Config, DataLocation};
 use hearth_sandbox::cgroup::machine_memory;
 use hearth_types::Mebibytes;
-use crate::config::{Config, DataLocation};
 
 /// One part of so many of the machine's memory is never a function's.
 const HOST_PART: u32 = 16;

@@ -178,7 +178,10 @@ mod tests {
         let mut ledger = Ledger::new(LIMITS);
         ledger.charge(2_000);
         assert_eq!(ledger.observe(Observed { held_mib: 1_500, available_mib: 3_000 }), Shortage::default());
-        assert!(ledger.fits(1_500, 0) && !ledger.fits(1_501, 0), "1,500 and 3,000, less the reserve, less what is charged");
+        assert!(
+            ledger.fits(1_500, 0) && !ledger.fits(1_501, 0),
+            "1,500 and 3,000, less the reserve, less what is charged"
+        );
         let short = ledger.observe(Observed { held_mib: 1_500, available_mib: 400 });
         assert_eq!(short, Shortage { mib: 600, own_mib: 0 }, "the reserve is to be restored");
     }

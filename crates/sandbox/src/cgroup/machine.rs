@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn meminfo_is_read_in_kib() {
         let proc = tempfile::tempdir().expect("directory");
-        fs::write(proc.path().join("meminfo"), "MemTotal:       16384000 kB\nMemAvailable:    2048000 kB\n").expect("written");
+        fs::write(proc.path().join("meminfo"), "MemTotal:       16384000 kB\nMemAvailable:    2048000 kB\n")
+            .expect("written");
         assert_eq!(field(proc.path(), "MemTotal:").expect("there"), Mebibytes(16_000));
         assert_eq!(field(proc.path(), "MemAvailable:").expect("there"), Mebibytes(2_000));
         assert!(field(proc.path(), "SwapTotal:").is_err());

@@ -77,8 +77,8 @@ struct MemoryUse {
     kernel: u64,
     /// The highest sum of the three so far.
     total_max: u64,
-    /// How often the limit was reached, and memory reclaimed.
-    limit_hits: u64,
+    /// The limit was reached, and memory reclaimed or a process killed for it.
+    was_at_limit: bool,
 }
 
 impl MemoryUse {
@@ -86,9 +86,9 @@ impl MemoryUse {
     /// reclaim, page cache and kernel memory rarely shrink, so what they hold now was not anonymous at the peak; after
     /// the limit was hit the total says nothing, and the present value is all there is.
     fn anonymous_max(&self) -> u64 {
-        let at_peak = match self.limit_hits {
-            0 => self.total_max.saturating_sub(self.file).saturating_sub(self.kernel),
-            _ => 0,
+        let at_peak = match self.was_at_limit {
+            false => self.total_max.saturating_sub(self.file).saturating_sub(self.kernel),
+            true => 0,
         };
         at_peak.max(self.anonymous)
     }
@@ -140,8 +140,11 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError`] when one of those every kernel has cannot be opened.
     pub fn knobs(&self) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
-        let mut wanted: Vec<(Knob, &Path, &str)> =
-            vec![(Knob::CpuQuota(self.cpu.dialect), &self.cpu.dir, by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max"))];
+        let mut wanted: Vec<(Knob, &Path, &str)> = vec![(
+            Knob::CpuQuota(self.cpu.dialect),
+            &self.cpu.dir,
+            by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max"),
+        )];
         if let Some(freezer) = &self.freezer {
             let name = by(freezer.dialect, "freezer.state", "cgroup.freeze");
             wanted.push((Knob::Freeze(freezer.dialect), &freezer.dir, name));
@@ -240,7 +243,7 @@ fn memory_knobs(Tree { dialect, dir }: &Tree) -> Result<Vec<(Knob, OwnedFd)>, Cg
         (Knob::MemoryPeak, dir, by(*dialect, "memory.max_usage_in_bytes", "memory.peak")),
     ];
     if *dialect == Dialect::V1 {
-        wanted.push((Knob::MemoryFailures, dir, "memory.failcnt"));
+        wanted.push((Knob::MemoryLimit, dir, "memory.limit_in_bytes"));
         wanted.push((Knob::KernelMemory, dir, "memory.kmem.usage_in_bytes"));
     }
     open(&wanted)
@@ -254,8 +257,8 @@ fn open(wanted: &[(Knob, &Path, &str)]) -> Result<Vec<(Knob, OwnedFd)>, CgroupEr
         match OpenOptions::new().read(!writable).write(writable).open(&path) {
             Ok(file) => knobs.push((*knob, file.into())),
             Err(error)
-                if error.kind() == io::ErrorKind::NotFound
-                    && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {}
+                if error.kind() == io::ErrorKind::NotFound && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {
+            }
             Err(source) => return Err(CgroupError::Io { action: "open", path, source }),
         }
     }

@@ -62,7 +62,8 @@ impl Machine {
 
     /// The handle of a group, whose memory controller's files lie in `memory`.
     fn handle(&self, group: &Cgroup, memory: &str) -> CgroupHandle {
-        for name in ["memory.stat", "memory.events", "memory.oom_control", "memory.failcnt", "cpu.max", "cgroup.freeze"]
+        for name in
+            ["memory.stat", "memory.events", "memory.oom_control", "memory.limit_in_bytes", "cpu.max", "cgroup.freeze"]
         {
             self.put(&format!("{memory}/{name}"), "");
         }
@@ -242,13 +243,16 @@ fn memory_is_read_in_both_dialects() {
     machine.put("group/memory.stat", "cache 1\nrss 2\ntotal_cache 900\ntotal_rss 100\ntotal_shmem 50\n");
     machine.put("group/memory.kmem.usage_in_bytes", "30\n");
     machine.put("group/memory.max_usage_in_bytes", "2000\n");
-    machine.put("group/memory.failcnt", "0\n");
+    machine.put("group/memory.limit_in_bytes", "1000000\n");
     machine.put("group/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
     let handle = v1_handle(&machine, "group");
     let used = handle.memory_use().expect("readable");
     assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 30, 2_000));
     assert_eq!(used.anonymous_max(), 1_120);
     assert_eq!(handle.oom_kills().expect("readable"), 3);
+    assert!(!handle.limit_was_hit());
+    machine.put("group/memory.max_usage_in_bytes", "999000\n");
+    assert!(v1_handle(&machine, "group").limit_was_hit());
 
     machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel_stack 10\npagetables 20\nslab 5\nshmem 50\n");
     machine.put("unified/memory.peak", "2000\n");
@@ -257,6 +261,9 @@ fn memory_is_read_in_both_dialects() {
     let used = handle.memory_use().expect("readable");
     assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 35, 2_000));
     assert_eq!(handle.oom_kills().expect("readable"), 3);
+    assert_eq!(handle.memory_used_max(Mebibytes(64)).expect("readable"), Mebibytes(1), "killed for a limit above");
+    machine.put("unified/memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\n");
+    let handle = v2_handle(&machine, "unified");
     assert_eq!(handle.memory_used_max(Mebibytes(64)).expect("readable"), Mebibytes(64), "killed for reaching it");
     machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel 77\nkernel_stack 10\nshmem 50\n");
     let handle = v2_handle(&machine, "unified");
@@ -268,7 +275,7 @@ fn v1_handle(machine: &Machine, dir: &str) -> CgroupHandle {
         (Knob::MemoryStat(Dialect::V1), "memory.stat"),
         (Knob::MemoryEvents(Dialect::V1), "memory.oom_control"),
         (Knob::MemoryPeak, "memory.max_usage_in_bytes"),
-        (Knob::MemoryFailures, "memory.failcnt"),
+        (Knob::MemoryLimit, "memory.limit_in_bytes"),
         (Knob::KernelMemory, "memory.kmem.usage_in_bytes"),
     ];
     handle_of(machine, dir, &knobs)
@@ -324,18 +331,18 @@ fn processor_time_is_proportional_to_memory_with_one_vcpu_at_1769() {
 
 #[test]
 fn page_cache_is_not_memory_used() {
-    let used = MemoryUse { anonymous: 10, file: 500, kernel: 5, total_max: 515, limit_hits: 0 };
+    let used = MemoryUse { anonymous: 10, file: 500, kernel: 5, total_max: 515, was_at_limit: false };
     assert_eq!(used.anonymous_max(), 10);
 }
 
 #[test]
 fn a_peak_between_two_samples_is_seen_in_the_total() {
-    let used = MemoryUse { anonymous: 10, file: 50, kernel: 5, total_max: 155, limit_hits: 0 };
+    let used = MemoryUse { anonymous: 10, file: 50, kernel: 5, total_max: 155, was_at_limit: false };
     assert_eq!(used.anonymous_max(), 100);
 }
 
 #[test]
 fn after_reclaim_the_total_proves_nothing() {
-    let used = MemoryUse { anonymous: 10, file: 0, kernel: 5, total_max: 128, limit_hits: 3 };
+    let used = MemoryUse { anonymous: 10, file: 0, kernel: 5, total_max: 128, was_at_limit: true };
     assert_eq!(used.anonymous_max(), 10);
 }

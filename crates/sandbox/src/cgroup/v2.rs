@@ -40,7 +40,7 @@ pub(super) fn memory_use(stat: &Fields, events: &Fields, total_max: u64) -> Resu
         file: stat.require("file")?.saturating_sub(shared),
         kernel: stat.get("kernel").unwrap_or_else(|| kernel_parts().iter().sum()),
         total_max,
-        limit_hits: events.require("max")?,
+        was_at_limit: events.require("max")? > 0,
     })
 }
 

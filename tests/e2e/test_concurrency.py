@@ -5,7 +5,6 @@ import json
 import socket
 import time
 
-import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -98,97 +97,3 @@ def test_a_hundred_clients_that_leave_leave_nothing_behind(make, server):
             connection.sendall(request[: len(request) - number % 7])
     assert function.run(sleep_here, 0).ok()
     assert server.health() == 200
-
-
-#: Room for two environments of 512 MB that run, not for three: one part of sixteen is slack.
-SMALL_MACHINE = "[execution]\nmemory_mib = 1200\n"
-
-
-@pytest.fixture
-def functions(serve):
-    """Four functions of 512 MB on a machine that has memory for two of them."""
-    client = aws.client(serve(SMALL_MACHINE).url, "lambda")
-    return [aws.create(client, packages.python("remote"), MemorySize=512, Timeout=60) for _ in range(4)]
-
-
-def throttled(function, *call):
-    """What a call that must be throttled is told: status, code and Reason."""
-    with pytest.raises(function.client.exceptions.TooManyRequestsException) as caught:
-        function.run(*call)
-    answer = caught.value.response
-    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"], answer["Reason"]
-
-
-#: Source: Lambda API reference, Invoke, and lambda-errors of the reference.
-THROTTLE = (429, "Rate Exceeded.", "ConcurrentInvocationLimitExceeded")
-
-
-def test_what_the_machine_has_no_memory_for_is_throttled_until_it_has(functions):
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(function.run, sleep_here, 4) for function in functions[:2]]
-        time.sleep(2)
-        assert throttled(functions[2], sleep_here, 0) == THROTTLE
-        for call in running:
-            call.result().ok()
-    # Idle, the first two hold little.
-    assert functions[2].run(sleep_here, 0).ok()
-    assert len({functions[0].run(sleep_here, 0).ok() for _ in range(3)}) == 1
-
-
-def test_an_event_the_machine_has_no_memory_for_waits_and_runs_once(functions):
-    def note(name):
-        import pathlib
-
-        with open(pathlib.Path("/tmp", name), "a") as file:
-            file.write("x")
-
-    def noted(name):
-        import pathlib
-
-        path = pathlib.Path("/tmp", name)
-        return path.read_text() if path.exists() else ""
-
-    import inspect
-    import textwrap
-
-    event = {"source": textwrap.dedent(inspect.getsource(note)), "name": "note", "arguments": ["ran"]}
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(function.run, sleep_here, 6) for function in functions[:2]]
-        time.sleep(2)
-        assert functions[2].invoke(event, InvocationType="Event").status == 202
-        for call in running:
-            call.result().ok()
-    deadline = time.monotonic() + 60
-    while not (text := functions[2].run(noted, "ran").ok()):
-        assert time.monotonic() < deadline, "the event did not run"
-        time.sleep(0.5)
-    assert text == "x"
-
-
-def test_who_outgrows_the_machine_is_throttled_and_the_server_goes_on(functions):
-    def hold(mib, seconds):
-        import time
-
-        block = b"x" * (mib << 20)
-        time.sleep(seconds)
-        return len(block) >> 20
-
-    # Known to need little, all four fit at once.
-    assert [function.run(hold, 1, 0).ok() for function in functions] == [1] * 4
-
-    def outcome(function):
-        try:
-            return function.run(hold, 400, 5).ok()
-        except function.client.exceptions.TooManyRequestsException as error:
-            return error.response["Reason"]
-
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        outcomes = list(pool.map(outcome, functions))
-    assert set(outcomes) <= {400, "ConcurrentInvocationLimitExceeded"} and outcomes.count(400) in (1, 2), outcomes
-    assert functions[3].run(hold, 400, 0).ok() == 400
-
-
-def test_a_function_that_is_larger_than_the_machine_runs_alone(functions):
-    client = functions[0].client
-    large = aws.create(client, packages.python("remote"), MemorySize=10_240)
-    assert large.run(sleep_here, 0).ok()

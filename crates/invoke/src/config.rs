@@ -3,7 +3,7 @@
 use hearth_types::limits::{ACCOUNT_CONCURRENCY, INIT_TIMEOUT};
 use hearth_types::{Mebibytes, Millis};
 
-use crate::pool::MemoryLimits;
+use crate::pool::RoomLimits;
 
 /// When an idle environment is frozen, so that nothing of it runs between invocations. Source: Lambda developer guide,
 /// "Understanding the Lambda execution environment lifecycle".
@@ -22,6 +22,9 @@ pub const FREEZE_GRACE: Millis = Millis::from_secs(1);
 /// One part of so many of the machine's memory is left to the machine.
 const HOST_PART: u32 = 16;
 
+/// Twice what the smallest `/tmp` holds.
+const DISK_RESERVE: Mebibytes = Mebibytes(1_024);
+
 /// Settings of the data plane, with the values of the real service as defaults where it has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineConfig {
@@ -37,6 +40,8 @@ pub struct EngineConfig {
     pub environment_memory: Mebibytes,
     /// What is to stay available on the machine for everything else.
     pub memory_reserve: Mebibytes,
+    /// Free space of the disk of `/tmp` below which no environment is added. The store is on that disk, too.
+    pub disk_reserve: Mebibytes,
     /// A function's memory setting counts one part of so many, where nobody has seen yet what it needs. Above 1 more is
     /// promised than there is: environments end in the middle of invocations when all want their due.
     pub memory_overcommit: f64,
@@ -58,6 +63,7 @@ impl EngineConfig {
             init_timeout: INIT_TIMEOUT,
             environment_memory: Mebibytes(host_memory.0 - host_memory.0 / HOST_PART),
             memory_reserve: Mebibytes(host_memory.0 / HOST_PART),
+            disk_reserve: DISK_RESERVE,
             memory_overcommit: 1.0,
             environments_max: 1_000,
             freezing: Freezing::default(),
@@ -65,10 +71,11 @@ impl EngineConfig {
         }
     }
 
-    pub(crate) fn memory_limits(&self) -> MemoryLimits {
-        MemoryLimits {
+    pub(crate) fn room_limits(&self) -> RoomLimits {
+        RoomLimits {
             environments_mib: self.environment_memory.0.into(),
             reserve_mib: self.memory_reserve.0.into(),
+            disk_reserve_mib: self.disk_reserve.0.into(),
             overcommit: self.memory_overcommit,
         }
     }

@@ -102,7 +102,7 @@ impl Engine {
     /// |---|---|---|
     /// | environments | ends idle environments after their time | looks again after a tenth of the idle time-out |
     /// | freezer | freezes idle environments where that is slow | looks again after half the grace |
-    /// | memory | ends environments when memory is short | looks again after a quarter of a second |
+    /// | room | ends environments when memory or disk is short | looks again after a quarter of a second |
     /// | usage | writes the usage roll-up, at most each second | sleeps until something is counted |
     /// | events | runs asynchronous invocations | sleeps until the next is due |
     fn spawn_workers(&self) {
@@ -111,7 +111,7 @@ impl Engine {
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.environments.freeze_idle(&core.stop).await });
         let core = Arc::clone(&self.core);
-        self.workers.spawn(async move { core.environments.watch_memory(&core.stop).await });
+        self.workers.spawn(async move { core.environments.watch_room(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.usage.work(&core.stop).await });
         let core = Arc::clone(&self.core);
@@ -164,7 +164,7 @@ impl Core {
             parts;
         let usage = Arc::new(Usage::new(Arc::clone(&store), Arc::clone(&codec)));
         let limits = PoolLimits {
-            memory: config.memory_limits(),
+            room: config.room_limits(),
             environments: config.environments_max,
             idle_ms: i64::try_from(config.idle_timeout.0).unwrap_or(i64::MAX),
             age_ms: i64::try_from(config.environment_age_max.0).unwrap_or(i64::MAX),

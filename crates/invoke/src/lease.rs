@@ -23,8 +23,8 @@ use crate::pool::{Grant, Member, Next, Observed, Pool, PoolLimits, Relief, Seat,
 /// Bounds of the time between two looks for expired environments; a tenth of the idle time-out lies between them.
 const SWEEP_MIN: Duration = Duration::from_millis(100);
 const SWEEP_MAX: Duration = Duration::from_secs(30);
-/// Between two looks at the memory that environments hold. Two processors fill some 500 MiB in this time.
-const MEMORY_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// Between two looks at what the machine has room for. Two processors fill some 500 MiB of memory in this time.
+const ROOM_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 type Answer = Result<Lease, InvokeError>;
 type Waiter = oneshot::Sender<Answer>;
@@ -188,23 +188,23 @@ impl Environments {
         }
     }
 
-    /// Looks several times a second whether environments hold more memory than they should, and ends what has to end for
-    /// it, until stopped.
-    pub(crate) async fn watch_memory(&self, stop: &CancellationToken) {
+    /// Looks several times a second what the machine has room for, and ends what has to end for want of it, until stopped.
+    pub(crate) async fn watch_room(&self, stop: &CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(MEMORY_LOOK_INTERVAL) => {}
+                () = tokio::time::sleep(ROOM_LOOK_INTERVAL) => {}
             }
-            if self.pool.lock().is_empty() {
-                continue;
-            }
-            let Some(memory) = self.workshop.backend.memory() else { continue };
-            let observed = Observed { held_mib: memory.held.0.into(), available_mib: memory.available.0.into() };
+            let Some(room) = self.workshop.backend.room() else { continue };
+            let observed = Observed {
+                held_mib: room.memory_held.0.into(),
+                available_mib: room.memory_available.0.into(),
+                disk_mib: room.disk_available.0.into(),
+            };
             let Relief { idle, running } = self.pool.lock().observe(observed);
             if !idle.is_empty() || !running.is_empty() {
                 let (idle, running) = (idle.len(), running.len());
-                tracing::warn!(?observed, idle, running, "memory is short: environments end");
+                tracing::warn!(?observed, idle, running, "memory or disk is short: environments end");
             }
             running.iter().for_each(CancellationToken::cancel);
         }

@@ -21,12 +21,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use hearth_types::{FunctionUid, Mebibytes, SnapshotId, Version};
 
 use self::ledger::Ledger;
-pub(crate) use self::ledger::{MemoryLimits, Observed};
+pub(crate) use self::ledger::{Observed, RoomLimits};
 pub(crate) use self::relief::Relief;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PoolLimits {
-    pub(crate) memory: MemoryLimits,
+    pub(crate) room: RoomLimits,
     /// Environments at the same time, starting ones included.
     pub(crate) environments: usize,
     pub(crate) idle_ms: i64,
@@ -143,12 +143,8 @@ pub(crate) struct Pool<E: Occupant, W> {
 
 impl<E: Occupant, W> Pool<E, W> {
     pub(crate) fn new(limits: PoolLimits) -> Self {
-        let ledger = Ledger::new(limits.memory);
+        let ledger = Ledger::new(limits.room);
         Self { limits, groups: HashMap::new(), busy: BTreeMap::new(), ledger, environments: 0, order: 0 }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
     }
 
     /// Environments in every state.
@@ -179,7 +175,8 @@ impl<E: Occupant, W> Pool<E, W> {
         }
         let needed_mib = self.of_running(want);
         let is_at_limit = self.environments >= self.limits.environments;
-        let Some(evicted) = self.make_room(want, needed_mib, 0, is_at_limit) else {
+        let room = if self.ledger.has_disk() { self.make_room(want, needed_mib, 0, is_at_limit) } else { None };
+        let Some(evicted) = room else {
             self.forget_if_empty(&want.snapshot);
             return Grant::Full;
         };

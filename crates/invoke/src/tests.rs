@@ -11,7 +11,7 @@ use hearth_ports::{
     EnvironmentKeeper, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker,
     ThrottleReason,
 };
-use hearth_sandbox::HostMemory;
+use hearth_sandbox::HostRoom;
 use hearth_types::{Mebibytes, Millis, Qualifier, SnapshotId, Version};
 
 use crate::testing::function;
@@ -228,9 +228,10 @@ async fn a_full_machine_evicts_idle_environments_of_others_and_throttles_what_do
     assert!(world.invoke("f", "echo").await.is_ok());
 }
 
-/// Held by environments, and left on the machine.
-fn memory(held: u32, available: u32) -> Option<HostMemory> {
-    Some(HostMemory { held: Mebibytes(held), available: Mebibytes(available) })
+/// Memory held by environments, and left on the machine.
+fn memory(held: u32, available: u32) -> Option<HostRoom> {
+    let disk_available = Mebibytes(100_000);
+    Some(HostRoom { memory_held: Mebibytes(held), memory_available: Mebibytes(available), disk_available })
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,9 +244,9 @@ async fn an_invocation_that_ends_for_want_of_memory_is_throttled_and_its_environ
         tokio::spawn(async move { world.invoke("f", event).await })
     });
     tokio::time::sleep(Duration::from_millis(10)).await;
-    *world.sandboxes.memory.lock() = memory(1_100, 60_000);
+    *world.sandboxes.room.lock() = memory(1_100, 60_000);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    *world.sandboxes.memory.lock() = memory(500, 60_000);
+    *world.sandboxes.room.lock() = memory(500, 60_000);
     let [elder, younger] = calls;
     assert!(elder.await.expect("no panic").is_ok());
     let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
@@ -272,11 +273,33 @@ async fn where_the_rest_of_the_machine_needs_its_memory_no_environment_is_added(
         async move { world.answer("f", "sleep 1000").await }
     });
     tokio::time::sleep(Duration::from_millis(10)).await;
-    *world.sandboxes.memory.lock() = memory(36, 4_000);
+    *world.sandboxes.room.lock() = memory(36, 4_000);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
     assert_eq!(world.invoke("g", "id").await, throttled, "the reserve of 65,536 MiB is 4,096");
     assert_eq!(running.await.expect("no panic"), "1", "what runs goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_disk_is_nearly_full_no_environment_is_added_and_idle_ones_end() {
+    let world = Arc::new(World::new([function("f"), function("g"), function("h")]).await);
+    world.answer("f", "id").await;
+    let running = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.answer("g", "sleep 900").await }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let full = HostRoom { disk_available: Mebibytes(1_023), ..memory(100, 60_000).expect("some") };
+    *world.sandboxes.room.lock() = Some(full);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
+    assert_eq!(world.invoke("h", "id").await, throttled);
+    assert_eq!(world.environments(), (2, 1), "the idle one frees its disk");
+    assert_eq!(running.await.expect("no panic"), "2", "what runs goes on");
+    assert_eq!(world.answer("g", "id").await, "2:2:1", "and serves on");
+    *world.sandboxes.room.lock() = memory(100, 60_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.answer("h", "id").await, "3:1:1");
 }
 
 #[tokio::test(start_paused = true)]

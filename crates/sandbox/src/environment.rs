@@ -188,13 +188,15 @@ pub enum InvocationOutcome {
     Extension(ExtensionFailure),
 }
 
-/// Memory of the machine, as far as it concerns environments.
+/// Memory and disk of the machine, as far as they concern environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostMemory {
-    /// Held by all environments together, and by what is prepared for them; page cache does not count.
-    pub held: Mebibytes,
-    /// What the machine can give without harm. Source: `MemAvailable`, proc_meminfo(5).
-    pub available: Mebibytes,
+pub struct HostRoom {
+    /// Memory held by all environments together, and by what is prepared for them; page cache does not count.
+    pub memory_held: Mebibytes,
+    /// Memory that the machine can give without harm. Source: `MemAvailable`, proc_meminfo(5).
+    pub memory_available: Mebibytes,
+    /// Free space of the disk that holds what functions write to `/tmp`.
+    pub disk_available: Mebibytes,
 }
 
 /// Makes execution environments.
@@ -217,7 +219,7 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Arc<dyn Environment>, SandboxError>;
 
     /// What environments hold and the machine has left, now; `None` where nobody can tell.
-    fn memory(&self) -> Option<HostMemory> {
+    fn room(&self) -> Option<HostRoom> {
         None
     }
 

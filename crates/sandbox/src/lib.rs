@@ -34,7 +34,7 @@ mod sys;
 pub mod variables;
 
 pub use environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostMemory,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
     Identity, InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink,
     SandboxError, ShutdownReason, TelemetryEvent, Unsupported,
 };

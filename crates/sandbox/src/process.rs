@@ -13,6 +13,7 @@ mod pool;
 mod slot;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
 use crate::environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, HostMemory, OutputSink, SandboxError, Unsupported,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, HostRoom, OutputSink, SandboxError, Unsupported,
 };
 use crate::package::TreeStore;
 use crate::runtimes::{self, Prestart, Root};
@@ -96,6 +97,7 @@ pub struct ProcessBackend {
     roots: BTreeSet<Root>,
     /// Of all slots together.
     cgroup: CgroupHandle,
+    storage: PathBuf,
     on_endpoint: Option<EndpointHook>,
 }
 
@@ -160,6 +162,7 @@ impl ProcessBackend {
     /// [`ProcessError`].
     pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
         let library_path = std::mem::take(&mut spawner.library_path);
+        let storage = std::mem::take(&mut spawner.storage);
         let (spawner, roots, cgroup) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
@@ -174,6 +177,7 @@ impl ProcessBackend {
             trees: config.trees,
             roots: roots.into_iter().collect(),
             cgroup,
+            storage,
             on_endpoint: config.on_endpoint,
         })
     }
@@ -263,9 +267,13 @@ impl Backend for ProcessBackend {
         Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
     }
 
-    fn memory(&self) -> Option<HostMemory> {
-        let held = Mebibytes::from_bytes_ceil(self.cgroup.memory_held().ok()?);
-        Some(HostMemory { held, available: available_memory().ok()? })
+    fn room(&self) -> Option<HostRoom> {
+        let disk = rustix::fs::statvfs(&self.storage).ok()?;
+        Some(HostRoom {
+            memory_held: Mebibytes::from_bytes_ceil(self.cgroup.memory_held().ok()?),
+            memory_available: available_memory().ok()?,
+            disk_available: Mebibytes::from_bytes_ceil(disk.f_bavail * disk.f_frsize),
+        })
     }
 
     async fn lost(&self) {

@@ -304,6 +304,7 @@ fn engine_config(execution: &Execution, room: Room, memory: Memory) -> EngineCon
         // Below the hard limit: environments are to end in good order before the kernel ends them.
         environment_memory: Mebibytes(memory.sandboxes.0 - memory.sandboxes.0 / SLACK_PART),
         idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
+        disk_reserve: Mebibytes(execution.disk_reserve_mib),
         memory_overcommit: execution.memory_overcommit,
         environments_max: execution.environments_max.min(room.environments),
         freezing: match execution.freeze {

@@ -1,4 +1,5 @@
-//! How much of the machine's memory is promised to environments, so that none is promised that is not there. Pure.
+//! What the machine has room for: how much of its memory is promised to environments, so that none is promised that is
+//! not there, and whether there is disk for another `/tmp`. Pure.
 //!
 //! | an environment that | is charged with | because |
 //! |---|---|---|
@@ -30,11 +31,13 @@ pub(crate) const OVERHEAD: Mebibytes = Mebibytes(8);
 
 /// What there is to promise.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct MemoryLimits {
+pub(crate) struct RoomLimits {
     /// What environments may have together, MiB, when the rest of the machine leaves it to them.
     pub(crate) environments_mib: u64,
     /// What is to stay available on the machine, MiB.
     pub(crate) reserve_mib: u64,
+    /// What is to stay free on the disk of `/tmp`, MiB.
+    pub(crate) disk_reserve_mib: u64,
     /// A memory setting counts one part of so many. Above 1 more is promised than there is.
     pub(crate) overcommit: f64,
 }
@@ -42,10 +45,12 @@ pub(crate) struct MemoryLimits {
 /// What the machine says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// Held by environments, and by slots that wait for a function, MiB.
+    /// Memory held by environments, and by slots that wait for a function, MiB.
     pub(crate) held_mib: u64,
-    /// What the machine has left, MiB.
+    /// Memory that the machine has left, MiB.
     pub(crate) available_mib: u64,
+    /// Free space of the disk of `/tmp`, MiB.
+    pub(crate) disk_mib: u64,
 }
 
 /// How much has to be freed.
@@ -60,17 +65,18 @@ pub(crate) struct Shortage {
 /// Memory promised, of memory there is; all in MiB.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ledger {
-    limits: MemoryLimits,
+    limits: RoomLimits,
     /// What the limits say, or less when the machine has less to give.
     capacity_mib: u64,
     charged_mib: u64,
     /// What environments held when last looked at.
     held_mib: u64,
+    has_disk: bool,
 }
 
 impl Ledger {
-    pub(super) const fn new(limits: MemoryLimits) -> Self {
-        Self { limits, capacity_mib: limits.environments_mib, charged_mib: 0, held_mib: 0 }
+    pub(super) const fn new(limits: RoomLimits) -> Self {
+        Self { limits, capacity_mib: limits.environments_mib, charged_mib: 0, held_mib: 0, has_disk: true }
     }
 
     #[cfg(test)]
@@ -99,6 +105,12 @@ impl Ledger {
         others_mib == 0 || used_mib + need_mib <= self.capacity_mib
     }
 
+    /// Is there disk for the `/tmp` of another environment? Images are sparse and grow as they are written: what they may
+    /// grow to is not charged, or a laptop would hold a dozen.
+    pub(super) const fn has_disk(&self) -> bool {
+        self.has_disk
+    }
+
     pub(super) const fn charge(&mut self, mib: u64) {
         self.charged_mib += mib;
     }
@@ -116,9 +128,10 @@ impl Ledger {
     }
 
     /// Takes note of what the machine says, and answers what it is short of.
-    pub(super) fn observe(&mut self, Observed { held_mib, available_mib }: Observed) -> Shortage {
+    pub(super) fn observe(&mut self, Observed { held_mib, available_mib, disk_mib }: Observed) -> Shortage {
         let obtainable_mib = (held_mib + available_mib).saturating_sub(self.limits.reserve_mib);
         self.held_mib = held_mib;
+        self.has_disk = disk_mib >= self.limits.disk_reserve_mib;
         self.capacity_mib = self.limits.environments_mib.min(obtainable_mib);
         Shortage {
             mib: held_mib.saturating_sub(self.capacity_mib),
@@ -131,12 +144,17 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    const LIMITS: MemoryLimits = MemoryLimits { environments_mib: 10_000, reserve_mib: 1_000, overcommit: 1.0 };
+    const LIMITS: RoomLimits =
+        RoomLimits { environments_mib: 10_000, reserve_mib: 1_000, disk_reserve_mib: 0, overcommit: 1.0 };
+
+    fn observed(held_mib: u64, available_mib: u64) -> Observed {
+        Observed { held_mib, available_mib, disk_mib: 0 }
+    }
 
     #[test]
     fn what_runs_is_charged_with_what_it_may_need() {
         let charge = |overcommit: f64, setting: u32, seen: Option<u32>| {
-            Ledger::new(MemoryLimits { overcommit, ..LIMITS }).of_running(Mebibytes(setting), seen.map(Mebibytes))
+            Ledger::new(RoomLimits { overcommit, ..LIMITS }).of_running(Mebibytes(setting), seen.map(Mebibytes))
         };
         for (setting, seen, charged, why) in [
             (512, None, 512, "nobody knows it"),
@@ -154,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_laptop_of_16_gb_runs_a_hundred_small_invocations_of_a_large_function() {
-        let mut ledger = Ledger::new(MemoryLimits { environments_mib: 14_000, ..LIMITS });
+        let mut ledger = Ledger::new(RoomLimits { environments_mib: 14_000, ..LIMITS });
         for _ in 0..100 {
             let charge_mib = ledger.of_running(Mebibytes(1_769), Some(Mebibytes(60)));
             assert!(ledger.fits(charge_mib, 0));
@@ -167,7 +185,7 @@ mod tests {
         let mut ledger = Ledger::new(LIMITS);
         ledger.charge(2_000);
         assert!(ledger.fits(8_000, 0) && !ledger.fits(8_001, 0));
-        assert_eq!(ledger.observe(Observed { held_mib: 6_000, available_mib: 50_000 }), Shortage::default());
+        assert_eq!(ledger.observe(observed(6_000, 50_000)), Shortage::default());
         assert!(ledger.fits(4_000, 0) && !ledger.fits(4_001, 0));
         ledger.release(1_000);
         assert!(ledger.fits(5_000, 0), "what has ended is not held");
@@ -177,25 +195,25 @@ mod tests {
     fn the_rest_of_the_machine_comes_first() {
         let mut ledger = Ledger::new(LIMITS);
         ledger.charge(2_000);
-        assert_eq!(ledger.observe(Observed { held_mib: 1_500, available_mib: 3_000 }), Shortage::default());
+        assert_eq!(ledger.observe(observed(1_500, 3_000)), Shortage::default());
         assert!(
             ledger.fits(1_500, 0) && !ledger.fits(1_501, 0),
             "1,500 and 3,000, less the reserve, less what is charged"
         );
-        let short = ledger.observe(Observed { held_mib: 1_500, available_mib: 400 });
+        let short = ledger.observe(observed(1_500, 400));
         assert_eq!(short, Shortage { mib: 600, own_mib: 0 }, "the reserve is to be restored");
     }
 
     #[test]
     fn over_their_limit_environments_are_short_by_their_own_doing() {
-        let short = Ledger::new(LIMITS).observe(Observed { held_mib: 10_300, available_mib: 5_000 });
+        let short = Ledger::new(LIMITS).observe(observed(10_300, 5_000));
         assert_eq!(short, Shortage { mib: 300, own_mib: 300 });
     }
 
     #[test]
     fn a_machine_that_runs_nothing_takes_anything() {
         let mut ledger = Ledger::new(LIMITS);
-        ledger.observe(Observed { held_mib: 500, available_mib: 100 });
+        ledger.observe(observed(500, 100));
         let all_mib = ledger.of_running(Mebibytes(10_240), None);
         assert!(ledger.fits(all_mib, 0));
         ledger.charge(40);

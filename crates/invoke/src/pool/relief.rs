@@ -1,5 +1,5 @@
 //! What has to end when environments hold more memory than they should, in spite of the ledger's care: a function that
-//! was seen to need little needs much, or the rest of the machine does.
+//! was seen to need little needs much, or the rest of the machine does. Or when the disk is nearly full.
 //!
 //! Idle environments go first, the least recently used before others. Only when the environments themselves are over
 //! their limit those follow that run, the youngest use first: it has lost least, and its caller is told to come again.
@@ -24,10 +24,12 @@ impl<E: Occupant, W> Pool<E, W> {
         let shortage = self.ledger.observe(observed);
         let mut freed_mib = 0;
         let mut candidates = Vec::new();
-        if shortage.mib > 0 {
+        if shortage.mib > 0 || !self.ledger.has_disk() {
+            let mut is_first = !self.ledger.has_disk();
             candidates = self.candidates(|_| false);
             candidates.retain(|idle| {
-                let is_needed = freed_mib < shortage.mib;
+                // How much disk it frees nobody knows: one at each look.
+                let is_needed = std::mem::take(&mut is_first) || freed_mib < shortage.mib;
                 freed_mib += if is_needed { idle.charged_mib } else { 0 };
                 is_needed
             });

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const MEMORY: MemoryLimits = MemoryLimits { environments_mib: 1_000, reserve_mib: 100, overcommit: 1.0 };
-const LIMITS: PoolLimits = PoolLimits { memory: MEMORY, environments: 100, idle_ms: 600, age_ms: 10_000 };
+const ROOM: RoomLimits =
+    RoomLimits { environments_mib: 1_000, reserve_mib: 100, disk_reserve_mib: 500, overcommit: 1.0 };
+const LIMITS: PoolLimits = PoolLimits { room: ROOM, environments: 100, idle_ms: 600, age_ms: 10_000 };
 /// What each environment holds, and what an idle one counts therefore.
 const HELD: Mebibytes = Mebibytes(92);
 const IDLE_MIB: u64 = 100;
@@ -242,7 +243,7 @@ fn when_the_machine_is_short_the_least_recently_used_idle_ones_go() {
     idle(&mut pool, &want("f", 100), 1, &[1, 2]);
     idle(&mut pool, &want("g", 100), 3, &[3]);
     let running = start(&mut pool, &want("h", 100), 4, 4);
-    let mut relief = |held_mib, available_mib| pool.observe(Observed { held_mib, available_mib });
+    let mut relief = |held_mib, available_mib| pool.observe(Observed { held_mib, available_mib, disk_mib: 500 });
     assert_eq!(relief(400, 100), Relief { idle: vec![], running: vec![] }, "the reserve is there");
     assert_eq!(relief(400, 0), Relief { idle: vec![1], running: vec![] }, "100 are missing");
     assert_eq!(relief(400, 0), Relief { idle: vec![2], running: vec![] }, "still");
@@ -256,7 +257,7 @@ fn over_the_limit_the_youngest_end_once_idle_ones_are_not_enough() {
     let (mut pool, f) = (TestPool::new(LIMITS), want("f", 100));
     let running: Vec<_> = (1..=3).map(|number| start(&mut pool, &f, number, 0)).collect();
     idle(&mut pool, &want("g", 100), 4, &[1]);
-    let mut relief = |held_mib| pool.observe(Observed { held_mib, available_mib: 500 });
+    let mut relief = |held_mib| pool.observe(Observed { held_mib, available_mib: 500, disk_mib: 500 });
     assert_eq!(relief(1_100), Relief { idle: vec![4], running: vec![] }, "100 too much");
     // An equal part of what is held is 433 MiB.
     assert_eq!(relief(1_300), Relief { idle: vec![], running: vec![3] });
@@ -275,6 +276,17 @@ fn the_number_of_environments_is_limited_too() {
     assert_eq!(pool.lease(&want("g", 1), 0, || 0, &mut Vec::new()), Grant::Full);
     pool.give_back(&SnapshotId::from("f"), member, 0);
     assert_eq!(pool.lease(&want("g", 1), 0, || 0, &mut Vec::new()), Grant::Start { evicted: vec![1] });
+}
+
+#[test]
+fn a_nearly_full_disk_takes_no_environment_and_is_freed_of_one_idle_one_at_a_time() {
+    let (mut pool, f, g) = (TestPool::new(LIMITS), want("f", 100), want("g", 100));
+    idle(&mut pool, &f, 1, &[1, 2]);
+    let mut relief = |disk_mib| pool.observe(Observed { held_mib: 200, available_mib: 5_000, disk_mib });
+    assert_eq!(relief(500), Relief { idle: vec![], running: vec![] });
+    assert_eq!(relief(499), Relief { idle: vec![1], running: vec![] });
+    assert_eq!(pool.lease(&g, 3, || 0, &mut Vec::new()), Grant::Full);
+    assert_eq!(warm(&mut pool, &f, 3).environment, 2, "what is there already may serve");
 }
 
 #[derive(Clone, Debug)]
@@ -395,7 +407,7 @@ proptest! {
                     pool.lost(&kinds[kind].snapshot, member.seat);
                 }
                 Step::Observe(held_mib, available_mib) => {
-                    let Relief { idle, running } = pool.observe(Observed { held_mib, available_mib });
+                    let Relief { idle, running } = pool.observe(Observed { held_mib, available_mib, disk_mib: 500 });
                     model.ends(&idle);
                     prop_assert!(running.is_empty() || model.idle.is_empty(), "idle ones go first");
                     for id in running {
@@ -414,7 +426,7 @@ proptest! {
                 + groups.flat_map(|group| &group.idle).map(|idle| idle.charged_mib).sum::<u64>()
                 + pool.busy.values().map(|busy| busy.charged_mib).sum::<u64>();
             prop_assert_eq!(pool.ledger.charged_mib(), charged_mib);
-            prop_assert!(charged_mib <= MEMORY.environments_mib);
+            prop_assert!(charged_mib <= ROOM.environments_mib);
             prop_assert_eq!(pool.environments(), model.starting.len() + model.busy.len() + model.idle.len());
             prop_assert_eq!(pool.busy.len(), model.busy.len());
             prop_assert!(model.waiting.len() <= model.starting.len(), "who waits has a start under way");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_runtime_api::event::Record;
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostMemory,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
     InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError, TelemetryEvent, Unsupported,
 };
 use hearth_types::Mebibytes;
@@ -28,7 +28,8 @@ pub(crate) struct Sandboxes {
     pub(crate) unsupported: Mutex<Option<String>>,
     pub(crate) is_reset_broken: AtomicBool,
     pub(crate) is_freezing_slow: AtomicBool,
-    pub(crate) memory: Mutex<Option<HostMemory>>,
+    /// What the machine says, if anything.
+    pub(crate) room: Mutex<Option<HostRoom>>,
     /// Environments that stand still now.
     pub(crate) frozen: AtomicUsize,
     /// The backend is shut down.
@@ -86,8 +87,8 @@ impl Backend for ScriptedBackend {
         }))
     }
 
-    fn memory(&self) -> Option<HostMemory> {
-        *self.0.memory.lock()
+    fn room(&self) -> Option<HostRoom> {
+        *self.0.room.lock()
     }
 
     async fn shutdown(&self) {

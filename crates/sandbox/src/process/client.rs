@@ -56,6 +56,8 @@ pub struct SpawnerProcess {
     socket: OwnedFd,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     pub(super) library_path: BTreeSet<Root>,
+    /// Whose disk holds what functions write.
+    pub(super) storage: PathBuf,
 }
 
 pub(super) struct SpawnerClient {
@@ -133,7 +135,7 @@ impl SpawnerProcess {
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
         let SpawnerConfig { instance, memory, network, .. } = config;
-        let boot = Boot { instance, trees, storage, memory, network, interpreters };
+        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
@@ -144,7 +146,7 @@ impl SpawnerProcess {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), &boot, &[])?;
-        Ok(Self { child, socket: ours, library_path })
+        Ok(Self { child, socket: ours, library_path, storage })
     }
 }
 

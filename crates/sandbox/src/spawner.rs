@@ -292,6 +292,7 @@ impl<'a> Spawner<'a> {
             return Err(io::Error::other("the slot is a function's already"));
         }
         slot.cgroup.limit_memory(request.memory).map_err(io::Error::other)?;
+        slot.cgroup.weigh_cpu(request.memory).map_err(io::Error::other)?;
         furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)
     }
 

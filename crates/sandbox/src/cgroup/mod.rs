@@ -41,6 +41,8 @@ pub use root::{CgroupRoot, Swept, survey};
 const CPU_PERIOD_US: u64 = 20_000;
 /// The smallest quota the kernel takes.
 const CPU_QUOTA_US_MIN: u64 = 1_000;
+/// What has less memory weighs as much as this: a quarter of a processor.
+const WEIGHT_MEMORY_MIN: Mebibytes = Mebibytes(MEMORY_PER_VCPU.0 / 4);
 /// How long killed processes may take to end before that is an error.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -160,6 +162,20 @@ impl Cgroup {
     /// As [`Cgroup::knobs`].
     pub fn handle(&self) -> Result<CgroupHandle, CgroupError> {
         Ok(CgroupHandle::new(self.knobs()?))
+    }
+
+    /// Where processors are scarce, this group gets its part of them beside the others: in proportion to memory, as the
+    /// quota is; yet never so little that a small function does not get started beside large ones.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn weigh_cpu(&self, memory: Mebibytes) -> Result<(), CgroupError> {
+        let share = |whole: u64| whole * u64::from(memory.max(WEIGHT_MEMORY_MIN).0) / u64::from(MEMORY_PER_VCPU.0);
+        let (name, value) = match self.cpu.dialect {
+            Dialect::V1 => ("cpu.shares", share(v1::CPU_SHARES)),
+            Dialect::V2 => ("cpu.weight", share(v2::CPU_WEIGHT)),
+        };
+        files::write(&self.cpu.dir.join(name), &value.to_string())
     }
 
     /// Lets processes use all the processor there is: a thousand of them take some time to die.

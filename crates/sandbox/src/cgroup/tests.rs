@@ -97,6 +97,8 @@ fn in_v2_a_session_full_of_processes_leaves_the_groups_to_the_slice_above_it() {
     let handle = machine.handle(&group, "fs/user.slice/hearth-one/7");
     handle.set_cpu(Mebibytes(1_769)).expect("set");
     assert_eq!(file("cpu.max"), "20000 20000");
+    group.weigh_cpu(Mebibytes(3_538)).expect("set");
+    assert_eq!(file("cpu.weight"), "200");
     // A plain file keeps the end of the longer text; the kernel's do not.
     handle.set_cpu_unlimited().expect("set");
     assert!(file("cpu.max").starts_with("max 20000"));
@@ -202,6 +204,10 @@ fn in_v1_every_controller_is_written_in_its_own_tree() {
     assert_eq!(machine.get("fs/pids/hearth-one/7/pids.max"), "1024");
     for (tree, name) in [("freezer", "freezer.state"), ("cpu", "cpu.cfs_quota_us")] {
         machine.put(&format!("fs/{tree}/hearth-one/7/{name}"), "");
+    }
+    for (memory, shares) in [(128, "255"), (1_769, "1024"), (3_538, "2048")] {
+        group.weigh_cpu(Mebibytes(memory)).expect("set");
+        assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.shares"), shares, "{memory} MiB; the smallest a quarter");
     }
     let handle = machine.handle(&group, "fs/memory/jobs/hearth-one/7");
     handle.set_cpu(Mebibytes(128)).expect("set");

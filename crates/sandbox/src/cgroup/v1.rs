@@ -6,6 +6,8 @@ use std::path::Path;
 use super::MemoryUse;
 use super::files::{CgroupError, Fields, read_number, write};
 
+/// What a group weighs that nobody has said anything of.
+pub(super) const CPU_SHARES: u64 = 1_024;
 /// The kernel reserves memory for a group in batches, of 64 pages: that near to its limit a group has met it.
 const CHARGE_BYTES_MAX: u64 = 256 << 10;
 

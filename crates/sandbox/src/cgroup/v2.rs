@@ -6,6 +6,9 @@ use super::MemoryUse;
 use super::files::{CgroupError, Fields, write};
 use super::layout::Controller;
 
+/// What a group weighs that nobody has said anything of.
+pub(super) const CPU_WEIGHT: u64 = 100;
+
 /// Hands controllers to the children of `dir`.
 pub(super) fn enable(dir: &Path, controllers: &[Controller]) -> Result<(), CgroupError> {
     let wanted: Vec<String> = controllers.iter().map(|controller| format!("+{}", controller.name())).collect();

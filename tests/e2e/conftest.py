@@ -42,16 +42,28 @@ def own_server(tmp_path):
 
 
 @pytest.fixture
-def unpooled_server(tmp_path):
-    """As `own_server`, without slots that wait: every process in a sandbox is a function's."""
-    config = tmp_path / "hearth.toml"
-    config.write_text("[pool]\ndepth_max = 0\n")
-    server = _start(tmp_path, config)
-    yield server
+def serve(tmp_path):
+    """`serve(configuration)` starts a server of one's own; it ends with the test."""
+    servers = []
+
+    def serve(configuration):
+        config = tmp_path / "hearth.toml"
+        config.write_text(configuration)
+        servers.append(_start(tmp_path, config))
+        return servers[-1]
+
+    yield serve
     try:
-        server.stop()
+        for server in servers:
+            server.stop()
     finally:
         shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
+def unpooled_server(serve):
+    """As `own_server`, without slots that wait: every process in a sandbox is a function's."""
+    return serve("[pool]\ndepth_max = 0\n")
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ RATE_PER_SECOND = 20
 VICTIM_MEMORY_MB = 1_769
 #: Requests of the victim that may be under way; more than ever are.
 CLIENTS = 64
+#: The client is no part of the crowd: it measures the server, not itself. Only root may have it so.
+CLIENT_NICE = -10
 #: How much the victim's p99 may grow. Reported, not asserted: times belong to the machine.
 GROWTH_WANTED = 2.0
 #: One invocation of a neighbour; its function's time-out is the bound.
@@ -95,6 +97,23 @@ DOCUMENTED = {"TooManyRequestsException"}
 @pytest.mark.timeout(int(SECONDS * (2 * len(NEIGHBOURS) + 3)) + 600)
 def test_a_victim_of_noisy_neighbours_gets_right_answers(serve, report):
     server = serve()
+    with foremost():
+        victim_beside_neighbours(server, report)
+
+
+@contextlib.contextmanager
+def foremost():
+    """This thread and those it starts; what has started before, such as the server, is not concerned."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    if os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, CLIENT_NICE)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
+def victim_beside_neighbours(server, report):
     client = aws.client(server.url, "lambda", max_pool_connections=CLIENTS)
     victim = create(client, "victim", VICTIM, VICTIM_MEMORY_MB)
     neighbours = {

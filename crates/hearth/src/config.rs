@@ -39,8 +39,12 @@ pub(crate) enum DataLocation {
 pub(crate) struct Execution {
     /// An idle environment ends after this long.
     pub(crate) idle_timeout_seconds: u64,
-    /// Memory of all environments together may be this many times the machine's memory.
+    /// Memory of all environments together, MiB; else all of the machine's but a sixteenth.
+    pub(crate) memory_mib: Option<u32>,
+    /// A memory setting counts one part of so many, until it is known what the function needs.
     pub(crate) memory_overcommit: f64,
+    /// Free space of the data directory's disk below which no environment is added, MiB.
+    pub(crate) disk_reserve_mib: u32,
     /// Environments at most, whatever their size.
     pub(crate) environments_max: usize,
     pub(crate) freeze: Freeze,
@@ -48,7 +52,14 @@ pub(crate) struct Execution {
 
 impl Default for Execution {
     fn default() -> Self {
-        Self { idle_timeout_seconds: 600, memory_overcommit: 8.0, environments_max: 1_000, freeze: Freeze::Auto }
+        Self {
+            idle_timeout_seconds: 600,
+            memory_mib: None,
+            memory_overcommit: 1.0,
+            disk_reserve_mib: 1_024,
+            environments_max: 1_000,
+            freeze: Freeze::Auto,
+        }
     }
 }
 
@@ -211,6 +222,7 @@ impl Config {
         execution.freeze = flags.freeze.unwrap_or(execution.freeze);
         for (name, positive) in [
             ("idle_timeout_seconds", execution.idle_timeout_seconds > 0),
+            ("memory_mib", execution.memory_mib != Some(0)),
             ("memory_overcommit", execution.memory_overcommit > 0.0),
             ("environments_max", execution.environments_max > 0),
         ] {

@@ -83,7 +83,7 @@ impl Engine {
     #[expect(clippy::unused_async, reason = "must be called inside the runtime that the workers use")]
     pub async fn start(parts: EngineParts) -> Result<Arc<Self>, StartError> {
         let config = &parts.config;
-        if config.environments_max == 0 || config.memory_capacity_mib() == 0 {
+        if config.environments_max == 0 || config.environment_memory.0 == 0 {
             return Err(StartError::Config("there is no room for a single execution environment"));
         }
         if config.event_concurrency == 0 || config.account_concurrency == 0 {
@@ -102,6 +102,7 @@ impl Engine {
     /// |---|---|---|
     /// | environments | ends idle environments after their time | looks again after a tenth of the idle time-out |
     /// | freezer | freezes idle environments where that is slow | looks again after half the grace |
+    /// | room | ends environments when memory or disk is short | looks again after a quarter of a second |
     /// | usage | writes the usage roll-up, at most each second | sleeps until something is counted |
     /// | events | runs asynchronous invocations | sleeps until the next is due |
     fn spawn_workers(&self) {
@@ -109,6 +110,8 @@ impl Engine {
         self.workers.spawn(async move { core.environments.work(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.environments.freeze_idle(&core.stop).await });
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.environments.watch_room(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.usage.work(&core.stop).await });
         let core = Arc::clone(&self.core);
@@ -161,7 +164,7 @@ impl Core {
             parts;
         let usage = Arc::new(Usage::new(Arc::clone(&store), Arc::clone(&codec)));
         let limits = PoolLimits {
-            memory_mib: config.memory_capacity_mib(),
+            room: config.room_limits(),
             environments: config.environments_max,
             idle_ms: i64::try_from(config.idle_timeout.0).unwrap_or(i64::MAX),
             age_ms: i64::try_from(config.environment_age_max.0).unwrap_or(i64::MAX),

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Freezing;
 use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
+use crate::pool::Occupant;
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
 use crate::usage::{Meter, Usage};
 use crate::variables::{Surroundings, availability_zone_id, variables};
@@ -68,6 +69,8 @@ pub(crate) struct Call {
 pub(crate) struct Ran {
     pub(crate) payload: Bytes,
     pub(crate) is_error: bool,
+    /// The machine had no memory left for it: the caller is told to come again.
+    pub(crate) is_evicted: bool,
     pub(crate) log_tail: Option<Bytes>,
 }
 
@@ -92,6 +95,10 @@ pub(crate) struct LiveEnvironment {
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
     phase: Phase,
+    /// Cancelled when it has to end in the middle of an invocation, for want of memory.
+    eviction: CancellationToken,
+    /// The most memory it has used so far.
+    memory_used: Mebibytes,
     is_frozen: bool,
     /// Frozen after each invocation; else by [`LiveEnvironment::freeze`] from outside.
     freezes_at_once: bool,
@@ -167,9 +174,12 @@ impl Workshop {
             ending: self.ending.clone(),
             is_ended: false,
             phase: Phase::Ready,
+            eviction: CancellationToken::new(),
+            memory_used: Mebibytes(0),
             init: None,
         };
         environment.initialise(self.init_timeout.duration()).await;
+        environment.memory_used = environment.sandbox.memory_used_max();
         if environment.phase == Phase::Broken {
             return Err(InvokeError::Internal { detail: "the environment broke in its init phase".to_owned() });
         }
@@ -253,14 +263,27 @@ impl LiveEnvironment {
         let deadline_ms = self.clock.now_ms().saturating_add_unsigned(timeout.0);
         self.thaw();
         self.log.begin(call.log_tail);
-        let suppressed_init = self.repeat_init(started, deadline).await;
-        self.log.platform(&Line::Start { request_id: &call.request_id, version: self.version.version });
-        let mut result = match suppressed_init {
-            Ok(()) => self.invoke(&call, deadline, deadline_ms).await,
-            Err(Unready::Failed(failure)) => Err(Failure::Init(failure)),
-            Err(Unready::Late) => Err(Failure::TimedOut { timeout }),
+        let eviction = self.eviction.clone();
+        let answer = async {
+            let suppressed_init = self.repeat_init(started, deadline).await;
+            self.log.platform(&Line::Start { request_id: &call.request_id, version: self.version.version });
+            match suppressed_init {
+                Ok(()) => self.invoke(&call, deadline, deadline_ms).await,
+                Err(Unready::Failed(failure)) => Err(Failure::Init(failure)),
+                Err(Unready::Late) => Err(Failure::TimedOut { timeout }),
+            }
         };
-        let is_settling = self.sandbox.has_extensions() && result.as_ref().err().and_then(reset_reason).is_none();
+        let mut result = tokio::select! {
+            biased;
+            result = answer => result,
+            () = eviction.cancelled() => Err(Failure::Evicted),
+        };
+        if result.as_ref().is_err_and(Failure::is_for_want_of_memory) {
+            result = Err(Failure::Evicted);
+            self.phase = Phase::Broken;
+        }
+        let may_go_on = self.is_usable() && result.as_ref().err().and_then(reset_reason).is_none();
+        let is_settling = self.sandbox.has_extensions() && may_go_on;
         if is_settling && let Err(failure) = self.settle(&call, &result, started, deadline).await {
             result = Err(failure);
         }
@@ -270,7 +293,7 @@ impl LiveEnvironment {
             Err(Failure::TimedOut { .. }) => elapsed.min(timeout.duration()),
             _ => elapsed,
         };
-        let memory_used = self.sandbox.memory_used_max();
+        self.memory_used = self.sandbox.memory_used_max();
         if let Some(reason) = result.as_ref().err().and_then(reset_reason) {
             // Before the answer: what the function still does must not outlive it, and its output belongs before END.
             self.reset(reason).await;
@@ -278,7 +301,7 @@ impl LiveEnvironment {
         if !is_settling {
             self.tell_end(&call, &result, duration.into());
         }
-        self.account(&call, result, duration.into(), memory_used)
+        self.account(&call, result, duration.into())
     }
 
     /// After the answer: the invocation is over when the extensions are done with it, too; the time-out covers them.
@@ -311,14 +334,9 @@ impl LiveEnvironment {
     }
 
     /// Writes REPORT, counts the usage and makes the answer.
-    fn account(
-        &mut self,
-        call: &Call,
-        result: Result<Bytes, Failure>,
-        duration: Elapsed,
-        memory_used: Mebibytes,
-    ) -> Ran {
+    fn account(&mut self, call: &Call, result: Result<Bytes, Failure>, duration: Elapsed) -> Ran {
         let request_id = &call.request_id;
+        let is_evicted = result == Err(Failure::Evicted);
         let (payload, status, is_error) = match result {
             Ok(body) => (body, Status::Success, false),
             Err(failure) => {
@@ -328,12 +346,12 @@ impl LiveEnvironment {
         };
         let init = self.init.take();
         let billed_ms = duration.billed_ms(init);
-        let memory = self.version.memory;
+        let (memory, memory_used) = (self.version.memory, self.memory_used);
         let status = &status;
         self.log.platform(&Line::Report(Report { request_id, duration, init, billed_ms, memory, memory_used, status }));
         let log_tail = self.log.end();
         self.meter.count(self.clock.now_ms(), billed_ms);
-        Ran { payload, is_error, log_tail }
+        Ran { payload, is_error, is_evicted, log_tail }
     }
 
     async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Bytes, Failure> {
@@ -447,6 +465,18 @@ impl LiveEnvironment {
     }
 }
 
+impl Occupant for LiveEnvironment {
+    type Signal = CancellationToken;
+
+    fn signal(&self) -> CancellationToken {
+        self.eviction.clone()
+    }
+
+    fn held(&self) -> Mebibytes {
+        self.memory_used
+    }
+}
+
 impl Drop for LiveEnvironment {
     fn drop(&mut self) {
         // Without a runtime the process is about to end, and the backend ends all its environments.
@@ -482,7 +512,8 @@ impl Unready {
 /// After some failures nothing of the function may run on: its process is gone or in an unknown state.
 const fn reset_reason(failure: &Failure) -> Option<ShutdownReason> {
     match failure {
-        Failure::Reported(_) | Failure::ResponseTooLarge => None,
+        // What was evicted is not started again.
+        Failure::Reported(_) | Failure::ResponseTooLarge | Failure::Evicted => None,
         Failure::TimedOut { .. } => Some(ShutdownReason::Timeout),
         Failure::Init(_) | Failure::Exited(_) | Failure::Extension(_) | Failure::ResponseTruncated => {
             Some(ShutdownReason::Failure)

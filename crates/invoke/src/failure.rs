@@ -28,6 +28,16 @@ pub(crate) enum Failure {
     Extension(ExtensionFailure),
     ResponseTooLarge,
     ResponseTruncated,
+    /// The machine had no memory left for it, though the function kept to its setting. The caller is throttled.
+    Evicted,
+}
+
+impl Failure {
+    /// Whether the machine's memory was the reason, not the function's.
+    pub(crate) fn is_for_want_of_memory(&self) -> bool {
+        let machine = ExitCause::OutOfHostMemory;
+        *self == Self::Evicted || *self == Self::Exited(machine) || *self == Self::Init(InitFailure::Exited(machine))
+    }
 }
 
 /// What a failure looks like from outside.
@@ -97,6 +107,7 @@ pub(crate) fn describe(failure: &Failure, request_id: &RequestId) -> Described {
             let error_type = "Runtime.TruncatedResponse";
             platform(error_type, error_type, "Runtime closed the connection before the end of the response")
         }
+        Failure::Evicted => platform(SANDBOX_ERROR, SANDBOX_ERROR, "The machine has no memory left"),
     }
 }
 
@@ -112,11 +123,13 @@ pub(crate) fn init_status(failure: &InitFailure) -> Status {
 }
 
 const EXIT_ERROR: &str = "Runtime.ExitError";
+const SANDBOX_ERROR: &str = "Sandbox.Failure";
 
 /// The payload of an OOM kill says `Runtime.ExitError`, the REPORT line (as recorded since 2025) the cause.
 fn reported_type(cause: &ExitCause) -> &'static str {
     match cause {
         ExitCause::OutOfMemory => "Runtime.OutOfMemory",
+        ExitCause::OutOfHostMemory => SANDBOX_ERROR,
         ExitCause::Exited(_) | ExitCause::Signaled(_) => EXIT_ERROR,
     }
 }

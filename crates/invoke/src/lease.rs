@@ -18,11 +18,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::FREEZE_GRACE;
 use crate::environment::{Call, LiveEnvironment, Ran, Workshop};
-use crate::pool::{Grant, Member, Next, Pool, PoolLimits, Want};
+use crate::pool::{Grant, Member, Next, Observed, Pool, PoolLimits, Relief, Seat, Want};
 
 /// Bounds of the time between two looks for expired environments; a tenth of the idle time-out lies between them.
 const SWEEP_MIN: Duration = Duration::from_millis(100);
 const SWEEP_MAX: Duration = Duration::from_secs(30);
+/// Between two looks at what the machine has room for. Two processors fill some 500 MiB of memory in this time.
+const ROOM_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 type Answer = Result<Lease, InvokeError>;
 type Waiter = oneshot::Sender<Answer>;
@@ -44,6 +46,7 @@ pub(crate) struct Lease {
 struct Place {
     environments: Arc<Environments>,
     snapshot: SnapshotId,
+    seat: Seat,
     is_settled: bool,
 }
 
@@ -83,7 +86,11 @@ impl Environments {
         );
         drop(too_old);
         match grant {
-            Grant::Warm(member) => return Ok(self.lend(want.snapshot, member)),
+            Grant::Warm { member, evicted } => {
+                let lease = self.lend(want.snapshot, member);
+                end_all(evicted).await;
+                return Ok(lease);
+            }
             Grant::Start { evicted } => self.start(Arc::clone(version), evicted),
             Grant::Wait => {}
             Grant::Full => {
@@ -101,10 +108,7 @@ impl Environments {
     fn start(self: &Arc<Self>, version: Arc<FunctionVersion>, evicted: Vec<LiveEnvironment>) {
         let environments = Arc::clone(self);
         self.starting.spawn(async move {
-            // Their room is promised to the new one: it must be free before that is made.
-            for environment in evicted {
-                environment.end().await;
-            }
+            end_all(evicted).await;
             let snapshot = version.snapshot.clone();
             match environments.workshop.start(version).await {
                 Ok(mut environment) => {
@@ -162,7 +166,8 @@ impl Environments {
     }
 
     fn lend(self: &Arc<Self>, snapshot: SnapshotId, member: Member<LiveEnvironment>) -> Lease {
-        Lease { member, place: Place { environments: Arc::clone(self), snapshot, is_settled: false } }
+        let seat = member.seat;
+        Lease { member, place: Place { environments: Arc::clone(self), snapshot, seat, is_settled: false } }
     }
 
     /// See [`hearth_ports::EnvironmentKeeper`].
@@ -180,6 +185,28 @@ impl Environments {
             }
             let expired = self.pool.lock().expire(self.now_ms());
             drop(expired);
+        }
+    }
+
+    /// Looks several times a second what the machine has room for, and ends what has to end for want of it, until stopped.
+    pub(crate) async fn watch_room(&self, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(ROOM_LOOK_INTERVAL) => {}
+            }
+            let Some(room) = self.workshop.backend.room() else { continue };
+            let observed = Observed {
+                held_mib: room.memory_held.0.into(),
+                available_mib: room.memory_available.0.into(),
+                disk_mib: room.disk_available.0.into(),
+            };
+            let Relief { idle, running } = self.pool.lock().observe(observed);
+            if !idle.is_empty() || !running.is_empty() {
+                let (idle, running) = (idle.len(), running.len());
+                tracing::warn!(?observed, idle, running, "memory or disk is short: environments end");
+            }
+            running.iter().for_each(CancellationToken::cancel);
         }
     }
 
@@ -225,7 +252,14 @@ impl Lease {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.environments.pool.lock().lost(&self.snapshot);
+            self.environments.pool.lock().lost(&self.snapshot, self.seat);
         }
+    }
+}
+
+/// Their room is promised to another environment: it must be free before that uses it.
+async fn end_all(evicted: Vec<LiveEnvironment>) {
+    for environment in evicted {
+        environment.end().await;
     }
 }

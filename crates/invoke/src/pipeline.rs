@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError, Resolved,
+    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError,
+    Resolved, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -101,8 +102,11 @@ pub(crate) async fn run(
     let _in_flight = core.in_flight()?;
     let _permit = core.gate.enter(&version).await.map_err(|reason| InvokeError::Throttled { reason })?;
     let mut lease = core.environments.lease(&version).await?;
-    let Ran { payload, is_error, log_tail } = lease.run(call).await;
+    let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();
+    if is_evicted {
+        return Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
+    }
     if is_error && core.is_ended() {
         return Err(InvokeError::Internal { detail: "the server ended the invocation at its shutdown".to_owned() });
     }

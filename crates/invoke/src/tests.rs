@@ -11,6 +11,7 @@ use hearth_ports::{
     EnvironmentKeeper, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker,
     ThrottleReason,
 };
+use hearth_sandbox::HostRoom;
 use hearth_types::{Mebibytes, Millis, Qualifier, SnapshotId, Version};
 
 use crate::testing::function;
@@ -203,12 +204,15 @@ async fn beyond_the_account_limit_invocations_are_throttled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_machine_evicts_idle_environments_of_others_and_throttles_what_does_not_fit() {
-    let config = EngineConfig { host_memory: Mebibytes(256), memory_overcommit: 1.0, ..config() };
-    let world = Arc::new(World::with(config, Arc::default(), [function("f"), function("g"), function("h")]).await);
-    world.answer("f", "id").await;
-    world.answer("g", "id").await;
-    assert_eq!(world.answer("h", "id").await, "3:1:1");
-    assert_eq!(world.environments(), (3, 1), "f was used least recently");
+    let config = EngineConfig { environment_memory: Mebibytes(256), ..config() };
+    let world = Arc::new(World::with(config, Arc::default(), ["f", "g", "h", "i"].map(function)).await);
+    // Idle, each counts the 36 MiB it holds, and 8.
+    for name in ["f", "g", "h"] {
+        world.answer(name, "id").await;
+    }
+    assert_eq!(world.environments(), (3, 0));
+    assert_eq!(world.answer("i", "id").await, "4:1:1");
+    assert_eq!(world.environments(), (4, 1), "f was used least recently");
     let busy: Vec<_> = ["g", "h"]
         .map(|name| {
             let world = Arc::clone(&world);
@@ -222,6 +226,80 @@ async fn a_full_machine_evicts_idle_environments_of_others_and_throttles_what_do
         call.await.expect("no panic");
     }
     assert!(world.invoke("f", "echo").await.is_ok());
+}
+
+/// Memory held by environments, and left on the machine.
+fn memory(held: u32, available: u32) -> Option<HostRoom> {
+    let disk_available = Mebibytes(100_000);
+    Some(HostRoom { memory_held: Mebibytes(held), memory_available: Mebibytes(available), disk_available })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_that_ends_for_want_of_memory_is_throttled_and_its_environment_ends() {
+    let config = EngineConfig { environment_memory: Mebibytes(1_000), ..config() };
+    let world = Arc::new(World::with(config, Arc::default(), [function("f"), function("g")]).await);
+    world.answer("g", "id").await;
+    let calls = ["sleep 1000", "sleep 1001"].map(|event| {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.invoke("f", event).await })
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    *world.sandboxes.room.lock() = memory(1_100, 60_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    *world.sandboxes.room.lock() = memory(500, 60_000);
+    let [elder, younger] = calls;
+    assert!(elder.await.expect("no panic").is_ok());
+    let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
+    assert_eq!(younger.await.expect("no panic"), throttled);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.environments(), (3, 2), "the idle one and the younger");
+    let report = world.sink.lines().into_iter().find(|line| line.contains("Status: error")).expect("reported");
+    assert!(report.contains("Error Type: Sandbox.Failure"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_the_kernel_ends_for_the_machines_memory_is_throttled_too() {
+    let world = World::new([function("f")]).await;
+    let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
+    assert_eq!(world.invoke("f", "host-oom").await, throttled);
+    assert_eq!(world.answer("f", "id").await, "2:1:1", "in a new environment");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_rest_of_the_machine_needs_its_memory_no_environment_is_added() {
+    let world = Arc::new(World::new([function("f"), function("g")]).await);
+    let running = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.answer("f", "sleep 1000").await }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    *world.sandboxes.room.lock() = memory(36, 4_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
+    assert_eq!(world.invoke("g", "id").await, throttled, "the reserve of 65,536 MiB is 4,096");
+    assert_eq!(running.await.expect("no panic"), "1", "what runs goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_disk_is_nearly_full_no_environment_is_added_and_idle_ones_end() {
+    let world = Arc::new(World::new([function("f"), function("g"), function("h")]).await);
+    world.answer("f", "id").await;
+    let running = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.answer("g", "sleep 900").await }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let full = HostRoom { disk_available: Mebibytes(1_023), ..memory(100, 60_000).expect("some") };
+    *world.sandboxes.room.lock() = Some(full);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let throttled = Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
+    assert_eq!(world.invoke("h", "id").await, throttled);
+    assert_eq!(world.environments(), (2, 1), "the idle one frees its disk");
+    assert_eq!(running.await.expect("no panic"), "2", "what runs goes on");
+    assert_eq!(world.answer("g", "id").await, "2:2:1", "and serves on");
+    *world.sandboxes.room.lock() = memory(100, 60_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.answer("h", "id").await, "3:1:1");
 }
 
 #[tokio::test(start_paused = true)]

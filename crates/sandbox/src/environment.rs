@@ -113,6 +113,8 @@ pub enum ExitCause {
     Signaled(i32),
     /// Killed because the environment reached its memory limit.
     OutOfMemory,
+    /// Killed because the machine, or all environments together, had no memory left.
+    OutOfHostMemory,
 }
 
 impl ExitCause {
@@ -121,7 +123,7 @@ impl ExitCause {
     pub fn words(&self) -> String {
         match self {
             Self::Exited(status) => format!("exit status {status}"),
-            Self::OutOfMemory => "signal: killed".to_owned(),
+            Self::OutOfMemory | Self::OutOfHostMemory => "signal: killed".to_owned(),
             Self::Signaled(signal) => match signal_name(*signal) {
                 Some(name) => format!("signal: {name}"),
                 None => format!("signal: signal {signal}"),
@@ -186,6 +188,17 @@ pub enum InvocationOutcome {
     Extension(ExtensionFailure),
 }
 
+/// Memory and disk of the machine, as far as they concern environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostRoom {
+    /// Memory held by all environments together, and by what is prepared for them; page cache does not count.
+    pub memory_held: Mebibytes,
+    /// Memory that the machine can give without harm. Source: `MemAvailable`, proc_meminfo(5).
+    pub memory_available: Mebibytes,
+    /// Free space of the disk that holds what functions write to `/tmp`.
+    pub disk_available: Mebibytes,
+}
+
 /// Makes execution environments.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
@@ -204,6 +217,11 @@ pub trait Backend: Send + Sync + 'static {
         spec: EnvironmentSpec,
         output: Arc<dyn OutputSink>,
     ) -> Result<Arc<dyn Environment>, SandboxError>;
+
+    /// What environments hold and the machine has left, now; `None` where nobody can tell.
+    fn room(&self) -> Option<HostRoom> {
+        None
+    }
 
     /// Resolves when nobody asked for the end and yet no environment can be made any more, until the server starts
     /// again.

@@ -34,9 +34,9 @@ mod sys;
 pub mod variables;
 
 pub use environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, Identity,
-    InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink, SandboxError,
-    ShutdownReason, TelemetryEvent, Unsupported,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
+    Identity, InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink,
+    SandboxError, ShutdownReason, TelemetryEvent, Unsupported,
 };
 pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
 

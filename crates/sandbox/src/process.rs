@@ -13,6 +13,7 @@ mod pool;
 mod slot;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,8 +26,10 @@ use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::task::JoinHandle;
 
-use crate::cgroup::CgroupError;
-use crate::environment::{Backend, Environment, EnvironmentId, EnvironmentSpec, OutputSink, SandboxError, Unsupported};
+use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
+use crate::environment::{
+    Backend, Environment, EnvironmentId, EnvironmentSpec, HostRoom, OutputSink, SandboxError, Unsupported,
+};
 use crate::package::TreeStore;
 use crate::runtimes::{self, Prestart, Root};
 use crate::variables::{self, Host};
@@ -92,6 +95,9 @@ pub struct ProcessBackend {
     hits: AtomicU64,
     trees: TreeStore,
     roots: BTreeSet<Root>,
+    /// Of all slots together.
+    cgroup: CgroupHandle,
+    storage: PathBuf,
     on_endpoint: Option<EndpointHook>,
 }
 
@@ -156,7 +162,8 @@ impl ProcessBackend {
     /// [`ProcessError`].
     pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
         let library_path = std::mem::take(&mut spawner.library_path);
-        let (spawner, roots) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
+        let storage = std::mem::take(&mut spawner.storage);
+        let (spawner, roots, cgroup) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
         let endpoint = config.on_endpoint.is_some();
@@ -169,6 +176,8 @@ impl ProcessBackend {
             hits: AtomicU64::new(0),
             trees: config.trees,
             roots: roots.into_iter().collect(),
+            cgroup,
+            storage,
             on_endpoint: config.on_endpoint,
         })
     }
@@ -256,6 +265,15 @@ impl Backend for ProcessBackend {
         let spawner = &self.slots.spawner;
         let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };
         Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
+    }
+
+    fn room(&self) -> Option<HostRoom> {
+        let disk = rustix::fs::statvfs(&self.storage).ok()?;
+        Some(HostRoom {
+            memory_held: Mebibytes::from_bytes_ceil(self.cgroup.memory_held().ok()?),
+            memory_available: available_memory().ok()?,
+            disk_available: Mebibytes::from_bytes_ceil(disk.f_bavail * disk.f_frsize),
+        })
     }
 
     async fn lost(&self) {

@@ -43,6 +43,8 @@ pub struct Boot {
     pub trees: std::path::PathBuf,
     /// Directory whose file system holds what functions write to `/tmp`; nothing in it ever has a name.
     pub storage: std::path::PathBuf,
+    /// What all slots together may hold.
+    pub memory: Mebibytes,
     /// Slots get a device that leads out.
     pub network: bool,
     pub interpreters: Vec<(Root, Interpreter)>,
@@ -125,9 +127,11 @@ impl FurnishSlot {
 /// Spawner to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// First message: slots of these roots can be made now.
+    /// First message: slots of these roots can be made now. With descriptors: these files of the control group that all
+    /// slots are in.
     Ready {
         roots: Vec<Root>,
+        knobs: Vec<Knob>,
     },
     /// First and last message: why not.
     BootFailed {

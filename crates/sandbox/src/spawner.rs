@@ -47,8 +47,6 @@ pub const PROGRAM_NAME: &str = "hearth-spawner";
 /// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
 const TUN: &str = "/tun";
 const TUN_DEVICE: (u32, u32) = (10, 200);
-/// One part of so many of the machine's memory is never a function's.
-const HOST_PART: u64 = 16;
 /// Pause between two looks whether the earlier life has ended, and how many looks that is worth: ten seconds.
 const TURN_LOOK: Duration = Duration::from_millis(10);
 const TURN_LOOKS_MAX: usize = 1_000;
@@ -132,9 +130,7 @@ impl<'a> Spawner<'a> {
         let (turn, is_alone) = take_turn(&boot.trees)?;
         let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
         let swept = cgroups.sweep().map_err(io::Error::other)?;
-        let machine = rustix::system::sysinfo();
-        let memory_bytes = machine.totalram as u64 * u64::from(machine.mem_unit);
-        cgroups.limit_memory(memory_bytes - memory_bytes / HOST_PART).map_err(io::Error::other)?;
+        cgroups.limit_memory(boot.memory.bytes()).map_err(io::Error::other)?;
         let filter = seccomp::filter().map_err(io::Error::other)?;
         let mut roots = roots::build(boot)?;
         if let Some(Err(error)) = roots.storage.as_mut().map(|storage| storage.learn(EPHEMERAL_STORAGE_MIN)) {
@@ -160,7 +156,10 @@ impl<'a> Spawner<'a> {
             by_pid: HashMap::new(),
             ended: VecDeque::new(),
         };
-        spawner.reply(&Reply::Ready { roots: spawner.roots.namespaces.keys().copied().collect() })?;
+        let (knobs, files): (Vec<Knob>, Vec<OwnedFd>) =
+            spawner.cgroups.knobs().map_err(io::Error::other)?.into_iter().unzip();
+        let ready = Reply::Ready { roots: spawner.roots.namespaces.keys().copied().collect(), knobs };
+        seqpacket::send(server.as_fd(), &ready, &files.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
         for note in &spawner.roots.notes {
             spawner.reply(&Reply::Trouble { message: text(note) })?;
         }
@@ -293,6 +292,7 @@ impl<'a> Spawner<'a> {
             return Err(io::Error::other("the slot is a function's already"));
         }
         slot.cgroup.limit_memory(request.memory).map_err(io::Error::other)?;
+        slot.cgroup.weigh_cpu(request.memory).map_err(io::Error::other)?;
         furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hearth_sandbox::cgroup::{Cgroup, CgroupLimits, CgroupRoot};
+use hearth_sandbox::cgroup::{Cgroup, CgroupHandle, CgroupLimits, CgroupRoot};
 use hearth_types::Mebibytes;
 
 const LIMITS: CgroupLimits = CgroupLimits { memory: Mebibytes(64), processes_max: 32 };
@@ -81,6 +81,7 @@ fn a_memory_hog_is_killed_and_counted() {
     assert_eq!(signal(&mut hog), Some(libc::SIGKILL));
     assert_eq!(group.handle().expect("open").oom_kills().expect("readable"), 1);
     assert_eq!(group.handle().expect("open").memory_used_max(LIMITS.memory).expect("readable"), LIMITS.memory);
+    assert!(group.handle().expect("open").limit_was_hit());
     group.remove().expect("removed");
 }
 
@@ -91,7 +92,18 @@ fn all_groups_together_stay_below_the_common_limit() {
     let groups = [1, 2].map(|slot| root.get().create(slot, &LIMITS).expect("created"));
     // Each stays below its own limit of 64 MiB.
     let hog = "x = b\"x\" * (46 << 20); import time; time.sleep(3)";
+    let handles = [0, 1].map(|number: usize| groups[number].handle().expect("open"));
+    let all = CgroupHandle::new(root.get().knobs().expect("open"));
     let mut hogs = [0, 1].map(|number: usize| python(&groups[number], hog));
+    let started = Instant::now();
+    // The one that is left keeps its memory for three seconds.
+    while handles.iter().all(|group| group.oom_kills().expect("readable") == 0) {
+        assert!(started.elapsed() < Duration::from_secs(20), "one of them has to go");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(handles.iter().all(|group| !group.limit_was_hit()), "it was not for its own limit");
+    let held_mib = all.memory_held().expect("readable") >> 20;
+    assert!((46..=96).contains(&held_mib), "{held_mib}");
     let killed = hogs.iter_mut().filter_map(signal).collect::<Vec<_>>();
     assert_eq!(killed, [libc::SIGKILL], "one of them had to go");
 }

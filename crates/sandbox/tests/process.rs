@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use hearth_sandbox::runtimes::{Interpreter, Root, Search};
-use hearth_sandbox::{Backend, ExitCause, InitFailure, InvocationOutcome};
+use hearth_sandbox::{Backend, EnvironmentSpec, ExitCause, InitFailure, InvocationOutcome};
 use hearth_types::Mebibytes;
 use serde_json::json;
 use support::{BOOTSTRAP, Collected, ECHO, Machine, Setup, invocation, spec, started, value};
@@ -51,6 +51,24 @@ async fn python_has_its_whole_standard_library_and_nothing_of_the_machines() {
     let Some(machine) = Machine::start().await else { return };
     if has(&machine, Root::Python311) {
         python_works(&machine).await;
+    }
+    machine.backend.shutdown().await;
+}
+
+/// Each within its own limit, and yet together too much.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_ends_for_the_common_limit_is_told_from_who_ends_for_its_own() {
+    let setup = Setup { memory: Some(Mebibytes(200)), ..Setup::default() };
+    let Some(machine) = Machine::start_with(setup).await else { return };
+    if has(&machine, Root::Python311) {
+        let code = machine.package(&[("app.py", "def handler(event, context): return len(b'x' * (event << 20))")]);
+        for (memory, cause) in [(128, ExitCause::OutOfMemory), (512, ExitCause::OutOfHostMemory)] {
+            let spec = EnvironmentSpec { memory: Mebibytes(memory), ..spec("python3.11", code) };
+            let (environment, _) = started(&machine, spec).await;
+            let outcome = environment.invoke(invocation("300".to_owned())).await;
+            assert_eq!(outcome, InvocationOutcome::Exited(cause));
+            environment.destroy().await;
+        }
     }
     machine.backend.shutdown().await;
 }

@@ -65,12 +65,13 @@ impl Spawner {
                 instance,
                 trees,
                 storage: dir.path().to_owned(),
+                memory: Mebibytes(2_048),
                 network: false,
                 interpreters: Vec::new(),
             }),
         );
         match receive::<Reply>(&socket) {
-            Some((Reply::Ready { roots }, _)) => assert_eq!(roots, [Root::Provided]),
+            Some((Reply::Ready { roots, .. }, _)) => assert_eq!(roots, [Root::Provided]),
             other => {
                 eprintln!("SKIPPED: the spawner cannot work here: {other:?}");
                 return None;

@@ -33,8 +33,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Room;
-use self::prepare::Prepared;
 pub(crate) use self::prepare::prepare;
+use self::prepare::{Memory, Prepared};
 use crate::config::{Config, Execution, Freeze, Pool, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.
@@ -43,6 +43,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// Blocking helper threads get this long at the very end.
 pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
+
+/// One part of so many of the memory for sandboxes lies between what is promised and the hard limit.
+const SLACK_PART: u32 = 16;
 
 /// Why the server did not start or ended. Each is one sentence with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let stop = CancellationToken::new();
     watch_signals(stop.clone())?;
 
-    let Prepared { config, listener, room, spawner, network, data } = prepared;
+    let Prepared { config, listener, room, memory, spawner, network, data } = prepared;
     let listen_error = |error| ServerError::Listen { address: config.listen, error };
     let listener = TcpListener::from_std(listener).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
@@ -78,7 +81,8 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
         );
     }
 
-    let house = House::build(&config, room, (spawner, network), data).await?;
+    let engine = engine_config(&config.execution, room, memory);
+    let house = House::build(&config, room, engine, (spawner, network), data).await?;
     let spawner = tokio::spawn({
         let (backend, stop) = (house.backend.clone(), stop.clone());
         async move {
@@ -119,6 +123,7 @@ impl House {
     async fn build(
         config: &Config,
         room: Room,
+        engine: EngineConfig,
         (spawner, network): (SpawnerProcess, NetworkProcess),
         data: DataDir,
     ) -> Result<Self, ServerError> {
@@ -174,7 +179,7 @@ impl House {
             authorizer: authorizer.clone(),
             clock: clock.clone(),
             random: random.clone(),
-            config: engine_config(&config.execution, room),
+            config: engine,
         })
         .await
         .map_err(|error| start_error(&error))?;
@@ -285,7 +290,7 @@ fn pool_config(pool: &Pool, room: Room) -> PoolConfig {
     PoolConfig { depth_min: depth(pool.depth_min), depth_max: depth(pool.depth_max), cpu_percent: pool.cpu_percent }
 }
 
-fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
+fn engine_config(execution: &Execution, room: Room, memory: Memory) -> EngineConfig {
     if room.environments < execution.environments_max {
         tracing::warn!(
             "the limit of open files leaves room for {} execution environments and {} connections; raise the hard limit \
@@ -294,10 +299,12 @@ fn engine_config(execution: &Execution, room: Room) -> EngineConfig {
             room.connections
         );
     }
-    let host_bytes = rustix::system::sysinfo().totalram as u64 * u64::from(rustix::system::sysinfo().mem_unit);
-    let defaults = EngineConfig::for_host(Mebibytes::from_bytes_ceil(host_bytes));
+    let defaults = EngineConfig::for_host(memory.machine);
     EngineConfig {
+        // Below the hard limit: environments are to end in good order before the kernel ends them.
+        environment_memory: Mebibytes(memory.sandboxes.0 - memory.sandboxes.0 / SLACK_PART),
         idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
+        disk_reserve: Mebibytes(execution.disk_reserve_mib),
         memory_overcommit: execution.memory_overcommit,
         environments_max: execution.environments_max.min(room.environments),
         freezing: match execution.freeze {

@@ -15,16 +15,38 @@ use super::descriptors::{self, Room};
 use super::identity::{self, Candidates};
 use super::{ServerError, instance_name};
 use crate::config::{Config, DataLocation};
+use hearth_sandbox::cgroup::machine_memory;
+use hearth_types::Mebibytes;
+
+/// One part of so many of the machine's memory is never a function's.
+const HOST_PART: u32 = 16;
 
 /// A server that has what it needs and no privileges.
 pub(crate) struct Prepared {
     pub(super) config: Config,
     pub(super) listener: TcpListener,
     pub(super) room: Room,
+    pub(super) memory: Memory,
     pub(super) spawner: SpawnerProcess,
     pub(super) network: NetworkProcess,
     // Declared last: an ephemeral directory is removed after everything that writes to it.
     pub(super) data: DataDir,
+}
+
+/// What there is of memory, and what of it is for functions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    pub(super) machine: Mebibytes,
+    /// All sandboxes together are held to this; the kernel ends what goes beyond.
+    pub(super) sandboxes: Mebibytes,
+}
+
+impl Memory {
+    /// What the configuration says, else all but a sixteenth.
+    fn of(machine: Mebibytes, configured: Option<u32>) -> Self {
+        let most = machine.0 - machine.0 / HOST_PART;
+        Self { machine, sandboxes: Mebibytes(configured.map_or(most, |configured| configured.min(most))) }
+    }
 }
 
 /// # Errors
@@ -41,6 +63,8 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
     }
     .map_err(|error| ServerError::Data(error.to_string()))?;
     let room = descriptors::room();
+    let machine = machine_memory().map_err(|error| ServerError::Sandbox(error.to_string()))?;
+    let memory = Memory::of(machine, config.execution.memory_mib);
 
     let is_root = rustix::process::geteuid().is_root();
     let identity = if is_root { Some(choose(&config, &data)?) } else { None };
@@ -48,6 +72,7 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
         instance: instance_name(&data),
         trees: data.trees(),
         storage: data.storage(),
+        memory: memory.sandboxes,
         network: true,
         search: Search::from_environment(),
         program: None,
@@ -65,7 +90,7 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
     if let Some(identity) = identity {
         identity.assume().map_err(|error| ServerError::Start(error.to_string()))?;
     }
-    Ok(Prepared { config, listener, room, spawner, network, data })
+    Ok(Prepared { config, listener, room, memory, spawner, network, data })
 }
 
 /// Whose the data is from now on.

@@ -6,9 +6,27 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: PoolLimits = PoolLimits { memory_mib: 1_000, environments: 100, idle_ms: 600, age_ms: 10_000 };
+const ROOM: RoomLimits =
+    RoomLimits { environments_mib: 1_000, reserve_mib: 100, disk_reserve_mib: 500, overcommit: 1.0 };
+const LIMITS: PoolLimits = PoolLimits { room: ROOM, environments: 100, idle_ms: 600, age_ms: 10_000 };
+/// What each environment holds, and what an idle one counts therefore.
+const HELD: Mebibytes = Mebibytes(92);
+const IDLE_MIB: u64 = 100;
 
 type TestPool = Pool<u32, u32>;
+
+/// Environments are numbers, and their own signals.
+impl Occupant for u32 {
+    type Signal = Self;
+
+    fn signal(&self) -> Self {
+        *self
+    }
+
+    fn held(&self) -> Mebibytes {
+        HELD
+    }
+}
 
 fn want(name: &str, memory: u32) -> Want {
     Want {
@@ -30,7 +48,7 @@ fn start(pool: &mut TestPool, want: &Want, environment: u32, now_ms: i64) -> Mem
 
 fn warm(pool: &mut TestPool, want: &Want, now_ms: i64) -> Member<u32> {
     match pool.lease(want, now_ms, || 0, &mut Vec::new()) {
-        Grant::Warm(member) => member,
+        Grant::Warm { member, evicted } if evicted.is_empty() => member,
         other => panic!("{other:?}"),
     }
 }
@@ -78,7 +96,7 @@ fn a_failed_start_fails_a_waiter_only_when_no_other_start_is_left_for_it() {
     assert!(matches!(pool.give_back(&f.snapshot, one, 2), Next::Serve(7, _)));
     assert_eq!(pool.failed(&f.snapshot), None, "8 has the other start");
     assert_eq!(pool.failed(&f.snapshot), Some(8));
-    assert_eq!((pool.environments(), pool.memory_mib), (1, 100));
+    assert_eq!((pool.environments(), pool.ledger.charged_mib()), (1, 100));
 }
 
 #[test]
@@ -112,7 +130,7 @@ fn who_waits_for_a_retired_snapshot_is_still_served_and_then_it_ends() {
     assert_eq!(pool.retire(&f.uid, Version::Latest, None), [0; 0]);
     let Next::Serve(7, member) = pool.started(&f.snapshot, 1, 1) else { panic!("served") };
     assert_eq!(pool.give_back(&f.snapshot, member, 2), Next::End(1));
-    assert_eq!((pool.environments(), pool.memory_mib, pool.groups.len()), (0, 0, 0));
+    assert_eq!((pool.environments(), pool.ledger.charged_mib(), pool.groups.len()), (0, 0, 0));
 }
 
 #[test]
@@ -138,29 +156,117 @@ fn an_environment_past_its_age_serves_no_further_invocation() {
     assert_eq!(ended, [1]);
 }
 
+/// As many idle environments of that function as `used_ms` has times of last use; numbered from `first` on.
+fn idle(pool: &mut TestPool, want: &Want, first: u32, used_ms: &[i64]) {
+    let members: Vec<_> = (first..).zip(used_ms).map(|(number, _)| start(pool, want, number, 0)).collect();
+    for (member, at_ms) in members.into_iter().zip(used_ms) {
+        assert_eq!(pool.give_back(&want.snapshot, member, *at_ms), Next::Idle);
+    }
+}
+
 #[test]
 fn without_room_the_least_recently_used_of_other_functions_goes_first() {
     let mut pool = TestPool::new(LIMITS);
-    let (f_old, g, h) = (want("f-old", 300), want("g", 300), want("h", 300));
-    for (number, (want, at)) in [(&f_old, 1), (&g, 3), (&h, 2)].into_iter().enumerate() {
-        let member = start(&mut pool, want, number as u32, 0);
-        pool.give_back(&want.snapshot, member, at);
+    for (number, name) in [(1, "f-old"), (2, "g"), (3, "h")] {
+        idle(&mut pool, &want(name, 300), number, &[number.into()]);
     }
-    // Order of last use: f-old (own function), g, h.
-    assert_eq!(pool.lease(&want("f-new", 300), 5, || 0, &mut Vec::new()), Grant::Start { evicted: vec![1] });
-    assert_eq!(pool.lease(&want("f-new", 600), 5, || 0, &mut Vec::new()), Grant::Start { evicted: vec![2, 0] });
+    // Order of last use: f-old (own function), g, h. Idle they count 100 each.
+    assert_eq!(pool.lease(&want("f-new", 700), 5, || 0, &mut Vec::new()), Grant::Start { evicted: vec![] });
+    assert_eq!(pool.lease(&want("f-new", 50), 5, || 0, &mut Vec::new()), Grant::Start { evicted: vec![2] });
+    assert_eq!(pool.lease(&want("f-new", 250), 5, || 0, &mut Vec::new()), Grant::Start { evicted: vec![3, 1] });
+    assert_eq!(pool.ledger.charged_mib(), 1_000);
 }
 
 #[test]
 fn what_does_not_fit_is_refused_and_evicts_nothing() {
     let (mut pool, f) = (TestPool::new(LIMITS), want("f", 600));
     let busy = start(&mut pool, &f, 1, 0);
-    let idle = start(&mut pool, &want("g", 300), 2, 0);
-    pool.give_back(&SnapshotId::from("g"), idle, 1);
+    idle(&mut pool, &want("g", 300), 2, &[1]);
     assert_eq!(pool.lease(&f, 2, || 0, &mut Vec::new()), Grant::Full);
     assert_eq!(pool.environments(), 2);
     pool.give_back(&f.snapshot, busy, 3);
     assert_eq!(warm(&mut pool, &f, 4).environment, 1);
+}
+
+#[test]
+fn a_burst_of_the_unknown_is_charged_in_full_and_of_the_known_with_what_it_needs() {
+    let (mut pool, f) = (TestPool::new(LIMITS), want("f", 500));
+    let (one, two) = (start(&mut pool, &f, 1, 0), start(&mut pool, &f, 2, 0));
+    assert_eq!(pool.lease(&f, 0, || 0, &mut Vec::new()), Grant::Full);
+    pool.give_back(&f.snapshot, one, 1);
+    pool.give_back(&f.snapshot, two, 1);
+    assert_eq!(pool.ledger.charged_mib(), 2 * IDLE_MIB);
+    // Twice 92 for each from now on.
+    let _running = [warm(&mut pool, &f, 2), warm(&mut pool, &f, 2)];
+    for number in 3..=5 {
+        start(&mut pool, &f, number, 2);
+    }
+    assert_eq!(pool.ledger.charged_mib(), 5 * 184);
+    assert_eq!(pool.lease(&f, 2, || 0, &mut Vec::new()), Grant::Full);
+}
+
+#[test]
+fn an_idle_environment_needs_room_to_run_again_and_others_make_it() {
+    let (mut pool, f, g) = (TestPool::new(LIMITS), want("f", 500), want("g", 800));
+    idle(&mut pool, &f, 1, &[1]);
+    idle(&mut pool, &want("h", 300), 2, &[2]);
+    let running = start(&mut pool, &g, 3, 3);
+    // 184 instead of 100 do not fit beside 800 and 100.
+    let Grant::Warm { member, evicted } = pool.lease(&f, 4, || 0, &mut Vec::new()) else { panic!("room can be made") };
+    assert_eq!((member.environment, evicted), (1, vec![2]));
+    assert_eq!(pool.ledger.charged_mib(), 800 + 184);
+    drop(running);
+}
+
+#[test]
+fn one_that_finds_no_room_to_run_stays_idle() {
+    let (mut pool, f) = (TestPool::new(LIMITS), want("f", 500));
+    idle(&mut pool, &f, 1, &[1]);
+    let running = start(&mut pool, &want("g", 890), 2, 2);
+    assert_eq!(pool.lease(&f, 3, || 0, &mut Vec::new()), Grant::Full);
+    assert_eq!((pool.environments(), pool.ledger.charged_mib()), (2, 990));
+    pool.lost(&SnapshotId::from("g"), running.seat);
+    assert_eq!(warm(&mut pool, &f, 4).environment, 1);
+}
+
+#[test]
+fn what_is_larger_than_the_machine_runs_alone() {
+    let (mut pool, large) = (TestPool::new(LIMITS), want("large", 10_240));
+    idle(&mut pool, &want("f", 100), 1, &[1]);
+    assert_eq!(pool.lease(&large, 2, || 0, &mut Vec::new()), Grant::Start { evicted: vec![1] });
+    assert_eq!(pool.lease(&want("f", 100), 2, || 0, &mut Vec::new()), Grant::Full);
+}
+
+#[test]
+fn when_the_machine_is_short_the_least_recently_used_idle_ones_go() {
+    let mut pool = TestPool::new(LIMITS);
+    idle(&mut pool, &want("f", 100), 1, &[1, 2]);
+    idle(&mut pool, &want("g", 100), 3, &[3]);
+    let running = start(&mut pool, &want("h", 100), 4, 4);
+    let mut relief = |held_mib, available_mib| pool.observe(Observed { held_mib, available_mib, disk_mib: 500 });
+    assert_eq!(relief(400, 100), Relief { idle: vec![], running: vec![] }, "the reserve is there");
+    assert_eq!(relief(400, 0), Relief { idle: vec![1], running: vec![] }, "100 are missing");
+    assert_eq!(relief(400, 0), Relief { idle: vec![2], running: vec![] }, "still");
+    assert_eq!(relief(1_000, 0), Relief { idle: vec![3], running: vec![] });
+    assert_eq!(relief(1_000, 0), Relief { idle: vec![], running: vec![] }, "others' doing ends no invocation");
+    drop(running);
+}
+
+#[test]
+fn over_the_limit_the_youngest_end_once_idle_ones_are_not_enough() {
+    let (mut pool, f) = (TestPool::new(LIMITS), want("f", 100));
+    let running: Vec<_> = (1..=3).map(|number| start(&mut pool, &f, number, 0)).collect();
+    idle(&mut pool, &want("g", 100), 4, &[1]);
+    let mut relief = |held_mib| pool.observe(Observed { held_mib, available_mib: 500, disk_mib: 500 });
+    assert_eq!(relief(1_100), Relief { idle: vec![4], running: vec![] }, "100 too much");
+    // An equal part of what is held is 433 MiB.
+    assert_eq!(relief(1_300), Relief { idle: vec![], running: vec![3] });
+    assert_eq!(relief(1_300), Relief { idle: vec![], running: vec![] }, "it has been told already");
+    assert_eq!(relief(1_600), Relief { idle: vec![], running: vec![2] });
+    for member in running {
+        pool.lost(&f.snapshot, member.seat);
+    }
+    assert_eq!((pool.environments(), pool.ledger.charged_mib()), (0, 0));
 }
 
 #[test]
@@ -172,6 +278,17 @@ fn the_number_of_environments_is_limited_too() {
     assert_eq!(pool.lease(&want("g", 1), 0, || 0, &mut Vec::new()), Grant::Start { evicted: vec![1] });
 }
 
+#[test]
+fn a_nearly_full_disk_takes_no_environment_and_is_freed_of_one_idle_one_at_a_time() {
+    let (mut pool, f, g) = (TestPool::new(LIMITS), want("f", 100), want("g", 100));
+    idle(&mut pool, &f, 1, &[1, 2]);
+    let mut relief = |disk_mib| pool.observe(Observed { held_mib: 200, available_mib: 5_000, disk_mib });
+    assert_eq!(relief(500), Relief { idle: vec![], running: vec![] });
+    assert_eq!(relief(499), Relief { idle: vec![1], running: vec![] });
+    assert_eq!(pool.lease(&g, 3, || 0, &mut Vec::new()), Grant::Full);
+    assert_eq!(warm(&mut pool, &f, 3).environment, 2, "what is there already may serve");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Lease(usize),
@@ -181,6 +298,7 @@ enum Step {
     Lost(usize),
     Retire(usize),
     Expire,
+    Observe(u64, u64),
     Pass(i64),
 }
 
@@ -193,6 +311,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8_usize).prop_map(Step::Lost),
         1 => (0..4_usize).prop_map(Step::Retire),
         1 => Just(Step::Expire),
+        2 => (0..1_500_u64, 0..1_500_u64).prop_map(|(held, available)| Step::Observe(held, available)),
         2 => (1..400_i64).prop_map(Step::Pass),
     ]
 }
@@ -232,7 +351,7 @@ impl Model {
 proptest! {
     #[test]
     fn a_random_walk_shares_no_environment_and_leaks_nothing(steps in prop::collection::vec(step(), 1..200)) {
-        let kinds = [want("f-1", 100), want("f-2", 200), want("g", 300), want("h", 50)];
+        let kinds = [want("f-1", 100), want("f-2", 200), want("g", 300), want("h", 120)];
         let limits = PoolLimits { age_ms: 3_000, ..LIMITS };
         let (mut pool, mut model, mut now_ms) = (TestPool::new(limits), Model::default(), 0);
         for step in steps {
@@ -244,13 +363,15 @@ proptest! {
                     let grant = pool.lease(&kinds[kind], now_ms, || waiter, &mut too_old);
                     model.ends(&too_old);
                     match grant {
-                        Grant::Warm(member) => {
+                        Grant::Warm { member, evicted } => {
+                            model.ends(&evicted);
                             prop_assert_eq!(model.idle.remove(&member.environment), Some(kind));
                             model.busy.push((kind, member));
                         }
                         Grant::Start { evicted } => {
-                            prop_assert!(!model.idle.values().any(|idle| *idle == kind), "an idle one comes first");
                             model.ends(&evicted);
+                            let is_idle = model.idle.values().any(|idle| *idle == kind);
+                            prop_assert!(!is_idle, "an idle one comes first, unless it has to make room");
                             model.waiting.insert(waiter);
                             model.starting.push(kind);
                         }
@@ -282,21 +403,32 @@ proptest! {
                     model.takes(kind, next, id);
                 }
                 Step::Lost(at) if !model.busy.is_empty() => {
-                    let (kind, _) = model.busy.swap_remove(at % model.busy.len());
-                    pool.lost(&kinds[kind].snapshot);
+                    let (kind, member) = model.busy.swap_remove(at % model.busy.len());
+                    pool.lost(&kinds[kind].snapshot, member.seat);
+                }
+                Step::Observe(held_mib, available_mib) => {
+                    let Relief { idle, running } = pool.observe(Observed { held_mib, available_mib, disk_mib: 500 });
+                    model.ends(&idle);
+                    prop_assert!(running.is_empty() || model.idle.is_empty(), "idle ones go first");
+                    for id in running {
+                        let at = model.busy.iter().position(|(_, member)| member.environment == id);
+                        let (kind, member) = model.busy.swap_remove(at.expect("only what runs is told to end"));
+                        pool.lost(&kinds[kind].snapshot, member.seat);
+                    }
                 }
                 Step::Retire(kind) => model.ends(&pool.retire(&kinds[kind].uid, Version::Latest, Some(&kinds[kind].snapshot))),
                 Step::Expire => model.ends(&pool.expire(now_ms)),
                 Step::Pass(ms) => now_ms += ms,
                 _ => {}
             }
-            let memory = |kind: &usize| u64::from(kinds[*kind].memory.0);
-            let used: u64 = model.starting.iter().map(memory).sum::<u64>()
-                + model.busy.iter().map(|(kind, _)| memory(kind)).sum::<u64>()
-                + model.idle.values().map(memory).sum::<u64>();
+            let groups = pool.groups.values();
+            let charged_mib: u64 = groups.clone().flat_map(|group| &group.starting).sum::<u64>()
+                + groups.flat_map(|group| &group.idle).map(|idle| idle.charged_mib).sum::<u64>()
+                + pool.busy.values().map(|busy| busy.charged_mib).sum::<u64>();
+            prop_assert_eq!(pool.ledger.charged_mib(), charged_mib);
+            prop_assert!(charged_mib <= ROOM.environments_mib);
             prop_assert_eq!(pool.environments(), model.starting.len() + model.busy.len() + model.idle.len());
-            prop_assert_eq!(pool.memory_mib, used);
-            prop_assert!(used <= limits.memory_mib);
+            prop_assert_eq!(pool.busy.len(), model.busy.len());
             prop_assert!(model.waiting.len() <= model.starting.len(), "who waits has a start under way");
         }
         // Everything comes back: nothing is left over.
@@ -314,6 +446,6 @@ proptest! {
         }
         model.ends(&pool.drain());
         prop_assert!(model.idle.is_empty());
-        prop_assert_eq!((pool.environments(), pool.memory_mib, pool.groups.len()), (0, 0, 0));
+        prop_assert_eq!((pool.environments(), pool.ledger.charged_mib(), pool.groups.len()), (0, 0, 0));
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_runtime_api::event::Record;
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, InitFailure,
-    Invocation, InvocationOutcome, OutputSink, SandboxError, TelemetryEvent, Unsupported,
+    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
+    InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError, TelemetryEvent, Unsupported,
 };
 use hearth_types::Mebibytes;
 use parking_lot::Mutex;
@@ -28,6 +28,8 @@ pub(crate) struct Sandboxes {
     pub(crate) unsupported: Mutex<Option<String>>,
     pub(crate) is_reset_broken: AtomicBool,
     pub(crate) is_freezing_slow: AtomicBool,
+    /// What the machine says, if anything.
+    pub(crate) room: Mutex<Option<HostRoom>>,
     /// Environments that stand still now.
     pub(crate) frozen: AtomicUsize,
     /// The backend is shut down.
@@ -85,6 +87,10 @@ impl Backend for ScriptedBackend {
         }))
     }
 
+    fn room(&self) -> Option<HostRoom> {
+        *self.0.room.lock()
+    }
+
     async fn shutdown(&self) {
         self.0.ended.cancel();
     }
@@ -126,7 +132,7 @@ impl Environment for Scripted {
     }
 
     /// The event is a JSON text: `echo`, `id` (answers environment, number of invocations served and boots),
-    /// `print TEXT`, `sleep MS`, `hang`, `fail`, `exit STATUS`, `signal NUMBER`, `oom`, `large`, `cut`, `context`.
+    /// `print TEXT`, `sleep MS`, `hang`, `fail`, `exit STATUS`, `signal NUMBER`, `oom`, `host-oom`, `large`, `cut`, `context`.
     async fn invoke(&self, invocation: Invocation) -> InvocationOutcome {
         assert!(!self.is_destroyed.load(Ordering::SeqCst), "an ended environment is not used");
         assert!(!self.is_frozen.load(Ordering::SeqCst), "a frozen environment cannot answer");
@@ -157,6 +163,7 @@ impl Environment for Scripted {
                 "exit" => InvocationOutcome::Exited(ExitCause::Exited(number as i32)),
                 "signal" => InvocationOutcome::Exited(ExitCause::Signaled(number as i32)),
                 "oom" => InvocationOutcome::Exited(ExitCause::OutOfMemory),
+                "host-oom" => InvocationOutcome::Exited(ExitCause::OutOfHostMemory),
                 "large" => InvocationOutcome::TooLarge { size: 7_000_000 },
                 "cut" => InvocationOutcome::Truncated,
                 "context" => response(format!(

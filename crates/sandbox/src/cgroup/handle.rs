@@ -34,8 +34,8 @@ pub enum Knob {
     MemoryEvents(Dialect),
     /// `memory.max_usage_in_bytes` or `memory.peak`; not there in v2 before Linux 5.19.
     MemoryPeak,
-    /// v1's `memory.failcnt`.
-    MemoryFailures,
+    /// v1's `memory.limit_in_bytes`.
+    MemoryLimit,
     /// v1's `memory.kmem.usage_in_bytes`, where kernel memory is accounted.
     KernelMemory,
 }
@@ -51,7 +51,7 @@ pub struct CgroupHandle {
     stat: Option<(Dialect, File)>,
     events: Option<(Dialect, File)>,
     peak: Option<File>,
-    failures: Option<File>,
+    limit: Option<File>,
     kernel: Option<File>,
     anonymous_max: AtomicU64,
 }
@@ -66,7 +66,7 @@ impl CgroupHandle {
             stat: None,
             events: None,
             peak: None,
-            failures: None,
+            limit: None,
             kernel: None,
             anonymous_max: AtomicU64::new(0),
         };
@@ -78,7 +78,7 @@ impl CgroupHandle {
                 Knob::MemoryStat(dialect) => handle.stat = Some((dialect, file)),
                 Knob::MemoryEvents(dialect) => handle.events = Some((dialect, file)),
                 Knob::MemoryPeak => handle.peak = Some(file),
-                Knob::MemoryFailures => handle.failures = Some(file),
+                Knob::MemoryLimit => handle.limit = Some(file),
                 Knob::KernelMemory => handle.kernel = Some(file),
             }
         }
@@ -153,6 +153,20 @@ impl CgroupHandle {
         fields(file, "memory events")?.require("oom_kill")
     }
 
+    /// Whether the group ever reached its limit. If not, nothing in it was killed for that: a limit above was reached.
+    #[must_use]
+    pub fn limit_was_hit(&self) -> bool {
+        self.memory_use().map_or(true, |memory| memory.was_at_limit)
+    }
+
+    /// What the group and those below it hold now, bytes: all but page cache, which the kernel takes back when it has to.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn memory_held(&self) -> Result<u64, CgroupError> {
+        self.memory_use().map(|memory| memory.anonymous + memory.kernel)
+    }
+
     /// The kernel's own peak of all memory, page cache included, bytes. While it stands still, and below the limit,
     /// [`CgroupHandle::memory_used_max`] has hardly anything new to say. `None` where the kernel keeps none.
     #[must_use]
@@ -168,7 +182,9 @@ impl CgroupHandle {
     /// [`CgroupError`].
     pub fn memory_used_max(&self, limit: Mebibytes) -> Result<Mebibytes, CgroupError> {
         let limit = limit.bytes();
-        let seen = if self.oom_kills()? > 0 { limit } else { self.memory_use()?.anonymous_max().min(limit) };
+        let memory = self.memory_use()?;
+        let is_killed_for_it = self.oom_kills()? > 0 && memory.was_at_limit;
+        let seen = if is_killed_for_it { limit } else { memory.anonymous_max().min(limit) };
         let before = self.anonymous_max.fetch_max(seen, Ordering::Relaxed);
         Ok(Mebibytes::from_bytes_ceil(seen.max(before)))
     }
@@ -180,8 +196,7 @@ impl CgroupHandle {
         match dialect {
             Dialect::V1 => {
                 let kernel = self.kernel.as_ref().and_then(number).unwrap_or(0);
-                let limit_hits = self.failures.as_ref().and_then(number).unwrap_or(0);
-                v1::memory_use(&stat, kernel, total_max, limit_hits)
+                v1::memory_use(&stat, kernel, total_max, self.limit.as_ref().and_then(number))
             }
             Dialect::V2 => {
                 let (_, events) = needed(self.events.as_ref(), Controller::Memory)?;

@@ -14,6 +14,7 @@
 mod files;
 mod handle;
 mod layout;
+mod machine;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -33,12 +34,15 @@ use serde::{Deserialize, Serialize};
 pub use files::CgroupError;
 pub use handle::{CgroupHandle, KNOBS_MAX, Knob};
 pub use layout::{Controller, Layout};
+pub use machine::{available_memory, machine_memory};
 pub use root::{CgroupRoot, Swept, survey};
 
 /// The CFS period: short, because a throttled function waits for the rest of it (93 ms of 100 at 128 MiB).
 const CPU_PERIOD_US: u64 = 20_000;
 /// The smallest quota the kernel takes.
 const CPU_QUOTA_US_MIN: u64 = 1_000;
+/// What has less memory weighs as much as this: a quarter of a processor.
+const WEIGHT_MEMORY_MIN: Mebibytes = Mebibytes(MEMORY_PER_VCPU.0 / 4);
 /// How long killed processes may take to end before that is an error.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -75,8 +79,8 @@ struct MemoryUse {
     kernel: u64,
     /// The highest sum of the three so far.
     total_max: u64,
-    /// How often the limit was reached, and memory reclaimed.
-    limit_hits: u64,
+    /// The limit was reached, and memory reclaimed or a process killed for it.
+    was_at_limit: bool,
 }
 
 impl MemoryUse {
@@ -84,9 +88,9 @@ impl MemoryUse {
     /// reclaim, page cache and kernel memory rarely shrink, so what they hold now was not anonymous at the peak; after
     /// the limit was hit the total says nothing, and the present value is all there is.
     fn anonymous_max(&self) -> u64 {
-        let at_peak = match self.limit_hits {
-            0 => self.total_max.saturating_sub(self.file).saturating_sub(self.kernel),
-            _ => 0,
+        let at_peak = match self.was_at_limit {
+            false => self.total_max.saturating_sub(self.file).saturating_sub(self.kernel),
+            true => 0,
         };
         at_peak.max(self.anonymous)
     }
@@ -163,37 +167,17 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError`] when one of those every kernel has cannot be opened.
     pub fn knobs(&self) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
-        let memory = &self.memory;
-        let mut wanted: Vec<(Knob, &Path, &str)> = vec![
-            (Knob::CpuQuota(self.cpu.dialect), &self.cpu.dir, by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max")),
-            (Knob::MemoryStat(memory.dialect), &memory.dir, "memory.stat"),
-            (
-                Knob::MemoryEvents(memory.dialect),
-                &memory.dir,
-                by(memory.dialect, "memory.oom_control", "memory.events"),
-            ),
-            (Knob::MemoryPeak, &memory.dir, by(memory.dialect, "memory.max_usage_in_bytes", "memory.peak")),
-        ];
-        if memory.dialect == Dialect::V1 {
-            wanted.push((Knob::MemoryFailures, &memory.dir, "memory.failcnt"));
-            wanted.push((Knob::KernelMemory, &memory.dir, "memory.kmem.usage_in_bytes"));
-        }
+        let mut wanted: Vec<(Knob, &Path, &str)> = vec![(
+            Knob::CpuQuota(self.cpu.dialect),
+            &self.cpu.dir,
+            by(self.cpu.dialect, "cpu.cfs_quota_us", "cpu.max"),
+        )];
         if let Some(freezer) = &self.freezer {
             let name = by(freezer.dialect, "freezer.state", "cgroup.freeze");
             wanted.push((Knob::Freeze(freezer.dialect), &freezer.dir, name));
         }
-        let mut knobs = Vec::with_capacity(wanted.len());
-        for (knob, dir, name) in wanted {
-            let path = dir.join(name);
-            let writable = matches!(knob, Knob::CpuQuota(_) | Knob::Freeze(_));
-            match OpenOptions::new().read(!writable).write(writable).open(&path) {
-                Ok(file) => knobs.push((knob, file.into())),
-                Err(error)
-                    if error.kind() == io::ErrorKind::NotFound
-                        && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {}
-                Err(source) => return Err(CgroupError::Io { action: "open", path, source }),
-            }
-        }
+        let mut knobs = memory_knobs(&self.memory)?;
+        knobs.extend(open(&wanted)?);
         Ok(knobs)
     }
 
@@ -203,6 +187,20 @@ impl Cgroup {
     /// As [`Cgroup::knobs`].
     pub fn handle(&self) -> Result<CgroupHandle, CgroupError> {
         Ok(CgroupHandle::new(self.knobs()?))
+    }
+
+    /// Where processors are scarce, this group gets its part of them beside the others: in proportion to memory, as the
+    /// quota is; yet never so little that a small function does not get started beside large ones.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn weigh_cpu(&self, memory: Mebibytes) -> Result<(), CgroupError> {
+        let share = |whole: u64| whole * u64::from(memory.max(WEIGHT_MEMORY_MIN).0) / u64::from(MEMORY_PER_VCPU.0);
+        let (name, value) = match self.cpu.dialect {
+            Dialect::V1 => ("cpu.shares", share(v1::CPU_SHARES)),
+            Dialect::V2 => ("cpu.weight", share(v2::CPU_WEIGHT)),
+        };
+        files::write(&self.cpu.dir.join(name), &value.to_string())
     }
 
     /// Lets processes use all the processor there is: a thousand of them take some time to die.
@@ -276,6 +274,36 @@ impl Cgroup {
         pids.dedup();
         Ok(pids)
     }
+}
+
+/// Opens the counters of a group's memory.
+fn memory_knobs(Tree { dialect, dir }: &Tree) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
+    let mut wanted: Vec<(Knob, &Path, &str)> = vec![
+        (Knob::MemoryStat(*dialect), dir, "memory.stat"),
+        (Knob::MemoryEvents(*dialect), dir, by(*dialect, "memory.oom_control", "memory.events")),
+        (Knob::MemoryPeak, dir, by(*dialect, "memory.max_usage_in_bytes", "memory.peak")),
+    ];
+    if *dialect == Dialect::V1 {
+        wanted.push((Knob::MemoryLimit, dir, "memory.limit_in_bytes"));
+        wanted.push((Knob::KernelMemory, dir, "memory.kmem.usage_in_bytes"));
+    }
+    open(&wanted)
+}
+
+fn open(wanted: &[(Knob, &Path, &str)]) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
+    let mut knobs = Vec::with_capacity(wanted.len());
+    for (knob, dir, name) in wanted {
+        let path = dir.join(name);
+        let writable = matches!(knob, Knob::CpuQuota(_) | Knob::Freeze(_));
+        match OpenOptions::new().read(!writable).write(writable).open(&path) {
+            Ok(file) => knobs.push((*knob, file.into())),
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && matches!(knob, Knob::MemoryPeak | Knob::KernelMemory) => {
+            }
+            Err(source) => return Err(CgroupError::Io { action: "open", path, source }),
+        }
+    }
+    Ok(knobs)
 }
 
 const fn by(dialect: Dialect, v1: &'static str, v2: &'static str) -> &'static str {

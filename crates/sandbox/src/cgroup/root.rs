@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
 use super::files::{self, CgroupError};
 use super::layout::{Controller, Host, Layout, Survey};
-use super::{CPU_PERIOD_US, Cgroup, CgroupLimits, Dialect, KILL_WAIT_MAX, Tree, v1, v2};
+use super::{CPU_PERIOD_US, Cgroup, CgroupLimits, Dialect, KILL_WAIT_MAX, Knob, Tree, memory_knobs, v1, v2};
 
 /// How deep below a mount point a parent of an earlier life is looked for.
 const SWEEP_DEPTH_MAX: usize = 16;
@@ -138,6 +139,15 @@ impl CgroupRoot {
         trees.into_iter().filter(|(_, tree)| tree.is_none()).map(|(controller, _)| controller).collect()
     }
 
+    /// Opens the files that tell what all groups together hold, for [`CgroupHandle::memory_held`](super::CgroupHandle).
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn knobs(&self) -> Result<Vec<(Knob, OwnedFd)>, CgroupError> {
+        let memory = self.memory.as_ref().ok_or(CgroupError::Unavailable { controller: Controller::Memory })?;
+        memory_knobs(memory)
+    }
+
     /// Limits the memory of all groups together, however much each may have.
     ///
     /// # Errors
@@ -177,6 +187,7 @@ impl CgroupRoot {
             files::make_dir(dir)?;
         }
         group.limit_memory(limits.memory)?;
+        group.weigh_cpu(limits.memory)?;
         if group.cpu.dialect == Dialect::V1 {
             v1::set_cpu_period(&group.cpu.dir, CPU_PERIOD_US)?;
         }

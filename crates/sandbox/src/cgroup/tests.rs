@@ -62,7 +62,8 @@ impl Machine {
 
     /// The handle of a group, whose memory controller's files lie in `memory`.
     fn handle(&self, group: &Cgroup, memory: &str) -> CgroupHandle {
-        for name in ["memory.stat", "memory.events", "memory.oom_control", "memory.failcnt", "cpu.max", "cgroup.freeze"]
+        for name in
+            ["memory.stat", "memory.events", "memory.oom_control", "memory.limit_in_bytes", "cpu.max", "cgroup.freeze"]
         {
             self.put(&format!("{memory}/{name}"), "");
         }
@@ -96,6 +97,8 @@ fn in_v2_a_session_full_of_processes_leaves_the_groups_to_the_slice_above_it() {
     let handle = machine.handle(&group, "fs/user.slice/hearth-one/7");
     handle.set_cpu(Mebibytes(1_769)).expect("set");
     assert_eq!(file("cpu.max"), "20000 20000");
+    group.weigh_cpu(Mebibytes(3_538)).expect("set");
+    assert_eq!(file("cpu.weight"), "200");
     // A plain file keeps the end of the longer text; the kernel's do not.
     handle.set_cpu_unlimited().expect("set");
     assert!(file("cpu.max").starts_with("max 20000"));
@@ -203,6 +206,10 @@ fn in_v1_every_controller_is_written_in_its_own_tree() {
     for (tree, name) in [("freezer", "freezer.state"), ("cpu", "cpu.cfs_quota_us")] {
         machine.put(&format!("fs/{tree}/hearth-one/7/{name}"), "");
     }
+    for (memory, shares) in [(128, "255"), (1_769, "1024"), (3_538, "2048")] {
+        group.weigh_cpu(Mebibytes(memory)).expect("set");
+        assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.shares"), shares, "{memory} MiB; the smallest a quarter");
+    }
     let handle = machine.handle(&group, "fs/memory/jobs/hearth-one/7");
     handle.set_cpu(Mebibytes(128)).expect("set");
     assert_eq!(machine.get("fs/cpu/hearth-one/7/cpu.cfs_period_us"), "20000");
@@ -244,13 +251,16 @@ fn memory_is_read_in_both_dialects() {
     machine.put("group/memory.stat", "cache 1\nrss 2\ntotal_cache 900\ntotal_rss 100\ntotal_shmem 50\n");
     machine.put("group/memory.kmem.usage_in_bytes", "30\n");
     machine.put("group/memory.max_usage_in_bytes", "2000\n");
-    machine.put("group/memory.failcnt", "0\n");
+    machine.put("group/memory.limit_in_bytes", "1000000\n");
     machine.put("group/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
     let handle = v1_handle(&machine, "group");
     let used = handle.memory_use().expect("readable");
     assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 30, 2_000));
     assert_eq!(used.anonymous_max(), 1_120);
     assert_eq!(handle.oom_kills().expect("readable"), 3);
+    assert!(!handle.limit_was_hit());
+    machine.put("group/memory.max_usage_in_bytes", "999000\n");
+    assert!(v1_handle(&machine, "group").limit_was_hit());
 
     machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel_stack 10\npagetables 20\nslab 5\nshmem 50\n");
     machine.put("unified/memory.peak", "2000\n");
@@ -259,6 +269,9 @@ fn memory_is_read_in_both_dialects() {
     let used = handle.memory_use().expect("readable");
     assert_eq!((used.anonymous, used.file, used.kernel, used.total_max), (150, 850, 35, 2_000));
     assert_eq!(handle.oom_kills().expect("readable"), 3);
+    assert_eq!(handle.memory_used_max(Mebibytes(64)).expect("readable"), Mebibytes(1), "killed for a limit above");
+    machine.put("unified/memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\n");
+    let handle = v2_handle(&machine, "unified");
     assert_eq!(handle.memory_used_max(Mebibytes(64)).expect("readable"), Mebibytes(64), "killed for reaching it");
     machine.put("unified/memory.stat", "anon 100\nfile 900\nkernel 77\nkernel_stack 10\nshmem 50\n");
     let handle = v2_handle(&machine, "unified");
@@ -270,7 +283,7 @@ fn v1_handle(machine: &Machine, dir: &str) -> CgroupHandle {
         (Knob::MemoryStat(Dialect::V1), "memory.stat"),
         (Knob::MemoryEvents(Dialect::V1), "memory.oom_control"),
         (Knob::MemoryPeak, "memory.max_usage_in_bytes"),
-        (Knob::MemoryFailures, "memory.failcnt"),
+        (Knob::MemoryLimit, "memory.limit_in_bytes"),
         (Knob::KernelMemory, "memory.kmem.usage_in_bytes"),
     ];
     handle_of(machine, dir, &knobs)
@@ -326,18 +339,18 @@ fn processor_time_is_proportional_to_memory_with_one_vcpu_at_1769() {
 
 #[test]
 fn page_cache_is_not_memory_used() {
-    let used = MemoryUse { anonymous: 10, file: 500, kernel: 5, total_max: 515, limit_hits: 0 };
+    let used = MemoryUse { anonymous: 10, file: 500, kernel: 5, total_max: 515, was_at_limit: false };
     assert_eq!(used.anonymous_max(), 10);
 }
 
 #[test]
 fn a_peak_between_two_samples_is_seen_in_the_total() {
-    let used = MemoryUse { anonymous: 10, file: 50, kernel: 5, total_max: 155, limit_hits: 0 };
+    let used = MemoryUse { anonymous: 10, file: 50, kernel: 5, total_max: 155, was_at_limit: false };
     assert_eq!(used.anonymous_max(), 100);
 }
 
 #[test]
 fn after_reclaim_the_total_proves_nothing() {
-    let used = MemoryUse { anonymous: 10, file: 0, kernel: 5, total_max: 128, limit_hits: 3 };
+    let used = MemoryUse { anonymous: 10, file: 0, kernel: 5, total_max: 128, was_at_limit: true };
     assert_eq!(used.anonymous_max(), 10);
 }

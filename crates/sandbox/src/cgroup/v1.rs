@@ -6,6 +6,11 @@ use std::path::Path;
 use super::MemoryUse;
 use super::files::{CgroupError, Fields, read_number, write};
 
+/// What a group weighs that nobody has said anything of.
+pub(super) const CPU_SHARES: u64 = 1_024;
+/// The kernel reserves memory for a group in batches, of 64 pages: that near to its limit a group has met it.
+const CHARGE_BYTES_MAX: u64 = 256 << 10;
+
 /// Before Linux 5.11 a group counts its children's memory only when told to.
 pub(super) fn count_children(parent: &Path) -> Result<(), CgroupError> {
     let knob = parent.join("memory.use_hierarchy");
@@ -43,7 +48,7 @@ pub(super) fn memory_use(
     stat: &Fields,
     kernel: u64,
     total_max: u64,
-    limit_hits: u64,
+    limit: Option<u64>,
 ) -> Result<MemoryUse, CgroupError> {
     let shared = stat.require("total_shmem")?;
     Ok(MemoryUse {
@@ -52,7 +57,8 @@ pub(super) fn memory_use(
         // 0 when kernel memory is not accounted; then it is not in the total either.
         kernel,
         total_max,
-        limit_hits,
+        // Not by `memory.failcnt`, which newer kernels (6.18) leave at 0.
+        was_at_limit: limit.is_some_and(|limit| total_max + CHARGE_BYTES_MAX >= limit),
     })
 }
 

@@ -6,6 +6,9 @@ use super::MemoryUse;
 use super::files::{CgroupError, Fields, write};
 use super::layout::Controller;
 
+/// What a group weighs that nobody has said anything of.
+pub(super) const CPU_WEIGHT: u64 = 100;
+
 /// Hands controllers to the children of `dir`.
 pub(super) fn enable(dir: &Path, controllers: &[Controller]) -> Result<(), CgroupError> {
     let wanted: Vec<String> = controllers.iter().map(|controller| format!("+{}", controller.name())).collect();
@@ -40,7 +43,7 @@ pub(super) fn memory_use(stat: &Fields, events: &Fields, total_max: u64) -> Resu
         file: stat.require("file")?.saturating_sub(shared),
         kernel: stat.get("kernel").unwrap_or_else(|| kernel_parts().iter().sum()),
         total_max,
-        limit_hits: events.require("max")?,
+        was_at_limit: events.require("max")? > 0,
     })
 }
 

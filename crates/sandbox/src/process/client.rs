@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_types::Mebibytes;
 use parking_lot::Mutex;
 use rustix::net::Shutdown;
 use tokio::io::Interest;
@@ -38,6 +39,8 @@ pub struct SpawnerConfig {
     pub trees: PathBuf,
     /// A directory on the disk that holds what functions write to `/tmp`.
     pub storage: PathBuf,
+    /// What all sandboxes together may hold; the kernel ends what goes beyond.
+    pub memory: Mebibytes,
     /// Slots get a device that leads out, for [`ProcessConfig::network`](super::ProcessConfig::network).
     pub network: bool,
     /// Where interpreters are looked for.
@@ -53,6 +56,8 @@ pub struct SpawnerProcess {
     socket: OwnedFd,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     pub(super) library_path: BTreeSet<Root>,
+    /// Whose disk holds what functions write.
+    pub(super) storage: PathBuf,
 }
 
 pub(super) struct SpawnerClient {
@@ -129,7 +134,8 @@ impl SpawnerProcess {
             .collect();
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
-        let boot = Boot { instance: config.instance, trees, storage, network: config.network, interpreters };
+        let SpawnerConfig { instance, memory, network, .. } = config;
+        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
@@ -140,7 +146,7 @@ impl SpawnerProcess {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), &boot, &[])?;
-        Ok(Self { child, socket: ours, library_path })
+        Ok(Self { child, socket: ours, library_path, storage })
     }
 }
 
@@ -152,20 +158,22 @@ impl SpawnerClient {
     /// Waits for the spawner's first word.
     pub(super) async fn connect(
         SpawnerProcess { child, socket, .. }: SpawnerProcess,
-    ) -> Result<(Arc<Self>, Vec<Root>), ProcessError> {
+    ) -> Result<(Arc<Self>, Vec<Root>, CgroupHandle), ProcessError> {
         let client = Arc::new(Self {
             socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
             lost: SetOnce::new(),
         });
-        let roots = match client.receive().await? {
-            Some(Received { message: Reply::Ready { roots }, .. }) => roots,
+        let (roots, cgroup) = match client.receive().await? {
+            Some(Received { message: Reply::Ready { roots, knobs }, descriptors }) => {
+                (roots, CgroupHandle::new(knobs.into_iter().zip(descriptors)))
+            }
             Some(Received { message: Reply::BootFailed { message }, .. }) => return Err(ProcessError::Boot(message)),
             other => return Err(ProcessError::Boot(format!("it ended or said something else than Ready: {other:?}"))),
         };
         tokio::spawn(Arc::clone(&client).read());
-        Ok((client, roots))
+        Ok((client, roots, cgroup))
     }
 
     async fn receive(&self) -> io::Result<Option<Received<Reply>>> {

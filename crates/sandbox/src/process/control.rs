@@ -148,7 +148,11 @@ impl Control {
     fn cause(&self, status: ExitStatus) -> ExitCause {
         match status {
             ExitStatus::Signaled(libc::SIGKILL) if self.oom_kills() > self.oom_kills_before.load(Ordering::Relaxed) => {
-                ExitCause::OutOfMemory
+                if self.cgroup.limit_was_hit() {
+                    ExitCause::OutOfMemory
+                } else {
+                    ExitCause::OutOfHostMemory
+                }
             }
             ExitStatus::Signaled(signal) => ExitCause::Signaled(signal),
             ExitStatus::Exited(status) => ExitCause::Exited(status),

@@ -3,10 +3,14 @@
 //!
 //! What was printed before a record was written stands before it. The other way round only the time between two reads
 //! tells, as the pipes do not know of each other.
+//!
+//! Nothing is dropped here. A flood waits in its pipe: the server spends a small part of a processor on each environment's
+//! output, and who writes faster than that is held up by the full pipe, not those beside it.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,6 +27,11 @@ const READ_BYTES_MAX: usize = 16 * 1_024;
 /// Bytes a pipe can hold unless told otherwise. What was written before an answer is no more than this.
 /// Source: pipe(7).
 const PIPE_BYTES_MAX: usize = 64 * 1_024;
+
+/// While more is there than one pass takes, the reader rests so many times as long as it has worked.
+const FLOOD_REST: u32 = 9;
+/// And at most this long.
+const FLOOD_REST_MAX: Duration = Duration::from_millis(50);
 
 pub(super) struct Output {
     pipe: AsyncFd<OwnedFd>,
@@ -57,9 +66,12 @@ impl Output {
                     ready = self.pipe.readable() => ready?,
                     ready = self.records.readable() => ready?,
                 };
+                let begun = Instant::now();
                 let pass = self.pass_on()?;
-                if pass == Pass::Emptied {
-                    ready.clear_ready();
+                match pass {
+                    Pass::Emptied => ready.clear_ready(),
+                    Pass::Taken => tokio::time::sleep((begun.elapsed() * FLOOD_REST).min(FLOOD_REST_MAX)).await,
+                    Pass::Ended => {}
                 }
                 Ok::<_, io::Error>(pass)
             };
@@ -132,7 +144,6 @@ fn read_all(pipe: &AsyncFd<OwnedFd>, mut take: impl FnMut(&[u8])) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use rustix::pipe::{PipeFlags, pipe_with};
 

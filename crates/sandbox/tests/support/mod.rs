@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
+use hearth_sandbox::cgroup::machine_memory;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::runtimes::{Root, Search};
@@ -67,6 +68,8 @@ pub struct Setup {
     pub on_endpoint: Option<EndpointHook>,
     /// No pool when `None`.
     pub pool: Option<PoolConfig>,
+    /// Of all environments together; the machine's when `None`.
+    pub memory: Option<Mebibytes>,
 }
 
 impl Machine {
@@ -85,6 +88,7 @@ impl Machine {
             instance: setup.instance.unwrap_or_else(instance),
             trees: trees.clone(),
             storage: dir.path().to_owned(),
+            memory: setup.memory.unwrap_or_else(|| machine_memory().expect("readable")),
             network: false,
             search: setup.search.unwrap_or_else(Search::from_environment),
             program: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),

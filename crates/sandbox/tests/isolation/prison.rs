@@ -1,0 +1,268 @@
+//! Sandboxes from which things are tried: one per way in which a process can come to be, each with a neighbour.
+
+use std::collections::BTreeMap;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hearth_ports::CodeDigest;
+use hearth_sandbox::process::PoolConfig;
+use hearth_sandbox::{Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, LogRecord, OutputSink};
+use hearth_types::Mebibytes;
+use serde_json::{Value, json};
+
+use crate::support::{BOOTSTRAP, Machine, Setup, invocation, spec};
+
+const APP: &str = include_str!("prison.py");
+/// Of both, so that as many processes fit as may be.
+pub(crate) const MEMORY: Mebibytes = Mebibytes(768);
+/// More than there is memory.
+const STORAGE: Mebibytes = Mebibytes(1_024);
+/// All names that an environment of these functions may have. Source: Lambda developer guide, "Defined runtime environment
+/// variables"; the last ones are what Lambda's Python runtime adds, and this test's own.
+const VARIABLES: &[&str] = &[
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "TZ",
+    "_AWS_XRAY_DAEMON_ADDRESS",
+    "_AWS_XRAY_DAEMON_PORT",
+    "_HANDLER",
+    "_LAMBDA_TELEMETRY_LOG_FD",
+    "LC_CTYPE",
+    "PWD",
+    "PYTHONPATH",
+    "SHLVL",
+    "CALLS",
+    "TMP_MIB",
+];
+
+/// How the process came to be that makes the attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// In a slot made for it.
+    Unpooled,
+    /// In a slot that waited.
+    PooledSlot,
+    /// Started before it was known what for.
+    PooledRuntime,
+    /// An external extension, from a layer.
+    Extension,
+}
+
+impl Origin {
+    const fn is_pooled(self) -> bool {
+        matches!(self, Self::PooledSlot | Self::PooledRuntime)
+    }
+}
+
+/// Counts what a function writes; a flood is not kept.
+#[derive(Default)]
+pub(crate) struct Counted(AtomicUsize);
+
+impl Counted {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl OutputSink for Counted {
+    fn output(&self, bytes: &[u8]) {
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        // What goes wrong in a sandbox is said here; a flood is one letter over and over.
+        if bytes.len() < 1_000 {
+            eprint!("{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    fn record(&self, record: LogRecord<'_>) {
+        self.output(record.bytes);
+    }
+}
+
+/// Numbers of the calls the probes make directly.
+fn calls() -> String {
+    macro_rules! numbers {
+        ($($name:ident)*) => { [$((&stringify!($name)[4..], libc::$name)),*].into_iter().collect::<BTreeMap<_, _>>() };
+    }
+    let numbers = numbers! {
+        SYS_add_key SYS_adjtimex SYS_bpf SYS_chroot SYS_clock_settime SYS_clone SYS_clone3 SYS_delete_module SYS_fsopen
+        SYS_init_module SYS_io_uring_setup SYS_ioctl SYS_kexec_load SYS_keyctl SYS_landlock_create_ruleset
+        SYS_landlock_restrict_self SYS_mknodat SYS_mount SYS_mount_setattr SYS_move_mount SYS_name_to_handle_at
+        SYS_open_by_handle_at SYS_open_tree SYS_perf_event_open SYS_personality SYS_pidfd_getfd SYS_pivot_root
+        SYS_process_vm_readv SYS_ptrace SYS_quotactl SYS_reboot SYS_request_key SYS_setns SYS_settimeofday SYS_swapon
+        SYS_syslog SYS_umount2 SYS_unshare SYS_userfaultfd
+    };
+    json!(numbers).to_string()
+}
+
+/// What of this machine a probe must not reach.
+struct Host {
+    port: std::net::TcpListener,
+    socket_name: String,
+    _socket: UnixListener,
+}
+
+impl Host {
+    fn new(instance: &str) -> Self {
+        let address = SocketAddr::from_abstract_name(instance).expect("address");
+        Self {
+            port: std::net::TcpListener::bind("127.0.0.1:0").expect("listener"),
+            socket_name: instance.to_owned(),
+            _socket: UnixListener::bind_addr(&address).expect("abstract socket"),
+        }
+    }
+}
+
+/// A running environment with the helpers of `prison.py`.
+#[derive(Clone)]
+pub(crate) struct Cell {
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) output: Arc<Counted>,
+    /// Which of its processes tries.
+    of: &'static str,
+}
+
+impl Cell {
+    /// One that evaluates an expression.
+    pub(crate) fn invocation(&self, expression: &str) -> Invocation {
+        invocation(json!({"run": expression, "of": self.of}).to_string())
+    }
+
+    pub(crate) async fn invoke(&self, invocation: Invocation) -> InvocationOutcome {
+        let outcome = self.environment.invoke(invocation).await;
+        if matches!(outcome, InvocationOutcome::Response { .. }) {
+            self.environment.settled().await.expect("extensions that live");
+        }
+        outcome
+    }
+
+    /// The value of an expression, or what came instead of one.
+    pub(crate) async fn run(&self, expression: &str) -> Value {
+        match self.invoke(self.invocation(expression)).await {
+            InvocationOutcome::Response { body } => serde_json::from_slice(&body).expect("JSON"),
+            other => json!(format!("{other:?}")),
+        }
+    }
+
+    /// As after a time-out or a crash.
+    pub(crate) async fn reset(&self) {
+        self.environment.reset().await.expect("reset");
+        self.environment.ready().await.expect("ready again");
+    }
+}
+
+pub(crate) struct Prison {
+    pub(crate) machine: Machine,
+    pub(crate) origin: Origin,
+    /// Names this prison's control groups.
+    pub(crate) instance: String,
+    pub(crate) cell: Cell,
+    /// Another sandbox of the same spawner, full of things to be found.
+    pub(crate) neighbour: Cell,
+    host: Host,
+    spec: EnvironmentSpec,
+}
+
+impl Prison {
+    /// `None`, loudly, where this machine cannot have such a process; an error where it could not be started.
+    pub(crate) async fn start(origin: Origin, instance: &str) -> Option<Result<Self, String>> {
+        let instance = format!("test-{instance}-{origin:?}-{}", std::process::id()).to_lowercase();
+        let pool = origin.is_pooled().then(PoolConfig::default);
+        let machine = Machine::start_with(Setup { pool, instance: Some(instance.clone()), ..Setup::default() }).await?;
+        let spec = prisoner(&machine, origin);
+        if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
+            eprintln!("SKIPPED: {missing}");
+            return None;
+        }
+        Some(Self::settle(machine, origin, instance, spec).await)
+    }
+
+    async fn settle(machine: Machine, origin: Origin, instance: String, spec: EnvironmentSpec) -> Result<Self, String> {
+        let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
+        let neighbour = cell(&machine, Origin::Unpooled, neighbour(code)).await?;
+        if neighbour.run("neighbour()").await != "done" {
+            return Err("the neighbour does not move in".to_owned());
+        }
+        if origin.is_pooled() {
+            machine.wait_for_pool().await;
+        }
+        let cell = cell(&machine, origin, spec.clone()).await?;
+        let host = Host::new(&instance);
+        Ok(Self { machine, origin, instance, cell, neighbour, host, spec })
+    }
+
+    /// One more environment of the same kind and function.
+    pub(crate) async fn another(&self) -> Cell {
+        if self.origin.is_pooled() {
+            self.machine.wait_for_pool().await;
+        }
+        cell(&self.machine, self.origin, self.spec.clone()).await.expect("another one like it")
+    }
+
+    /// What words in capitals stand for in an expression.
+    pub(crate) fn fill_in(&self, expression: &str) -> String {
+        let words = [
+            ("HOST_PID", std::process::id().to_string()),
+            ("HOST_PORT", self.host.port.local_addr().expect("address").port().to_string()),
+            ("HOST_SOCKET", self.host.socket_name.clone()),
+            ("HOST_FILE", std::env::current_exe().expect("this test").display().to_string()),
+            ("HOST_DIR", std::env::temp_dir().display().to_string() + "/"),
+            ("VARIABLES", json!(VARIABLES).to_string()),
+        ];
+        words.iter().fold(expression.to_owned(), |text, (word, value)| text.replace(word, value))
+    }
+
+    pub(crate) async fn run(&self, expression: &str) -> Value {
+        self.cell.run(&self.fill_in(expression)).await
+    }
+
+    pub(crate) async fn end(self) {
+        self.machine.backend.shutdown().await;
+    }
+}
+
+/// The function whose process, or whose extension's, tries everything.
+fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
+    let runtime = if origin == Origin::PooledRuntime { "python3.11" } else { "provided.al2023" };
+    let mut spec = spec(runtime, code);
+    let program = format!("#!/usr/bin/python3\n{APP}");
+    let extension = ("extensions/prisoner.sh", program.as_str());
+    let files = [("lib/thing.txt", "layer"), extension];
+    spec.layers = vec![machine.package(if origin == Origin::Extension { &files } else { &files[..1] })];
+    spec.memory = MEMORY;
+    if origin == Origin::Unpooled {
+        spec.ephemeral_storage = STORAGE;
+    }
+    let size = spec.ephemeral_storage.to_string();
+    spec.variables.extend([("CALLS".to_owned(), calls()), ("TMP_MIB".to_owned(), size)]);
+    spec
+}
+
+fn neighbour(code: CodeDigest) -> EnvironmentSpec {
+    let mut spec = spec("provided.al2023", code);
+    spec.variables.extend([("CALLS".to_owned(), calls()), ("TMP_MIB".to_owned(), "512".to_owned())]);
+    spec
+}
+
+async fn cell(machine: &Machine, origin: Origin, spec: EnvironmentSpec) -> Result<Cell, String> {
+    let before = machine.backend.pool_depth();
+    let output = Arc::new(Counted::default());
+    let environment = machine.backend.create(spec, output.clone()).await.map_err(|error| error.to_string())?;
+    assert!(!origin.is_pooled() || machine.backend.pool_depth() < before, "it came from the pool");
+    environment.ready().await.map_err(|error| format!("{error:?}"))?;
+    assert_eq!(environment.has_extensions(), origin == Origin::Extension);
+    let of = if origin == Origin::Extension { "extension" } else { "function" };
+    Ok(Cell { environment, output, of })
+}

@@ -22,6 +22,7 @@ use rustix::thread::{
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
 use super::Written;
+use crate::mutation::{self, Control};
 use crate::protocol::{Launch, LaunchFailure, RECORDS_DESCRIPTOR};
 use crate::spawner::FUNCTION_ID;
 use crate::sys;
@@ -125,16 +126,32 @@ fn confine(output: BorrowedFd<'_>, records: Option<BorrowedFd<'_>>, filter: &sec
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;
     chdir(WORKING_DIRECTORY)?;
     umask(Mode::from_raw_mode(0o022));
-    for (resource, soft, hard) in LIMITS {
+    for (resource, soft, hard) in LIMITS.iter().filter(|_| !mutation::is_off(Control::ResourceLimits)) {
         // Only lowering is always allowed.
         let most = getrlimit(*resource).maximum;
         let lower = |limit: Option<u64>| limit.map_or(most, |limit| Some(most.map_or(limit, |most| most.min(limit))));
         setrlimit(*resource, Rlimit { current: lower(*soft), maximum: lower(*hard) })?;
     }
-    set_no_new_privs(true)?;
-    for capability in capabilities(None)?.permitted.iter() {
+    set_no_new_privs(!mutation::is_off(Control::NoNewPrivs))?;
+    for capability in capabilities(None)?.permitted.iter().filter(|_| !mutation::is_off(Control::FunctionCapabilities))
+    {
         remove_capability_from_bounding_set(capability)?;
     }
+    if !mutation::is_off(Control::FunctionUser) {
+        become_function()?;
+    }
+    if !mutation::is_off(Control::Landlock) {
+        landlock::restrict_function()?;
+    }
+    sys::reset_signals();
+    SigSet::empty().thread_set_mask()?;
+    if mutation::is_off(Control::Seccomp) {
+        return Ok(());
+    }
+    seccomp::install(filter).map_err(io::Error::other)
+}
+
+fn become_function() -> io::Result<()> {
     let (user, group) = (Uid::from_raw(FUNCTION_ID), Gid::from_raw(FUNCTION_ID));
     set_thread_groups(&[])?;
     set_thread_res_gid(group, group, group)?;
@@ -142,8 +159,5 @@ fn confine(output: BorrowedFd<'_>, records: Option<BorrowedFd<'_>>, filter: &sec
     if capabilities(None)?.permitted != CapabilitySet::empty() {
         return Err(Errno::PERM.into());
     }
-    landlock::restrict_function()?;
-    sys::reset_signals();
-    SigSet::empty().thread_set_mask()?;
-    seccomp::install(filter).map_err(io::Error::other)
+    Ok(())
 }

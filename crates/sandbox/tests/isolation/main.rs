@@ -3,6 +3,8 @@
 //! for its function, from one whose slot waited, from one that waited itself and from an extension; and by each of them
 //! when it is new, after a thaw and after a reset.
 
+#[cfg(feature = "mutations")]
+mod mutations;
 mod prison;
 mod probes;
 mod scenarios;

@@ -6,7 +6,6 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hearth_ports::CodeDigest;
 use hearth_sandbox::process::PoolConfig;
 use hearth_sandbox::{Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, LogRecord, OutputSink};
 use hearth_types::Mebibytes;
@@ -106,6 +105,13 @@ fn calls() -> String {
     json!(numbers).to_string()
 }
 
+/// This process's own that every sandbox has others of. Not those for children, and not that of clocks.
+fn namespaces() -> Vec<String> {
+    let kinds = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+    let link = |kind| std::fs::read_link(format!("/proc/self/ns/{kind}")).expect(kind).display().to_string();
+    kinds.map(link).to_vec()
+}
+
 /// What of this machine a probe must not reach.
 struct Host {
     port: std::net::TcpListener,
@@ -168,8 +174,8 @@ pub(crate) struct Prison {
     /// Names this prison's control groups.
     pub(crate) instance: String,
     pub(crate) cell: Cell,
-    /// Another sandbox of the same spawner, full of things to be found.
-    pub(crate) neighbour: Cell,
+    /// See [`Prison::neighbour`].
+    neighbour: Result<Cell, String>,
     host: Host,
     spec: EnvironmentSpec,
 }
@@ -189,25 +195,26 @@ impl Prison {
     }
 
     async fn settle(machine: Machine, origin: Origin, instance: String, spec: EnvironmentSpec) -> Result<Self, String> {
-        let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
-        let neighbour = cell(&machine, Origin::Unpooled, neighbour(code)).await?;
-        if neighbour.run("neighbour()").await != "done" {
-            return Err("the neighbour does not move in".to_owned());
-        }
         if origin.is_pooled() {
             machine.wait_for_pool().await;
         }
-        let cell = cell(&machine, origin, spec.clone()).await?;
+        let cell = create(&machine, origin, spec.clone()).await?;
+        let neighbour = move_in(&machine).await;
         let host = Host::new(&instance);
         Ok(Self { machine, origin, instance, cell, neighbour, host, spec })
     }
 
+    /// Another sandbox of the same spawner, full of things to be found.
+    pub(crate) fn neighbour(&self) -> Result<&Cell, String> {
+        self.neighbour.as_ref().map_err(|error| format!("it has no neighbour: {error}"))
+    }
+
     /// One more environment of the same kind and function.
-    pub(crate) async fn another(&self) -> Cell {
+    pub(crate) async fn another(&self) -> Result<Cell, String> {
         if self.origin.is_pooled() {
             self.machine.wait_for_pool().await;
         }
-        cell(&self.machine, self.origin, self.spec.clone()).await.expect("another one like it")
+        create(&self.machine, self.origin, self.spec.clone()).await
     }
 
     /// What words in capitals stand for in an expression.
@@ -218,6 +225,7 @@ impl Prison {
             ("HOST_SOCKET", self.host.socket_name.clone()),
             ("HOST_FILE", std::env::current_exe().expect("this test").display().to_string()),
             ("HOST_DIR", std::env::temp_dir().display().to_string() + "/"),
+            ("HOST_NAMESPACES", json!(namespaces()).to_string()),
             ("VARIABLES", json!(VARIABLES).to_string()),
         ];
         words.iter().fold(expression.to_owned(), |text, (word, value)| text.replace(word, value))
@@ -250,13 +258,18 @@ fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
     spec
 }
 
-fn neighbour(code: CodeDigest) -> EnvironmentSpec {
+async fn move_in(machine: &Machine) -> Result<Cell, String> {
+    let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
     let mut spec = spec("provided.al2023", code);
     spec.variables.extend([("CALLS".to_owned(), calls()), ("TMP_MIB".to_owned(), "512".to_owned())]);
-    spec
+    let neighbour = create(machine, Origin::Unpooled, spec).await?;
+    match neighbour.run("neighbour()").await {
+        done if done == "done" => Ok(neighbour),
+        other => Err(other.to_string()),
+    }
 }
 
-async fn cell(machine: &Machine, origin: Origin, spec: EnvironmentSpec) -> Result<Cell, String> {
+async fn create(machine: &Machine, origin: Origin, spec: EnvironmentSpec) -> Result<Cell, String> {
     let before = machine.backend.pool_depth();
     let output = Arc::new(Counted::default());
     let environment = machine.backend.create(spec, output.clone()).await.map_err(|error| error.to_string())?;

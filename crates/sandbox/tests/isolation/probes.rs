@@ -199,6 +199,8 @@ pub(crate) const PROBES: &[Probe] = &[
     is(BEYOND, "no_new_privs", "[l.split()[1] for l in open('/proc/self/status') if l.startswith('NoNewPrivs')]", r#"["1"]"#),
     is(BEYOND, "the filter of system calls", "[l.split()[1] for l in open('/proc/self/status') if l.startswith('Seccomp:')]", r#"["2"]"#),
     is(BEYOND, "landlock", "fences()", "15"),
+    is(BEYOND, "namespaces of the host", "[n for n in HOST_NAMESPACES if n in [os.readlink('/proc/self/ns/' + k) for k in os.listdir('/proc/self/ns')]]", "[]"),
+    scenario(BEYOND, "what hearth-init has", |prison| Box::pin(scenarios::hearth_init_has_little(prison))),
     is(BEYOND, "masked parts of /proc", MASKED, "[]"),
     is(BEYOND, "mounts that heed set-user-id bits", "sorted(at for at, how, what in mounts() if 'nosuid' not in how)", "[]"),
     fails(BEYOND, "an older personality of Linux", "call('personality', 0x0040000)", FILTERED),

@@ -1,6 +1,7 @@
 //! Probes that take more than one expression: what is tried in a sandbox and then looked at from outside of it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub(crate) type Verdict = Result<(), String>;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FLOOD_MIB: usize = 64;
+/// In a build for mutations the spawner has this one variable.
+const MUTATIONS: &str = "HEARTH_SANDBOX_WITHOUT";
 /// What a server may need more while a flood passes through it.
 const FLOOD_MEMORY_KIB_MAX: u64 = 24 << 10;
 
@@ -72,6 +75,41 @@ fn groups(instance: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The first process of the tried sandbox, as this machine numbers it.
+fn hearth_init(prison: &Prison) -> Result<PathBuf, String> {
+    let id = prison.cell.environment.id().to_string();
+    let own = groups(&prison.instance).into_iter().filter(|group| group.ends_with(&id));
+    let lists = own.filter_map(|group| fs::read_to_string(group.join("cgroup.procs")).ok()).collect::<String>();
+    let mut processes = lists.lines().map(|pid| Path::new("/proc").join(pid));
+    let is_init =
+        |process: &PathBuf| fs::read_to_string(process.join("comm")).is_ok_and(|name| name == "hearth-init\n");
+    processes.find(is_init).ok_or_else(|| "there is no hearth-init".to_owned())
+}
+
+/// What hearth-init keeps of the privileges, descriptors and memory of the spawner whose child it is.
+pub(crate) async fn hearth_init_has_little(prison: &Prison) -> Verdict {
+    let process = hearth_init(prison)?;
+    let status = fs::read_to_string(process.join("status")).map_err(|error| error.to_string())?;
+    // KILL, SETGID, SETUID, SETPCAP and SYS_PTRACE. Source: linux/capability.h.
+    let (all, none) = ("00000000000801e0", "0000000000000000");
+    let capabilities: Vec<&str> =
+        status.lines().filter(|line| line.starts_with("Cap")).filter_map(|line| line.split('\t').nth(1)).collect();
+    expect("capabilities (Inh, Prm, Eff, Bnd, Amb)", &json!(capabilities), &json!([none, all, all, all, none]))?;
+    let environment = fs::read(process.join("environ")).map_err(|error| error.to_string())?;
+    let names = String::from_utf8_lossy(&environment)
+        .split_terminator('\0')
+        .map(|variable| variable.split_once('=').map_or(variable, |(name, _)| name).to_owned())
+        .filter(|name| name != MUTATIONS)
+        .collect::<Vec<String>>();
+    expect("its variables", &json!(names), &json!([]))?;
+    let descriptors = fs::read_dir(process.join("fd")).map_err(|error| error.to_string())?.count();
+    // Three on /dev/null; control socket, output, log records; the end of children.
+    expect("its descriptors", &json!(descriptors), &json!(7))?;
+    // What may be dumped belongs to its user. Source: proc(5).
+    let owner = fs::metadata(process.join("environ")).map_err(|error| error.to_string())?.uid();
+    expect("whose its files in /proc are", &json!(owner), &json!(0))
+}
+
 /// 27: also where the processes do not count for one user.
 pub(crate) async fn processes_are_limited_by_the_control_group(prison: &Prison) -> Verdict {
     let id = prison.cell.environment.id().to_string();
@@ -95,7 +133,7 @@ pub(crate) async fn a_memory_hog_is_killed(prison: &Prison) -> Verdict {
     if !killed || used != crate::prison::MEMORY {
         return Err(format!("{outcome:?}, {used} used"));
     }
-    expect("the neighbour", &prison.neighbour.run("'lives'").await, &json!("lives"))?;
+    expect("the neighbour", &prison.neighbour()?.run("'lives'").await, &json!("lives"))?;
     expect("the next invocation", &cell.run("'works'").await, &json!("works"))
 }
 
@@ -133,7 +171,6 @@ pub(crate) async fn archives_write_nothing_but_their_tree() -> Verdict {
     let tame = [Entry::new("setuid", b"", libc::S_IFREG | 0o6755), file("twin"), file("other-twin")];
     let tree = store.path(&install(&tame).await.map_err(|error| error.to_string())?.digest);
     let metadata = |name: &str| fs::symlink_metadata(tree.join(name)).expect(name);
-    use std::os::unix::fs::MetadataExt;
     expect("the mode of what was setuid", &json!(metadata("setuid").mode() & 0o7777), &json!(0o755))?;
     expect("links", &json!([metadata("twin").nlink(), metadata("other-twin").nlink()]), &json!([1, 1]))?;
     let canary = fs::read_to_string(dir.path().join("canary")).map_err(|error| error.to_string())?;
@@ -144,11 +181,11 @@ pub(crate) async fn archives_write_nothing_but_their_tree() -> Verdict {
 pub(crate) async fn a_neighbours_invocation_cannot_be_answered(prison: &Prison) -> Verdict {
     let findable = "[read('/tmp/neighbour'), shared(4711, False), connect(socket.AF_INET, ('127.0.0.1', NEIGHBOUR_PORT)), \
                     connect(socket.AF_UNIX, '\\0neighbour')]";
-    let found = prison.neighbour.run(findable).await;
+    let found = prison.neighbour()?.run(findable).await;
     expect("what the neighbour finds", &found, &json!(["x", "done", "done", "done"]))?;
-    let waiting = prison.neighbour.invocation("time.sleep(0.5) or 'its own'");
+    let waiting = prison.neighbour()?.invocation("time.sleep(0.5) or 'its own'");
     let forged = format!("answer('{}')", waiting.request_id);
-    let (theirs, status) = tokio::join!(prison.neighbour.invoke(waiting), prison.cell.run(&forged));
+    let (theirs, status) = tokio::join!(prison.neighbour()?.invoke(waiting), prison.cell.run(&forged));
     expect("an answer to the neighbour's invocation", &status, &json!(400))?;
     let own = InvocationOutcome::Response { body: Bytes::from_static(b"\"its own\"") };
     if theirs == own { Ok(()) } else { Err(format!("the neighbour's answer: {theirs:?}")) }
@@ -157,7 +194,7 @@ pub(crate) async fn a_neighbours_invocation_cannot_be_answered(prison: &Prison) 
 /// 34: what the kernel counts per user, it counts per sandbox.
 pub(crate) async fn a_neighbour_is_another_user(prison: &Prison) -> Verdict {
     let outside = "[outside(), outside('/proc/self/gid_map')]";
-    let (own, theirs) = (prison.cell.run(outside).await, prison.neighbour.run(outside).await);
+    let (own, theirs) = (prison.cell.run(outside).await, prison.neighbour()?.run(outside).await);
     let differ = own[0].is_string() && theirs[0].is_string() && own[0] != theirs[0] && own[1] != theirs[1];
     if differ { Ok(()) } else { Err(format!("{own} and {theirs}")) }
 }
@@ -220,14 +257,14 @@ pub(crate) async fn a_flood_of_output_is_bounded(prison: &Prison) -> Verdict {
 /// 40: of another function, whose environment is gone, in one that is made afterwards, and in this one.
 pub(crate) async fn nothing_of_another_function_is_left(prison: &Prison) -> Verdict {
     let mark = mark();
-    let other = prison.another().await;
+    let other = prison.another().await?;
     let left = format!("[write('/tmp/left'), background('{mark}'), shared(4712, True)]");
     expect("what is left", &other.run(&left).await, &json!(["done", "done", "done"]))?;
     if !runs(&mark) {
         return Err("the process it should leave does not run".to_owned());
     }
     other.environment.destroy().await;
-    let next = prison.another().await;
+    let next = prison.another().await?;
     for (whose, cell) in [("this one", &prison.cell), ("the next one", &next)] {
         let found = cell.run("['left' in os.listdir('/tmp'), len(pids()), own()]").await;
         expect(whose, &found, &json!([false, 1, true]))?;

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Takes the walls of a sandbox away one by one, in a build made for that, and sees to it that a probe of
+# crates/sandbox/tests/isolation notices each. Prints which did. Ends with 1 if a mutation survives, with 2 if the run
+# itself is worth nothing. Needs root: its sandboxes are real. Runs in network, host name and IPC namespaces of its own,
+# because a sandbox that lacks one configures whatever it is in.
+# ONLY=text: only the mutations whose name has the text.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CARGO=${CARGO:-cargo}
+
+die() { printf '\nmutate-sandbox: %s\n\n' "$*" >&2; exit 2; }
+
+[ "$(id -u)" = 0 ] || die "needs root, as the spawner does"
+"$CARGO" test -q -p hearth-sandbox --features mutations --test isolation --no-run || die "does not build"
+
+run='
+    ip link set lo up 2>/dev/null || ifconfig lo up || exit 2
+    exec "$@" test -q -p hearth-sandbox --features mutations --test isolation -- \
+        --ignored --exact --nocapture mutations::every_wall_that_is_taken_away_is_noticed
+'
+unshare --net --uts --ipc sh -c "$run" sh "$CARGO" || exit $?

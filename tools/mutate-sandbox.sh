@@ -12,11 +12,11 @@ CARGO=${CARGO:-cargo}
 die() { printf '\nmutate-sandbox: %s\n\n' "$*" >&2; exit 2; }
 
 [ "$(id -u)" = 0 ] || die "needs root, as the spawner does"
-"$CARGO" test -q -p hearth-sandbox --features mutations --test isolation --no-run || die "does not build"
+build=(test -q -p hearth-sandbox --features mutations)
+"$CARGO" "${build[@]}" --test isolation --test seccomp --no-run || die "does not build"
 
-run='
-    ip link set lo up 2>/dev/null || ifconfig lo up || exit 2
-    exec "$@" test -q -p hearth-sandbox --features mutations --test isolation -- \
-        --ignored --exact --nocapture mutations::every_wall_that_is_taken_away_is_noticed
-'
-unshare --net --uts --ipc sh -c "$run" sh "$CARGO" || exit $?
+[ -n "${ONLY:-}" ] || "$CARGO" "${build[@]}" --test seccomp -- --ignored --exact --nocapture \
+    every_refusal_that_is_taken_away_is_noticed || exit 1
+# The interface of a new network namespace is down.
+unshare --net --uts --ipc sh -c 'ip link set lo up && exec "$@"' sh "$CARGO" "${build[@]}" --test isolation -- \
+    --ignored --exact --nocapture mutations::every_wall_that_is_taken_away_is_noticed || exit 1

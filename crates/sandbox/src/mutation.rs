@@ -52,7 +52,7 @@ controls! {
     /// The spawner's environment, which hearth-init's memory is a copy of.
     EmptyEnvironment = "empty-environment",
     InitCapabilities = "init-capabilities",
-    InitDumpable = "init-dumpable",
+    InitNotDumpable = "init-not-dumpable",
     FunctionCapabilities = "function-capabilities",
     FunctionUser = "function-user",
     NoNewPrivs = "no-new-privs",

@@ -132,7 +132,9 @@ fn confine(output: BorrowedFd<'_>, records: Option<BorrowedFd<'_>>, filter: &sec
         let lower = |limit: Option<u64>| limit.map_or(most, |limit| Some(most.map_or(limit, |most| most.min(limit))));
         setrlimit(*resource, Rlimit { current: lower(*soft), maximum: lower(*hard) })?;
     }
-    set_no_new_privs(!mutation::is_off(Control::NoNewPrivs))?;
+    if !mutation::is_off(Control::NoNewPrivs) {
+        set_no_new_privs(true)?;
+    }
     for capability in capabilities(None)?.permitted.iter().filter(|_| !mutation::is_off(Control::FunctionCapabilities))
     {
         remove_capability_from_bounding_set(capability)?;

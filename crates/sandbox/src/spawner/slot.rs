@@ -248,14 +248,15 @@ fn become_init(identity: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 fn give_up_privileges() -> io::Result<()> {
-    set_no_new_privs(!mutation::is_off(Control::NoNewPrivs))?;
+    if !mutation::is_off(Control::NoNewPrivs) {
+        set_no_new_privs(true)?;
+    }
     if !mutation::is_off(Control::InitCapabilities) {
         give_up_capabilities()?;
     }
-    if !mutation::is_off(Control::InitDumpable) {
-        // `/proc/1` and ptrace show nothing of it.
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    }
+    // `/proc/1` and ptrace show nothing of it.
+    let is_bare = mutation::is_off(Control::InitNotDumpable);
+    set_dumpable_behavior(if is_bare { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable })?;
     rustix::thread::set_name(c"hearth-init")?;
     Ok(())
 }

@@ -25,6 +25,14 @@ fn every_number_of_the_list_is_tried() {
     assert!(tried.into_iter().eq(1..=NUMBERS));
 }
 
+#[test]
+fn walls_can_be_taken_away_only_in_a_build_for_that() {
+    let spawner = std::fs::read(env!("CARGO_BIN_EXE_hearth-spawner")).expect("the spawner");
+    let name = scenarios::MUTATIONS.as_bytes();
+    let knows = spawner.windows(name.len()).any(|bytes| bytes == name);
+    assert_eq!(knows, cfg!(feature = "mutations"));
+}
+
 async fn nothing_that_leads_out_works(origin: Origin) {
     let Some(prison) = Prison::start(origin, "isolation").await else { return };
     let prison = prison.expect("a sandbox");

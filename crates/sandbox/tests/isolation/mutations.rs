@@ -55,9 +55,9 @@ const MUTATIONS: &[Mutation] = &[
     without("closed-descriptors", &["descriptors at start", "what hearth-init has"]),
     without("empty-environment", &["what hearth-init has"]),
     without("init-capabilities", &["what hearth-init has"]),
-    without("init-dumpable", &["what hearth-init has"]),
+    without("init-not-dumpable", &["what hearth-init has"]),
     without("function-capabilities", &["capabilities"]),
-    without("function-user", &["who am I", "capabilities"]),
+    without("function-user", &["who am I", "become root", "kill hearth-init"]),
     // System call filter and landlock ask for it by themselves.
     without("no-new-privs landlock seccomp", &["no_new_privs"]),
     without("landlock", &["landlock"]),

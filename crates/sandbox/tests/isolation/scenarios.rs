@@ -26,7 +26,7 @@ pub(crate) type Verdict = Result<(), String>;
 const PATIENCE: Duration = Duration::from_secs(30);
 const FLOOD_MIB: usize = 64;
 /// In a build for mutations the spawner has this one variable.
-const MUTATIONS: &str = "HEARTH_SANDBOX_WITHOUT";
+pub(crate) const MUTATIONS: &str = "HEARTH_SANDBOX_WITHOUT";
 /// What a server may need more while a flood passes through it.
 const FLOOD_MEMORY_KIB_MAX: u64 = 24 << 10;
 

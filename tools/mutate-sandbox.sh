@@ -17,6 +17,6 @@ build=(test -q -p hearth-sandbox --features mutations)
 
 [ -n "${ONLY:-}" ] || "$CARGO" "${build[@]}" --test seccomp -- --ignored --exact --nocapture \
     every_refusal_that_is_taken_away_is_noticed || exit 1
-# The interface of a new network namespace is down.
-unshare --net --uts --ipc sh -c 'ip link set lo up && exec "$@"' sh "$CARGO" "${build[@]}" --test isolation -- \
+# The interface of a new network namespace is down, and the machine there has no address that others could know.
+unshare --net --uts --ipc sh -c 'ip link set lo up && ip address add 10.77.0.1/32 dev lo && exec "$@"' sh "$CARGO" "${build[@]}" --test isolation -- \
     --ignored --exact --nocapture mutations::every_wall_that_is_taken_away_is_noticed || exit 1

@@ -28,7 +28,7 @@ fn every_number_of_the_list_is_tried() {
 #[test]
 fn walls_can_be_taken_away_only_in_a_build_for_that() {
     let spawner = std::fs::read(env!("CARGO_BIN_EXE_hearth-spawner")).expect("the spawner");
-    let name = scenarios::MUTATIONS.as_bytes();
+    let name = prison::MUTATIONS.as_bytes();
     let knows = spawner.windows(name.len()).any(|bytes| bytes == name);
     assert_eq!(knows, cfg!(feature = "mutations"));
 }

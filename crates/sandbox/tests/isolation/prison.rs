@@ -1,17 +1,27 @@
 //! Sandboxes from which things are tried: one per way in which a process can come to be, each with a neighbour.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr as AbstractAddress, UnixListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hearth_network::address::{HOST_ADDRESS, HOST_NAME};
+use hearth_network::{Outgoing, Policy};
 use hearth_sandbox::process::PoolConfig;
 use hearth_sandbox::{Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, LogRecord, OutputSink};
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
 
 use crate::support::{BOOTSTRAP, Machine, Setup, invocation, spec};
+
+/// In a build for mutations: what is taken away.
+pub(crate) const MUTATIONS: &str = "HEARTH_SANDBOX_WITHOUT";
+/// One that is not the spawner's.
+pub(crate) const NETWORK_POLICY: &str = "network-policy";
+/// `tools/mutate-sandbox.sh` sees to that.
+const ADDRESS_OF_THE_MUTATION_RUN: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 const APP: &str = include_str!("prison.py");
 /// Of both, so that as many processes fit as may be.
@@ -114,19 +124,44 @@ fn namespaces() -> Vec<String> {
 
 /// What of this machine a probe must not reach.
 struct Host {
-    port: std::net::TcpListener,
+    port: TcpListener,
+    /// An address of this machine that others may know.
+    address: Ipv4Addr,
     socket_name: String,
     _socket: UnixListener,
 }
 
 impl Host {
     fn new(instance: &str) -> Self {
-        let address = SocketAddr::from_abstract_name(instance).expect("address");
+        let address = AbstractAddress::from_abstract_name(instance).expect("address");
         Self {
-            port: std::net::TcpListener::bind("127.0.0.1:0").expect("listener"),
+            port: TcpListener::bind("127.0.0.1:0").expect("listener"),
+            address: own_address().unwrap_or(ADDRESS_OF_THE_MUTATION_RUN),
             socket_name: instance.to_owned(),
             _socket: UnixListener::bind_addr(&address).expect("abstract socket"),
         }
+    }
+
+    fn port(&self) -> u16 {
+        self.port.local_addr().expect("address").port()
+    }
+
+    /// What sandboxes may reach: the internet. The mutation that opens more is one of the configuration.
+    fn policy(&self) -> Policy {
+        let is_open = std::env::var(MUTATIONS).is_ok_and(|names| names.split(' ').any(|name| name == NETWORK_POLICY));
+        let opened = [format!("{HOST_NAME}:{}", self.port()), format!("{}:{}", self.address, self.port())];
+        Policy::parse(Outgoing::Internet, if is_open { &opened[..] } else { &[] }).expect("a policy")
+    }
+}
+
+/// Where this machine would send from; nothing is sent to find that out.
+fn own_address() -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // An address of documentation: RFC 5737.
+    socket.connect("192.0.2.1:9").ok()?;
+    match socket.local_addr().ok()? {
+        SocketAddr::V4(address) => Some(*address.ip()),
+        SocketAddr::V6(_) => None,
     }
 }
 
@@ -184,23 +219,34 @@ impl Prison {
     /// `None`, loudly, where this machine cannot have such a process; an error where it could not be started.
     pub(crate) async fn start(origin: Origin, instance: &str) -> Option<Result<Self, String>> {
         let instance = format!("test-{instance}-{origin:?}-{}", std::process::id()).to_lowercase();
-        let pool = origin.is_pooled().then(PoolConfig::default);
-        let machine = Machine::start_with(Setup { pool, instance: Some(instance.clone()), ..Setup::default() }).await?;
+        let host = Host::new(&instance);
+        let setup = Setup {
+            instance: Some(instance.clone()),
+            pool: origin.is_pooled().then(PoolConfig::default),
+            network: Some(host.policy()),
+            ..Setup::default()
+        };
+        let machine = Machine::start_with(setup).await?;
         let spec = prisoner(&machine, origin);
         if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
             eprintln!("SKIPPED: {missing}");
             return None;
         }
-        Some(Self::settle(machine, origin, instance, spec).await)
+        Some(Self::settle(machine, host, origin, instance, spec).await)
     }
 
-    async fn settle(machine: Machine, origin: Origin, instance: String, spec: EnvironmentSpec) -> Result<Self, String> {
+    async fn settle(
+        machine: Machine,
+        host: Host,
+        origin: Origin,
+        instance: String,
+        spec: EnvironmentSpec,
+    ) -> Result<Self, String> {
         if origin.is_pooled() {
             machine.wait_for_pool().await;
         }
         let cell = create(&machine, origin, spec.clone()).await?;
         let neighbour = move_in(&machine).await;
-        let host = Host::new(&instance);
         Ok(Self { machine, origin, instance, cell, neighbour, host, spec })
     }
 
@@ -221,7 +267,9 @@ impl Prison {
     pub(crate) fn fill_in(&self, expression: &str) -> String {
         let words = [
             ("HOST_PID", std::process::id().to_string()),
-            ("HOST_PORT", self.host.port.local_addr().expect("address").port().to_string()),
+            ("HOST_PORT", self.host.port().to_string()),
+            ("HOST_ADDRESS", self.host.address.to_string()),
+            ("HOST_BY_THE_NETWORK", HOST_ADDRESS.to_string()),
             ("HOST_SOCKET", self.host.socket_name.clone()),
             ("HOST_FILE", std::env::current_exe().expect("this test").display().to_string()),
             ("HOST_DIR", std::env::temp_dir().display().to_string() + "/"),

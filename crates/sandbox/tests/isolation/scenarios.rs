@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
-use crate::prison::{Origin, Prison};
+use crate::prison::{MUTATIONS, Origin, Prison};
 use crate::zips::{Entry, zip};
 
 /// What was wrong.
@@ -25,8 +25,6 @@ pub(crate) type Verdict = Result<(), String>;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FLOOD_MIB: usize = 64;
-/// In a build for mutations the spawner has this one variable.
-pub(crate) const MUTATIONS: &str = "HEARTH_SANDBOX_WITHOUT";
 /// What a server may need more while a flood passes through it.
 const FLOOD_MEMORY_KIB_MAX: u64 = 24 << 10;
 

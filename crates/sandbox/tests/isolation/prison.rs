@@ -20,7 +20,7 @@ use crate::support::{BOOTSTRAP, Machine, Setup, invocation, spec};
 pub(crate) const MUTATIONS: &str = "HEARTH_SANDBOX_WITHOUT";
 /// One that is not the spawner's.
 pub(crate) const NETWORK_POLICY: &str = "network-policy";
-/// `tools/mutate-sandbox.sh` sees to that.
+/// Where mutations run there is this one.
 const ADDRESS_OF_THE_MUTATION_RUN: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 const APP: &str = include_str!("prison.py");

@@ -4,10 +4,10 @@ CARGO ?= cargo
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo setup test test-rust test-e2e test-all stress check bench fuzz mutate
+.PHONY: help build demo setup test test-rust test-e2e test-all stress check bench fuzz mutate mutate-sandbox
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build everything (debug)
 	$(CARGO) build --workspace
@@ -60,12 +60,12 @@ bench: ## the warm path beside the machine's own limits and the goals (ARGS="--j
 	$(CARGO) run -q --release -p hearth-iam --example authority_rate
 	target/release/examples/commit_rate target 2
 
-# cargo-fuzz's flags are the nightly compiler's; RUSTC_BOOTSTRAP lets the stable one take them. No sanitizer: the fuzzed
-# crates have no unsafe code. What a run finds new stays in target/fuzz, what breaks a target in fuzz/artifacts.
+# cargo-fuzz's flags are the nightly compiler's; RUSTC_BOOTSTRAP lets the stable one take them. No sanitizer: what is
+# fuzzed has no unsafe code. What a run finds new stays in target/fuzz, what breaks a target in fuzz/artifacts.
 SECONDS ?= 30
-FUZZ_TARGETS := policy_document signature_header
+FUZZ_TARGETS := policy_document signature_header spawner_request
 
-fuzz: ## feed the readers of policies and signatures with nonsense (SECONDS=30 each)
+fuzz: ## feed the readers of policies, signatures and spawner messages with nonsense (SECONDS=30 each)
 	@test -x .tools/bin/cargo-fuzz || $(CARGO) install --locked --quiet --root .tools --target-dir target/fuzz cargo-fuzz
 	@for target in $(FUZZ_TARGETS); do \
 	  mkdir -p target/fuzz/found/$$target && \
@@ -74,6 +74,9 @@ fuzz: ## feed the readers of policies and signatures with nonsense (SECONDS=30 e
 	    -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 || \
 	    { printf '\n%s BROKE, or was not built: what broke it is in fuzz/artifacts/%s\n\n' $$target $$target >&2; exit 1; }; \
 	done
+
+mutate-sandbox: ## take a sandbox's walls away one by one: a probe must notice each (ONLY=text picks some); needs root
+	tools/mutate-sandbox.sh
 
 mutate: ## break the policy evaluator rule by rule: its tests must notice each (FULL=1: end to end, too)
 	tools/mutate-authz.sh

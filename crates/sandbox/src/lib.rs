@@ -23,6 +23,7 @@ pub mod environment;
 pub mod fake;
 pub mod init;
 mod landlock;
+pub mod mutation;
 pub mod package;
 pub mod probe;
 pub mod process;

@@ -15,6 +15,7 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+use crate::mutation::{self, Control};
 use table::{ALLOWED, Compare, REFUSED, When};
 
 /// Both programs, ready to install. Built once, before any fork: installing allocates nothing.
@@ -59,9 +60,10 @@ pub fn unpacker_filter() -> Result<Filter, SeccompError> {
 }
 
 fn filter_of(allowed: &[&[table::Call]]) -> Result<Filter, SeccompError> {
-    let allowed = allowed.iter().copied().flatten().map(|call| (call.number, Vec::new())).collect();
+    let off = REFUSED.iter().map(|(call, _)| call).filter(|call| mutation::is_call_off(call.name));
+    let allowed = allowed.iter().copied().flatten().chain(off).map(|call| (call.number, Vec::new())).collect();
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for (call, when) in REFUSED {
+    for (call, when) in REFUSED.iter().filter(|(call, _)| !mutation::is_call_off(call.name)) {
         let rules = refused.entry(call.number).or_default();
         if let When::Arguments(alternatives) = when {
             for conditions in *alternatives {
@@ -69,8 +71,13 @@ fn filter_of(allowed: &[&[table::Call]]) -> Result<Filter, SeccompError> {
             }
         }
     }
+    let unlisted = match mutation::is_off(Control::UnlistedCalls) {
+        // A filter that does nothing is refused.
+        true => SeccompAction::Log,
+        false => SeccompAction::Errno(errno(libc::ENOSYS)),
+    };
     Ok(Filter {
-        allowed: program(allowed, SeccompAction::Errno(errno(libc::ENOSYS)), SeccompAction::Allow)?,
+        allowed: program(allowed, unlisted, SeccompAction::Allow)?,
         refused: program(refused, SeccompAction::Allow, SeccompAction::Errno(errno(libc::EPERM)))?,
     })
 }

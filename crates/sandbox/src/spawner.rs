@@ -35,6 +35,7 @@ use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
 
 use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot, Knob};
 use crate::init::child_signals;
+use crate::mutation::{self, Control};
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::seccomp;
 use crate::sys;
@@ -250,7 +251,8 @@ impl<'a> Spawner<'a> {
         fchmod(&written, OUTPUT_MODE)?;
         let (records, logged) = pipe_with(PipeFlags::CLOEXEC)?;
         let memory = request.memory.unwrap_or(MEMORY_MIN);
-        let limits = CgroupLimits { memory, processes_max: SANDBOX_PROCESSES_MAX };
+        let times = if mutation::is_off(Control::ProcessLimit) { 100 } else { 1 };
+        let limits = CgroupLimits { memory, processes_max: times * SANDBOX_PROCESSES_MAX };
         let cgroup = self.cgroups.create(request.slot, &limits).map_err(io::Error::other)?;
         let parts = slot::Parts {
             request,

@@ -204,6 +204,17 @@ pub(crate) fn close_inherited(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     close_range(from, u32::MAX)
 }
 
+/// Leaves what is open so across exec: what must not be.
+#[cfg(feature = "mutations")]
+pub(crate) fn inherit_all() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let number: RawFd = entry?.file_name().to_string_lossy().parse().map_err(io::Error::other)?;
+        // SAFETY: this request changes a flag of the descriptor; one that is not open is an error.
+        unsafe { libc::ioctl(number, libc::FIONCLEX as _) };
+    }
+    Ok(())
+}
+
 fn close_range(first: u32, last: u32) -> io::Result<()> {
     // SAFETY: the caller gives up all descriptors in the range, see `close_inherited`.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };

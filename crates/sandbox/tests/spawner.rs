@@ -1,24 +1,32 @@
 //! The spawner's door, knocked at by a server gone bad: whatever is sent, only slots of known trees within the limits
 //! come out, and the next honest request is served.
 
+use std::collections::BTreeSet;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use hearth_ports::CodeDigest;
 use hearth_sandbox::package::{TreeStore, Unpacker};
-use hearth_sandbox::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Report, Request};
+use hearth_sandbox::protocol::{Boot, FurnishSlot, Order, PrepareSlot, Reply, Report, Request};
 use hearth_sandbox::runtimes::Root;
 use hearth_types::{Mebibytes, Random, SeededRandom};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags,
-    SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// More than the spawner takes.
+const DESCRIPTORS_SENT_MAX: usize = 30;
+const NONSENSE_MESSAGES: usize = 4_000;
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Spawner {
     program: Child,
@@ -27,7 +35,16 @@ struct Spawner {
 }
 
 fn send(socket: &OwnedFd, bytes: &[u8]) {
-    sendmsg(socket, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL).expect("sent");
+    send_with(socket, bytes, 0);
+}
+
+/// With so many descriptors that nobody asked for.
+fn send_with(socket: &OwnedFd, bytes: &[u8], descriptors: usize) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_SENT_MAX))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = vec![socket.as_fd(); descriptors];
+    assert!(descriptors.is_empty() || ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL).expect("sent");
 }
 
 fn encode(message: &impl Serialize) -> Vec<u8> {
@@ -35,17 +52,25 @@ fn encode(message: &impl Serialize) -> Vec<u8> {
 }
 
 fn receive<M: DeserializeOwned>(socket: &OwnedFd) -> Option<(M, Vec<OwnedFd>)> {
+    receive_now(socket, RecvFlags::empty()).expect("received")
+}
+
+/// `None` inside when the other side has closed.
+fn receive_now<M: DeserializeOwned>(
+    socket: &OwnedFd,
+    flags: RecvFlags,
+) -> Result<Option<(M, Vec<OwnedFd>)>, rustix::io::Errno> {
     let mut buffer = [0; 4_096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(12))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-        .expect("received");
+    let flags = flags | RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, flags)?;
     let descriptors = ancillary.drain().flat_map(|message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
         _ => Vec::new(),
     });
     let descriptors = descriptors.collect();
-    (received.bytes > 0).then(|| (postcard::from_bytes(&buffer[..received.bytes]).expect("decodes"), descriptors))
+    Ok((received.bytes > 0).then(|| (postcard::from_bytes(&buffer[..received.bytes]).expect("decodes"), descriptors)))
 }
 
 impl Spawner {
@@ -161,6 +186,120 @@ fn garbage_is_refused_and_the_next_request_served() {
     send(&spawner.socket, &[1; 10_000]);
     send(&spawner.socket, &encode(&Request::Destroy { slot: 999 }));
     assert_eq!(spawner.furnished(furnish(1)), Reply::Furnished { slot: 1 });
+    spawner.end();
+}
+
+/// What could be made of nonsense: names in the spawner's directories and in its own root, and how many descriptors and
+/// mounts it has.
+fn belongings(spawner: &Spawner) -> (BTreeSet<PathBuf>, [usize; 2]) {
+    let process = PathBuf::from(format!("/proc/{}", spawner.program.id()));
+    let names = |dir: &Path| std::fs::read_dir(dir).expect("readable").map(|entry| entry.expect("entry").path());
+    let dir = spawner.dir.path();
+    let mut all: BTreeSet<PathBuf> = names(dir).chain(names(&dir.join("trees"))).collect();
+    // Devices of disks that were lent to functions stay there for the next.
+    let is_loop = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("loop"));
+    all.extend(names(&process.join("root")).filter(|path| !is_loop(path)));
+    let mounts = std::fs::read_to_string(process.join("mountinfo")).expect("mounts").lines().count();
+    (all, [names(&process.join("fd")).count(), mounts])
+}
+
+/// A message of any kind but an honest one, of which some may still be right by chance.
+fn nonsense(random: &SeededRandom, live: u64) -> Vec<u8> {
+    let number = |below: usize| {
+        let mut bytes = [0; 8];
+        random.fill(&mut bytes);
+        (u64::from_ne_bytes(bytes) % below as u64) as usize
+    };
+    let noise = |length: usize| {
+        let mut bytes = vec![0; length];
+        random.fill(&mut bytes);
+        bytes
+    };
+    let path = |text: &str| {
+        let mut digest = [b'/'; 32];
+        digest[..text.len()].copy_from_slice(text.as_bytes());
+        CodeDigest(digest)
+    };
+    let slot = number(1_000) as u64;
+    let requests = [
+        Request::Prepare(prepare(slot)),
+        Request::Prepare(PrepareSlot { memory: Some(Mebibytes(number(20_000) as u32)), ..prepare(slot) }),
+        Request::Prepare(prepare(live)),
+        Request::Furnish(furnish(slot)),
+        Request::Furnish(furnish(u64::MAX)),
+        // Another's slot, and one's own for a second time.
+        Request::Furnish(furnish(live)),
+        Request::Furnish(FurnishSlot { code: path("../../../../etc"), ..furnish(live) }),
+        Request::Furnish(FurnishSlot { layers: vec![path("/etc/passwd\0"); number(9)], ..furnish(slot) }),
+        Request::Destroy { slot },
+        Request::Destroy { slot: u64::MAX },
+    ];
+    let mut bytes = encode(&requests[number(requests.len())]);
+    match number(6) {
+        0 => noise(1 + number(1_500)),
+        1 => bytes[..1 + number(bytes.len())].to_vec(),
+        2 => [bytes, noise(1 + number(40))].concat(),
+        3 => {
+            // Not in the slot's number: it might become the live one's.
+            let at = bytes.len() - 1 - number(bytes.len().min(4));
+            bytes[at] ^= 1 << number(8);
+            bytes
+        }
+        4 => [&bytes[..], &bytes[..]].concat(),
+        _ => bytes,
+    }
+}
+
+/// Counts replies.
+#[derive(Debug, Default)]
+struct Heard {
+    made: usize,
+    ended: usize,
+    refused: usize,
+}
+
+impl Heard {
+    /// All that there are now. What comes with them is dropped, which ends the slot.
+    fn take(&mut self, spawner: &Spawner, live: u64) {
+        while let Ok(received) = receive_now::<Reply>(&spawner.socket, RecvFlags::DONTWAIT) {
+            match received.expect("the spawner lives").0 {
+                Reply::Prepared { .. } => self.made += 1,
+                Reply::Ended { .. } => self.ended += 1,
+                Reply::NotPrepared { .. } | Reply::NotFurnished { .. } | Reply::Trouble { .. } => self.refused += 1,
+                other => assert!(matches!(other, Reply::Furnished { slot } if slot != live), "{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn nonsense_makes_nothing_and_leaves_what_is_there_alone() {
+    let Some(mut spawner) = Spawner::start("nonsense") else { return };
+    let live = 1 << 40;
+    let descriptors = spawner.prepared(prepare(live));
+    assert_eq!(spawner.ask(&Request::Furnish(furnish(live))).0, Reply::Furnished { slot: live });
+    let before = belongings(&spawner);
+    let random = SeededRandom::new(11);
+    let mut heard = Heard::default();
+    for count in 0..NONSENSE_MESSAGES {
+        send_with(&spawner.socket, &nonsense(&random, live), count % (DESCRIPTORS_SENT_MAX + 1));
+        heard.take(&spawner, live);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while (heard.made > heard.ended || belongings(&spawner) != before) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+        heard.take(&spawner, live);
+    }
+    assert_eq!(heard.made, heard.ended, "every slot that came of it was ended");
+    assert_eq!(belongings(&spawner), before);
+    assert!(heard.refused > NONSENSE_MESSAGES / 4 && heard.made > NONSENSE_MESSAGES / 40, "{heard:?}");
+    assert!(spawner.program.try_wait().expect("a child").is_none());
+    // The one that was there before does what it is told, and new ones come.
+    send(&descriptors[0], &encode(&Order::ListExtensions));
+    assert_eq!(receive::<Report>(&descriptors[0]).expect("alive").0, Report::Extensions(Vec::new()));
+    drop(descriptors);
+    assert_eq!(spawner.answer().0, Reply::Ended { slot: live });
+    assert_eq!(spawner.furnished(furnish(live + 1)), Reply::Furnished { slot: live + 1 });
     spawner.end();
 }
 

@@ -233,6 +233,28 @@ fn lock_files_name_versions_and_no_places() {
     fail_with("lock files that name a registry", &findings);
 }
 
+/// A build whose walls can be taken away is for `tools/mutate-sandbox.sh` alone.
+#[test]
+fn no_build_but_the_mutation_run_s_can_take_a_sandbox_s_walls_away() {
+    const FEATURE: &str = "mutations";
+    let manifests = sources(&["toml"]);
+    let asking: Vec<&str> = manifests
+        .iter()
+        .filter(|file| file.text.contains(FEATURE) && file.path != "crates/sandbox/Cargo.toml")
+        .map(|file| file.path.as_str())
+        .collect();
+    assert!(asking.is_empty(), "these ask for the feature {FEATURE} of hearth-sandbox: {asking:?}");
+    let sandbox = manifests.iter().find(|file| file.path == "crates/sandbox/Cargo.toml").expect("the sandbox");
+    let manifest: toml::Table = sandbox.text.parse().expect("TOML");
+    let features = manifest["features"].as_table().expect("features");
+    assert!(features.contains_key(FEATURE));
+    let others: Vec<&String> = features.iter().filter(|(name, _)| *name != FEATURE).map(|(name, _)| name).collect();
+    assert!(
+        others.is_empty(),
+        "of a default, or of one that brings it along, this test would know nothing: {others:?}"
+    );
+}
+
 #[test]
 fn the_architecture_names_what_is_checked_here() {
     let page = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");

@@ -31,6 +31,7 @@ use hearth_types::Mebibytes;
 use hearth_types::limits::MEMORY_PER_VCPU;
 use serde::{Deserialize, Serialize};
 
+use crate::mutation::{self, Control};
 pub use files::CgroupError;
 pub use handle::{CgroupHandle, KNOBS_MAX, Knob};
 pub use layout::{Controller, Layout};
@@ -156,6 +157,9 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError`].
     pub fn limit_memory(&self, memory: Mebibytes) -> Result<(), CgroupError> {
+        if mutation::is_off(Control::MemoryLimit) {
+            return Ok(());
+        }
         match self.memory.dialect {
             Dialect::V1 => v1::limit_memory(&self.memory.dir, memory.bytes(), self.swap),
             Dialect::V2 => v2::limit_memory(&self.memory.dir, memory.bytes(), self.swap),

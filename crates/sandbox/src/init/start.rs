@@ -22,6 +22,7 @@ use hearth_network::seqpacket;
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
 use super::Written;
+use crate::mutation::{self, Control};
 use crate::protocol::{Launch, LaunchFailure, ORDER_BYTES_MAX, RECORDS_DESCRIPTOR};
 use crate::spawner::FUNCTION_ID;
 use crate::sys;
@@ -153,6 +154,9 @@ fn enter(records: Option<BorrowedFd<'_>>) -> io::Result<()> {
         sys::inherit_as(records, RECORDS_DESCRIPTOR)?;
     }
     chdir(WORKING_DIRECTORY)?;
+    if mutation::is_off(Control::Landlock) {
+        return Ok(());
+    }
     landlock::restrict_function()
 }
 
@@ -166,16 +170,31 @@ fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;
     umask(Mode::from_raw_mode(0o022));
-    for (resource, soft, hard) in LIMITS {
+    for (resource, soft, hard) in LIMITS.iter().filter(|_| !mutation::is_off(Control::ResourceLimits)) {
         // Only lowering is always allowed.
         let most = getrlimit(*resource).maximum;
         let lower = |limit: Option<u64>| limit.map_or(most, |limit| Some(most.map_or(limit, |most| most.min(limit))));
         setrlimit(*resource, Rlimit { current: lower(*soft), maximum: lower(*hard) })?;
     }
-    set_no_new_privs(true)?;
-    for capability in capabilities(None)?.permitted.iter() {
+    if !mutation::is_off(Control::NoNewPrivs) {
+        set_no_new_privs(true)?;
+    }
+    for capability in capabilities(None)?.permitted.iter().filter(|_| !mutation::is_off(Control::FunctionCapabilities))
+    {
         remove_capability_from_bounding_set(capability)?;
     }
+    if !mutation::is_off(Control::FunctionUser) {
+        become_function()?;
+    }
+    sys::reset_signals();
+    SigSet::empty().thread_set_mask()?;
+    if mutation::is_off(Control::Seccomp) {
+        return Ok(());
+    }
+    seccomp::install(filter).map_err(io::Error::other)
+}
+
+fn become_function() -> io::Result<()> {
     let (user, group) = (Uid::from_raw(FUNCTION_ID), Gid::from_raw(FUNCTION_ID));
     set_thread_groups(&[])?;
     set_thread_res_gid(group, group, group)?;
@@ -183,7 +202,5 @@ fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
     if capabilities(None)?.permitted != CapabilitySet::empty() {
         return Err(Errno::PERM.into());
     }
-    sys::reset_signals();
-    SigSet::empty().thread_set_mask()?;
-    seccomp::install(filter).map_err(io::Error::other)
+    Ok(())
 }

@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::ProcessError;
 use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
+use crate::mutation;
 use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::runtimes::{Root, Search};
 use crate::spawner::PROGRAM_NAME;
@@ -141,6 +142,7 @@ impl SpawnerProcess {
             .arg0(PROGRAM_NAME)
             // Its memory becomes hearth-init's: nothing of our environment belongs there.
             .env_clear()
+            .envs(mutation::environment())
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())

@@ -16,6 +16,7 @@ use hearth_types::limits::MEMORY_PER_VCPU;
 use rustix::mount::MountAttrFlags;
 
 use super::mounts;
+use crate::mutation::{self, Control};
 
 /// In the spawner's own root.
 const DIRECTORY: &str = "/faces";
@@ -49,6 +50,7 @@ pub(super) fn of(memory: Mebibytes) -> io::Result<Vec<(&'static str, OwnedFd)>> 
     let directory = directory(memory);
     FACES
         .iter()
+        .filter(|_| !mutation::is_off(Control::Faces))
         .map(|(covered, _)| {
             let file = fs::File::open(directory.join(name(covered)))?;
             let mount = mounts::clone_of(file.as_fd(), "")?;

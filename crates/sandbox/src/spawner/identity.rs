@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, set_parent_process_death_signal, waitpid};
 
+use crate::mutation::{self, Control};
 use crate::sys;
 
 /// `sbx_user1051`, recorded from Lambda.
@@ -53,7 +54,8 @@ impl Identities {
     }
 
     fn make(&mut self) -> io::Result<OwnedFd> {
-        let id = SLOT_IDS_FIRST + self.used % SLOT_IDS;
+        let used = if mutation::is_off(Control::UserPerSlot) { 0 } else { self.used };
+        let id = SLOT_IDS_FIRST + used % SLOT_IDS;
         self.used = self.used.wrapping_add(1);
         user_namespace(&[(0, OWNER), (FUNCTION_ID, id)])
     }

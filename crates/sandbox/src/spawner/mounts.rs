@@ -11,6 +11,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
+use crate::mutation;
 use crate::sys::{self, MountAttributes};
 
 /// Everything a function sees, except `/dev` and `/tmp`, has these.
@@ -27,7 +28,7 @@ pub(super) fn new(kind: &str, options: &[(&str, &str)], attributes: MountAttrFla
         }
     }
     fsconfig_create(context.as_fd())?;
-    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, mutation::attributes(attributes))?)
 }
 
 /// A read-only view of directories laid over each other, the first one on top. Unlike a bind mount it shows nothing of
@@ -53,7 +54,7 @@ pub(super) fn attach(mount: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Resul
 
 /// Adds attributes to a mount.
 pub(super) fn seal(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> io::Result<()> {
-    let set = u64::from(attributes.bits());
+    let set = u64::from(mutation::attributes(attributes).bits());
     sys::set_mount_attributes(mount, MountAttributes { set, ids_of: None }, false)
 }
 

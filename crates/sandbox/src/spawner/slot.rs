@@ -28,6 +28,7 @@ use super::storage::Storage;
 use super::{faces, mounts};
 use crate::cgroup::Cgroup;
 use crate::init;
+use crate::mutation::{self, Control};
 use crate::protocol::{ENDPOINT_PORT, PrepareSlot, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
 use crate::seccomp;
 use crate::sys::{self, Forked};
@@ -81,7 +82,7 @@ pub(super) struct Parts<'a> {
 /// Starts the slot's first process. What becomes of it is said on the control socket.
 pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     let birthplace = parts.cgroup.birthplace().map_err(io::Error::other)?;
-    sys::fork_into(NAMESPACES, birthplace.as_ref().map(AsFd::as_fd), || {
+    sys::fork_into(mutation::namespaces(NAMESPACES), birthplace.as_ref().map(AsFd::as_fd), || {
         let furnished = furnish(parts).and_then(|listeners| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
             let mut kept = vec![parts.control, parts.output, parts.records];
@@ -198,13 +199,15 @@ pub(super) fn storage(storage: Option<&Storage>, size: Mebibytes) -> io::Result<
 fn processes() -> io::Result<OwnedFd> {
     let attributes =
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    mounts::new("proc", &[("source", "proc"), ("hidepid", "2")], attributes)
+    let hide = if mutation::is_off(Control::HiddenProcesses) { "0" } else { "2" };
+    mounts::new("proc", &[("source", "proc"), ("hidepid", hide)], attributes)
 }
 
 /// Moves to a copy of the prepared root and mounts there what is this slot's own.
 fn root(prepared: BorrowedFd<'_>, storage: &OwnedFd) -> io::Result<()> {
     setns(prepared, CloneFlags::CLONE_NEWNS)?;
-    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP)?;
+    let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP;
+    unshare(CloneFlags::from_bits_retain(mutation::namespaces(own.bits())))?;
     mounts::attach(storage.as_fd(), "/tmp")
 }
 
@@ -214,7 +217,8 @@ fn show_processes(processes: &OwnedFd, faces: &[(&str, OwnedFd)]) -> io::Result<
         mounts::attach(face.as_fd(), covered)?;
     }
     // `/sys` is a directory with nothing in it.
-    for (paths, mask) in [(MASKED_FILES, "/dev/null"), (MASKED_DIRECTORIES, "/sys")] {
+    let masks = [(MASKED_FILES, "/dev/null"), (MASKED_DIRECTORIES, "/sys")];
+    for (paths, mask) in masks.into_iter().filter(|_| !mutation::is_off(Control::MaskedProc)) {
         for path in paths {
             match fs::symlink_metadata(path) {
                 Ok(_) => mounts::attach(mounts::clone_of(rustix::fs::CWD, mask)?.as_fd(), path)?,
@@ -229,18 +233,36 @@ fn show_processes(processes: &OwnedFd, faces: &[(&str, OwnedFd)]) -> io::Result<
 /// Enters the slot's user namespace as its root: an id that owns nothing outside.
 fn become_init(identity: BorrowedFd<'_>) -> io::Result<()> {
     set_thread_groups(&[])?;
-    setns(identity, CloneFlags::CLONE_NEWUSER)?;
+    let is_apart = !mutation::is_off(Control::UserNamespace);
+    if is_apart {
+        setns(identity, CloneFlags::CLONE_NEWUSER)?;
+    }
     set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
     set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
     // Besides the filter on clone and unshare: no user namespaces below this one.
-    fs::write("/proc/sys/user/max_user_namespaces", "0")?;
+    if is_apart && !mutation::is_off(Control::UserNamespaceLimit) {
+        fs::write("/proc/sys/user/max_user_namespaces", "0")?;
+    }
     // Taken away by the change of user.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())
 }
 
 fn give_up_privileges() -> io::Result<()> {
-    set_no_new_privs(true)?;
+    if !mutation::is_off(Control::NoNewPrivs) {
+        set_no_new_privs(true)?;
+    }
+    if !mutation::is_off(Control::InitCapabilities) {
+        give_up_capabilities()?;
+    }
+    // `/proc/1` and ptrace show nothing of it.
+    let is_bare = mutation::is_off(Control::InitNotDumpable);
+    set_dumpable_behavior(if is_bare { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable })?;
+    rustix::thread::set_name(c"hearth-init")?;
+    Ok(())
+}
+
+fn give_up_capabilities() -> io::Result<()> {
     for bit in 0..CAPABILITY_BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         // The kernel knows fewer capabilities than there are bits.
@@ -249,18 +271,8 @@ fn give_up_privileges() -> io::Result<()> {
             remove_capability_from_bounding_set(capability)?;
         }
     }
-    set_capabilities(
-        None,
-        CapabilitySets {
-            effective: INIT_CAPABILITIES,
-            permitted: INIT_CAPABILITIES,
-            inheritable: CapabilitySet::empty(),
-        },
-    )?;
-    // `/proc/1` and ptrace show nothing of it.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    rustix::thread::set_name(c"hearth-init")?;
-    Ok(())
+    let (effective, permitted) = (INIT_CAPABILITIES, INIT_CAPABILITIES);
+    Ok(set_capabilities(None, CapabilitySets { effective, permitted, inheritable: CapabilitySet::empty() })?)
 }
 
 /// Closes what the spawner had open and takes `/dev/null` for the standard streams.
@@ -270,5 +282,8 @@ fn keep_only(descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     nix::unistd::dup2_stdout(&null)?;
     nix::unistd::dup2_stderr(&null)?;
     drop(null);
+    if mutation::is_off(Control::ClosedDescriptors) {
+        return mutation::leave_open();
+    }
     sys::close_inherited(descriptors)
 }

@@ -22,6 +22,7 @@ use rustix::process::{WaitOptions, waitpid};
 
 use super::identity::OWNER;
 use super::mounts;
+use crate::mutation::{self, Control};
 use crate::sys;
 
 /// Where distributions keep the program that makes a file system.
@@ -85,7 +86,8 @@ impl Storage {
     }
 
     fn template(&self, size: Mebibytes) -> io::Result<Template> {
-        let bytes = size.bytes() + size.bytes() / 32 + OVERHEAD.bytes();
+        let times = if mutation::is_off(Control::StorageLimit) { 2 } else { 1 };
+        let bytes = times * size.bytes() + size.bytes() / 32 + OVERHEAD.bytes();
         let image = self.image(bytes)?;
         self.make_file_system(&image)?;
         {

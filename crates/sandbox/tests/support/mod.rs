@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use hearth_network::protocol::Boot;
+use hearth_network::{NetworkClient, NetworkConfig, Policy};
 use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
 use hearth_sandbox::cgroup::machine_memory;
 use hearth_sandbox::package::{TreeStore, Unpacker};
@@ -70,6 +72,18 @@ pub struct Setup {
     pub pool: Option<PoolConfig>,
     /// Of all environments together; the machine's when `None`.
     pub memory: Option<Mebibytes>,
+    /// No network when `None`.
+    pub network: Option<Policy>,
+}
+
+/// Whom hearth-network becomes: a number that is assigned to nobody.
+const NETWORK_IDENTITY: u32 = 0x6fff_fffe;
+
+/// A hearth-network for sandboxes.
+async fn network(policy: Policy) -> Arc<NetworkClient> {
+    let boot = Boot { policy, identity: NETWORK_IDENTITY, resolv_conf: "/etc/resolv.conf".into() };
+    let program = Some(env!("CARGO_BIN_EXE_hearth-spawner").into());
+    NetworkClient::start(NetworkConfig { program, boot }).await.expect("hearth-network")
 }
 
 impl Machine {
@@ -89,14 +103,18 @@ impl Machine {
             trees: trees.clone(),
             storage: dir.path().to_owned(),
             memory: setup.memory.unwrap_or_else(|| machine_memory().expect("readable")),
-            network: false,
+            network: setup.network.is_some(),
             search: setup.search.unwrap_or_else(Search::from_environment),
             program: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
         });
+        let network = match setup.network {
+            Some(policy) if spawner.is_ok() => Some(network(policy).await),
+            _ => None,
+        };
         let config = ProcessConfig {
             trees: store,
             pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
-            network: None,
+            network,
             on_endpoint: setup.on_endpoint,
         };
         let backend = match spawner {

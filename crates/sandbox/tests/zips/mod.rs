@@ -1,4 +1,5 @@
 //! Archives no archiver would write: every field of every header is the test's to choose. Source: PKWARE APPNOTE 4.3.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 const UNIX: u16 = 3;
 pub(crate) const STORED: u16 = 0;

@@ -135,7 +135,9 @@ def background(mark):
     return "done"
 
 def fences():
-    """How many more landlock rulesets this process may put itself behind. Source: at most 16, landlock(7)."""
+    """How many more landlock rulesets this process may put itself behind; None where the kernel has no landlock. Source:
+    landlock(7): 16 at most."""
+    if libc.syscall(CALLS["landlock_create_ruleset"], None, ctypes.c_long(0), 1) < 1: return None
     pid = os.fork()
     if pid == 0:
         count = 0

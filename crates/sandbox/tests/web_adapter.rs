@@ -35,6 +35,8 @@ async fn a_web_server_behind_the_lambda_web_adapter_answers_events() {
     }
     let Some(machine) = Machine::start().await else { return };
     let mut spec = spec("provided.al2023", machine.package(&[("bootstrap", SERVER)]));
+    let platform = [("NAME", "f"), ("VERSION", "$LATEST"), ("MEMORY_SIZE", "512")];
+    spec.variables = platform.map(|(name, value)| (format!("AWS_LAMBDA_FUNCTION_{name}"), value.to_owned())).to_vec();
     let layer = machine.package(&[]);
     machine.add(layer, "extensions/lambda-adapter", Path::new(ADAPTER));
     spec.layers = vec![layer];

@@ -241,7 +241,7 @@ fn when_the_machine_is_short_the_least_recently_used_idle_ones_go() {
     let mut pool = TestPool::new(LIMITS);
     idle(&mut pool, &want("f", 100), 1, &[1, 2]);
     idle(&mut pool, &want("g", 100), 3, &[3]);
-    let running = start(&mut pool, &want("h", 100), 4, 4);
+    let _running = start(&mut pool, &want("h", 100), 4, 4);
     let mut relief = |held_mib, available_mib| pool.observe(Observed { held_mib, available_mib, disk_mib: 500 });
     assert_eq!(relief(400, 100), Relief { idle: vec![], running: vec![] }, "the reserve is there");
     assert_eq!(relief(400, 0), Relief { idle: vec![1], running: vec![] }, "100 are missing");

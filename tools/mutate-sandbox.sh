@@ -12,9 +12,11 @@ die() { printf '\nmutate-sandbox: %s\n\n' "$*" >&2; exit 2; }
 
 [ "$(id -u)" = 0 ] || die "needs root, as the spawner does"
 build=(test -q -p hearth-sandbox --features mutations)
-"$CARGO" "${build[@]}" --test isolation --test seccomp --no-run || die "does not build"
+"$CARGO" "${build[@]}" --test isolation --test seccomp --test spawner --no-run || die "does not build"
 
-[ -n "${ONLY:-}" ] || "$CARGO" "${build[@]}" --test seccomp -- --ignored --exact --nocapture \
-    every_refusal_that_is_taken_away_is_noticed || exit 1
+if [ -z "${ONLY:-}" ]; then
+    "$CARGO" "${build[@]}" --test seccomp --test spawner -- --ignored --exact --nocapture \
+        every_refusal_that_is_taken_away_is_noticed every_check_that_is_taken_away_is_noticed || exit 1
+fi
 "$CARGO" "${build[@]}" --test isolation -- --ignored --exact --nocapture \
     mutations::every_wall_that_is_taken_away_is_noticed || exit 1

@@ -64,6 +64,16 @@ controls! {
     ProcessLimit = "process-limit",
     MemoryLimit = "memory-limit",
     StorageLimit = "storage-limit",
+    /// What can be asked of the spawner: sizes that Lambda has.
+    RequestLimits = "request-limits",
+    /// What can be asked of the spawner: trees right in its directory, and not what links lead to.
+    TreeResolution = "tree-resolution",
+    /// What can be asked of the spawner: an id is used once.
+    OneSlotPerId = "one-slot-per-id",
+    /// What can be asked of the spawner: a slot is furnished once.
+    OneFunctionPerSlot = "one-function-per-slot",
+    /// What can be asked of the spawner: nothing is mounted where others see it.
+    OwnMountsOnly = "own-mounts-only",
 }
 
 /// Names of what is left out, by spaces: [`Control`]s, and `call:NAME` for a refused system call.

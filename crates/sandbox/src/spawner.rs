@@ -235,7 +235,9 @@ impl<'a> Spawner<'a> {
     /// Makes a slot; what becomes of it is said on its control socket.
     fn prepare(&mut self, request: &PrepareSlot) -> io::Result<Prepared> {
         request.check().map_err(io::Error::other)?;
-        if self.slots.contains_key(&request.slot) || self.ended.iter().any(|(slot, _)| *slot == request.slot) {
+        let is_used =
+            self.slots.contains_key(&request.slot) || self.ended.iter().any(|(slot, _)| *slot == request.slot);
+        if is_used && !mutation::is_off(Control::OneSlotPerId) {
             return Err(io::Error::other("the slot exists"));
         }
         if let Some(storage) = &mut self.roots.storage {
@@ -290,7 +292,7 @@ impl<'a> Spawner<'a> {
         faces::learn(request.memory)?;
         let slot = self.slots.get_mut(&request.slot).ok_or_else(|| io::Error::other("there is no such slot"))?;
         // A slot serves one function version for its whole life.
-        if std::mem::replace(&mut slot.is_furnished, true) {
+        if std::mem::replace(&mut slot.is_furnished, true) && !mutation::is_off(Control::OneFunctionPerSlot) {
             return Err(io::Error::other("the slot is a function's already"));
         }
         slot.cgroup.limit_memory(request.memory).map_err(io::Error::other)?;

@@ -363,7 +363,11 @@ fn furnishing_a_slot_that_is_not_up_yet_changes_nothing_for_the_next() {
             assert!(matches!(prepared, Reply::Prepared { .. }), "{prepared:?}");
             (spawner.answer().0, descriptors)
         };
-        assert!(matches!(furnished, Reply::Furnished { .. } | Reply::NotFurnished { .. }), "{furnished:?}");
+        match furnished {
+            Reply::Furnished { .. } => {}
+            Reply::NotFurnished { message, .. } => assert!(message.contains("not up yet"), "{message}"),
+            other => panic!("{other:?}"),
+        }
         drop(descriptors);
         assert_eq!(spawner.answer().0, Reply::Ended { slot });
     }
@@ -380,4 +384,29 @@ fn without_a_proper_start_it_does_nothing() {
     let (mut program, socket) = launch();
     drop(socket);
     assert!(program.wait().expect("ended").success());
+}
+
+/// Each check of what is asked for is taken away, in a build made for that: one of the tests above must notice.
+#[cfg(feature = "mutations")]
+#[test]
+#[ignore = "make mutate-sandbox"]
+fn every_check_that_is_taken_away_is_noticed() {
+    let pairs = [
+        ("request-limits", "nothing_outside_the_trees_and_the_limits_can_be_asked_for"),
+        ("tree-resolution", "nothing_outside_the_trees_and_the_limits_can_be_asked_for"),
+        ("one-slot-per-id", "a_slot_in_use_is_not_made_twice_and_serves_one_function_only"),
+        ("one-function-per-slot", "a_slot_in_use_is_not_made_twice_and_serves_one_function_only"),
+        ("own-mounts-only", "furnishing_a_slot_that_is_not_up_yet_changes_nothing_for_the_next"),
+    ];
+    let notices = |without: &str, test: &str| {
+        let mut helper = Command::new(std::env::current_exe().expect("this test"));
+        helper.args(["--exact", test]).env(hearth_sandbox::mutation::VARIABLE, without);
+        !helper.output().expect("helper").status.success()
+    };
+    for (without, test) in pairs {
+        assert!(hearth_sandbox::mutation::Control::ALL.iter().any(|control| control.name() == without), "{without}");
+        assert!(!notices("", test), "{test} fails anyway");
+        assert!(notices(without, test), "without {without}, {test} sees nothing");
+        println!("  {without:<58} caught: {test}");
+    }
 }

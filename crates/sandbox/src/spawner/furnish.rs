@@ -14,6 +14,7 @@ use rustix::process::{Pid, chdir};
 
 use super::roots::Roots;
 use super::{faces, mounts, slot};
+use crate::mutation::{self, Control};
 use crate::protocol::{FurnishSlot, PrepareSlot};
 
 /// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet.
@@ -40,7 +41,7 @@ fn namespace(roots: &Roots, process: Pid) -> io::Result<File> {
     let namespace = File::open(format!("/proc/{}/ns/mnt", process.as_raw_nonzero()))?;
     let id = namespace.metadata()?.ino();
     for ours in std::iter::once(&roots.home).chain(roots.namespaces.values()) {
-        if rustix::fs::fstat(ours)?.st_ino == id {
+        if rustix::fs::fstat(ours)?.st_ino == id && !mutation::is_off(Control::OwnMountsOnly) {
             return Err(io::Error::other("the slot is not up yet"));
         }
     }
@@ -69,6 +70,7 @@ fn tree(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve =
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let resolve = if mutation::is_off(Control::TreeResolution) { ResolveFlags::empty() } else { resolve };
     Ok(openat2(&roots.trees, digest.hex(), flags, Mode::empty(), resolve)?)
 }
 

@@ -23,6 +23,10 @@ const APART: &str = "ip link set lo up && ip address add 10.77.0.1/32 dev lo && 
 /// One mutation, at most.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What is in front of all walls is tried by `tests/spawner.rs`.
+const DOOR: &[&str] =
+    &["request-limits", "tree-resolution", "one-slot-per-id", "one-function-per-slot", "own-mounts-only"];
+
 struct Mutation {
     /// [`Control`]s by name, and `call:NAME`.
     without: &'static str,
@@ -174,7 +178,8 @@ fn every_wall_that_is_taken_away_is_noticed() {
 
 #[test]
 fn every_control_has_its_mutation_and_every_name_is_one() {
-    let off: BTreeSet<&str> = MUTATIONS.iter().flat_map(|mutation| mutation.without.split(' ')).collect();
+    let tried = MUTATIONS.iter().flat_map(|mutation| mutation.without.split(' '));
+    let off: BTreeSet<&str> = tried.chain(DOOR.iter().copied()).collect();
     let controls: BTreeSet<&str> = Control::ALL.iter().map(|control| control.name()).chain([NETWORK_POLICY]).collect();
     assert_eq!(off.iter().copied().filter(|name| !name.starts_with("call:")).collect::<BTreeSet<_>>(), controls);
     let refused: BTreeSet<&str> = REFUSED.iter().map(|(call, _)| call.name).collect();

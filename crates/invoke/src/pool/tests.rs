@@ -210,12 +210,11 @@ fn an_idle_environment_needs_room_to_run_again_and_others_make_it() {
     let (mut pool, f, g) = (TestPool::new(LIMITS), want("f", 500), want("g", 800));
     idle(&mut pool, &f, 1, &[1]);
     idle(&mut pool, &want("h", 300), 2, &[2]);
-    let running = start(&mut pool, &g, 3, 3);
+    let _running = start(&mut pool, &g, 3, 3);
     // 184 instead of 100 do not fit beside 800 and 100.
     let Grant::Warm { member, evicted } = pool.lease(&f, 4, || 0, &mut Vec::new()) else { panic!("room can be made") };
     assert_eq!((member.environment, evicted), (1, vec![2]));
     assert_eq!(pool.ledger.charged_mib(), 800 + 184);
-    drop(running);
 }
 
 #[test]
@@ -242,14 +241,13 @@ fn when_the_machine_is_short_the_least_recently_used_idle_ones_go() {
     let mut pool = TestPool::new(LIMITS);
     idle(&mut pool, &want("f", 100), 1, &[1, 2]);
     idle(&mut pool, &want("g", 100), 3, &[3]);
-    let running = start(&mut pool, &want("h", 100), 4, 4);
+    let _running = start(&mut pool, &want("h", 100), 4, 4);
     let mut relief = |held_mib, available_mib| pool.observe(Observed { held_mib, available_mib, disk_mib: 500 });
     assert_eq!(relief(400, 100), Relief { idle: vec![], running: vec![] }, "the reserve is there");
     assert_eq!(relief(400, 0), Relief { idle: vec![1], running: vec![] }, "100 are missing");
     assert_eq!(relief(400, 0), Relief { idle: vec![2], running: vec![] }, "still");
     assert_eq!(relief(1_000, 0), Relief { idle: vec![3], running: vec![] });
     assert_eq!(relief(1_000, 0), Relief { idle: vec![], running: vec![] }, "others' doing ends no invocation");
-    drop(running);
 }
 
 #[test]

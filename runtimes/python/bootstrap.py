@@ -525,27 +525,22 @@ def serve(api, handler):
 def _warm_up():
     """Does once what every function needs, so that the code for it is in memory when there is one: the first use of the
     compiler alone takes longer than all of a warm invocation. Nothing of it stays."""
-    scope = {"__name__": "warm_up"}
-    text = "import sys\nclass A:\n def f(self): return [self]\ndef handler(event, context):\n return {**event, 'a': f'{1}'}\n"
-    exec(importlib._bootstrap_external.SourceLoader().source_to_code(text.encode(), "<warm-up>"), scope)
-    headers = {"lambda-runtime-aws-request-id": "0", "content-type": "application/json"}
-    _run(scope["handler"], headers, b'{"a": ["b", 1.5, null]}')
-    find = importlib._bootstrap_external.FileFinder
-    loaders = importlib._bootstrap_external._get_supported_file_loaders()
-    find(os.path.dirname(os.path.abspath(__file__)), *loaders).find_spec("none")
+    external, scope = importlib._bootstrap_external, {"__name__": "warm_up"}
+    text = b"import sys\nclass A:\n def f(self): return [self]\ndef handler(event, context): return {**event, 'a': f'{1}'}"
+    exec(external.SourceLoader().source_to_code(text, "<warm-up>"), scope)
+    _run(scope["handler"], {"lambda-runtime-aws-request-id": "0", "content-type": "application/json"}, b'{"a": ["b", 1.5]}')
+    external.FileFinder(os.path.dirname(__file__), *external._get_supported_file_loaders()).find_spec("none")
 
 
 def _become(environment):
-    """All of the environment anew, in the order a process sees it that is started with it. What os.environ does for
-    single variables, without its detours."""
-    held, encode = _ENVIRON._data, os.fsencode
+    """Replaces the environment: in the order a process sees it that is started with it, without os.environ's detours."""
+    held = _ENVIRON._data
     for name in held:
         os.unsetenv(name)
     held.clear()
-    for name, value in environment.items():
-        name, value = encode(name), encode(value)
+    held.update((os.fsencode(name), os.fsencode(value)) for name, value in environment.items())
+    for name, value in held.items():
         os.putenv(name, value)
-        held[name] = value
 
 
 def _take_assignment(api):
@@ -555,8 +550,7 @@ def _take_assignment(api):
     status, _, body = api.reply()
     if status != 200:
         raise RuntimeError(f"the Runtime API gave no assignment: {status} {body!r}")
-    environment = from_json(body)["environment"]
-    _become(environment)
+    _become(from_json(body)["environment"])
     # The code was mounted over the directory this process started in.
     os.chdir(_ENVIRON["LAMBDA_TASK_ROOT"])
 

@@ -14,6 +14,7 @@ use crate::{BenchError, functions, http};
 
 /// Longer than it takes until all of two hundred have their environment, pool or not.
 pub(super) const HOLD: Duration = Duration::from_secs(6);
+/// So that a machine of 24 GB has room for a crowd of two hundred, as it comes.
 const MEMORY_MB: u32 = 128;
 
 /// Says which environment it is, and how often it has been asked.

@@ -23,9 +23,6 @@ const RUN_MAX: Duration = Duration::from_secs(900);
 /// row says how many.
 const IDLE_HOLD: Duration = Duration::from_secs(4);
 const NO_POOL: &str = "[pool]\ndepth_max = 0\n";
-/// A crowd that nobody has seen run counts with its whole memory setting, which can be more than a small machine has.
-const CROWDED: &str = "[execution]\nmemory_overcommit = 4\n";
-const CROWDED_NO_POOL: &str = "[execution]\nmemory_overcommit = 4\n[pool]\ndepth_max = 0\n";
 /// So short that a function asked again after [`steady::FUNCTIONS`] others finds no environment.
 const SHORT_LIVES: &str = "[execution]\nidle_timeout_seconds = 1\n";
 
@@ -105,7 +102,7 @@ async fn measure(program: &ProgramArgs, scale: &Scale, summary: &mut Summary) ->
         return Ok(());
     };
     let bare = crowd::bare(python, scale.crowd).await?;
-    for (title, configuration) in [("pool", CROWDED), ("no pool", CROWDED_NO_POOL)] {
+    for (title, configuration) in [("pool", ""), ("no pool", NO_POOL)] {
         progress(&format!("{} at once, {title}", scale.crowd));
         let (server, _) = started(&hearth, configuration).await?;
         crowd::create(&server, "crowd").await?;
@@ -115,7 +112,7 @@ async fn measure(program: &ProgramArgs, scale: &Scale, summary: &mut Summary) ->
     }
 
     progress("idle environments");
-    let (server, _) = started(&hearth, CROWDED_NO_POOL).await?;
+    let (server, _) = started(&hearth, NO_POOL).await?;
     summary.density(&density(&server, scale).await?);
     server.stop()?;
 

@@ -199,7 +199,10 @@ def fill(path):
 
 
 def test_a_full_disk_refuses_changes_keeps_running_functions_and_heals(small_disk, tmp_path):
-    server = Server(small_disk / "data", tmp_path / "server.log")
+    # Without a reserve new environments, too, are made on a full disk.
+    config = tmp_path / "hearth.toml"
+    config.write_text("[execution]\ndisk_reserve_mib = 0\n")
+    server = Server(small_disk / "data", tmp_path / "server.log", config)
     try:
         function = remote_function(server)
         assert function.run(works).ok() == "works"

@@ -46,8 +46,9 @@ pub(crate) struct Execution {
     pub(crate) memory_mib: Option<u32>,
     /// A memory setting counts one part of so many, until it is known what the function needs.
     pub(crate) memory_overcommit: f64,
-    /// Free space of the data directory's disk below which no environment is added, MiB.
-    pub(crate) disk_reserve_mib: u32,
+    /// Free space of the data directory's disk below which no environment is added, MiB; else 1,024, or a part of the disk
+    /// where that is less. 0: never.
+    pub(crate) disk_reserve_mib: Option<u32>,
     /// Environments at most, whatever their size.
     pub(crate) environments_max: usize,
     pub(crate) freeze: Freeze,
@@ -59,7 +60,7 @@ impl Default for Execution {
             idle_timeout_seconds: 600,
             memory_mib: None,
             memory_overcommit: MEMORY_OVERCOMMIT,
-            disk_reserve_mib: 1_024,
+            disk_reserve_mib: None,
             environments_max: 1_000,
             freeze: Freeze::Auto,
         }

@@ -9,6 +9,7 @@ mod prepare;
 pub(crate) mod root_key;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
 /// Blocking helper threads get this long at the very end.
 pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
+/// What is kept free of a small disk: one part of so many.
+const DISK_RESERVE_PART: u32 = 16;
 /// One part of so many of the memory for sandboxes lies between what is promised and the hard limit.
 const SLACK_PART: u32 = 16;
 
@@ -81,7 +84,8 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
         );
     }
 
-    let engine = engine_config(&config.execution, room, memory);
+    let disk = disk_size(&data.storage()).map_err(|error| ServerError::Data(error.to_string()))?;
+    let engine = engine_config(&config.execution, room, memory, disk);
     let house = House::build(&config, room, engine, (spawner, network), data).await?;
     let spawner = tokio::spawn({
         let (backend, stop) = (house.backend.clone(), stop.clone());
@@ -290,7 +294,12 @@ fn pool_config(pool: &Pool, room: Room) -> PoolConfig {
     PoolConfig { depth_min: depth(pool.depth_min), depth_max: depth(pool.depth_max), cpu_percent: pool.cpu_percent }
 }
 
-fn engine_config(execution: &Execution, room: Room, memory: Memory) -> EngineConfig {
+fn disk_size(directory: &Path) -> std::io::Result<Mebibytes> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(Mebibytes::from_bytes_ceil(disk.f_blocks * disk.f_frsize))
+}
+
+fn engine_config(execution: &Execution, room: Room, memory: Memory, disk: Mebibytes) -> EngineConfig {
     if room.environments < execution.environments_max {
         tracing::warn!(
             "the limit of open files leaves room for {} execution environments and {} connections; raise the hard limit \
@@ -304,7 +313,9 @@ fn engine_config(execution: &Execution, room: Room, memory: Memory) -> EngineCon
         // Below the hard limit: environments are to end in good order before the kernel ends them.
         environment_memory: Mebibytes(memory.sandboxes.0 - memory.sandboxes.0 / SLACK_PART),
         idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
-        disk_reserve: Mebibytes(execution.disk_reserve_mib),
+        disk_reserve: execution
+            .disk_reserve_mib
+            .map_or_else(|| defaults.disk_reserve.min(Mebibytes(disk.0 / DISK_RESERVE_PART)), Mebibytes),
         memory_overcommit: execution.memory_overcommit,
         environments_max: execution.environments_max.min(room.environments),
         freezing: match execution.freeze {

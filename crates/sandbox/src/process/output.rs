@@ -31,7 +31,9 @@ const PIPE_BYTES_MAX: usize = 64 * 1_024;
 /// While more is there than one pass takes, the reader rests so many times as long as it has worked.
 const FLOOD_REST: u32 = 9;
 /// And at most this long.
-const FLOOD_REST_MAX: Duration = Duration::from_millis(50);
+const FLOOD_REST_MAX: Duration = Duration::from_millis(20);
+/// Work that needs no rest after a quiet time: what a function says at once is not held up.
+const BURST: Duration = Duration::from_millis(500);
 
 pub(super) struct Output {
     pipe: AsyncFd<OwnedFd>,
@@ -60,6 +62,7 @@ impl Output {
 
     /// Passes everything on until nobody can write any more.
     pub(super) async fn follow(self: Arc<Self>) {
+        let (mut burst, mut refilled) = (BURST, Instant::now());
         loop {
             let passed = async {
                 let mut ready = tokio::select! {
@@ -70,7 +73,14 @@ impl Output {
                 let pass = self.pass_on()?;
                 match pass {
                     Pass::Emptied => ready.clear_ready(),
-                    Pass::Taken => tokio::time::sleep((begun.elapsed() * FLOOD_REST).min(FLOOD_REST_MAX)).await,
+                    Pass::Taken => {
+                        let worked = begun.elapsed();
+                        burst = (burst + refilled.elapsed() / (FLOOD_REST + 1)).min(BURST).saturating_sub(worked);
+                        refilled = Instant::now();
+                        if burst.is_zero() {
+                            tokio::time::sleep((worked * FLOOD_REST).min(FLOOD_REST_MAX)).await;
+                        }
+                    }
                     Pass::Ended => {}
                 }
                 Ok::<_, io::Error>(pass)

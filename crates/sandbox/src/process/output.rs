@@ -154,7 +154,6 @@ fn read_all(pipe: &AsyncFd<OwnedFd>, mut take: impl FnMut(&[u8])) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-
     use rustix::pipe::{PipeFlags, pipe_with};
 
     use super::*;

@@ -8,7 +8,7 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     pub name: &'static str,
-    pub number: i64,
+    pub number: u32,
 }
 
 /// When a call of [`REFUSED`] is refused.
@@ -20,7 +20,7 @@ pub enum When {
 }
 
 /// A comparison of the lower 32 bits of an argument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     Is(u32),
     IsNot(u32),
@@ -32,13 +32,13 @@ use Compare::{Is, IsNot, Masked};
 /// `SYS_read` becomes `Call { name: "read", number }`.
 macro_rules! calls {
     ($($(#[$cfg:meta])* $number:ident)*) => {
-        &[$($(#[$cfg])* Call { name: stringify!($number).split_at(4).1, number: libc::$number }),*]
+        &[$($(#[$cfg])* Call { name: stringify!($number).split_at(4).1, number: libc::$number as u32 }),*]
     };
 }
 
 macro_rules! refusals {
     ($($(#[$cfg:meta])* $number:ident: $when:expr;)*) => {
-        &[$($(#[$cfg])* (Call { name: stringify!($number).split_at(4).1, number: libc::$number }, $when)),*]
+        &[$($(#[$cfg])* (Call { name: stringify!($number).split_at(4).1, number: libc::$number as u32 }, $when)),*]
     };
 }
 

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! /usr/bin /usr/lib …   views of the host's directories, from an allow-list
-//! /bin /lib /lib64      as on the host: links, or views too
+//! /bin /lib             as on the host: links, or views too
+//! /lib64                has every shared library, as on Amazon Linux
 //! /etc /dev             synthetic
 //! /var/lang             the interpreter            /var/runtime   Hearth's bootstrap
 //! /var/task /opt /proc /sys /tmp                   empty; a slot mounts its own (not /sys)
@@ -44,6 +45,14 @@ const SYSTEM: &[&str] = &[
 ];
 /// Links into `usr` on most distributions, directories on others.
 const TOP: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32"];
+/// Where programs for this architecture look for their libraries first, by Lambda's `LD_LIBRARY_PATH`.
+const LIBRARIES: &str = "usr/lib64";
+/// Where Debian and its kin keep them instead. Without a link in [`LIBRARIES`] the loader asks for each in a hundred
+/// other places before.
+const MULTIARCH: &str =
+    if cfg!(target_arch = "aarch64") { "usr/lib/aarch64-linux-gnu" } else { "usr/lib/x86_64-linux-gnu" };
+/// What a file has in its name that programs are linked against; links for compilers end without a version.
+const VERSIONED: &str = ".so.";
 /// Mount points and what else a sandbox has.
 const DIRECTORIES: &[&str] =
     &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task/lib"];
@@ -204,7 +213,15 @@ impl Builder {
             }
             etc::write(&root.join("etc"))
         })?;
-        for directory in found {
+        let linked = is_directory(&host(MULTIARCH)) && found.contains(&LIBRARIES);
+        if linked {
+            self.write(
+                &root.join(LIBRARIES),
+                mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY),
+                link_libraries,
+            )?;
+        }
+        for directory in found.into_iter().filter(|directory| !(linked && *directory == LIBRARIES)) {
             at(format_args!("showing /{directory}"), self.show(&host(directory), &root.join(directory)))?;
         }
         let nodes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
@@ -296,6 +313,20 @@ fn enter(root: &OwnedFd) -> io::Result<()> {
 
 fn host(name: &str) -> PathBuf {
     Path::new("/").join(name)
+}
+
+/// Links to what is in [`MULTIARCH`] and to what the host has in [`LIBRARIES`], which is the loader.
+fn link_libraries(directory: &Path) -> io::Result<()> {
+    for source in [LIBRARIES, MULTIARCH] {
+        for entry in fs::read_dir(host(source))? {
+            let name = entry?.file_name();
+            let link = directory.join(&name);
+            if name.to_string_lossy().contains(VERSIONED) && fs::symlink_metadata(&link).is_err() {
+                symlink(host(MULTIARCH).join(&name), link)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_directory(path: &Path) -> bool {

@@ -91,7 +91,7 @@ impl Storage {
         let image = self.image(bytes)?;
         self.make_file_system(&image)?;
         {
-            let mount = self.mount_image(&image)?;
+            let mount = mount_device(&self.attach(image.as_fd())?)?;
             let root = openat(&mount, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
             unlinkat(&root, "lost+found", AtFlags::REMOVEDIR)?;
             fchmod(&root, MODE)?;
@@ -103,10 +103,12 @@ impl Storage {
     pub(super) fn mount(&self, size: Mebibytes) -> io::Result<OwnedFd> {
         let template = self.templates.get(&size).ok_or_else(|| io::Error::other("the size was not prepared"))?;
         let image = self.image(template.bytes)?;
+        // Lent while it is empty: the kernel waits until the disk has what an image holds by then.
+        let device = self.attach(image.as_fd())?;
         for (offset, bytes) in &template.extents {
             image.write_all_at(bytes, *offset)?;
         }
-        self.mount_image(&image)
+        mount_device(&device)
     }
 
     fn image(&self, bytes: u64) -> io::Result<File> {
@@ -114,15 +116,6 @@ impl Storage {
         let image = File::from(openat(&self.directory, ".", flags, Mode::RUSR | Mode::WUSR)?);
         image.set_len(bytes)?;
         Ok(image)
-    }
-
-    fn mount_image(&self, image: &File) -> io::Result<OwnedFd> {
-        let device = self.attach(image.as_fd())?;
-        // The file system is mounted by the path of its device.
-        let path = device_path(device.number);
-        // What a crash would lose nobody would look for.
-        let options = [("source", path.as_str()), ("nobarrier", ""), ("noinit_itable", "")];
-        mounts::new("ext4", &options, ATTRIBUTES)
     }
 
     /// Lends an image to a free loop device, which gives it back by itself.
@@ -178,6 +171,15 @@ struct LoopDevice {
     number: u32,
     /// The device clears itself when nobody has it open any more: not before it is mounted.
     _open: File,
+}
+
+/// Mounts the file system of a device by the device's path.
+fn mount_device(device: &LoopDevice) -> io::Result<OwnedFd> {
+    let path = device_path(device.number);
+    // What a crash would lose nobody would look for, and nothing is so large that a thread should read ahead.
+    let options =
+        [("source", path.as_str()), ("nobarrier", ""), ("noinit_itable", ""), ("no_prefetch_block_bitmaps", "")];
+    mounts::new("ext4", &options, ATTRIBUTES)
 }
 
 /// In the spawner's own root directory.

@@ -3,10 +3,10 @@
 //! of the namespace; and it ends with the server, because then its control socket closes.
 //!
 //! It is the spawner's child that went on without exec ([`crate::spawner`]). Open descriptors: 0 to 2 on `/dev/null`, the
-//! control socket, the write ends of the function's output and log records, and what it waits with.
+//! control socket, the write ends of the function's output and log records, what says that the slot is furnished, and
+//! what it waits with.
 
 mod environ;
-mod registers;
 mod start;
 
 use std::collections::HashMap;
@@ -30,10 +30,10 @@ use crate::sys;
 use start::Waiting;
 
 /// Follows orders until there is nobody left to give them.
-pub(crate) fn run(control: BorrowedFd<'_>, written: Written<'_>, filter: &seccomp::Filter) -> Infallible {
+pub(crate) fn run(control: BorrowedFd<'_>, shared: Shared<'_>, filter: &seccomp::Filter) -> Infallible {
     // Without one a start takes longer, and tells why it fails, if it does.
-    let waiting = start::prepare(written, filter).ok();
-    let mut init = Init { control, written, filter, waiting, processes: HashMap::new() };
+    let waiting = start::prepare(shared, filter).ok();
+    let mut init = Init { control, shared, filter, waiting, processes: HashMap::new() };
     match init.serve() {
         Ok(()) => sys::exit_now(0),
         // The server reads the closed socket as the end of the environment.
@@ -41,18 +41,20 @@ pub(crate) fn run(control: BorrowedFd<'_>, written: Written<'_>, filter: &seccom
     }
 }
 
-/// The write ends of what the server reads.
+/// What its processes get of it.
 #[derive(Clone, Copy)]
-pub(crate) struct Written<'a> {
+pub(crate) struct Shared<'a> {
     /// Every process's stdout and stderr.
     pub(crate) output: BorrowedFd<'a>,
     /// For processes that [write log records](crate::protocol::Launch::writes_records).
     pub(crate) records: BorrowedFd<'a>,
+    /// Readable once the slot is furnished.
+    pub(crate) furnished: BorrowedFd<'a>,
 }
 
 struct Init<'a> {
     control: BorrowedFd<'a>,
-    written: Written<'a>,
+    shared: Shared<'a>,
     filter: &'a seccomp::Filter,
     waiting: Option<Waiting>,
     /// Those the server asked for; whatever they have started is not among them.
@@ -80,15 +82,13 @@ impl Init<'_> {
 
     fn follow(&mut self, order: Order) -> io::Result<()> {
         let report = match order {
-            Order::Start(process, launch) => {
-                match start::start(&launch, &mut self.waiting, self.written, self.filter) {
-                    Ok(pid) => {
-                        self.processes.insert(pid, process.clone());
-                        Report::Started(process)
-                    }
-                    Err(failure) => Report::NotStarted(process, failure),
+            Order::Start(process, launch) => match start::start(&launch, &mut self.waiting, self.shared, self.filter) {
+                Ok(pid) => {
+                    self.processes.insert(pid, process.clone());
+                    Report::Started(process)
                 }
-            }
+                Err(failure) => Report::NotStarted(process, failure),
+            },
             Order::ListExtensions => Report::Extensions(extensions()),
             Order::EndRuntime { kill: for_good } => {
                 if let Some(runtime) = self.runtime() {

@@ -13,8 +13,8 @@ use landlock::{
 const ABI_KNOWN: ABI = ABI::V5;
 
 /// A function: reads what is in its root and writes `/tmp`.
-pub(crate) fn restrict_function() -> io::Result<()> {
-    restrict(&[
+pub(crate) fn function_rules() -> [(&'static str, BitFlags<AccessFs>); 4] {
+    [
         // Rules on a mount point do not hold for what covers it later, as code does in a slot that was prepared: the one
         // for reading is on the root.
         ("/", AccessFs::from_read(ABI_KNOWN)),
@@ -22,7 +22,24 @@ pub(crate) fn restrict_function() -> io::Result<()> {
         // The devices that there are, and one's own settings in `/proc`.
         ("/dev", AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev),
         ("/proc", AccessFs::WriteFile | AccessFs::Truncate),
-    ])
+    ]
+}
+
+pub(crate) fn restrict_function() -> io::Result<()> {
+    restrict(&function_rules())
+}
+
+/// The rights that rules can speak of on this kernel, of those known here; none where it has no landlock.
+pub(crate) fn known_rights() -> BitFlags<AccessFs> {
+    let abi = match crate::sys::landlock_version() {
+        1 => ABI::V1,
+        2 => ABI::V2,
+        3 => ABI::V3,
+        4 => ABI::V4,
+        version if version > 4 => ABI_KNOWN,
+        _ => return BitFlags::empty(),
+    };
+    AccessFs::from_all(abi)
 }
 
 /// An unpacker: makes files, directories and links below its working directory, and reads nothing.

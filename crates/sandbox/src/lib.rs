@@ -32,6 +32,7 @@ pub mod runtimes;
 pub mod seccomp;
 pub mod spawner;
 mod sys;
+mod tracee;
 pub mod variables;
 
 pub use environment::{

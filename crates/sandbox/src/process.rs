@@ -31,6 +31,7 @@ use crate::environment::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, HostRoom, OutputSink, SandboxError, Unsupported,
 };
 use crate::package::TreeStore;
+use crate::protocol::Launch;
 use crate::runtimes::{self, Prestart, Root};
 use crate::variables::{self, Host};
 use client::SpawnerClient;
@@ -139,7 +140,7 @@ impl Maker for Slots {
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
             let launch = environment::launch(runtime, variables::prepared(runtime, self.host(root)));
-            slot.start(launch).await?;
+            slot.start(Launch { when_furnished: false, ..launch }).await?;
         }
         Ok(slot)
     }

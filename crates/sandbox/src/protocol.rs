@@ -205,6 +205,8 @@ pub struct Launch {
     pub wrapper: Option<String>,
     /// `NAME=value`.
     pub environment: Vec<String>,
+    /// Not before the slot is a function's: the order may come while the spawner still furnishes it.
+    pub when_furnished: bool,
 }
 
 impl Launch {
@@ -322,6 +324,7 @@ mod tests {
             arguments: Vec::new(),
             wrapper: None,
             environment: variables.iter().map(|variable| (*variable).to_owned()).collect(),
+            when_furnished: true,
         };
         assert!(launch(&["A=b", "_LAMBDA_TELEMETRY_LOG_FD=62"]).writes_records());
         for others in [&[][..], &["_LAMBDA_TELEMETRY_LOG_FD=1"], &["X=_LAMBDA_TELEMETRY_LOG_FD=62"]] {

@@ -27,7 +27,7 @@ use std::time::Duration;
 use hearth_network::seqpacket;
 use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
 use nix::sys::signal::SigSet;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, fchmod, flock, makedev, mknodat, openat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -109,6 +109,8 @@ struct Slot {
     pidfd: OwnedFd,
     cgroup: Cgroup,
     prepared: PrepareSlot,
+    /// Counts once the slot is furnished: a process in it waits for that.
+    furnished: OwnedFd,
     is_furnished: bool,
 }
 
@@ -252,6 +254,7 @@ impl<'a> Spawner<'a> {
         // The function is not its owner, yet may open it by `/dev/stdout` and `/dev/stderr`.
         fchmod(&written, OUTPUT_MODE)?;
         let (records, logged) = pipe_with(PipeFlags::CLOEXEC)?;
+        let furnished = eventfd(0, EventfdFlags::CLOEXEC)?;
         let memory = request.memory.unwrap_or(MEMORY_MIN);
         let times = if mutation::is_off(Control::ProcessLimit) { 100 } else { 1 };
         let limits = CgroupLimits { memory, processes_max: times * SANDBOX_PROCESSES_MAX };
@@ -267,13 +270,14 @@ impl<'a> Spawner<'a> {
             control: inside.as_fd(),
             output: written.as_fd(),
             records: logged.as_fd(),
+            furnished: furnished.as_fd(),
         };
         let started = cgroup.knobs().map_err(io::Error::other).and_then(|knobs| Ok((knobs, slot::start(&parts)?)));
         match started {
             Ok((knobs, forked)) => {
                 self.by_pid.insert(forked.pid, request.slot);
                 let (pid, pidfd) = (forked.pid, forked.pidfd);
-                let slot = Slot { pid, pidfd, cgroup, prepared: request.clone(), is_furnished: false };
+                let slot = Slot { pid, pidfd, cgroup, prepared: request.clone(), furnished, is_furnished: false };
                 self.slots.insert(request.slot, slot);
                 Ok(Prepared { control, output, records, knobs })
             }
@@ -297,7 +301,9 @@ impl<'a> Spawner<'a> {
         }
         slot.cgroup.limit_memory(request.memory).map_err(io::Error::other)?;
         slot.cgroup.weigh_cpu(request.memory).map_err(io::Error::other)?;
-        furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)
+        furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)?;
+        rustix::io::write(&slot.furnished, &1_u64.to_ne_bytes())?;
+        Ok(())
     }
 
     /// Takes note of slots whose first process has ended.

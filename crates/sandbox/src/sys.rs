@@ -289,3 +289,51 @@ pub(crate) fn configure_loop_device(device: BorrowedFd<'_>, image: BorrowedFd<'_
     let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE as _, &raw const config) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// The version of landlock this kernel has; 0 or less where it has none. Source: landlock_create_ruleset(2).
+pub(crate) fn landlock_version() -> i64 {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes no attributes and makes no descriptor.
+    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0, VERSION) }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod call_all {
+    // Calls of a table one after the other, until one fails: each is a number and six arguments, and the number's place
+    // takes the result. Ends in a trap. Uses no stack, so that it can run in any process at any moment.
+    //   rbx: the table   r12: how many calls
+    std::arch::global_asm!(
+        ".pushsection .rodata.hearth_call_all",
+        "hearth_call_all:",
+        "2: mov rax, [rbx]",
+        "mov rdi, [rbx + 8]",
+        "mov rsi, [rbx + 16]",
+        "mov rdx, [rbx + 24]",
+        "mov r10, [rbx + 32]",
+        "mov r8, [rbx + 40]",
+        "mov r9, [rbx + 48]",
+        "syscall",
+        "mov [rbx], rax",
+        "cmp rax, -4095",
+        "jae 3f",
+        "add rbx, 56",
+        "dec r12",
+        "jnz 2b",
+        "3: int3",
+        "hearth_call_all_end:",
+        ".popsection",
+    );
+
+    unsafe extern "C" {
+        pub(super) static hearth_call_all: u8;
+        pub(super) static hearth_call_all_end: u8;
+    }
+}
+
+/// Machine code for another process of this architecture, see [`crate::tracee`].
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn call_all() -> &'static [u8] {
+    let (start, end) = (&raw const call_all::hearth_call_all, &raw const call_all::hearth_call_all_end);
+    // SAFETY: both are labels around the same piece of read-only data, which lives as long as the program.
+    unsafe { std::slice::from_raw_parts(start, end.offset_from_unsigned(start)) }
+}

@@ -5,22 +5,18 @@
 //!
 //! The process waits for its assignment meanwhile, blocked in a system call, which is taken up again afterwards.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem;
 
-use nix::sys::ptrace;
+use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
-use nix::sys::uio::{RemoteIoVec, process_vm_writev};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::registers::Registers;
+use crate::tracee::{self, Tracee};
 
 /// See prctl(2) and the kernel's linux/prctl.h.
 const PR_SET_MM: u64 = 35;
 const PR_SET_MM_MAP: u64 = 14;
-/// Kernel results from here up to -1 are errors.
-const ERRNO_MAX: u64 = 4_095;
 
 /// `struct prctl_mm_map`.
 #[repr(C)]
@@ -46,9 +42,9 @@ struct MemoryMap {
 /// # Errors
 /// When the kernel does not allow it, or has no PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE).
 pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
-    ptrace::seize(process, ptrace::Options::empty())?;
-    let shown = Stopped::stop(process).and_then(|stopped| {
-        let shown = stopped.show(environment);
+    tracee::seize(process, Options::empty())?;
+    let shown = Tracee::stop(process).and_then(|stopped| {
+        let shown = tell(&stopped, environment);
         // Whatever came of it.
         stopped.registers.put_back(process)?;
         shown
@@ -57,58 +53,26 @@ pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
     shown.and(detached.map_err(Into::into))
 }
 
-/// A process that stands still at the system call it was blocked in.
-struct Stopped {
-    process: Pid,
-    registers: Registers,
-}
-
-impl Stopped {
-    fn stop(process: Pid) -> io::Result<Self> {
-        ptrace::interrupt(process)?;
-        waitpid(process, Some(WaitPidFlag::__WALL))?;
-        Ok(Self { process, registers: Registers::of(process)? })
+fn tell(process: &Tracee, environment: &[String]) -> io::Result<()> {
+    let mut bytes: Vec<u8> = Vec::new();
+    for variable in environment {
+        bytes.extend_from_slice(variable.as_bytes());
+        bytes.push(0);
     }
-
-    fn show(&self, environment: &[String]) -> io::Result<()> {
-        let mut bytes: Vec<u8> = Vec::new();
-        for variable in environment {
-            bytes.extend_from_slice(variable.as_bytes());
-            bytes.push(0);
-        }
-        let length = bytes.len() as u64;
-        let map_offset = length.next_multiple_of(8);
-        let size = map_offset + mem::size_of::<MemoryMap>() as u64;
-        let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-        let at = self.call(libc::SYS_mmap, [0, size, protection, flags, u64::MAX, 0])?;
-        let brk = self.call(libc::SYS_brk, [0; 6])?;
-        let map = MemoryMap { brk, env_start: at, env_end: at + length, ..memory_map(self.process)? };
-        bytes.resize(map_offset as usize, 0);
-        bytes.extend_from_slice(&map.bytes());
-        self.write(at, &bytes)?;
-        let map_at = at + map_offset;
-        self.call(libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP, map_at, mem::size_of::<MemoryMap>() as u64, 0, 0])?;
-        Ok(())
-    }
-
-    /// Has the process make a system call.
-    fn call(&self, number: libc::c_long, arguments: [u64; 6]) -> io::Result<u64> {
-        self.registers.for_call(self.process, number, arguments)?.put(self.process)?;
-        ptrace::step(self.process, None::<Signal>)?;
-        waitpid(self.process, Some(WaitPidFlag::__WALL))?;
-        let result = Registers::of(self.process)?.result();
-        if result > u64::MAX - ERRNO_MAX {
-            return Err(io::Error::from_raw_os_error(result.wrapping_neg() as i32));
-        }
-        Ok(result)
-    }
-
-    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
-        let written = process_vm_writev(self.process, &[IoSlice::new(bytes)], &[remote])?;
-        if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
-    }
+    let length = bytes.len() as u64;
+    let map_offset = length.next_multiple_of(8);
+    let size = map_offset + mem::size_of::<MemoryMap>() as u64;
+    let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+    let at = process.call(libc::SYS_mmap, [0, size, protection, flags, u64::MAX, 0])?;
+    let brk = process.call(libc::SYS_brk, [0; 6])?;
+    let map = MemoryMap { brk, env_start: at, env_end: at + length, ..memory_map(process.process)? };
+    bytes.resize(map_offset as usize, 0);
+    bytes.extend_from_slice(&map.bytes());
+    process.write(at, &bytes)?;
+    let map_at = at + map_offset;
+    process.call(libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP, map_at, mem::size_of::<MemoryMap>() as u64, 0, 0])?;
+    Ok(())
 }
 
 impl MemoryMap {

@@ -8,8 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::sys::signal::SigSet;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
     DumpableBehavior, Pid, Resource, Rlimit, chdir, getrlimit, set_dumpable_behavior, setrlimit, setsid, umask,
 };
@@ -21,7 +22,7 @@ use rustix::thread::{
 use hearth_network::seqpacket;
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
-use super::Written;
+use super::Shared;
 use crate::mutation::{self, Control};
 use crate::protocol::{Launch, LaunchFailure, ORDER_BYTES_MAX, RECORDS_DESCRIPTOR};
 use crate::spawner::FUNCTION_ID;
@@ -56,9 +57,9 @@ pub(super) struct Waiting {
 }
 
 /// Forks a process that waits.
-pub(super) fn prepare(written: Written<'_>, filter: &seccomp::Filter) -> io::Result<Waiting> {
+pub(super) fn prepare(shared: Shared<'_>, filter: &seccomp::Filter) -> io::Result<Waiting> {
     let (socket, inside) = seqpacket::pair()?;
-    let child = sys::fork_into(0, None, || wait(&inside, written, filter))?;
+    let child = sys::fork_into(0, None, || wait(&inside, shared, filter))?;
     Ok(Waiting { pid: child.pid, socket })
 }
 
@@ -66,13 +67,10 @@ pub(super) fn prepare(written: Written<'_>, filter: &seccomp::Filter) -> io::Res
 pub(super) fn start(
     launch: &Launch,
     waiting: &mut Option<Waiting>,
-    written: Written<'_>,
+    shared: Shared<'_>,
     filter: &seccomp::Filter,
 ) -> Result<Pid, LaunchFailure> {
-    let program =
-        launch.programs.iter().find(|program| Path::new(program).is_file()).ok_or(LaunchFailure::NoProgram)?;
-    let waiting =
-        waiting.take().map_or_else(|| prepare(written, filter), Ok).map_err(|error| failure(program, error))?;
+    let waiting = waiting.take().map_or_else(|| prepare(shared, filter), Ok).map_err(|error| unconfined(&error))?;
     // Fails only when the process has ended; it may have said why.
     let _ = seqpacket::send(waiting.socket.as_fd(), launch, &[]);
     let mut buffer = [0; FAILURE_BYTES_MAX];
@@ -80,7 +78,7 @@ pub(super) fn start(
         Ok(Some(received)) => Err(received.message),
         // Closed by exec, or by the end of the process.
         Ok(None) => Ok(waiting.pid),
-        Err(error) => Err(failure(program, error)),
+        Err(error) => Err(unconfined(&error)),
     }
 }
 
@@ -107,12 +105,12 @@ impl Command {
     }
 }
 
-fn wait(socket: &OwnedFd, written: Written<'_>, filter: &seccomp::Filter) -> Infallible {
-    let failure = match confine(written.output, filter) {
+fn wait(socket: &OwnedFd, shared: Shared<'_>, filter: &seccomp::Filter) -> Infallible {
+    let failure = match confine(shared.output, filter) {
         Ok(()) => {
             let mut buffer = vec![0; ORDER_BYTES_MAX];
             match seqpacket::receive::<Launch>(socket.as_fd(), &mut buffer) {
-                Ok(Some(received)) => run(&received.message, written.records),
+                Ok(Some(received)) => run(&received.message, shared),
                 // hearth-init has ended.
                 Ok(None) => sys::exit_now(0),
                 Err(error) => unconfined(&error),
@@ -130,12 +128,17 @@ fn unconfined(error: &io::Error) -> LaunchFailure {
 }
 
 /// Runs the program, or says why not.
-fn run(launch: &Launch, records: BorrowedFd<'_>) -> LaunchFailure {
+fn run(launch: &Launch, shared: Shared<'_>) -> LaunchFailure {
+    if launch.when_furnished
+        && let Err(error) = retry_on_intr(|| poll(&mut [PollFd::new(&shared.furnished, PollFlags::IN)], None))
+    {
+        return unconfined(&error.into());
+    }
     let Some(program) = launch.programs.iter().find(|program| Path::new(program).is_file()) else {
         return LaunchFailure::NoProgram;
     };
     let Ok(command) = Command::new(launch, program) else { return failure(program, Errno::INVAL.into()) };
-    let records = launch.writes_records().then_some(records);
+    let records = launch.writes_records().then_some(shared.records);
     if let Err(error) = enter(records) {
         return unconfined(&error);
     }

@@ -201,6 +201,7 @@ impl Control {
             arguments: Vec::new(),
             wrapper: None,
             environment,
+            when_furnished: true,
         };
         self.order(&Order::Start(Process::Extension(name), launch)).await
     }

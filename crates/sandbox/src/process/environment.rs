@@ -114,6 +114,13 @@ impl ProcessEnvironment {
         } = parts.slot;
         let extension_variables = variables::of_extensions(&variables);
         let launch = launch(runtime, variables.clone());
+        api.set_sink(Arc::new(Forwarded(Arc::clone(&output))));
+        if let Some(metadata) = spec.metadata.clone() {
+            api.set_metadata(metadata);
+        }
+        api.identify(spec.identity.clone()).map_err(|error| SandboxError::Create(error.to_string()))?;
+        let output = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()))?;
+        let output = Arc::new(output);
         let furnished = parts.spawner.furnish(FurnishSlot {
             slot: id.0,
             code: spec.code,
@@ -121,37 +128,42 @@ impl ProcessEnvironment {
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
         });
-        let shown =
-            async { if is_started { control.show_environment(launch.environment.clone()).await } else { Ok(()) } };
-        // The spawner and hearth-init work side by side.
-        let (furnished, shown) = tokio::join!(furnished, shown);
-        let sink = Arc::clone(&output);
-        let pipe = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()));
-        let output = Arc::new(furnished.and(pipe)?);
-        api.set_sink(Arc::new(Forwarded(Arc::clone(&sink))));
-        if let Some(metadata) = spec.metadata.clone() {
-            api.set_metadata(metadata);
-        }
-        let assignment = Assignment { identity: spec.identity.clone(), environment: variables };
+        let has_layers = !spec.layers.is_empty();
         let mut started = Started::default();
-        match shown {
-            Ok(()) if is_started => started.waiting = Some(assignment),
+        let readied = async {
+            if is_started {
+                control.show_environment(launch.environment.clone()).await
+            } else if has_layers {
+                // Extensions come first.
+                Ok(())
+            } else {
+                started.runtime = true;
+                control.start(launch.clone()).await
+            }
+        };
+        // The spawner and hearth-init work side by side.
+        let (furnished, readied) = tokio::join!(furnished, readied);
+        furnished?;
+        match readied {
+            Ok(()) if is_started => {
+                started.waiting = Some(Assignment { identity: spec.identity.clone(), environment: variables });
+            }
             Ok(()) => {}
-            Err(error) => {
+            Err(error) if is_started => {
                 // A process that cannot become the function's is replaced by one that starts as such.
                 tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
                 control.kill_all().await?;
                 api.reset();
             }
+            Err(error) => return Err(error),
         }
-        api.identify(spec.identity.clone()).map_err(|error| SandboxError::Create(error.to_string()))?;
         let environment = Self {
             id,
             spawner: Arc::clone(parts.spawner),
             api,
             launch,
             extension_variables,
-            has_layers: !spec.layers.is_empty(),
+            has_layers,
             started: Mutex::new(started),
             memory: spec.memory,
             gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
@@ -236,6 +248,7 @@ pub(super) fn launch(runtime: &runtimes::Runtime, variables: BTreeMap<String, St
         arguments,
         wrapper: wrapper(&variables, runtime),
         environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        when_furnished: true,
     }
 }
 

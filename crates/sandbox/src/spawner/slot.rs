@@ -77,6 +77,7 @@ pub(super) struct Parts<'a> {
     pub(super) control: BorrowedFd<'a>,
     pub(super) output: BorrowedFd<'a>,
     pub(super) records: BorrowedFd<'a>,
+    pub(super) furnished: BorrowedFd<'a>,
 }
 
 /// Starts the slot's first process. What becomes of it is said on the control socket.
@@ -85,7 +86,7 @@ pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     sys::fork_into(mutation::namespaces(NAMESPACES), birthplace.as_ref().map(AsFd::as_fd), || {
         let furnished = furnish(parts).and_then(|listeners| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
-            let mut kept = vec![parts.control, parts.output, parts.records];
+            let mut kept = vec![parts.control, parts.output, parts.records, parts.furnished];
             kept.extend(listeners.descriptors());
             keep_only(&kept).map(|()| listeners).map_err(|error| (Step::Privileges, error))
         });
@@ -131,7 +132,8 @@ fn live(parts: &Parts<'_>, listeners: Listeners) -> Infallible {
         sys::exit_now(1);
     }
     drop(listeners);
-    init::run(parts.control, init::Written { output: parts.output, records: parts.records }, parts.filter)
+    let Parts { output, records, furnished, .. } = *parts;
+    init::run(parts.control, init::Shared { output, records, furnished }, parts.filter)
 }
 
 /// Furnishes the slot around the calling process, its first.

@@ -101,8 +101,8 @@ pub(crate) async fn hearth_init_has_little(prison: &Prison) -> Verdict {
         .collect::<Vec<String>>();
     expect("its variables", &json!(names), &json!([]))?;
     let descriptors = fs::read_dir(process.join("fd")).map_err(|error| error.to_string())?.count();
-    // Three on /dev/null; control socket, output, log records; the end of children.
-    expect("its descriptors", &json!(descriptors), &json!(7))?;
+    // Three on /dev/null; control socket, output, log records; that it is furnished; the end of children.
+    expect("its descriptors", &json!(descriptors), &json!(8))?;
     // What may be dumped belongs to its user. Source: proc(5).
     let owner = fs::metadata(process.join("environ")).map_err(|error| error.to_string())?.uid();
     expect("whose its files in /proc are", &json!(owner), &json!(0))

@@ -88,12 +88,14 @@ pub(crate) struct Pool {
     pub(crate) depth_max: usize,
     /// Share of one processor that filling up may take.
     pub(crate) cpu_percent: u32,
+    /// When none waits, a cold start in Python gets a copy of a process that does. Copies share their address layout.
+    pub(crate) copies: bool,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        let PoolConfig { depth_min, depth_max, cpu_percent } = PoolConfig::default();
-        Self { depth_min, depth_max, cpu_percent }
+        let PoolConfig { depth_min, depth_max, cpu_percent, copies } = PoolConfig::default();
+        Self { depth_min, depth_max, cpu_percent, copies }
     }
 }
 

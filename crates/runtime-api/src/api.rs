@@ -223,13 +223,13 @@ impl RuntimeApi {
         self.shared.assign(assignment)
     }
 
-    /// Says whom a prepared environment is for, before its extensions are started. A process that waits needs its
-    /// [assignment](Self::assign) besides; where none waits, no assignment can be asked for any more.
+    /// Says whom a prepared environment is for, before its extensions are started. A process that `waits` needs its
+    /// [assignment](Self::assign) besides; where none does, no assignment can be asked for any more.
     ///
     /// # Errors
     /// [`AssignError::Closed`].
-    pub fn identify(&self, identity: Identity) -> Result<(), AssignError> {
-        self.shared.identify(identity)
+    pub fn identify(&self, identity: Identity, waits: bool) -> Result<(), AssignError> {
+        self.shared.identify(identity, waits)
     }
 
     /// Forgets all state for new processes; open connections are closed, also those not accepted yet, and an invocation

@@ -74,14 +74,13 @@ impl Shared {
         Ok(())
     }
 
-    /// What extensions are told from now on. A process that has not asked for an assignment by now is one that is started
-    /// with everything, and never will.
-    pub(crate) fn identify(&self, identity: Identity) -> Result<(), AssignError> {
+    /// What extensions are told from now on. Where no process `waits` for an assignment, none is to be had any more.
+    pub(crate) fn identify(&self, identity: Identity, waits: bool) -> Result<(), AssignError> {
         let mut inner = self.inner.lock();
         if inner.closed {
             return Err(AssignError::Closed);
         }
-        if !matches!(inner.preparation, Preparation::Waiting(Some(_))) {
+        if !waits {
             inner.preparation = Preparation::Done;
         }
         inner.identity = Some(identity);

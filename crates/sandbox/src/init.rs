@@ -22,12 +22,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use rustix::process::{Pid, WaitOptions, WaitStatus, test_kill_process, wait};
 
 use crate::protocol::{EXTENSIONS, ExitStatus, ORDER_BYTES_MAX, Order, Process, Report};
 use crate::seccomp;
 use crate::sys;
 use start::Waiting;
+pub(crate) use start::{OOM_SCORE, WORKING_DIRECTORY, lower_limits};
 
 /// Follows orders until there is nobody left to give them.
 pub(crate) fn run(control: BorrowedFd<'_>, shared: Shared<'_>, filter: &seccomp::Filter) -> Infallible {
@@ -89,6 +90,7 @@ impl Init<'_> {
                 }
                 Err(failure) => Report::NotStarted(process, failure),
             },
+            Order::Adopt(process, number) => self.adopt(process, number),
             Order::ListExtensions => Report::Extensions(extensions()),
             Order::EndRuntime { kill: for_good } => {
                 if let Some(runtime) = self.runtime() {
@@ -105,6 +107,18 @@ impl Init<'_> {
             }
         };
         self.report(&report)
+    }
+
+    /// Takes in a child that somebody else has made. It may have ended, and been reaped, before it was known.
+    fn adopt(&mut self, process: Process, number: i32) -> Report {
+        let pid = Pid::from_raw(number).filter(|pid| test_kill_process(*pid).is_ok());
+        match pid {
+            Some(pid) => {
+                self.processes.insert(pid, process.clone());
+                Report::Started(process)
+            }
+            None => Report::Exited(process, ExitStatus::Signaled(libc::SIGKILL)),
+        }
     }
 
     fn runtime(&self) -> Option<nix::unistd::Pid> {

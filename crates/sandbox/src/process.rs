@@ -93,7 +93,10 @@ pub enum ProcessError {
 pub struct ProcessBackend {
     slots: Arc<Slots>,
     pool: Arc<SlotPool>,
+    /// See [`PoolConfig::copies`].
+    copies: bool,
     hits: AtomicU64,
+    copied: AtomicU64,
     trees: TreeStore,
     roots: BTreeSet<Root>,
     /// Of all slots together.
@@ -174,7 +177,9 @@ impl ProcessBackend {
         Ok(Self {
             slots,
             pool,
+            copies: config.pool.copies,
             hits: AtomicU64::new(0),
+            copied: AtomicU64::new(0),
             trees: config.trees,
             roots: roots.into_iter().collect(),
             cgroup,
@@ -183,7 +188,7 @@ impl ProcessBackend {
         })
     }
 
-    /// The readiest slot there is: with the right process in it, else empty, else a new one.
+    /// The readiest slot there is: with the right process in it, or a copy of such a one; else empty, else a new one.
     async fn slot(
         &self,
         root: Root,
@@ -192,10 +197,36 @@ impl ProcessBackend {
     ) -> Result<PreparedSlot, SandboxError> {
         let pooled = started.and_then(|started| self.pool.take(Kind { root, started: Some(started) }));
         self.hits.fetch_add(u64::from(pooled.is_some()), Ordering::Relaxed);
-        match pooled.or_else(|| self.pool.take(Kind { root, started: None })) {
+        if let Some(slot) = pooled {
+            return Ok(slot);
+        }
+        let mut slot = self.bare_slot(root, spec).await?;
+        if !self.copies || started.is_none_or(|started| started.memory.is_some()) {
+            return Ok(slot);
+        }
+        match slot.copy(&self.slots.spawner).await {
+            Ok(is_started) => {
+                self.copied.fetch_add(u64::from(is_started), Ordering::Relaxed);
+                Ok(slot)
+            }
+            Err(error) => {
+                tracing::warn!(environment = %slot.id, %error, "a waiting runtime could not be copied");
+                self.bare_slot(root, spec).await
+            }
+        }
+    }
+
+    async fn bare_slot(&self, root: Root, spec: &EnvironmentSpec) -> Result<PreparedSlot, SandboxError> {
+        match self.pool.take(Kind { root, started: None }) {
             Some(slot) => Ok(slot),
             None => self.slots.prepare(root, Some(spec.memory), spec.ephemeral_storage).await,
         }
+    }
+
+    /// Environments that got a copy of a process that waits, so far.
+    #[must_use]
+    pub fn copies(&self) -> u64 {
+        self.copied.load(Ordering::Relaxed)
     }
 
     /// Environments that got a process started ahead of need, so far.

@@ -56,6 +56,10 @@ pub struct Boot {
 pub enum Request {
     Prepare(PrepareSlot),
     Furnish(FurnishSlot),
+    /// Puts a copy of its root's waiting runtime into a prepared slot, once.
+    Copy {
+        slot: u64,
+    },
     /// Ends everything in the slot. Unknown slots are ignored: it may just have ended by itself.
     Destroy {
         slot: u64,
@@ -158,6 +162,16 @@ pub enum Reply {
         slot: u64,
         message: String,
     },
+    /// The copy's number in the slot; `None` when there is nothing to copy yet.
+    Copied {
+        slot: u64,
+        process: Option<i32>,
+    },
+    /// As [`NotFurnished`](Self::NotFurnished).
+    NotCopied {
+        slot: u64,
+        message: String,
+    },
     /// Nothing of the slot is left.
     Ended {
         slot: u64,
@@ -173,6 +187,8 @@ pub enum Reply {
 pub enum Order {
     /// Starts a process, one of each at a time.
     Start(Process, Launch),
+    /// Takes in a child that the spawner has put there, by its number.
+    Adopt(Process, i32),
     /// Asks for the names of the programs in `/opt/extensions`.
     ListExtensions,
     /// Asks the runtime process to end (SIGTERM), or ends it (SIGKILL).

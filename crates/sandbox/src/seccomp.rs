@@ -85,6 +85,24 @@ pub fn install(filter: &Filter) -> Result<(), SeccompError> {
     Ok(seccompiler::apply_filter(&filter.0)?)
 }
 
+impl Filter {
+    /// As the kernel takes it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0
+            .iter()
+            .flat_map(|line| {
+                let [low, high] = line.code.to_ne_bytes();
+                let [a, b, c, d] = line.k.to_ne_bytes();
+                [low, high, line.jt, line.jf, a, b, c, d]
+            })
+            .collect()
+    }
+
+    pub(crate) fn instructions(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

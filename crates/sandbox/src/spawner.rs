@@ -17,11 +17,12 @@ mod mounts;
 mod roots;
 mod slot;
 mod storage;
+mod zygote;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use hearth_network::seqpacket;
@@ -37,11 +38,13 @@ use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot, Knob};
 use crate::init::child_signals;
 use crate::mutation::{self, Control};
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
+use crate::runtimes::Root;
 use crate::seccomp;
 use crate::sys;
 pub(crate) use identity::FUNCTION_ID;
 use identity::Identities;
 use roots::Roots;
+use zygote::{Destination, Zygote};
 
 /// The name by which a program knows that it is to be the spawner.
 pub const PROGRAM_NAME: &str = "hearth-spawner";
@@ -99,6 +102,9 @@ struct Spawner<'a> {
     cgroups: CgroupRoot,
     identities: Identities,
     filter: seccomp::Filter,
+    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
+    library_path: BTreeSet<Root>,
+    zygotes: BTreeMap<Root, Zygote>,
     slots: HashMap<u64, Slot>,
     by_pid: HashMap<Pid, u64>,
     ended: VecDeque<(u64, Cgroup)>,
@@ -109,6 +115,10 @@ struct Slot {
     pidfd: OwnedFd,
     cgroup: Cgroup,
     prepared: PrepareSlot,
+    /// The numbers that hearth-init has for what the function's output and log records are written to.
+    output: RawFd,
+    records: RawFd,
+    has_copy: bool,
     /// Counts once the slot is furnished: a process in it waits for that.
     furnished: OwnedFd,
     is_furnished: bool,
@@ -146,6 +156,7 @@ impl<'a> Spawner<'a> {
         if swept.groups > 0 {
             roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
         }
+        let library_path = boot.interpreters.iter().filter(|(_, interpreter)| interpreter.needs_library_path());
         let has_network = boot.network && tun_device().map_err(|error| roots.notes.push(network_note(&error))).is_ok();
         let spawner = Self {
             server,
@@ -155,6 +166,8 @@ impl<'a> Spawner<'a> {
             cgroups,
             identities: Identities::default(),
             filter,
+            library_path: library_path.map(|(root, _)| *root).collect(),
+            zygotes: BTreeMap::new(),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
             ended: VecDeque::new(),
@@ -224,6 +237,13 @@ impl<'a> Spawner<'a> {
                     Err(error) => self.reply(&Reply::NotFurnished { slot, message: text(&error) }),
                 }
             }
+            Request::Copy { slot } => {
+                let slot = *slot;
+                match self.copy(slot) {
+                    Ok(process) => self.reply(&Reply::Copied { slot, process }),
+                    Err(error) => self.reply(&Reply::NotCopied { slot, message: text(&error) }),
+                }
+            }
             Request::Destroy { slot } => {
                 if let Some(slot) = self.slots.get(slot) {
                     // The end of its first process is the end of everything in a pid namespace.
@@ -277,7 +297,17 @@ impl<'a> Spawner<'a> {
             Ok((knobs, forked)) => {
                 self.by_pid.insert(forked.pid, request.slot);
                 let (pid, pidfd) = (forked.pid, forked.pidfd);
-                let slot = Slot { pid, pidfd, cgroup, prepared: request.clone(), furnished, is_furnished: false };
+                let slot = Slot {
+                    pid,
+                    pidfd,
+                    cgroup,
+                    prepared: request.clone(),
+                    output: written.as_raw_fd(),
+                    records: logged.as_raw_fd(),
+                    has_copy: false,
+                    furnished,
+                    is_furnished: false,
+                };
                 self.slots.insert(request.slot, slot);
                 Ok(Prepared { control, output, records, knobs })
             }
@@ -306,11 +336,42 @@ impl<'a> Spawner<'a> {
         Ok(())
     }
 
+    fn copy(&mut self, number: u64) -> io::Result<Option<i32>> {
+        let slot = self.slots.get_mut(&number).ok_or_else(|| io::Error::other("there is no such slot"))?;
+        if slot.is_furnished || slot.has_copy {
+            return Err(io::Error::other("the slot has a process already"));
+        }
+        let root = slot.prepared.root;
+        let Some(zygote) = self.zygotes.get_mut(&root) else {
+            let namespace =
+                self.roots.namespaces.get(&root).ok_or_else(|| io::Error::other("there is no such root"))?;
+            let zygote = Zygote::start(root, self.library_path.contains(&root), namespace.as_fd())?;
+            self.zygotes.extend(zygote.map(|zygote| (root, zygote)));
+            return Ok(None);
+        };
+        let destination = Destination {
+            init: slot.pid,
+            pidfd: slot.pidfd.as_fd(),
+            cgroup: &slot.cgroup,
+            output: slot.output,
+            records: slot.records,
+            filter: &self.filter,
+        };
+        let copied = zygote.copy(&destination);
+        match &copied {
+            Ok(copy) => slot.has_copy = copy.is_some(),
+            Err(_) => drop(self.zygotes.remove(&root)),
+        }
+        copied
+    }
+
     /// Takes note of slots whose first process has ended.
     fn reap(&mut self) -> io::Result<()> {
         loop {
             match retry_on_intr(|| wait(WaitOptions::NOHANG)) {
                 Ok(Some((pid, _))) => {
+                    // It has no reason to end, nor to stop when it is not made to.
+                    self.zygotes.retain(|_, zygote| !zygote.is(pid));
                     let slot = self.by_pid.remove(&pid);
                     if let Some((number, slot)) = slot.and_then(|number| Some((number, self.slots.remove(&number)?))) {
                         self.ended.push_back((number, slot.cgroup));

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// See the kernel's linux/sched.h; libc's constant has lost its highest bit.
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+pub(crate) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Status of a child of [`fork_into`] that panicked. Seen in logs only.
 const PANICKED: i32 = 70;
 
@@ -240,6 +240,12 @@ pub(crate) fn reset_signals() {
     }
 }
 
+/// Has the kernel forget children that end.
+pub(crate) fn ignore_children() {
+    // SAFETY: SIG_IGN is no function.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
 /// The descriptor a program was started with as its standard input.
 pub(crate) fn standard_input() -> io::Result<OwnedFd> {
     io::stdin().as_fd().try_clone_to_owned()
@@ -304,6 +310,8 @@ mod call_all {
     //   rbx: the table   r12: how many calls
     std::arch::global_asm!(
         ".pushsection .rodata.hearth_call_all",
+        ".globl hearth_call_all, hearth_call_all_end",
+        ".hidden hearth_call_all, hearth_call_all_end",
         "hearth_call_all:",
         "2: mov rax, [rbx]",
         "mov rdi, [rbx + 8]",

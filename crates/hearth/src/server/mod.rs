@@ -291,7 +291,8 @@ fn instance_name(data: &DataDir) -> String {
 /// Slots that wait have open files, too.
 fn pool_config(pool: &Pool, room: Room) -> PoolConfig {
     let depth = |wanted: usize| wanted.min(room.pool_depth);
-    PoolConfig { depth_min: depth(pool.depth_min), depth_max: depth(pool.depth_max), cpu_percent: pool.cpu_percent }
+    let Pool { depth_min, depth_max, cpu_percent, copies } = *pool;
+    PoolConfig { depth_min: depth(depth_min), depth_max: depth(depth_max), cpu_percent, copies }
 }
 
 fn disk_size(directory: &Path) -> std::io::Result<Mebibytes> {

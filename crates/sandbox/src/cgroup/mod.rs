@@ -146,6 +146,20 @@ impl Cgroup {
         self.dirs.iter().filter(|dir| !self.is_unified(dir)).try_for_each(|dir| files::write(&dir.join("tasks"), "0"))
     }
 
+    /// What a process that was born in [`Cgroup::birthplace`], and has one thread, writes `0` to, for the same.
+    ///
+    /// # Errors
+    /// [`CgroupError`] when one cannot be opened.
+    pub fn doors(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let dirs = self.dirs.iter().filter(|dir| !self.is_unified(dir));
+        dirs.map(|dir| {
+            let path = dir.join("tasks");
+            let opened = OpenOptions::new().write(true).open(&path);
+            opened.map(OwnedFd::from).map_err(|source| CgroupError::Io { action: "open", path, source })
+        })
+        .collect()
+    }
+
     fn is_unified(&self, dir: &Path) -> bool {
         let trees = [&self.memory, &self.cpu, &self.pids].into_iter().chain(&self.freezer);
         self.killer.as_deref() == Some(dir)

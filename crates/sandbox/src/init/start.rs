@@ -29,9 +29,9 @@ use crate::spawner::FUNCTION_ID;
 use crate::sys;
 use crate::{landlock, seccomp};
 
-const WORKING_DIRECTORY: &str = "/var/task";
+pub(crate) const WORKING_DIRECTORY: &str = "/var/task";
 /// The kernel prefers the function to hearth-init when memory runs out.
-const OOM_SCORE: &str = "1000";
+pub(crate) const OOM_SCORE: &str = "1000";
 /// What a shell answers when the program it should run is missing, or cannot be run. Recorded for a missing wrapper.
 const STATUS_NOT_FOUND: i32 = 127;
 const STATUS_NOT_EXECUTABLE: i32 = 126;
@@ -173,12 +173,7 @@ fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;
     umask(Mode::from_raw_mode(0o022));
-    for (resource, soft, hard) in LIMITS.iter().filter(|_| !mutation::is_off(Control::ResourceLimits)) {
-        // Only lowering is always allowed.
-        let most = getrlimit(*resource).maximum;
-        let lower = |limit: Option<u64>| limit.map_or(most, |limit| Some(most.map_or(limit, |most| most.min(limit))));
-        setrlimit(*resource, Rlimit { current: lower(*soft), maximum: lower(*hard) })?;
-    }
+    lower_limits()?;
     if !mutation::is_off(Control::NoNewPrivs) {
         set_no_new_privs(true)?;
     }
@@ -195,6 +190,17 @@ fn confine(output: BorrowedFd<'_>, filter: &seccomp::Filter) -> io::Result<()> {
         return Ok(());
     }
     seccomp::install(filter).map_err(io::Error::other)
+}
+
+/// Sets the limits of a function's process.
+pub(crate) fn lower_limits() -> io::Result<()> {
+    for (resource, soft, hard) in LIMITS.iter().filter(|_| !mutation::is_off(Control::ResourceLimits)) {
+        // Only lowering is always allowed.
+        let most = getrlimit(*resource).maximum;
+        let lower = |limit: Option<u64>| limit.map_or(most, |limit| Some(most.map_or(limit, |most| most.min(limit))));
+        setrlimit(*resource, Rlimit { current: lower(*soft), maximum: lower(*hard) })?;
+    }
+    Ok(())
 }
 
 fn become_function() -> io::Result<()> {

@@ -83,11 +83,18 @@ type Prepared = (Vec<Knob>, Vec<OwnedFd>);
 struct Waiting {
     prepared: Option<oneshot::Sender<Result<Prepared, SandboxError>>>,
     furnished: Option<oneshot::Sender<Result<(), SandboxError>>>,
+    copied: Option<oneshot::Sender<Result<Option<i32>, SandboxError>>>,
     /// Becomes true.
     ended: watch::Sender<bool>,
 }
 
 impl Slots {
+    fn copied(&mut self, slot: u64, result: Result<Option<i32>, SandboxError>) {
+        if let Some(copied) = self.waiting.get_mut(&slot).and_then(|waiting| waiting.copied.take()) {
+            let _ = copied.send(result);
+        }
+    }
+
     fn furnished(&mut self, slot: u64, result: Result<(), SandboxError>) {
         if let Some(furnished) = self.waiting.get_mut(&slot).and_then(|waiting| waiting.furnished.take()) {
             // Who stopped waiting drops the slot, which ends it.
@@ -224,6 +231,8 @@ impl SpawnerClient {
             }
             Reply::Furnished { slot } => slots.furnished(slot, Ok(())),
             Reply::NotFurnished { slot, message } => slots.furnished(slot, Err(SandboxError::Create(message))),
+            Reply::Copied { slot, process } => slots.copied(slot, Ok(process)),
+            Reply::NotCopied { slot, message } => slots.copied(slot, Err(SandboxError::Create(message))),
             Reply::Ended { slot } => {
                 if let Some(waiting) = slots.waiting.remove(&slot) {
                     waiting.ended.send_replace(true);
@@ -247,7 +256,7 @@ impl SpawnerClient {
             if slots.closed {
                 return Err(SandboxError::ShutDown);
             }
-            slots.waiting.insert(slot, Waiting { prepared: Some(prepared), furnished: None, ended });
+            slots.waiting.insert(slot, Waiting { prepared: Some(prepared), furnished: None, copied: None, ended });
         }
         let unsent = Unsent { client: self, slot };
         self.send(&Request::Prepare(request)).await.map_err(|error| silent(&error))?;
@@ -268,6 +277,18 @@ impl SpawnerClient {
             None => return Err(SandboxError::Gone),
         }
         self.send(&Request::Furnish(request)).await.map_err(|error| silent(&error))?;
+        answer.await.map_err(|_| SandboxError::Gone)?
+    }
+
+    /// Puts a copy of a waiting runtime into a prepared slot; its number there, or `None` when there is nothing to copy
+    /// yet. After an error the slot is of no use and must be ended.
+    pub(super) async fn copy(&self, slot: u64) -> Result<Option<i32>, SandboxError> {
+        let (copied, answer) = oneshot::channel();
+        match self.slots.lock().waiting.get_mut(&slot) {
+            Some(waiting) => waiting.copied = Some(copied),
+            None => return Err(SandboxError::Gone),
+        }
+        self.send(&Request::Copy { slot }).await.map_err(|error| silent(&error))?;
         answer.await.map_err(|_| SandboxError::Gone)?
     }
 

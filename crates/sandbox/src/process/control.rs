@@ -175,6 +175,12 @@ impl Control {
         self.order(&Order::Start(Process::Runtime, launch)).await
     }
 
+    /// Takes in a runtime process that the spawner has put there.
+    pub(super) async fn adopt(&self, number: i32) -> Result<(), SandboxError> {
+        self.oom_kills_before.store(self.oom_kills(), Ordering::Relaxed);
+        self.order(&Order::Adopt(Process::Runtime, number)).await
+    }
+
     fn extension_not_launched(&self, name: &str, failure: &LaunchFailure) {
         let error = match failure {
             LaunchFailure::NoProgram => io::ErrorKind::NotFound.into(),

@@ -118,7 +118,9 @@ impl ProcessEnvironment {
         if let Some(metadata) = spec.metadata.clone() {
             api.set_metadata(metadata);
         }
-        api.identify(spec.identity.clone()).map_err(|error| SandboxError::Create(error.to_string()))?;
+        let identify =
+            |waits| api.identify(spec.identity.clone(), waits).map_err(|error| SandboxError::Create(error.to_string()));
+        identify(is_started)?;
         let output = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()))?;
         let output = Arc::new(output);
         let furnished = parts.spawner.furnish(FurnishSlot {
@@ -154,6 +156,7 @@ impl ProcessEnvironment {
                 tracing::warn!(environment = %id, %error, "a waiting runtime cannot be used");
                 control.kill_all().await?;
                 api.reset();
+                identify(false)?;
             }
             Err(error) => return Err(error),
         }

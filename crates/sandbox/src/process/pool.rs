@@ -32,11 +32,13 @@ pub struct PoolConfig {
     pub depth_max: usize,
     /// Of one processor, percent: what filling up may take while nobody waits.
     pub cpu_percent: u32,
+    /// Who finds no process that waits may get a copy of one.
+    pub copies: bool,
 }
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self { depth_min: 4, depth_max: 64, cpu_percent: 50 }
+        Self { depth_min: 4, depth_max: 64, cpu_percent: 50, copies: true }
     }
 }
 
@@ -250,7 +252,7 @@ mod tests {
     use super::*;
 
     const KIND: Kind = Kind { root: Root::Provided, started: None };
-    const CONFIG: PoolConfig = PoolConfig { depth_min: 2, depth_max: 16, cpu_percent: 50 };
+    const CONFIG: PoolConfig = PoolConfig { depth_min: 2, depth_max: 16, cpu_percent: 50, copies: true };
 
     #[test]
     fn depth_doubles_with_each_miss_and_halves_with_each_quiet_minute() {

@@ -147,6 +147,17 @@ impl PreparedSlot {
         }
     }
 
+    /// Gets a copy of a runtime process that waits for its function; false when there is none to be had yet.
+    ///
+    /// # Errors
+    /// [`SandboxError`]; the slot is of no use then.
+    pub(super) async fn copy(&mut self, spawner: &SpawnerClient) -> Result<bool, SandboxError> {
+        let Some(number) = spawner.copy(self.id.0).await? else { return Ok(false) };
+        self.control.adopt(number).await?;
+        self.is_started = true;
+        Ok(true)
+    }
+
     /// Did it end while it waited?
     pub(super) fn is_alive(&self) -> bool {
         !*self.ended.borrow() && !self.control.is_gone()

@@ -157,14 +157,24 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
 /// to hearth-network, if there is one. Nothing else can be reached.
 fn network(has_network: bool) -> io::Result<Listeners> {
     rustix::system::sethostname(super::HOST_NAME.as_bytes())?;
-    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-    sys::configure_loopback(socket.as_fd(), SANDBOX_ADDRESS)?;
+    let socket = loopback()?;
     let outside = if has_network { Some(outside(socket.as_fd())?) } else { None };
     Ok(Listeners {
-        runtime_api: TcpListener::bind((SANDBOX_ADDRESS, RUNTIME_API_PORT))?,
+        runtime_api: runtime_api()?,
         endpoint: TcpListener::bind((SANDBOX_ADDRESS, ENDPOINT_PORT))?,
         outside,
     })
+}
+
+/// Gives this network namespace the platform's address. A socket to configure more with.
+pub(super) fn loopback() -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    sys::configure_loopback(socket.as_fd(), SANDBOX_ADDRESS)?;
+    Ok(socket)
+}
+
+pub(super) fn runtime_api() -> io::Result<TcpListener> {
+    TcpListener::bind((SANDBOX_ADDRESS, RUNTIME_API_PORT))
 }
 
 fn outside(socket: BorrowedFd<'_>) -> io::Result<Outside> {

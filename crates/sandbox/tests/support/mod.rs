@@ -113,7 +113,7 @@ impl Machine {
         };
         let config = ProcessConfig {
             trees: store,
-            pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
+            pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, copies: false, ..PoolConfig::default() }),
             network,
             on_endpoint: setup.on_endpoint,
         };

@@ -1,0 +1,524 @@
+//! The original of waiting Pythons. Starting an interpreter is most of what a sandbox for it takes; a copy of one that has
+//! started already takes a tenth. So when more are wanted at once than wait in the pool, they are copies.
+//!
+//! The original is started by the spawner, runs nothing but Hearth's bootstrap, and stands still from then on, stopped in
+//! the call in which it waits for its function. To make a copy the spawner has it fork twice, into the slot:
+//!
+//! ```text
+//! original ── fork ──▶ middle ── fork ──▶ copy      joins the slot's namespaces, gives up everything, goes on waiting
+//!    (the pid namespace is     └─ ends: the copy's parent
+//!     its children's)             is hearth-init from now on
+//! ```
+//!
+//! Until it is confined the copy runs no instruction of its own but the system calls it is made to do; what it may then do
+//! is read from the kernel before it is let go. Copies are the function's processes like any other, but share their
+//! address layout and the seed of Python's hashes with each other: what one function finds out about its own layout tells
+//! it something about that of others. docs/security.md says so to users; the pool itself never fills up with copies.
+
+mod script;
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+use rustix::fs::Mode;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{PidfdGetfdFlags, pidfd_getfd, set_parent_process_death_signal, umask};
+use rustix::thread::{CapabilitySet, capability_is_in_bounding_set, set_no_new_privs, set_thread_groups};
+
+use hearth_network::seqpacket::{self, DESCRIPTORS_MAX};
+
+use super::identity::{FUNCTION_ID, OWNER};
+use super::slot;
+use crate::cgroup::Cgroup;
+use crate::init::{OOM_SCORE, WORKING_DIRECTORY, lower_limits};
+use crate::landlock;
+use crate::protocol::{RECORDS_DESCRIPTOR, RUNTIME_API_PORT, SANDBOX_ADDRESS};
+use crate::runtimes::{Prestart, Program, RUNTIMES, Root};
+use crate::seccomp;
+use crate::sys;
+use crate::tracee::{self, Registers, Tracee};
+use crate::variables::{self, Host};
+use script::{CALL_WORDS, CALLS_MAX, DATA_BYTES_MAX, Script};
+
+/// Where the original has its end of the spawner's socket, and a listener that takes what it says to the Runtime API.
+const SOCKET: RawFd = 61;
+const LISTENER: RawFd = 60;
+/// The bootstrap's connection to the Runtime API: the first thing it opens.
+const API: RawFd = 3;
+/// The first descriptor the original gets from the spawner for a copy; below it are standard streams and [`API`].
+const FIRST: RawFd = API + 1;
+/// All the original has open.
+const OPEN: [RawFd; 7] = [0, 1, 2, API, LISTENER, SOCKET, RECORDS_DESCRIPTOR];
+/// What the bootstrap has said when it waits.
+const ASKED: &[u8] = b"GET /2018-06-01/hearth/assignment HTTP/1.1\r\nHost: runtime\r\n\r\n";
+/// Memory of the original for what it is made to do: the code that makes calls, then a table of them, then their data.
+const TABLE_AT: u64 = 256;
+const DATA_AT: u64 = TABLE_AT + (CALLS_MAX * CALL_WORDS * 8) as u64;
+const AREA_BYTES: u64 = (DATA_AT + DATA_BYTES_MAX as u64).next_multiple_of(4_096);
+/// See prctl(2) and the kernel's linux/prctl.h.
+const PR_GET_TID_ADDRESS: u64 = 40;
+/// What the kernel keeps for each thread's list of mutexes. Source: set_robust_list(2).
+const ROBUST_LIST_BYTES: u64 = 24;
+/// `struct sigaction` of the kernel: the default action, no flags, an empty mask.
+const DEFAULT_ACTION: [u8; 32] = [0; 32];
+const SIGNAL_SET_BYTES: u64 = 8;
+/// See the kernel's linux/seccomp.h and linux/landlock.h.
+const SECCOMP_SET_MODE_FILTER: u64 = 1;
+const LANDLOCK_RULE_PATH_BENEATH: u64 = 1;
+/// The slot's own; which pid namespace it is the original says for its children.
+const NAMESPACES: i32 = libc::CLONE_NEWNS
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUSER;
+/// What stands for the present directory, as an argument.
+const HERE: u64 = libc::AT_FDCWD as u64;
+
+/// The original of one root.
+pub(super) struct Zygote {
+    process: sys::Forked,
+    socket: OwnedFd,
+    /// Once it stands still.
+    original: Option<Original>,
+}
+
+struct Original {
+    registers: Registers,
+    area: u64,
+    tid_address: u64,
+    robust_list: u64,
+    /// How many capabilities this kernel has.
+    capabilities: u64,
+}
+
+/// The slot that a copy is for.
+pub(super) struct Destination<'a> {
+    pub(super) init: rustix::process::Pid,
+    pub(super) pidfd: BorrowedFd<'a>,
+    pub(super) cgroup: &'a Cgroup,
+    /// hearth-init's numbers of the write ends of the function's output and records.
+    pub(super) output: RawFd,
+    pub(super) records: RawFd,
+    pub(super) filter: &'a seccomp::Filter,
+}
+
+impl Zygote {
+    /// Starts an original; it gets itself ready. `None` where no process of the root can wait for just any function.
+    pub(super) fn start(root: Root, library_path: bool, namespace: BorrowedFd<'_>) -> io::Result<Option<Self>> {
+        let runtime = RUNTIMES.iter().find(|runtime| runtime.root == root && runtime.prestart == Prestart::Always);
+        let Some((runtime, Program::Interpreter { program, arguments })) =
+            runtime.map(|runtime| (runtime, runtime.program))
+        else {
+            return Ok(None);
+        };
+        let variables = variables::prepared(runtime, Host { needs_library_path: library_path, endpoint: false });
+        let environment = variables.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+        let environment = environment.collect::<Result<Vec<_>, _>>()?;
+        let arguments = std::iter::once(&program).chain(arguments).map(|argument| CString::new(*argument));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        let (socket, inside) = seqpacket::pair()?;
+        let namespaces = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+        let process = sys::fork_into(namespaces, None, || -> Infallible {
+            if settle(namespace, inside.as_fd()).is_ok() {
+                let _ = nix::unistd::execve(&arguments[0], &arguments, &environment);
+            }
+            sys::exit_now(1)
+        })?;
+        let zygote = Self { process, socket, original: None };
+        tracee::seize(zygote.pid(), Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_EXITKILL)?;
+        Ok(Some(zygote))
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.pid.as_raw_nonzero().get())
+    }
+
+    /// Whether it is this one that has ended.
+    pub(super) fn is(&self, pid: rustix::process::Pid) -> bool {
+        self.process.pid == pid
+    }
+
+    /// Makes a copy and says its number in the slot; `None` while the original is not ready yet.
+    ///
+    /// # Errors
+    /// The original is of no use any more, nor is the slot.
+    pub(super) fn copy(&mut self, destination: &Destination<'_>) -> io::Result<Option<i32>> {
+        let process = self.pid();
+        if self.original.is_none() {
+            self.original = Original::of(process)?;
+        }
+        let Some(original) = &self.original else { return Ok(None) };
+        let scripts = Scripts::new(original, self.process.pidfd.as_fd(), destination)?;
+        scripts.send(self.socket.as_fd())?;
+        original.copy(process, &scripts, destination.init).map(Some)
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        // Fails only when it has ended.
+        let _ = rustix::process::pidfd_send_signal(&self.process.pidfd, rustix::process::Signal::KILL);
+    }
+}
+
+/// Before the interpreter runs: what copies have in common with processes that hearth-init starts.
+fn settle(namespace: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    fs::write("/proc/self/oom_score_adj", OOM_SCORE)?;
+    slot::loopback()?;
+    let listener = slot::runtime_api()?;
+    setns(namespace, CloneFlags::CLONE_NEWNS)?;
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    // What it says nobody hears.
+    let (_, written) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&written)?;
+    nix::unistd::dup2_stderr(&written)?;
+    // Also what the server was started with.
+    sys::close_inherited(&[null.as_fd(), written.as_fd(), listener.as_fd(), socket])?;
+    for (fd, number) in [(socket, SOCKET), (listener.as_fd(), LISTENER), (written.as_fd(), RECORDS_DESCRIPTOR)] {
+        sys::inherit_as(fd, number)?;
+    }
+    umask(Mode::from_raw_mode(0o022));
+    lower_limits()?;
+    set_no_new_privs(true)?;
+    set_thread_groups(&[])?;
+    sys::reset_signals();
+    // The kernel forgets its children, for which nobody waits.
+    sys::ignore_children();
+    SigSet::empty().thread_set_mask()?;
+    Ok(rustix::process::chdir(WORKING_DIRECTORY)?)
+}
+
+impl Original {
+    /// Stops the process for good, if it waits for its function.
+    fn of(process: Pid) -> io::Result<Option<Self>> {
+        let tracee = Tracee::stop(process)?;
+        if tracee.registers.blocked_in() != Some((libc::SYS_recvfrom as u64, API as u64)) {
+            tracee.registers.put_back(process)?;
+            ptrace::cont(process, None::<Signal>)?;
+            return Ok(None);
+        }
+        let open = fs::read_dir(format!("/proc/{process}/fd"))?.count();
+        if open != OPEN.len() {
+            return Err(io::Error::other(format!("the original has {open} descriptors")));
+        }
+        let protection = (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) as u64;
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+        let area = tracee.call(libc::SYS_mmap, [0, AREA_BYTES, protection, flags, u64::MAX, 0])?;
+        tracee.write(area, sys::call_all())?;
+        let (first, second) = (area + DATA_AT, area + DATA_AT + 8);
+        let word = || {
+            let mut bytes = [0; 8];
+            tracee.read(first, &mut bytes).map(|()| u64::from_ne_bytes(bytes))
+        };
+        tracee.call(libc::SYS_prctl, [PR_GET_TID_ADDRESS, first, 0, 0, 0, 0])?;
+        let tid_address = word()?;
+        tracee.call(libc::SYS_get_robust_list, [0, first, second, 0, 0, 0])?;
+        let robust_list = word()?;
+        let capabilities = (0..64)
+            .take_while(|bit| capability_is_in_bounding_set(CapabilitySet::from_bits_retain(1 << bit)).is_ok())
+            .count() as u64;
+        Ok(Some(Self { registers: tracee.registers, area, tid_address, robust_list, capabilities }))
+    }
+
+    /// Runs the scripts, and lets the copy go when it is confined.
+    fn copy(&self, process: Pid, scripts: &Scripts, init: rustix::process::Pid) -> io::Result<i32> {
+        let middle = self.fork(process, &scripts.original)?;
+        ptrace::cont(process, None::<Signal>)?;
+        let through = self.through(process, &scripts.original);
+        let copy = through.and_then(|_| self.fork(middle, &scripts.middle));
+        // The rest of its script is to end. What is left standing would stand for ever.
+        ptrace::detach(middle, None::<Signal>)?;
+        let copy = copy?;
+        let settled = self.settle(copy, &scripts.copy).and_then(|number| check_confined(copy, init).map(|()| number));
+        match settled {
+            Ok(number) => ptrace::detach(copy, None::<Signal>).map(|()| number).map_err(Into::into),
+            Err(error) => {
+                // Whatever it is by now, nobody gets it.
+                let _ = kill(copy, Signal::SIGKILL);
+                let _ = tracee::wait(copy);
+                Err(error)
+            }
+        }
+    }
+
+    fn start(&self, process: Pid, script: &Script) -> io::Result<()> {
+        let tracee = Tracee { process, registers: self.registers };
+        tracee.write(self.area + DATA_AT, script.data())?;
+        tracee.write(self.area + TABLE_AT, &script.table())?;
+        self.registers.for_calls(self.area, self.area + TABLE_AT, script.calls()).put(process)?;
+        Ok(ptrace::cont(process, None::<Signal>)?)
+    }
+
+    /// Has a process begin a script in which it forks; says who was born, which stands still.
+    fn fork(&self, process: Pid, script: &Script) -> io::Result<Pid> {
+        self.start(process, script)?;
+        loop {
+            match tracee::wait(process)? {
+                WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_FORK) => {
+                    let child = Pid::from_raw(ptrace::getevent(process)? as libc::pid_t);
+                    tracee::wait(child)?;
+                    return Ok(child);
+                }
+                WaitStatus::Stopped(_, Signal::SIGTRAP) => {
+                    self.results(process, script)?;
+                    return Err(io::Error::other("it has not forked"));
+                }
+                // It hears of nothing meanwhile.
+                _ => ptrace::cont(process, None::<Signal>)?,
+            }
+        }
+    }
+
+    /// Waits until a process is through with its script.
+    fn through(&self, process: Pid, script: &Script) -> io::Result<Vec<u64>> {
+        loop {
+            match tracee::wait(process)? {
+                WaitStatus::Stopped(_, Signal::SIGTRAP) => return self.results(process, script),
+                _ => ptrace::cont(process, None::<Signal>)?,
+            }
+        }
+    }
+
+    fn results(&self, process: Pid, script: &Script) -> io::Result<Vec<u64>> {
+        let mut table = script.table();
+        Tracee { process, registers: self.registers }.read(self.area + TABLE_AT, &mut table)?;
+        script.results(&table)
+    }
+
+    /// Has the copy join its slot and give up everything, then makes it what it was: a process that waits.
+    fn settle(&self, copy: Pid, script: &Script) -> io::Result<i32> {
+        self.start(copy, script)?;
+        let results = self.through(copy, script)?;
+        let tracee = Tracee { process: copy, registers: self.registers };
+        tracee.call(libc::SYS_munmap, [self.area, AREA_BYTES, 0, 0, 0, 0])?;
+        self.registers.put_back(copy)?;
+        let number = results.first().copied().unwrap_or_default();
+        i32::try_from(number).map_err(io::Error::other)
+    }
+}
+
+/// What the kernel says of a process that is to be let go: nothing that it did can have had another outcome.
+fn check_confined(process: Pid, init: rustix::process::Pid) -> io::Result<()> {
+    for namespace in ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"] {
+        let of = |process: String| fs::read_link(format!("/proc/{process}/ns/{namespace}"));
+        if of(process.to_string())? != of(init.as_raw_nonzero().to_string())? {
+            return Err(io::Error::other(format!("the copy is not confined: it has another {namespace} namespace")));
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let none = "0000000000000000";
+    let wanted = [("CapInh", none), ("CapPrm", none), ("CapEff", none), ("CapBnd", none), ("CapAmb", none)]
+        .into_iter()
+        .chain([("NoNewPrivs", "1"), ("Seccomp", "2"), ("Groups", "")]);
+    for (name, value) in wanted {
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        if found.map(str::trim) != Some(value) {
+            return Err(io::Error::other(format!("the copy is not confined: {name} is {found:?}")));
+        }
+    }
+    let ids = |name: &str| -> Vec<&str> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map(|ids| ids.split_ascii_whitespace().collect()).unwrap_or_default()
+    };
+    let owner = OWNER.to_string();
+    for ids in [ids("Uid:"), ids("Gid:")] {
+        let is_fine = ids.len() == 4 && ids.iter().all(|id| *id == ids[0] && *id != "0" && *id != owner);
+        if !is_fine {
+            return Err(io::Error::other(format!("the copy is not confined: it is {ids:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// What is done for one copy, and the descriptors that takes.
+struct Scripts {
+    descriptors: Vec<OwnedFd>,
+    original: Script,
+    middle: Script,
+    copy: Script,
+}
+
+impl Scripts {
+    fn new(original: &Original, own: BorrowedFd<'_>, destination: &Destination<'_>) -> io::Result<Self> {
+        let of_init = |number| pidfd_getfd(destination.pidfd, number, PidfdGetfdFlags::empty());
+        let mut descriptors = vec![
+            destination.pidfd.try_clone_to_owned()?,
+            of_init(destination.output)?,
+            of_init(destination.records)?,
+            own.try_clone_to_owned()?,
+        ];
+        let [init, output, records, own] = [FIRST, FIRST + 1, FIRST + 2, FIRST + 3].map(|number| number as u64);
+        let mut next = FIRST as u64 + descriptors.len() as u64;
+        let mut number_of = |fd: OwnedFd| {
+            descriptors.push(fd);
+            next += 1;
+            next - 1
+        };
+        let birthplace = destination.cgroup.birthplace().map_err(io::Error::other)?.map(&mut number_of);
+        let doors: Vec<u64> =
+            destination.cgroup.doors().map_err(io::Error::other)?.into_iter().map(&mut number_of).collect();
+        if descriptors.len() > DESCRIPTORS_MAX {
+            return Err(io::Error::other("the group is in too many trees"));
+        }
+        let data_at = original.area + DATA_AT;
+
+        let mut first = Script::new(data_at);
+        let message = first.message(descriptors.len());
+        first.call_for(libc::SYS_recvmsg, [SOCKET as u64, message, libc::MSG_CMSG_CLOEXEC as u64], 1);
+        first.call(libc::SYS_setns, [init, libc::CLONE_NEWPID as u64]);
+        first.fork(birthplace);
+        // It keeps nothing of a slot.
+        first.call(libc::SYS_setns, [own, libc::CLONE_NEWPID as u64]);
+        first.call(libc::SYS_close_range, [FIRST as u64, LISTENER as u64 - 1, 0]);
+
+        let mut middle = Script::new(data_at);
+        let zero = middle.put(b"0");
+        for door in &doors {
+            middle.call(libc::SYS_write, [*door, zero, 1]);
+        }
+        let flags = libc::SIGCHLD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+        middle.call(libc::SYS_clone, [flags as u64, 0, 0, original.tid_address]);
+        middle.call(libc::SYS_exit_group, [0]);
+
+        let mut copy = Script::new(data_at);
+        copy.call(libc::SYS_getpid, []);
+        copy.be_a_process(original);
+        copy.call(libc::SYS_setns, [init, NAMESPACES as u64]);
+        let root = [0; 3];
+        copy.call(libc::SYS_setresgid, root).call(libc::SYS_setresuid, root);
+        let rules = copy.fence(next);
+        copy.restrict(rules);
+        copy.connect(next);
+        for (descriptor, number) in [(output, 1), (output, 2), (records, RECORDS_DESCRIPTOR as u64)] {
+            copy.call(libc::SYS_dup3, [descriptor, number, 0]);
+        }
+        copy.call(libc::SYS_close_range, [FIRST as u64, RECORDS_DESCRIPTOR as u64 - 1, 0]);
+        copy.call(libc::SYS_close_range, [RECORDS_DESCRIPTOR as u64 + 1, u64::from(u32::MAX), 0]);
+        let directory = copy.text(WORKING_DIRECTORY);
+        copy.call(libc::SYS_chdir, [directory]);
+        copy.give_up(original.capabilities, destination.filter);
+
+        let scripts = Self { descriptors, original: first, middle, copy };
+        [&scripts.original, &scripts.middle, &scripts.copy].into_iter().try_for_each(Script::check)?;
+        Ok(scripts)
+    }
+
+    /// Hands the original the descriptors.
+    fn send(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let descriptors: Vec<BorrowedFd<'_>> = self.descriptors.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        sendmsg(socket, &[IoSlice::new(b"1")], &mut ancillary, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+}
+
+impl Script {
+    fn text(&mut self, text: &str) -> u64 {
+        self.put(&[text.as_bytes(), &[0]].concat())
+    }
+
+    /// Room for a message of one byte with so many descriptors; where the call finds it.
+    fn message(&mut self, descriptors: usize) -> u64 {
+        let byte = self.put(&[0; 8]);
+        let control_bytes = 16 + (descriptors * 4).next_multiple_of(8);
+        let control = self.put(&vec![0; control_bytes]);
+        let vector = self.words(&[byte, 1]);
+        // `struct msghdr`: no name; one vector; control data; flags.
+        self.words(&[0, 0, vector, 1, control, control_bytes as u64, 0])
+    }
+
+    fn words(&mut self, words: &[u64]) -> u64 {
+        self.put(&words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>())
+    }
+
+    /// A fork into the v2 control group behind a descriptor, where there is one.
+    fn fork(&mut self, group: Option<u64>) {
+        // `struct clone_args` as of Linux 5.7.
+        let flags = if group.is_some() { sys::CLONE_INTO_CGROUP } else { 0 };
+        let words = [flags, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0, 0, 0, group.unwrap_or_default()];
+        let arguments = self.words(&words);
+        self.call(libc::SYS_clone3, [arguments, (words.len() * 8) as u64]);
+    }
+
+    /// What the C library and the kernel know of a process that was forked by the C library, and started by hearth-init.
+    fn be_a_process(&mut self, original: &Original) {
+        self.call(libc::SYS_set_robust_list, [original.robust_list, ROBUST_LIST_BYTES]);
+        let action = self.put(&DEFAULT_ACTION);
+        self.call(libc::SYS_rt_sigaction, [libc::SIGCHLD as u64, action, 0, SIGNAL_SET_BYTES]);
+        self.call(libc::SYS_setsid, []);
+    }
+
+    /// Makes the [fence around files](landlock); the descriptor it has then. `next` is the lowest one that is free.
+    fn fence(&mut self, next: u64) -> Option<u64> {
+        let rights = landlock::known_rights();
+        if rights.is_empty() {
+            return None;
+        }
+        let attributes = self.words(&[rights.bits()]);
+        self.call_for(libc::SYS_landlock_create_ruleset, [attributes, 8, 0], next);
+        for (at, (path, allowed)) in (next + 1..).zip(landlock::function_rules()) {
+            let path = self.text(path);
+            let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
+            self.call_for(libc::SYS_openat, [HERE, path, flags, 0], at);
+            // `struct landlock_path_beneath_attr`, which is packed.
+            let rule = self.put(&[&(allowed & rights).bits().to_ne_bytes()[..], &(at as i32).to_ne_bytes()].concat());
+            self.call(libc::SYS_landlock_add_rule, [next, LANDLOCK_RULE_PATH_BENEATH, rule, 0]);
+        }
+        Some(next)
+    }
+
+    fn restrict(&mut self, rules: Option<u64>) {
+        if let Some(rules) = rules {
+            self.call(libc::SYS_landlock_restrict_self, [rules, 0]);
+            self.call(libc::SYS_close_range, [rules, LISTENER as u64 - 1, 0]);
+        }
+    }
+
+    /// Says to the slot's Runtime API what the bootstrap believes to have said. `next` is the lowest free descriptor.
+    fn connect(&mut self, next: u64) {
+        let kind = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC) as u64;
+        self.call_for(libc::SYS_socket, [libc::AF_INET as u64, kind, 0], next);
+        // `struct sockaddr_in`; port and address in network order.
+        let address = [
+            &(libc::AF_INET as u16).to_ne_bytes()[..],
+            &RUNTIME_API_PORT.to_be_bytes(),
+            &SANDBOX_ADDRESS.octets(),
+            &[0; 8],
+        ];
+        let address = self.put(&address.concat());
+        self.call(libc::SYS_connect, [next, address, 16]);
+        let on = self.put(&1_i32.to_ne_bytes());
+        self.call(libc::SYS_setsockopt, [next, libc::IPPROTO_TCP as u64, libc::TCP_NODELAY as u64, on, 4]);
+        let asked = self.put(ASKED);
+        self.call_for(libc::SYS_sendto, [next, asked, ASKED.len() as u64, 0, 0, 0], ASKED.len() as u64);
+        self.call(libc::SYS_dup3, [next, API as u64, libc::O_CLOEXEC as u64]);
+    }
+
+    /// Everything that needs a privilege is done.
+    fn give_up(&mut self, capabilities: u64, filter: &seccomp::Filter) {
+        for capability in 0..capabilities {
+            self.call(libc::SYS_prctl, [libc::PR_CAPBSET_DROP as u64, capability, 0, 0, 0]);
+        }
+        let function = [u64::from(FUNCTION_ID); 3];
+        self.call(libc::SYS_setresgid, function).call(libc::SYS_setresuid, function);
+        // Taken away by the change of user; `/proc/self` belongs to a process's user only so.
+        self.call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 1, 0, 0, 0]);
+        let instructions = self.put(&filter.bytes());
+        let program = self.words(&[filter.instructions(), instructions]);
+        self.call(libc::SYS_seccomp, [SECCOMP_SET_MODE_FILTER, 0, program]);
+    }
+}

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::mem;
+use std::time::Duration;
 
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
@@ -17,6 +18,11 @@ use crate::tracee::{self, Tracee};
 /// See prctl(2) and the kernel's linux/prctl.h.
 const PR_SET_MM: u64 = 35;
 const PR_SET_MM_MAP: u64 = 14;
+
+/// How often a process is stopped until it is found waiting, and the pause in between: ten milliseconds, of which it
+/// needs some hundredths.
+const STOPS_MAX: usize = 100;
+const STOP_PAUSE: Duration = Duration::from_micros(100);
 
 /// `struct prctl_mm_map`.
 #[repr(C)]
@@ -43,7 +49,7 @@ struct MemoryMap {
 /// When the kernel does not allow it, or has no PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE).
 pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
     tracee::seize(process, Options::empty())?;
-    let shown = Tracee::stop(process).and_then(|stopped| {
+    let shown = blocked(process).and_then(|stopped| {
         let shown = tell(&stopped, environment);
         // Whatever came of it.
         stopped.registers.put_back(process)?;
@@ -51,6 +57,19 @@ pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
     });
     let detached = ptrace::detach(process, None::<Signal>);
     shown.and(detached.map_err(Into::into))
+}
+
+/// Stops the process where it waits. A copy may still be on its way there.
+fn blocked(process: Pid) -> io::Result<Tracee> {
+    for _ in 0..STOPS_MAX {
+        let stopped = Tracee::stop(process)?;
+        if stopped.registers.is_blocked(process)? {
+            return Ok(stopped);
+        }
+        ptrace::cont(process, None::<Signal>)?;
+        std::thread::sleep(STOP_PAUSE);
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 fn tell(process: &Tracee, environment: &[String]) -> io::Result<()> {

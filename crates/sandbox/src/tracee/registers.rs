@@ -41,6 +41,12 @@ impl Registers {
         self.0.rax
     }
 
+    /// Whether the process was found in a system call that will be made again.
+    pub(crate) fn is_blocked(&self, _: Pid) -> io::Result<bool> {
+        Ok(self.0.orig_rax != u64::MAX
+            && (again::ERESTART_RESTARTBLOCK..=again::ERESTARTSYS).contains(&(self.0.rax as i64)))
+    }
+
     /// Lets the process go on with the call it was in. The kernel would restart it only at the stop it came from.
     pub(crate) fn put_back(&self, process: Pid) -> io::Result<()> {
         let mut registers = self.0;
@@ -101,6 +107,11 @@ impl Registers {
 
     pub(crate) fn result(&self) -> u64 {
         self.0.regs[0]
+    }
+
+    /// As on x86-64; one that is about to make its call is as good.
+    pub(crate) fn is_blocked(&self, process: Pid) -> io::Result<bool> {
+        Ok(ptrace::read(process, self.0.pc as ptrace::AddressType)? as u32 == SVC)
     }
 
     pub(crate) fn put_back(&self, process: Pid) -> io::Result<()> {

@@ -240,12 +240,6 @@ pub(crate) fn reset_signals() {
     }
 }
 
-/// Has the kernel forget children that end.
-pub(crate) fn ignore_children() {
-    // SAFETY: SIG_IGN is no function.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-}
-
 /// The descriptor a program was started with as its standard input.
 pub(crate) fn standard_input() -> io::Result<OwnedFd> {
     io::stdin().as_fd().try_clone_to_owned()

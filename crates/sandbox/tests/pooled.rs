@@ -1,5 +1,5 @@
-//! A process that was started before anybody knew what for is, once it has its function, like one that was started for
-//! it: whatever a function can see of itself is compared between the two.
+//! A process that was started before anybody knew what for, or copied from one, is, once it has its function, like one that
+//! was started for it: whatever a function can see of itself is compared.
 
 mod support;
 
@@ -45,7 +45,10 @@ def handler(event, context):
         "libraries": [library(name) for name in ("libtask.so", "liblayer.so", "libz.so.1")],
         "meminfo": text("/proc/meminfo").splitlines()[0], "oom": text("/proc/self/oom_score_adj"),
         "locale": __import__("locale").setlocale(0), "time": __import__("time").tzname,
-        "name": context.function_name, "memory": context.memory_limit_in_mb,
+        "program": os.readlink("/proc/self/exe"), "parent": os.getppid(), "group": os.getpgid(0) == os.getpid(),
+        "files": sorted({l.split()[-1] for l in open("/proc/self/maps") if "/" in l}), "dumpable": ctypes.CDLL(None).prctl(3),
+        "children": [str(s) for s in map(__import__("signal").getsignal, (17, 13, 2))], "owner": os.stat("/proc/self/environ").st_uid,
+        "child": os.popen("echo child").read(), "name": context.function_name, "memory": context.memory_limit_in_mb,
     }
 "#;
 
@@ -75,10 +78,29 @@ struct Look {
     source: &'static str,
     /// What may differ, with the reason.
     differs: &'static [(&'static str, &'static str)],
+    /// What may differ in copies besides; `None` where there are none.
+    differs_in_copies: Option<&'static [(&'static str, &'static str)]>,
+}
+
+/// How a function got its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Started,
+    Waited,
+    Copied,
 }
 
 const LOOKS: &[Look] = &[
-    Look { runtime: "python3.11", file: "app.py", source: PYTHON, differs: &[] },
+    Look {
+        runtime: "python3.11",
+        file: "app.py",
+        source: PYTHON,
+        differs: &[],
+        differs_in_copies: Some(&[
+            ("pid", "two processes have taken part in it before"),
+            ("session", "it is named after its first process"),
+        ]),
+    },
     Look {
         runtime: "nodejs20.x",
         file: "app.js",
@@ -87,11 +109,16 @@ const LOOKS: &[Look] = &[
             "threads",
             "libuv's workers run already, as on Lambda, whose runtime is an ES module; else they start with the first use",
         )],
+        differs_in_copies: None,
     },
 ];
 
-async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {
-    let pool = pooled.then(PoolConfig::default);
+async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
+    let pool = match way {
+        Way::Started => None,
+        Way::Waited => Some(PoolConfig::default()),
+        Way::Copied => Some(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
+    };
     let machine = Machine::start_with(Setup { pool, ..Setup::default() }).await?;
     let code = machine.package(&[(look.file, look.source), ("libtask.so", "not a library")]);
     let layer = machine.package(&[("lib/liblayer.so", "not a library")]);
@@ -105,39 +132,50 @@ async fn seen(look: &Look, memory: Mebibytes, pooled: bool) -> Option<Value> {
     spec.variables = [("MINE", "ünï"), ("AWS_LAMBDA_FUNCTION_NAME", "f"), ("LONG", &"x".repeat(3_000)), ("EMPTY", "")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-    if pooled {
+    if way == Way::Copied {
+        machine.wait_for_copies(&spec).await;
+    }
+    if way == Way::Waited {
         machine.wait_for_pool().await;
         // Of some kinds one is prepared when the first function has asked for it.
         let first = machine.backend.create(spec.clone(), Arc::new(Collected::default())).await.expect("created");
         first.destroy().await;
         machine.wait_for_started(look.runtime).await;
     }
+    let copies = machine.backend.copies();
     let sink = Arc::new(Collected::default());
     let environment = machine.backend.create(spec, sink.clone()).await.expect("created");
     environment.ready().await.unwrap_or_else(|error| panic!("{error:?} {}", sink.text()));
     let seen = value(&environment, &json!({})).await;
-    assert_eq!(machine.backend.pool_hits() > 0, pooled, "{}: a started process was used", look.runtime);
+    let got = match (machine.backend.pool_hits() > 0, machine.backend.copies() > copies) {
+        (true, _) => Way::Waited,
+        (false, true) => Way::Copied,
+        (false, false) => Way::Started,
+    };
+    assert_eq!(got, way, "{}", look.runtime);
     assert_eq!(sink.text(), "");
     machine.backend.shutdown().await;
     Some(seen)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_function_cannot_tell_whether_its_process_waited_for_it() {
+async fn a_function_cannot_tell_whether_its_process_waited_for_it_or_was_copied() {
     for look in LOOKS {
         for memory in [Mebibytes(128), Mebibytes(1_769)] {
-            let (Some(unpooled), Some(pooled)) = (seen(look, memory, false).await, seen(look, memory, true).await)
-            else {
-                return;
-            };
-            let (unpooled, pooled) = (unpooled.as_object().expect("object"), pooled.as_object().expect("object"));
-            let differs = |name: &str| look.differs.iter().any(|(allowed, _)| *allowed == name);
-            let different: Vec<String> = unpooled
-                .keys()
-                .filter(|name| !differs(name) && unpooled.get(*name) != pooled.get(*name))
-                .map(|name| format!("{name}:\n  {}\n  {}", json!(unpooled[name]), json!(pooled[name])))
-                .collect();
-            assert!(different.is_empty(), "{} with {memory} MB:\n{}", look.runtime, different.join("\n"));
+            let Some(started) = seen(look, memory, Way::Started).await else { return };
+            let mut ways = vec![(Way::Waited, look.differs)];
+            ways.extend(look.differs_in_copies.map(|differs| (Way::Copied, differs)));
+            for (way, differs) in ways {
+                let other = seen(look, memory, way).await.expect("as before");
+                let (started, other) = (started.as_object().expect("object"), other.as_object().expect("object"));
+                let differs = |name: &str| differs.iter().any(|(allowed, _)| *allowed == name);
+                let different: Vec<String> = started
+                    .keys()
+                    .filter(|name| !differs(name) && started.get(*name) != other.get(*name))
+                    .map(|name| format!("{name}:\n  {}\n  {}", json!(started[name]), json!(other[name])))
+                    .collect();
+                assert!(different.is_empty(), "{way:?} {} with {memory} MB:\n{}", look.runtime, different.join("\n"));
+            }
         }
     }
 }

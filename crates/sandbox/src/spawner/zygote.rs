@@ -68,8 +68,13 @@ const AREA_BYTES: u64 = (DATA_AT + DATA_BYTES_MAX as u64).next_multiple_of(4_096
 const PR_GET_TID_ADDRESS: u64 = 40;
 /// What the kernel keeps for each thread's list of mutexes. Source: set_robust_list(2).
 const ROBUST_LIST_BYTES: u64 = 24;
-/// `struct sigaction` of the kernel: the default action, no flags, an empty mask.
+/// `struct sigaction` of the kernel: what to do, no flags, nothing, an empty mask.
 const DEFAULT_ACTION: [u8; 32] = [0; 32];
+const IGNORE: [u8; 32] = {
+    let mut action = DEFAULT_ACTION;
+    action[0] = libc::SIG_IGN as u8;
+    action
+};
 const SIGNAL_SET_BYTES: u64 = 8;
 /// See the kernel's linux/seccomp.h and linux/landlock.h.
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
@@ -194,8 +199,6 @@ fn settle(namespace: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> io::Result<()> {
     set_no_new_privs(true)?;
     set_thread_groups(&[])?;
     sys::reset_signals();
-    // The kernel forgets its children, for which nobody waits.
-    sys::ignore_children();
     SigSet::empty().thread_set_mask()?;
     Ok(rustix::process::chdir(WORKING_DIRECTORY)?)
 }
@@ -226,6 +229,9 @@ impl Original {
         let tid_address = word()?;
         tracee.call(libc::SYS_get_robust_list, [0, first, second, 0, 0, 0])?;
         let robust_list = word()?;
+        // The kernel forgets its children, for which nobody waits. Not before: Python asks once what signals do.
+        tracee.write(first, &IGNORE)?;
+        tracee.call(libc::SYS_rt_sigaction, [libc::SIGCHLD as u64, first, 0, SIGNAL_SET_BYTES, 0, 0])?;
         let capabilities = (0..64)
             .take_while(|bit| capability_is_in_bounding_set(CapabilitySet::from_bits_retain(1 << bit)).is_ok())
             .count() as u64;

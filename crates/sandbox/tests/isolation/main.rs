@@ -1,6 +1,6 @@
 //! What a function in a process sandbox sees, and what it must not be able to do: the whole visible tree against a
 //! manifest, and a table of attempts with the answer each must get. The attempts are made from a process that was started
-//! for its function, from one whose slot waited, from one that waited itself and from an extension; and by each of them
+//! for its function, from one whose slot waited, from one that waited itself, from a copy of such a one and from an extension; and by each of them
 //! when it is new, after a thaw and after a reset.
 
 #[cfg(feature = "mutations")]
@@ -68,6 +68,11 @@ async fn nothing_leads_out_of_a_slot_that_waited() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_leads_out_of_a_process_that_waited() {
     nothing_that_leads_out_works(Origin::PooledRuntime).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_leads_out_of_a_copy() {
+    nothing_that_leads_out_works(Origin::Copied).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

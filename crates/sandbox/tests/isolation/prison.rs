@@ -65,6 +65,8 @@ pub(crate) enum Origin {
     PooledSlot,
     /// Started before it was known what for.
     PooledRuntime,
+    /// Copied from such a process.
+    Copied,
     /// An external extension, from a layer.
     Extension,
 }
@@ -222,7 +224,11 @@ impl Prison {
         let host = Host::new(&instance);
         let setup = Setup {
             instance: Some(instance.clone()),
-            pool: origin.is_pooled().then(PoolConfig::default),
+            pool: match origin {
+                Origin::PooledSlot | Origin::PooledRuntime => Some(PoolConfig::default()),
+                Origin::Copied => Some(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
+                Origin::Unpooled | Origin::Extension => None,
+            },
             network: Some(host.policy()),
             ..Setup::default()
         };
@@ -244,6 +250,9 @@ impl Prison {
     ) -> Result<Self, String> {
         if origin.is_pooled() {
             machine.wait_for_pool().await;
+        }
+        if origin == Origin::Copied {
+            machine.wait_for_copies(&spec).await;
         }
         let cell = create(&machine, origin, spec.clone()).await?;
         let neighbour = move_in(&machine).await;
@@ -291,7 +300,8 @@ impl Prison {
 /// The function whose process, or whose extension's, tries everything.
 fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
     let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
-    let runtime = if origin == Origin::PooledRuntime { "python3.11" } else { "provided.al2023" };
+    let runtime =
+        if matches!(origin, Origin::PooledRuntime | Origin::Copied) { "python3.11" } else { "provided.al2023" };
     let mut spec = spec(runtime, code);
     let program = format!("#!/usr/bin/python3\n{APP}");
     let extension = ("extensions/prisoner.sh", program.as_str());
@@ -318,10 +328,11 @@ async fn move_in(machine: &Machine) -> Result<Cell, String> {
 }
 
 async fn create(machine: &Machine, origin: Origin, spec: EnvironmentSpec) -> Result<Cell, String> {
-    let before = machine.backend.pool_depth();
+    let (before, copies) = (machine.backend.pool_depth(), machine.backend.copies());
     let output = Arc::new(Counted::default());
     let environment = machine.backend.create(spec, output.clone()).await.map_err(|error| error.to_string())?;
     assert!(!origin.is_pooled() || machine.backend.pool_depth() < before, "it came from the pool");
+    assert!(origin != Origin::Copied || machine.backend.copies() > copies, "it is a copy");
     environment.ready().await.map_err(|error| format!("{error:?}"))?;
     assert_eq!(environment.has_extensions(), origin == Origin::Extension);
     let of = if origin == Origin::Extension { "extension" } else { "function" };

@@ -153,6 +153,18 @@ impl Machine {
         tokio::time::timeout(std::time::Duration::from_secs(30), started).await.expect("one is started");
     }
 
+    /// Waits until environments like this get copies of a waiting process: those before do not.
+    pub async fn wait_for_copies(&self, spec: &EnvironmentSpec) {
+        let copied = async {
+            while self.backend.copies() == 0 {
+                let sink = std::sync::Arc::new(Collected::default());
+                let first = self.backend.create(spec.clone(), sink).await.expect("created");
+                first.destroy().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), copied).await.expect("one is copied");
+    }
+
     /// A code package with these files; those called `bootstrap` or ending in `.sh` can be run.
     pub fn package(&self, files: &[(&str, &str)]) -> CodeDigest {
         let mut digest = [0; 32];

@@ -17,6 +17,7 @@ mod mounts;
 mod roots;
 mod slot;
 mod storage;
+#[cfg_attr(not(target_arch = "x86_64"), path = "spawner/zygote/none.rs")]
 mod zygote;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

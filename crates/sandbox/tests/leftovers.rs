@@ -9,23 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_sandbox::Backend;
+use hearth_sandbox::process::PoolConfig;
+use hearth_sandbox::runtimes::Root;
 use serde_json::json;
-use support::{BOOTSTRAP, Collected, ECHO, Machine, Setup, spec, started, value};
-
-/// Children of a process, by name.
-fn children(of: u32, name: &str) -> Vec<u32> {
-    let parent = |pid: u32| -> Option<u32> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let named = status.lines().next()?.ends_with(&format!("\t{name}"));
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?.parse().ok();
-        parent.filter(|_| named)
-    };
-    let pids = std::fs::read_dir("/proc")
-        .expect("proc")
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| parent(*pid) == Some(of)).collect()
-}
+use support::{BOOTSTRAP, Collected, ECHO, Machine, Setup, children, spec, started, value};
 
 /// Control group directories of an instance, with those of its slots.
 fn groups(instance: &str) -> Vec<PathBuf> {
@@ -70,16 +57,20 @@ async fn two_hundred_environments_leave_nothing() {
 #[ignore = "started by two_hundred_environments_leave_nothing"]
 async fn leak_helper() {
     let instance = format!("test-leak-{}", std::process::id());
-    let setup = Setup { instance: Some(instance.clone()), ..Setup::default() };
+    let pool = Some(PoolConfig { depth_max: 0, ..PoolConfig::default() });
+    let setup = Setup { instance: Some(instance.clone()), pool, ..Setup::default() };
     let Some(machine) = Machine::start_with(setup).await else { return };
     let code = machine.package(&[("bootstrap", "#!/bin/sh\nexec sleep 1000\n")]);
+    // Where there is Python every third is a copy of one that waits.
+    let python = machine.backend.roots().any(|root| root == Root::Python311);
+    let copied = spec("python3.11", machine.package(&[("app.py", "def handler(event, context): return event\n")]));
+    if python {
+        machine.wait_for_copies(&copied).await;
+    }
     let [spawner] = children(std::process::id(), "hearth-spawner")[..] else { panic!("one spawner") };
     let round = async |number: usize| {
-        let environment = machine
-            .backend
-            .create(spec("provided.al2023", code), Arc::new(Collected::default()))
-            .await
-            .expect("created");
+        let spec = if python && number.is_multiple_of(3) { copied.clone() } else { spec("provided.al2023", code) };
+        let environment = machine.backend.create(spec, Arc::new(Collected::default())).await.expect("created");
         // Every other one is only dropped.
         if number.is_multiple_of(2) {
             environment.destroy().await;

@@ -231,6 +231,8 @@ fn nonsense(random: &SeededRandom, live: u64) -> Vec<u8> {
         Request::Furnish(furnish(live)),
         Request::Furnish(FurnishSlot { code: path("../../../../etc"), ..furnish(live) }),
         Request::Furnish(FurnishSlot { layers: vec![path("/etc/passwd\0"); number(9)], ..furnish(slot) }),
+        Request::Copy { slot },
+        Request::Copy { slot: live },
         Request::Destroy { slot },
         Request::Destroy { slot: u64::MAX },
     ];
@@ -265,7 +267,11 @@ impl Heard {
             match received.expect("the spawner lives").0 {
                 Reply::Prepared { .. } => self.made += 1,
                 Reply::Ended { .. } => self.ended += 1,
-                Reply::NotPrepared { .. } | Reply::NotFurnished { .. } | Reply::Trouble { .. } => self.refused += 1,
+                Reply::NotPrepared { .. }
+                | Reply::NotFurnished { .. }
+                | Reply::NotCopied { .. }
+                | Reply::Copied { process: None, .. }
+                | Reply::Trouble { .. } => self.refused += 1,
                 other => assert!(matches!(other, Reply::Furnished { slot } if slot != live), "{other:?}"),
             }
         }
@@ -347,6 +353,19 @@ fn a_slot_in_use_is_not_made_twice_and_serves_one_function_only() {
     assert!(matches!(spawner.ask(&Request::Furnish(other)).0, Reply::NotFurnished { slot: 7, .. }));
     assert!(matches!(spawner.ask(&Request::Furnish(furnish(8))).0, Reply::NotFurnished { slot: 8, .. }));
     assert_eq!(spawner.ask(&Request::Destroy { slot: 7 }).0, Reply::Ended { slot: 7 });
+    drop(descriptors);
+    spawner.end();
+}
+
+#[test]
+fn only_an_empty_slot_gets_a_copy_of_a_waiting_process() {
+    let Some(spawner) = Spawner::start("copy") else { return };
+    let descriptors = spawner.prepared(prepare(7));
+    // No process of this root can wait for a function.
+    assert_eq!(spawner.ask(&Request::Copy { slot: 7 }).0, Reply::Copied { slot: 7, process: None });
+    assert!(matches!(spawner.ask(&Request::Copy { slot: 8 }).0, Reply::NotCopied { slot: 8, .. }));
+    assert_eq!(spawner.ask(&Request::Furnish(furnish(7))).0, Reply::Furnished { slot: 7 });
+    assert!(matches!(spawner.ask(&Request::Copy { slot: 7 }).0, Reply::NotCopied { slot: 7, .. }));
     drop(descriptors);
     spawner.end();
 }

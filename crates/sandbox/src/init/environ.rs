@@ -63,7 +63,7 @@ pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
 fn blocked(process: Pid) -> io::Result<Tracee> {
     for _ in 0..STOPS_MAX {
         let stopped = Tracee::stop(process)?;
-        if stopped.registers.is_blocked(process)? {
+        if stopped.registers.is_in_call(process)? {
             return Ok(stopped);
         }
         ptrace::cont(process, None::<Signal>)?;

@@ -41,10 +41,9 @@ impl Registers {
         self.0.rax
     }
 
-    /// Whether the process was found in a system call that will be made again.
-    pub(crate) fn is_blocked(&self, _: Pid) -> io::Result<bool> {
-        Ok(self.0.orig_rax != u64::MAX
-            && (again::ERESTART_RESTARTBLOCK..=again::ERESTARTSYS).contains(&(self.0.rax as i64)))
+    /// Whether the process was found in a system call, and so right behind the instruction for it.
+    pub(crate) fn is_in_call(&self, _: Pid) -> io::Result<bool> {
+        Ok(self.0.orig_rax as i64 >= 0)
     }
 
     /// Lets the process go on with the call it was in. The kernel would restart it only at the stop it came from.
@@ -110,7 +109,7 @@ impl Registers {
     }
 
     /// As on x86-64; one that is about to make its call is as good.
-    pub(crate) fn is_blocked(&self, process: Pid) -> io::Result<bool> {
+    pub(crate) fn is_in_call(&self, process: Pid) -> io::Result<bool> {
         Ok(ptrace::read(process, self.0.pc as ptrace::AddressType)? as u32 == SVC)
     }
 

@@ -275,3 +275,18 @@ pub async fn started(machine: &Machine, spec: EnvironmentSpec) -> (Arc<dyn Envir
 pub async fn value(environment: &Arc<dyn Environment>, event: &Value) -> Value {
     serde_json::from_str(&body(environment.invoke(invocation(event.to_string())).await)).expect("JSON")
 }
+
+/// Children of a process, by name.
+pub fn children(of: u32, name: &str) -> Vec<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let named = status.lines().next()?.ends_with(&format!("\t{name}"));
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"))?.parse().ok();
+        parent.filter(|_| named)
+    };
+    let pids = std::fs::read_dir("/proc")
+        .expect("proc")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
+}

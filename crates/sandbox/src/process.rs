@@ -24,6 +24,7 @@ use hearth_network::NetworkClient;
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
@@ -47,6 +48,9 @@ pub type EndpointHook = Arc<dyn Fn(EnvironmentId, std::net::TcpListener) -> Join
 
 /// How long the spawner may take to get ready: it mounts the runtimes and ends what an earlier life left.
 const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Environments that are made at the same time: of a crowd the first should be ready before the last is begun.
+const MAKING_PER_PROCESSOR_MAX: usize = 3;
 
 /// What the spawner works with.
 const NEEDED: &[Capability] = &[
@@ -97,6 +101,7 @@ pub struct ProcessBackend {
     copies: bool,
     hits: AtomicU64,
     copied: AtomicU64,
+    turns: Semaphore,
     trees: TreeStore,
     roots: BTreeSet<Root>,
     /// Of all slots together.
@@ -180,6 +185,9 @@ impl ProcessBackend {
             copies: config.pool.copies,
             hits: AtomicU64::new(0),
             copied: AtomicU64::new(0),
+            turns: Semaphore::new(
+                std::thread::available_parallelism().map_or(1, usize::from) * MAKING_PER_PROCESSOR_MAX,
+            ),
             trees: config.trees,
             roots: roots.into_iter().collect(),
             cgroup,
@@ -293,6 +301,9 @@ impl Backend for ProcessBackend {
             .prestarted_for(spec.memory, &wanted, &variables::prepared(runtime, host))
             .filter(|_| is_usual)
             .map(|memory| Started { runtime: runtime.id, memory });
+        let _making = self.pool.making();
+        // A semaphore that is never closed gives its permits in the order they were asked for.
+        let _turn = self.turns.acquire().await.map_err(|_| SandboxError::ShutDown)?;
         let slot = self.slot(runtime.root, started, &spec).await?;
         let spawner = &self.slots.spawner;
         let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };

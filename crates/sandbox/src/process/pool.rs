@@ -18,10 +18,10 @@ use crate::runtimes::Root;
 
 /// How long a depth that nobody needed stays.
 const DEPTH_HALF_LIFE: Duration = Duration::from_secs(60);
-/// Nothing is made so soon after something was taken, at most for so long: whoever took it has its own use for the
-/// spawner and the processors first.
+/// Nothing is made so soon after something was taken, nor while an environment is being made, at most for so long: others
+/// have their own use for the spawner and the processors first.
 const QUIET: Duration = Duration::from_millis(20);
-const QUIET_WAIT_MAX: Duration = Duration::from_millis(200);
+const QUIET_WAIT_MAX: Duration = Duration::from_millis(500);
 /// After a failure to prepare a slot.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -115,6 +115,8 @@ struct State {
     depths: Depths,
     waiting: HashMap<Kind, VecDeque<PreparedSlot>>,
     last_taken: Instant,
+    /// Environments that are being made.
+    making: usize,
     closed: bool,
 }
 
@@ -130,7 +132,7 @@ impl SlotPool {
         let now = now();
         let depths = Depths::new(config, kinds, now);
         let pool = Arc::new(Self {
-            state: Mutex::new(State { depths, waiting: HashMap::new(), last_taken: now, closed: false }),
+            state: Mutex::new(State { depths, waiting: HashMap::new(), last_taken: now, making: 0, closed: false }),
             taken: Notify::new(),
             filler: Mutex::default(),
             cpu_percent: config.cpu_percent.clamp(1, 100),
@@ -195,11 +197,21 @@ impl SlotPool {
         lacking.map(|(_, kind)| kind)
     }
 
-    /// Waits until nothing has been taken for a moment.
+    /// Says that an environment is being made, until it is dropped.
+    pub(super) fn making(&self) -> Making<'_> {
+        self.state.lock().making += 1;
+        Making(self)
+    }
+
+    /// Waits until nothing is made, nor has been taken for a moment.
     async fn quiet(&self) {
         let until_max = now() + QUIET_WAIT_MAX;
         loop {
-            let quiet_from = (self.state.lock().last_taken + QUIET).min(until_max);
+            let since = {
+                let state = self.state.lock();
+                if state.making > 0 { now() } else { state.last_taken }
+            };
+            let quiet_from = (since + QUIET).min(until_max);
             if quiet_from <= now() {
                 return;
             }
@@ -212,6 +224,14 @@ impl SlotPool {
         if !state.closed {
             state.waiting.entry(kind).or_default().push_back(slot);
         }
+    }
+}
+
+pub(super) struct Making<'a>(&'a SlotPool);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().making -= 1;
     }
 }
 

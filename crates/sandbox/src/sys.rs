@@ -326,6 +326,7 @@ mod call_all {
         ".popsection",
     );
 
+    // SAFETY: both are labels of the assembly above.
     unsafe extern "C" {
         pub(super) static hearth_call_all: u8;
         pub(super) static hearth_call_all_end: u8;

@@ -80,7 +80,8 @@ async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
         service: "logs".to_owned(),
         region: ctx.region.to_string(),
         account: account.to_string(),
-        resource: format!("log-group:{}", input.group),
+        // As FilterLogEvents names it.
+        resource: format!("log-group:{}:log-stream:", input.group),
     };
     if let Err(denied) = app.authorizer.authorize(&ctx, &Access::new("logs:FilterLogEvents", &group)) {
         let mut refused = json(&serde_json::json!({ "message": denied.message }));

@@ -8,7 +8,6 @@ use hearth_wire::Service;
 
 use crate::arn::Subject;
 use crate::directory::GroupRecord;
-use crate::error::LogsError;
 use crate::{Logs, op};
 
 /// A request without events: the longest has a hundred stream names of 512 characters, escaped.
@@ -35,16 +34,6 @@ impl Api {
     /// The group of that name, if there is one.
     pub(crate) fn find(&self, ctx: &RequestContext, group: &str) -> Option<Arc<GroupRecord>> {
         self.logs.directory.find(&ctx.scope(), group)
-    }
-
-    /// Asks whether the caller may do this to the group; the group, if it is there.
-    ///
-    /// # Errors
-    /// [`LogsError::Denied`], [`LogsError::NoSuchGroup`].
-    pub(crate) fn permitted(&self, ctx: &RequestContext, action: &str, name: &str) -> Result<Arc<GroupRecord>, LogsError> {
-        let group = self.find(ctx, name);
-        self.authorize(ctx, action, &Subject::group(ctx, name, group.as_deref()))?;
-        group.ok_or(LogsError::NoSuchGroup)
     }
 }
 

@@ -91,7 +91,11 @@ pub(crate) fn group_name(ctx: &RequestContext, text: &str) -> Result<String, Log
 ///
 /// # Errors
 /// [`LogsError::NameAndArn`], and as [`group_name`].
-pub(crate) fn named(ctx: &RequestContext, name: Option<String>, identifier: Option<String>) -> Result<String, LogsError> {
+pub(crate) fn named(
+    ctx: &RequestContext,
+    name: Option<String>,
+    identifier: Option<String>,
+) -> Result<String, LogsError> {
     match (name, identifier) {
         (Some(_), Some(_)) => Err(LogsError::NameAndArn),
         (Some(name), None) => Ok(name),

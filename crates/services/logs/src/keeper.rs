@@ -71,7 +71,9 @@ impl Keeper {
                 Ok(()) => {
                     self.packed_ms.insert(id, now_ms);
                 }
-                Err(error) => tracing::error!(%error, segment = id, "a log segment cannot be packed; trying again later"),
+                Err(error) => {
+                    tracing::error!(%error, segment = id, "a log segment cannot be packed; trying again later")
+                }
             }
         }
         self.make_room();

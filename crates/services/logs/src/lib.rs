@@ -57,6 +57,7 @@ use crate::directory::Directory;
 use crate::index::Index;
 use crate::keeper::Keeper;
 use crate::queue::{Queue, Target};
+use crate::scan::{Page, Scan};
 use crate::segments::Segments;
 
 pub use api::{Api, service};
@@ -210,6 +211,28 @@ impl Logs {
         }
     }
 
+    /// The index need not know any longer what has been deleted; what it left in segments goes with the next look around.
+    fn forget(&self, group: Option<u64>, streams: Vec<u64>) {
+        let mut index = self.index.write();
+        group.into_iter().for_each(|group| index.forget_group(group));
+        streams.into_iter().for_each(|stream| index.forget_stream(stream));
+        drop(index);
+        self.tidy();
+    }
+
+    /// Looks for events on a thread of its own.
+    async fn scan(
+        &self,
+        scan: Scan,
+        wants_stream: impl Fn(u64) -> bool + Send + 'static,
+        wants: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<Page, LogsError> {
+        let index = Arc::clone(&self.index);
+        let task = tokio::task::spawn_blocking(move || scan.run(&index, wants_stream, wants));
+        let page = task.await.map_err(|error| LogsError::Internal(error.to_string()))?;
+        page.map_err(|error| LogsError::Internal(error.to_string()))
+    }
+
     /// Resolves when everything appended before the call can be read.
     async fn settle(&self) {
         let newest = self.queue.hurry();
@@ -227,7 +250,8 @@ impl Drop for Logs {
 
 impl LogSink for Logs {
     fn append(&self, ctx: &RequestContext, group: &str, stream: &str, events: Vec<LogEvent>) {
-        self.queue.push(Target::Named { scope: ctx.scope(), group: group.to_owned(), stream: stream.to_owned() }, events);
+        self.queue
+            .push(Target::Named { scope: ctx.scope(), group: group.to_owned(), stream: stream.to_owned() }, events);
     }
 
     fn has_group(&self, ctx: &RequestContext, group: &str) -> bool {

@@ -200,6 +200,11 @@ impl Queue {
         newest
     }
 
+    /// The newest sequence that is queued or written.
+    pub(crate) fn newest_sequence(&self) -> u64 {
+        self.state.lock().next_sequence - 1
+    }
+
     /// Has the writer look around: it answers with an empty batch.
     pub(crate) fn nudge(&self) {
         self.state.lock().nudged = true;

@@ -11,7 +11,9 @@ const TAGS_MAX: usize = 50;
 /// [`LogsError::InvalidParameter`] for a key that is AWS's own.
 pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<(), LogsError> {
     match tags.keys().find(|key| key.to_ascii_lowercase().starts_with("aws:")) {
-        Some(key) => Err(LogsError::invalid(format!("The tag key {key} is reserved: aws: prefixed tag key names are not allowed"))),
+        Some(key) => Err(LogsError::invalid(format!(
+            "The tag key {key} is reserved: aws: prefixed tag key names are not allowed"
+        ))),
         None => Ok(()),
     }
 }

@@ -114,9 +114,13 @@ fn properties_of_json_events_are_compared_as_text() {
 
 #[test]
 fn numbers_are_compared_as_numbers() {
-    assert!(holds("$.latency > 50") && holds("$.latency >= 50.5") && holds("$.latency < 51") && holds("$.latency <= 50.5"));
+    assert!(
+        holds("$.latency > 50") && holds("$.latency >= 50.5") && holds("$.latency < 51") && holds("$.latency <= 50.5")
+    );
     assert!(!holds("$.latency > 50.5") && !holds("$.latency < 50.5"));
-    assert!(holds("$.latency = 50.50") && holds("$.latency != 50") && holds("$.latency = 5.05e1") && holds("$.big = 1000"));
+    assert!(
+        holds("$.latency = 50.50") && holds("$.latency != 50") && holds("$.latency = 5.05e1") && holds("$.big = 1000")
+    );
     assert!(holds("$.latency > -1") && !holds("$.eventType > 1"));
     assert!(Pattern::parse("{ $.a > \"x\" }").is_err(), "texts have no order");
 }
@@ -134,8 +138,12 @@ fn null_true_false_and_what_is_not_there_are_told_apart() {
 #[test]
 fn conditions_are_combined_and_parentheses_and_the_closer_operator_hold() {
     assert!(holds("($.user.id = 1) && ($.users[0].email = \"John.Doe@example.com\")"));
-    assert!(holds("$.user.email = \"John.Stiles@example.com\" || $.coordinates[0][1] = \"nonmatch\" && $.actions[2] = \"nonmatch\""));
-    assert!(!holds("($.user.email = \"John.Stiles@example.com\" || $.coordinates[0][1] = \"nonmatch\") && $.actions[2] = \"nonmatch\""));
+    assert!(holds(
+        "$.user.email = \"John.Stiles@example.com\" || $.coordinates[0][1] = \"nonmatch\" && $.actions[2] = \"nonmatch\""
+    ));
+    assert!(!holds(
+        "($.user.email = \"John.Stiles@example.com\" || $.coordinates[0][1] = \"nonmatch\") && $.actions[2] = \"nonmatch\""
+    ));
     assert!(holds("($.user.id = 2 && $.users[0].email = \"nonmatch\") || $.actions[2] = \"DELETE\""));
     assert!(pattern("{$.a=1&&$.b=x||$.c=3}").matches(r#"{"c":3}"#));
 }
@@ -143,7 +151,9 @@ fn conditions_are_combined_and_parentheses_and_the_closer_operator_hold() {
 #[test]
 fn only_json_matches_a_json_pattern() {
     assert_eq!(matching("{ $.a NOT EXISTS }", &["plain text", "{}", "{\"a\":1}", "{broken"]), [2]);
-    for text in ["{", "{}", "{ $ = 1 }", "{ $.a }", "{ $.a = }", "{ $.a = 1", "{ $.a = 1 } x", "{ a = 1 }", "{ $.a IS 1 }"] {
+    for text in
+        ["{", "{}", "{ $ = 1 }", "{ $.a }", "{ $.a = }", "{ $.a = 1", "{ $.a = 1 } x", "{ a = 1 }", "{ $.a IS 1 }"]
+    {
         assert!(Pattern::parse(text).is_err(), "{text}");
     }
     assert!(Pattern::parse(&format!("{{ {}$.a = 1{} }}", "(".repeat(400), ")".repeat(400))).is_err());
@@ -162,7 +172,10 @@ fn fields_are_told_by_spaces_quotes_and_brackets() {
     let either = format!("[ip, {rest}, request = *.html*, status_code = 4* || status_code = 5*, bytes]");
     assert_eq!(matching(&either, &ACCESS), [1]);
     assert_eq!(matching(&format!("[ip, {rest}, request, status_code, bytes > 4000]"), &ACCESS), [2, 3]);
-    assert_eq!(matching(&format!("[ip=%127\\.0\\.0\\.[1-9]%, {rest}, request =*.gif*, status, bytes]"), &ACCESS), [2, 3]);
+    assert_eq!(
+        matching(&format!("[ip=%127\\.0\\.0\\.[1-9]%, {rest}, request =*.gif*, status, bytes]"), &ACCESS),
+        [2, 3]
+    );
     let between = format!("[ip, {rest}, request, status >= 400 && status < 500, bytes]");
     assert_eq!(matching(&between, &ACCESS), [1]);
     assert_eq!(matching(&format!("[ip, {rest}, request, status != 200, bytes]"), &ACCESS), [1, 2]);

@@ -69,7 +69,7 @@ pub(crate) fn group_arn(ctx: &RequestContext, name: &str) -> Arn {
     arn(ctx, format!("log-group:{name}"))
 }
 
-/// The group's name in its ARN, with or without `:*`.
+/// The group's name in its ARN.
 ///
 /// # Errors
 /// [`LogsError::InvalidParameter`] for what is no ARN of a log group; [`LogsError::NoSuchGroup`] for one that lies in
@@ -84,7 +84,7 @@ pub(crate) fn group_name(ctx: &RequestContext, text: &str) -> Result<String, Log
     if parsed.account != ctx.account.as_str() || parsed.region != ctx.region.as_str() {
         return Err(LogsError::NoSuchGroup);
     }
-    Ok(name.strip_suffix(":*").unwrap_or(name).to_owned())
+    Ok(name.to_owned())
 }
 
 /// The group that a request names by one of two parameters, which cannot both be there.

@@ -15,7 +15,6 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) const FIRST: Self = Self { timestamp_ms: 0, sequence: 0 };
     /// Behind everything: the largest time that still has its digits.
     pub(crate) const LAST: Self = Self { timestamp_ms: 999_999_999_999_999, sequence: u64::MAX };
 
@@ -55,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_position_survives_its_text_and_sorts_as_it() {
-        let all = [Position::FIRST, Position::at(7), Position { timestamp_ms: 7, sequence: 3 }, Position::LAST];
+        let all = [Position::at(0), Position::at(7), Position { timestamp_ms: 7, sequence: 3 }, Position::LAST];
         for pair in all.windows(2) {
             assert!(pair[0] < pair[1] && pair[0].to_string() < pair[1].to_string());
         }

@@ -26,9 +26,6 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
         let name = named(&ctx, None, Some(identifier.clone()))?;
         let group = api.find(&ctx, &name);
         api.authorize(&ctx, "logs:StartLiveTail", &Subject::group(&ctx, &name, group.as_deref()))?;
-        if identifier.ends_with('*') {
-            return Err(LogsError::invalid(format!("The log group ARN cannot end with an asterisk: {identifier}")));
-        }
         let group = group.ok_or(LogsError::NoSuchGroup)?;
         let arn = group_arn(&ctx, &name);
         followed.push(Followed { group: group.id, identifier: format!("{}:{}", arn.account, group.name) });

@@ -31,8 +31,9 @@ impl Api {
         self.authorizer.authorize(ctx, &Access::new(action, &subject.arn).under(&subject.conditions))
     }
 
-    /// The group of that name, if there is one.
-    pub(crate) fn find(&self, ctx: &RequestContext, group: &str) -> Option<Arc<GroupRecord>> {
+    /// The group of that name, if there is one: with all that functions have said up to now, which may have made it.
+    pub(crate) async fn find(&self, ctx: &RequestContext, group: &str) -> Option<Arc<GroupRecord>> {
+        self.logs.settle().await;
         self.logs.directory.find(&ctx.scope(), group)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = input.log_group_name;
-    let existing = api.find(&ctx, &name);
+    let existing = api.find(&ctx, &name).await;
     let subject = Subject::group(&ctx, &name, existing.as_deref()).with_tags(&input.tags);
     api.authorize(&ctx, "logs:CreateLogGroup", &subject)?;
     if !input.tags.is_empty() {

@@ -18,7 +18,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let Input { log_group_name: group, log_stream_name: stream } = input;
-    let record = api.find(&ctx, &group);
+    let record = api.find(&ctx, &group).await;
     api.authorize(&ctx, "logs:CreateLogStream", &Subject::stream(&ctx, &group, &stream, record.as_deref()))?;
     api.logs.directory.create_stream(&ctx.scope(), &group, &stream, api.logs.clock.now_ms()).await?;
     Ok(Empty {})

@@ -18,10 +18,8 @@ pub(crate) struct Input {
 /// A function that writes on makes a new group of the same name.
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = input.log_group_name;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:DeleteLogGroup", &Subject::group(&ctx, &name, record.as_deref()))?;
-    // What was said before the deletion must not make the group again.
-    api.logs.settle().await;
     let (id, streams) = api.logs.directory.delete_group(&ctx.scope(), &name).await?;
     api.logs.forget(Some(id), streams);
     Ok(Empty {})

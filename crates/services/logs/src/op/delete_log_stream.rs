@@ -18,11 +18,9 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let Input { log_group_name: group, log_stream_name: stream } = input;
-    let record = api.find(&ctx, &group);
+    let record = api.find(&ctx, &group).await;
     api.authorize(&ctx, "logs:DeleteLogStream", &Subject::stream(&ctx, &group, &stream, record.as_deref()))?;
-    // What was said before the deletion must not make the stream again.
-    api.logs.settle().await;
-    let record = api.find(&ctx, &group).ok_or(LogsError::NoSuchGroup)?;
+    let record = record.ok_or(LogsError::NoSuchGroup)?;
     let ids = api.logs.directory.delete_streams(record.id, &[stream]).await?;
     if ids.is_empty() {
         return Err(LogsError::NoSuchStream);

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = input.log_group_name;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:DeleteRetentionPolicy", &Subject::group(&ctx, &name, record.as_deref()))?;
     let edit = |record: &mut crate::directory::GroupRecord| {
         record.retention_days = None;

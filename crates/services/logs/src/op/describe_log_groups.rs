@@ -79,6 +79,8 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
             && named.as_ref().is_none_or(|named| named.contains(&record.name))
     };
     let limit = input.limit.unwrap_or(LIMIT_DEFAULT);
+    // Groups that functions have just made.
+    api.logs.settle().await;
     let after = token::name(input.next_token.as_deref())?;
     let mut found = api.logs.directory.list(&ctx.scope(), after, limit + 1, wanted);
     let is_cut = found.len() > limit;

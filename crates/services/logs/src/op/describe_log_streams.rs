@@ -55,15 +55,13 @@ type Listed = (Arc<StreamRecord>, Option<StreamStats>);
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Output, LogsError> {
     let name = named(&ctx, input.log_group_name, input.log_group_identifier)?;
-    let group = api.find(&ctx, &name);
+    let group = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:DescribeLogStreams", &Subject::group(&ctx, &name, group.as_deref()))?;
     let by_time = input.order_by.as_deref() == Some("LastEventTime");
     if by_time && input.log_stream_name_prefix.is_some() {
         return Err(LogsError::invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
     }
     let group = group.ok_or(LogsError::NoSuchGroup)?;
-    // Times and streams of what was said before this request.
-    api.logs.settle().await;
     let limit = input.limit.unwrap_or(LIMIT_DEFAULT);
     let token = input.next_token.as_deref();
     let mut page = if by_time {

@@ -57,7 +57,7 @@ struct FilteredEvent {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Output, LogsError> {
     let name = named(&ctx, input.log_group_name, input.log_group_identifier)?;
-    let group = api.find(&ctx, &name);
+    let group = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:FilterLogEvents", &Subject::group(&ctx, &name, group.as_deref()))?;
     if input.unmask {
         // Nothing is masked: whoever may ask for it sees what everybody sees.
@@ -75,7 +75,6 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
     let pattern = Pattern::parse(input.filter_pattern.as_deref().unwrap_or_default())?;
     let token = input.next_token.as_deref().map(EventToken::parse).transpose()?;
     let group = group.ok_or(LogsError::NoSuchGroup)?;
-    api.logs.settle().await;
     let streams = match input.log_stream_names {
         Some(names) => {
             let find = |name: &String| Some(api.logs.directory.find_stream(group.id, name)?.id);

@@ -64,7 +64,7 @@ struct Edges {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Output, LogsError> {
     let name = named(&ctx, input.log_group_name, input.log_group_identifier)?;
-    let group = api.find(&ctx, &name);
+    let group = api.find(&ctx, &name).await;
     let subject = Subject::stream(&ctx, &name, &input.log_stream_name, group.as_deref());
     api.authorize(&ctx, "logs:GetLogEvents", &subject)?;
     if input.unmask {
@@ -73,8 +73,6 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
     }
     let token = input.next_token.as_deref().map(EventToken::parse).transpose()?;
     let group = group.ok_or(LogsError::NoSuchGroup)?;
-    // A function's stream may still be on its way.
-    api.logs.settle().await;
     let stream = api.logs.directory.find_stream(group.id, &input.log_stream_name).ok_or(LogsError::NoSuchStream)?;
 
     let from = Position::at(input.start_time.unwrap_or(0).max(group.cutoff_ms(api.logs.clock.now_ms())));

@@ -22,7 +22,7 @@ pub(crate) struct Output {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Output, LogsError> {
     let name = group_name(&ctx, &input.resource_arn)?;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:ListTagsForResource", &Subject::bare_group(&ctx, &name, record.as_deref()))?;
     Ok(Output { tags: record.ok_or(LogsError::NoSuchGroup)?.tags.clone() })
 }

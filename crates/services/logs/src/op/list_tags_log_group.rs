@@ -22,7 +22,7 @@ pub(crate) struct Output {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Output, LogsError> {
     let name = input.log_group_name;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:ListTagsLogGroup", &Subject::group(&ctx, &name, record.as_deref()))?;
     Ok(Output { tags: record.ok_or(LogsError::NoSuchGroup)?.tags.clone() })
 }

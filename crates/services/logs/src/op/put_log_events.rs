@@ -71,7 +71,7 @@ pub(crate) fn sequence_token(stream: u64) -> String {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Output, LogsError> {
     let Input { log_group_name: name, log_stream_name: stream_name, log_events: events, entity } = input;
-    let group = api.find(&ctx, &name);
+    let group = api.logs.directory.find(&ctx.scope(), &name);
     api.authorize(&ctx, "logs:PutLogEvents", &Subject::stream(&ctx, &name, &stream_name, group.as_deref()))?;
     check(&events)?;
     let group = group.ok_or(LogsError::NoSuchGroup)?;

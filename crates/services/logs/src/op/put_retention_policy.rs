@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = input.log_group_name;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     api.authorize(&ctx, "logs:PutRetentionPolicy", &Subject::group(&ctx, &name, record.as_deref()))?;
     let days = DAYS.into_iter().find(|days| i64::from(*days) == input.retention_in_days).ok_or_else(|| {
         let days = DAYS.map(|days| days.to_string()).join(", ");

@@ -24,7 +24,7 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
     let mut followed = Vec::new();
     for identifier in &input.log_group_identifiers {
         let name = named(&ctx, None, Some(identifier.clone()))?;
-        let group = api.find(&ctx, &name);
+        let group = api.find(&ctx, &name).await;
         api.authorize(&ctx, "logs:StartLiveTail", &Subject::group(&ctx, &name, group.as_deref()))?;
         let group = group.ok_or(LogsError::NoSuchGroup)?;
         let arn = group_arn(&ctx, &name);

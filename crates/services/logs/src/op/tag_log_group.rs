@@ -19,7 +19,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = input.log_group_name;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     let subject = Subject::group(&ctx, &name, record.as_deref()).with_tags(&input.tags);
     api.authorize(&ctx, "logs:TagLogGroup", &subject)?;
     tags::check(&input.tags)?;

@@ -19,7 +19,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = group_name(&ctx, &input.resource_arn)?;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     let subject = Subject::bare_group(&ctx, &name, record.as_deref()).with_tags(&input.tags);
     api.authorize(&ctx, "logs:TagResource", &subject)?;
     tags::check(&input.tags)?;

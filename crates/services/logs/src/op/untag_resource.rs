@@ -18,7 +18,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Result<Empty, LogsError> {
     let name = group_name(&ctx, &input.resource_arn)?;
-    let record = api.find(&ctx, &name);
+    let record = api.find(&ctx, &name).await;
     let subject = Subject::bare_group(&ctx, &name, record.as_deref()).with_tag_keys(input.tag_keys.clone());
     api.authorize(&ctx, "logs:UntagResource", &subject)?;
     let remove = |record: &mut crate::directory::GroupRecord| {

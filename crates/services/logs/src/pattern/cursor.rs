@@ -37,7 +37,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes the text or refuses the pattern.
-    pub(super) fn expect(&mut self, text: &str) -> Result<(), PatternError> {
+    pub(super) fn demand(&mut self, text: &str) -> Result<(), PatternError> {
         if self.take(text) { Ok(()) } else { Err(self.unexpected()) }
     }
 
@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
 
     /// What is inside of double quotes, which come next; a backslash takes away the meaning of what follows it.
     pub(super) fn quoted(&mut self) -> Result<String, PatternError> {
-        self.expect("\"")?;
+        self.demand("\"")?;
         let mut text = String::new();
         let mut chars = self.rest.char_indices();
         while let Some((at, c)) = chars.next() {
@@ -83,7 +83,7 @@ impl<'a> Cursor<'a> {
 
     /// The regular expression between percent signs, which come next.
     pub(super) fn regex(&mut self) -> Result<Regex, PatternError> {
-        self.expect("%")?;
+        self.demand("%")?;
         let mut is_escaped = false;
         let end = self.rest.find(|c| {
             let ends = c == '%' && !is_escaped;

@@ -85,7 +85,7 @@ fn next_field(text: &str) -> Option<(&str, &str)> {
 
 pub(super) fn parse(text: &str) -> Result<Fields, PatternError> {
     let mut cursor = Cursor::new(text);
-    cursor.expect("[")?;
+    cursor.demand("[")?;
     let (mut first, mut last) = (Vec::new(), None);
     loop {
         cursor.skip_spaces();
@@ -101,7 +101,7 @@ pub(super) fn parse(text: &str) -> Result<Fields, PatternError> {
         if cursor.take("]") {
             break;
         }
-        cursor.expect(",")?;
+        cursor.demand(",")?;
     }
     cursor.skip_spaces();
     if cursor.is_at_end() { Ok(Fields { first, last }) } else { Err(cursor.unexpected()) }
@@ -134,7 +134,7 @@ fn field(cursor: &mut Cursor<'_>, number: usize) -> Result<Field, PatternError> 
             }
             cursor.skip_spaces();
             // Each comparison names its field again.
-            cursor.expect(&name)?;
+            cursor.demand(&name)?;
             cursor.skip_spaces();
         }
         alternatives.push(all);

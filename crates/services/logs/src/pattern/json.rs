@@ -107,9 +107,9 @@ impl Test {
 
 pub(super) fn parse(text: &str) -> Result<Condition, PatternError> {
     let mut cursor = Cursor::new(text);
-    cursor.expect("{")?;
+    cursor.demand("{")?;
     let condition = any(&mut cursor, 0)?;
-    cursor.expect("}")?;
+    cursor.demand("}")?;
     cursor.skip_spaces();
     if cursor.is_at_end() { Ok(condition) } else { Err(cursor.unexpected()) }
 }
@@ -138,7 +138,7 @@ fn one(cursor: &mut Cursor<'_>, depth: usize) -> Result<Condition, PatternError>
     cursor.skip_spaces();
     let condition = if cursor.take("(") {
         let condition = any(cursor, depth + 1)?;
-        cursor.expect(")")?;
+        cursor.demand(")")?;
         condition
     } else {
         let selector = selector(cursor)?;
@@ -150,7 +150,7 @@ fn one(cursor: &mut Cursor<'_>, depth: usize) -> Result<Condition, PatternError>
 }
 
 fn selector(cursor: &mut Cursor<'_>) -> Result<Selector, PatternError> {
-    cursor.expect("$")?;
+    cursor.demand("$")?;
     let (mut text, mut steps) = ("$".to_owned(), Vec::new());
     loop {
         if cursor.take(".") {
@@ -169,14 +169,14 @@ fn selector(cursor: &mut Cursor<'_>) -> Result<Selector, PatternError> {
         } else if cursor.take("[") {
             let index = cursor.take_while(|c| c.is_ascii_digit());
             if index.is_empty() {
-                cursor.expect("*")?;
+                cursor.demand("*")?;
                 text.push_str("[*]");
                 steps.push(Step::Any);
             } else {
                 text.push_str(&format!("[{index}]"));
                 steps.push(Step::Element(index.parse().map_err(|_| PatternError::Malformed)?));
             }
-            cursor.expect("]")?;
+            cursor.demand("]")?;
         } else if steps.is_empty() {
             return Err(cursor.unexpected());
         } else {

@@ -42,11 +42,12 @@ async fn packed_segments_are_smaller_and_read_the_same() {
     let server = with_lines(small_segments(), 60).await;
     let lines: usize = server.texts().await.iter().map(String::len).sum();
     server.packed().await;
-    let index = server.logs.index.read();
-    let packed: u64 = index.sealed().map(|segment| segment.summary.bytes).sum();
-    let newest = index.newest().map_or(0, |segment| segment.summary.bytes);
+    let (packed, newest) = {
+        let index = server.logs.index.read();
+        let packed: u64 = index.sealed().map(|segment| segment.summary.bytes).sum();
+        (packed, index.newest().map_or(0, |segment| segment.summary.bytes))
+    };
     assert!(packed * 3 < lines as u64, "{packed} of {lines}");
-    drop(index);
     let on_disk: u64 = server.files("seg").iter().map(|path| fs::metadata(path).expect("there").len()).sum();
     assert_eq!(on_disk, packed + newest);
     assert!(server.files("tmp").is_empty());

@@ -111,6 +111,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (kept, dropped) = read(&logs).await;
         println!("  read back: {} lines/s; {kept} kept, {dropped} told as dropped", rate(kept, started.elapsed()));
         logs.close();
+        drop(logs);
         let mut on_disk = 0;
         for entry in std::fs::read_dir(directory.path().join("logs"))? {
             on_disk += entry?.metadata()?.len();

@@ -122,7 +122,8 @@ def test_what_a_function_writes_is_found_in_its_group(make, logs, server):
     [stream] = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True)["logStreams"]
     # Source: Lambda developer guide: date, version and an id.
     assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", stream["logStreamName"])
-    assert [m.rstrip("\n") for m in filtered(logs, group, filterPattern='"find me"')] == ["find me, please"]
+    # Source: Lambda developer guide, "View logs using the AWS CLI": each event ends in a line feed.
+    assert filtered(logs, group, filterPattern='"find me"') == ["find me, please\n"]
     [report] = filtered(logs, group, filterPattern=f'REPORT "{result.request_id}"')
     assert "Duration: " in report
     events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)["events"]
@@ -139,7 +140,7 @@ def test_a_group_that_is_deleted_is_gone_and_comes_back_with_the_next_line(make,
     logs.delete_log_group(logGroupName=group)
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
     function.run(say, "second life")
-    assert [m.rstrip("\n") for m in filtered(logs, group, filterPattern="life")] == ["second life"]
+    assert filtered(logs, group, filterPattern="life") == ["second life\n"]
 
 
 def test_json_logs_are_searched_by_their_properties(make, logs):
@@ -185,6 +186,20 @@ def test_live_tail_works_through_the_prefixed_host_of_localhost(server, logs, gr
     stream = live.start_live_tail(logGroupIdentifiers=[arn])["responseStream"]
     assert "sessionStart" in next(iter(stream))
     stream.close()
+
+
+def test_a_live_tail_does_not_hold_up_the_server_s_end(own_server):
+    live = aws.client(own_server.url, "logs", inject_host_prefix=False)
+    live.create_log_group(logGroupName="g")
+    arn = f"arn:aws:logs:{aws.REGION}:{aws.ACCOUNT}:log-group:g"
+    events = iter(live.start_live_tail(logGroupIdentifiers=[arn])["responseStream"])
+    assert "sessionStart" in next(events)
+    ended = threading.Thread(target=lambda: list(events))
+    ended.start()
+    assert own_server.stop() == 0
+    assert "requests still in flight" not in own_server.log_text()
+    ended.join(10)
+    assert not ended.is_alive()
 
 
 @needs_cli

@@ -104,7 +104,8 @@ async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
                 "sequence": event.sequence,
                 "timestamp": event.timestamp_ms,
                 "stream": event.stream,
-                "message": String::from_utf8_lossy(&event.message),
+                // `hearth logs` prints lines.
+                "message": String::from_utf8_lossy(event.message.strip_suffix(b"\n").unwrap_or(&event.message)),
             })
         })
         .collect();

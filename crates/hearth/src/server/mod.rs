@@ -98,6 +98,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
 
     let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
+    house.logs.end_live_tails();
     let deadline = Instant::now() + DRAIN_MAX;
     let mut answered = std::pin::pin!(connections.shutdown());
     let is_late = timeout_at(deadline, answered.as_mut()).await.is_err();

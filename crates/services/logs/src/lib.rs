@@ -126,6 +126,8 @@ pub struct Logs {
     threads: Mutex<Vec<JoinHandle<()>>>,
     keeper: Mutex<Option<std::sync::mpsc::SyncSender<()>>>,
     live_tails: Arc<AtomicUsize>,
+    /// Live Tail sessions are to end.
+    ending: watch::Sender<bool>,
     damage: Vec<Damage>,
 }
 
@@ -182,6 +184,7 @@ impl Logs {
             threads: Mutex::new(threads),
             keeper: Mutex::new(Some(wake)),
             live_tails: Arc::default(),
+            ending: watch::Sender::new(false),
             damage: opened.damage,
         }))
     }
@@ -190,6 +193,11 @@ impl Logs {
     #[must_use]
     pub fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    /// Ends the Live Tail sessions, now and from now on: their clients are not to hold up the server's end.
+    pub fn end_live_tails(&self) {
+        self.ending.send_replace(true);
     }
 
     /// Writes and syncs everything queued and ends the threads. Blocks; later appends are refused with a warning.

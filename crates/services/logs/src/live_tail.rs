@@ -122,12 +122,14 @@ impl Session {
         if sender.send("sessionStart", &self.start).await.is_err() {
             return;
         }
+        let mut ending = self.logs.ending.subscribe();
         let end = Instant::now() + SESSION_MAX;
         let mut ticks = interval_at(Instant::now() + UPDATE_INTERVAL, UPDATE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = sender.closed() => return,
+                _ = ending.wait_for(|is_ending| *is_ending) => return,
                 _ = ticks.tick() => {}
             }
             if Instant::now() >= end {

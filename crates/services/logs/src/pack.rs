@@ -1,4 +1,4 @@
-//! Packing a segment: the records that are still wanted, group by group, compressed. Pure.
+//! Packing a segment: the records that are still wanted, group by group, compressed. No I/O.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,13 @@ pub(crate) type Keep<'a> = dyn Fn(u64, u64) -> Option<i64> + 'a;
 pub(crate) fn pack(bytes: &[u8], keep: &Keep<'_>) -> Result<(Vec<u8>, Summary), EncodeError> {
     let mut groups: BTreeMap<u64, Vec<Record>> = BTreeMap::new();
     for item in segment::walk(bytes) {
-        let Item::Frame { records, .. } = item else { continue };
+        let records = match item {
+            Item::Frame { records, .. } => records,
+            Item::Damage { range } => {
+                tracing::error!(offset = range.start, bytes = range.len(), "damaged log segment: these bytes are lost");
+                continue;
+            }
+        };
         for record in records {
             if let Some(cutoff_ms) = keep(record.group, record.stream) {
                 groups.entry(record.group).or_default().extend(fresh(record, cutoff_ms));

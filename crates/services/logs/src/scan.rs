@@ -17,8 +17,8 @@ use crate::segment::{self, Item, Record};
 pub(crate) const PAGE_BYTES_MAX: usize = 1_048_576;
 /// What an event counts beside its message. Source: PutLogEvents.
 pub(crate) const EVENT_OVERHEAD_BYTES: usize = 26;
-/// Stored bytes that one page looks through before it ends, full or not.
-const SCANNED_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of events that one page looks through before it ends, full or not.
+const SCANNED_BYTES_MAX: usize = 64 << 20;
 /// How often a scan begins anew because segments were packed meanwhile.
 const ATTEMPTS_MAX: usize = 5;
 
@@ -119,7 +119,7 @@ impl Scan {
                 return Ok(Some(Page { events: nearest.before(edge), more: Some(boundary) }));
             }
             let Some(records) = read_piece(index, self.group, piece)? else { return Ok(None) };
-            scanned_bytes += piece.block.bytes;
+            scanned_bytes += records.iter().map(Record::bytes).sum::<usize>();
             for record in records {
                 if wants_stream(record.stream) {
                     self.collect(record, wants, &mut nearest);

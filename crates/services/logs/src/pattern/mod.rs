@@ -73,6 +73,7 @@ impl Pattern {
 
     #[must_use]
     pub fn matches(&self, event: &str) -> bool {
+        let event = without_line_feed(event);
         match &self.0 {
             Kind::All => true,
             Kind::Terms(terms) => terms.matches(event),
@@ -84,6 +85,7 @@ impl Pattern {
     /// What the pattern names in an event that matches: `$.selector` or `$field`, each with its value.
     #[must_use]
     pub fn extract(&self, event: &str) -> Vec<(String, String)> {
+        let event = without_line_feed(event);
         match &self.0 {
             Kind::All | Kind::Terms(_) => Vec::new(),
             Kind::Json(condition) => {
@@ -92,4 +94,9 @@ impl Pattern {
             Kind::Fields(fields) => fields.extract(event),
         }
     }
+}
+
+/// The line feed that ends a function's line belongs to no term, and `$` of a regular expression stands before it.
+fn without_line_feed(event: &str) -> &str {
+    event.strip_suffix('\n').unwrap_or(event)
 }

@@ -57,6 +57,7 @@ fn regular_expressions_stand_between_percent_signs() {
     assert_eq!(matching("%^10%", &events), [3, 4]);
     assert_eq!(matching("%colou?r%", &["color", "colour", "colr"]), [1, 2]);
     assert_eq!(matching("%[hc]at$%", &["hat", "cat", "bat", "hats"]), [1, 2]);
+    assert_eq!(matching("%at$%", &["hat\n", "hat\n\n"]), [1], "the line feed of a function's line does not count");
     assert_eq!(matching("%^a{3,5}$%", &["aa", "aaa", "aaaaa", "aaaaaa"]), [2, 3]);
     assert_eq!(matching("%gray|grey%", &["gray", "grey", "green"]), [1, 2]);
     assert_eq!(matching(r"%^\d\D\s\S\w\W$%", &["1a bc-", "aa bc-"]), [1]);

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 
@@ -186,6 +187,24 @@ def test_live_tail_works_through_the_prefixed_host_of_localhost(server, logs, gr
     stream = live.start_live_tail(logGroupIdentifiers=[arn])["responseStream"]
     assert "sessionStart" in next(iter(stream))
     stream.close()
+
+
+def test_live_tail_of_the_aws_cli_prints_what_arrives(server, logs, group):
+    """The CLI of version 1, which the tests have installed, has the command too."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_ACCESS_KEY_ID": "test",
+                   "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": aws.REGION, "PYTHONUNBUFFERED": "1",
+                   "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
+    arn = f"arn:aws:logs:{aws.REGION}:{aws.ACCOUNT}:log-group:{group}"
+    command = [sys.executable, "-m", "awscli", "--endpoint-url", server.url, "logs", "start-live-tail", "--log-group-identifiers", arn]
+    tail = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    lines = []
+    threading.Thread(target=lambda: lines.extend(iter(tail.stdout.readline, "")), daemon=True).start()
+    try:
+        # Only what arrives after its start is heard: say it until it is.
+        assert until(lambda: put(logs, group, "live") and time.sleep(0.5) or "live\n" in lines, 30)
+    finally:
+        tail.terminate()
+        tail.wait(30)
 
 
 def test_a_live_tail_does_not_hold_up_the_server_s_end(own_server):

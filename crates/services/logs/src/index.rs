@@ -242,6 +242,11 @@ impl Index {
             .collect()
     }
 
+    /// Whether the group has such a block.
+    pub(crate) fn has_block(&self, group: u64, is_it: impl Fn(&Block) -> bool) -> bool {
+        self.blocks_of(group).any(|(_, block)| is_it(block))
+    }
+
     /// The file a piece is in; `None` when it has been replaced or deleted since.
     pub(crate) fn open(&self, piece: &Piece) -> io::Result<Option<(Arc<File>, PathBuf)>> {
         let found = self.segments.binary_search_by_key(&piece.segment, |segment| segment.id).ok();

@@ -102,10 +102,17 @@ impl LogReader for Logs {
 
     async fn wait(&self, ctx: &RequestContext, group: &str, after_sequence: u64, wait_ms: u64) {
         let scope = ctx.scope();
-        let newest = || self.directory.find(&scope, group).map(|group| self.index.read().group_last_sequence(group.id));
+        let has_news = || {
+            let Some(group) = self.directory.find(&scope, group) else { return false };
+            let cutoff_ms = group.cutoff_ms(self.clock.now_ms());
+            let index = self.index.read();
+            // What has expired or made room since is no news.
+            index.group_last_sequence(group.id) > after_sequence
+                && index.has_block(group.id, |block| block.last_sequence > after_sequence && block.max_ms >= cutoff_ms)
+        };
         let mut written = self.written.clone();
         let arrived = async {
-            while newest().is_none_or(|newest| newest <= after_sequence) {
+            while !has_news() {
                 if written.changed().await.is_err() {
                     return;
                 }

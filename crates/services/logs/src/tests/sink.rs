@@ -55,6 +55,18 @@ async fn waiting_ends_when_the_group_gets_something_and_not_before() {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_no_news() {
+    let server = Server::start().await;
+    server.say("s", "old");
+    let _ = server.texts().await;
+    server.run("PutRetentionPolicy", json!({ "logGroupName": "g", "retentionInDays": 1 })).await;
+    server.clock.advance(2 * DAY_MS);
+    let started = std::time::Instant::now();
+    server.logs.wait(&context(), "g", 0, 50).await;
+    assert!(started.elapsed() >= Duration::from_millis(50), "who follows must not ask again and again");
+}
+
+#[tokio::test]
 async fn an_overfull_queue_tells_how_much_it_dropped() {
     let server = Server::with(LogsConfig { queue_bytes_max: 2_000, ..LogsConfig::default() }).await;
     for _ in 0..50 {

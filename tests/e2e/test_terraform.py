@@ -147,3 +147,24 @@ def test_terraform_makes_changes_and_destroys_who_may_do_what(tmp_path):
         assert left == [[], [], [], [], []]
     finally:
         server.stop()
+
+
+def test_terraform_makes_changes_and_destroys_log_groups(server, tmp_path):
+    terraform = start(tmp_path, "log_group", endpoint=server.url, days=7, team="red")
+    group = f"/terraform/{terraform.environment['TF_VAR_name']}"
+    logs = aws.client(server.url, "logs")
+    assert terraform.apply() == {"arn": f"arn:aws:logs:us-east-1:{aws.ACCOUNT}:log-group:{group}"}
+
+    def shown():
+        groups = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        return [(found["logGroupName"], found.get("retentionInDays")) for found in groups]
+
+    assert shown() == [(group, 7), (f"{group}/for-ever", None)]
+    assert [s["logStreamName"] for s in logs.describe_log_streams(logGroupName=f"{group}/for-ever")["logStreams"]] == ["stream"]
+    # 0 stands for ever.
+    terraform.set(days=0, team="blue")
+    terraform.apply()
+    assert shown()[0] == (group, None)
+    assert logs.list_tags_log_group(logGroupName=group)["tags"] == {"team": "blue"}
+    terraform.destroy()
+    assert shown() == []

@@ -10,7 +10,8 @@ use std::process::Command;
 use crate::json::Json;
 
 /// Service, folder of the API version in botocore's data.
-const SERVICES: [(&str, &str); 3] = [("lambda", "2015-03-31"), ("iam", "2010-05-08"), ("sts", "2011-06-15")];
+const SERVICES: [(&str, &str); 4] =
+    [("lambda", "2015-03-31"), ("iam", "2010-05-08"), ("sts", "2011-06-15"), ("logs", "2014-03-28")];
 
 const METADATA: [&str; 10] = [
     "apiVersion",

@@ -23,6 +23,8 @@ struct Answer {
     revision: u64,
     at_ms: i64,
     allowed: bool,
+    /// Whether it was about making the group, too.
+    with_group: bool,
 }
 
 impl LogPermission {
@@ -36,27 +38,30 @@ impl LogPermission {
         };
         Self {
             authorizer,
-            group: arn(format!("log-group:{group}")),
+            // What users give leave for is `…:log-group:NAME:*`, as DescribeLogGroups shows the ARN.
+            group: arn(format!("log-group:{group}:log-stream:")),
             stream: arn(format!("log-group:{group}:log-stream:{stream}")),
             answer: Mutex::new(None),
         }
     }
 
     /// `makes_group`: whether the next line makes the log group, too.
-    pub(crate) fn allows(&self, context: &RequestContext, now_ms: i64, makes_group: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn allows(&self, context: &RequestContext, now_ms: i64, makes_group: impl Fn() -> bool) -> bool {
         let revision = self.authorizer.revision();
         let mut answer = self.answer.lock();
-        if let Some(kept) = *answer
-            && kept.revision == revision
-            && now_ms - kept.at_ms < KEPT_MS
-        {
-            return kept.allowed;
-        }
-        let result = self.ask(context, makes_group());
+        let kept = answer.filter(|kept| kept.revision == revision && now_ms - kept.at_ms < KEPT_MS);
+        let with_group = match kept {
+            Some(kept) if kept.with_group || !kept.allowed => return kept.allowed,
+            // Somebody may have deleted the group since.
+            Some(kept) if !makes_group() => return kept.allowed,
+            Some(_) => true,
+            None => makes_group(),
+        };
+        let result = self.ask(context, with_group);
         if let Err(message) = &result {
             tracing::warn!(message, "a function's log is not written");
         }
-        *answer = Some(Answer { revision, at_ms: now_ms, allowed: result.is_ok() });
+        *answer = Some(Answer { revision, at_ms: now_ms, allowed: result.is_ok(), with_group });
         result.is_ok()
     }
 
@@ -68,7 +73,7 @@ impl LogPermission {
             ask("logs:CreateLogGroup", &self.group)?;
         }
         // The stream is new with each environment.
-        ask("logs:CreateLogStream", &self.group)?;
+        ask("logs:CreateLogStream", &self.stream)?;
         ask("logs:PutLogEvents", &self.stream)
     }
 }
@@ -127,11 +132,19 @@ mod tests {
         assert_eq!(
             *policies.asked.lock(),
             [
-                format!("logs:CreateLogGroup {group}"),
-                format!("logs:CreateLogStream {group}"),
+                format!("logs:CreateLogGroup {group}:log-stream:"),
+                format!("logs:CreateLogStream {group}:log-stream:s"),
                 format!("logs:PutLogEvents {group}:log-stream:s"),
             ]
         );
+    }
+
+    #[test]
+    fn a_group_that_has_been_deleted_is_asked_for_again() {
+        let (policies, permission, context) = permission();
+        policies.denied.lock().push("logs:CreateLogGroup");
+        assert!(permission.allows(&context, 0, || false));
+        assert!(!permission.allows(&context, 1, || true));
     }
 
     #[test]

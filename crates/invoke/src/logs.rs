@@ -291,8 +291,13 @@ impl State {
         if let Some(tail) = &mut self.tail {
             tail.push(&message);
         }
+        // In CloudWatch Logs a function's events end in a line feed. Source: Lambda developer guide, "View logs using the
+        // AWS CLI".
+        let mut line = Vec::with_capacity(message.len() + 1);
+        line.extend_from_slice(&message);
+        line.push(b'\n');
         self.pending_bytes += message.len() + EVENT_OVERHEAD_BYTES;
-        self.pending.push(LogEvent { timestamp_ms, message });
+        self.pending.push(LogEvent { timestamp_ms, message: line.into() });
     }
 }
 

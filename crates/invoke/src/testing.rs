@@ -70,7 +70,11 @@ impl Sink {
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lock().iter().map(|event| String::from_utf8_lossy(&event.message).into_owned()).collect()
+        let line = |event: &LogEvent| {
+            let text = String::from_utf8_lossy(&event.message).into_owned();
+            text.strip_suffix('\n').expect("a function's events end in a line feed").to_owned()
+        };
+        self.0.lock().iter().map(line).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use hearth_types::RequestContext;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEvent {
     pub timestamp_ms: i64,
-    /// Without the trailing newline.
+    /// As its reader gets it: a function's line with its line feed.
     pub message: Bytes,
 }
 

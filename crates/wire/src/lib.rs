@@ -8,6 +8,7 @@
 
 pub mod body;
 pub mod error;
+pub mod event_stream;
 pub mod front;
 pub mod limits;
 pub mod model;
@@ -23,6 +24,7 @@ pub mod value;
 
 pub use body::{Body, BodyError};
 pub use error::{ErrorAnswer, Fault, MessageKey};
+pub use event_stream::{EventSender, EventStream};
 pub use front::{Connection, Front, FrontConfig, FrontError, Listener};
 pub use model::{Model, ModelError};
 pub use service::{RawRequest, Service, ServiceBuilder, service};

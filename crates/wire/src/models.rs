@@ -32,6 +32,11 @@ model!(
     "../models/iam.json"
 );
 model!(
+    /// Amazon CloudWatch Logs, 2014-03-28.
+    logs,
+    "../models/logs.json"
+);
+model!(
     /// AWS Security Token Service, 2011-06-15.
     sts,
     "../models/sts.json"
@@ -46,6 +51,7 @@ mod tests {
         assert_eq!(lambda().operations().count(), 91);
         assert_eq!(iam().operations().count(), 180);
         assert_eq!(sts().operations().count(), 11);
+        assert_eq!(logs().operations().count(), 118);
         assert_eq!(lambda().signing_name(), "lambda");
         assert_eq!(iam().api_version(), "2010-05-08");
         assert_eq!(sts().xml_namespace(), Some("https://sts.amazonaws.com/doc/2011-06-15/"));
@@ -53,7 +59,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for model in [lambda(), iam(), sts()] {
+        for model in [lambda(), iam(), sts(), logs()] {
             for shape in model.shapes() {
                 if let Some(pattern) = &shape.pattern {
                     assert!(pattern.compiled().is_some(), "{}: {}", shape.name, pattern.text);

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::body::Body;
 use crate::error::ErrorAnswer;
+use crate::event_stream::{self, EventStream};
 use crate::limits::DECODED_INLINE_BYTES_MAX;
 use crate::model::{Model, OperationId};
 use crate::protocol::Incoming;
@@ -120,6 +121,36 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self.typed(name, limit_bytes, Some(status), handler)
     }
 
+    /// Decoded and validated input as with [`op`](Self::op); the output is a stream of events.
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn event_stream<I, E, F, Fut>(mut self, name: &'static str, limit_bytes: usize, handler: F) -> Self
+    where
+        F: Fn(Arc<S>, RequestContext, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<EventStream, E>> + Send,
+        I: DeserializeOwned + Send + 'static,
+        E: Into<ErrorAnswer>,
+    {
+        let id = self.id(name);
+        let handler = Arc::new(handler);
+        let operation = self.operation(name);
+        operation.limit_bytes = limit_bytes;
+        operation.handler = Some(Box::new(move |state, model, exemptions, ctx, request| {
+            let (handler, state, model, exemptions) =
+                (handler.clone(), state.clone(), model.clone(), exemptions.clone());
+            let work = async move {
+                let request_id = ctx.request_id.clone();
+                let input = decode::<I>(model.clone(), id, exemptions, request).await?;
+                let events = handler(state, ctx, input).await.map_err(Into::into)?;
+                event_stream::encode_response(&model, id, events, &request_id)
+            };
+            Box::pin(to_the_end(name, work))
+        }));
+        self
+    }
+
     /// Hot path: labels, query and headers are parsed by the handler and the body is untouched. The handler also does
     /// its own validation, and is dropped when the client hangs up. `x-amzn-RequestId` is added when the response has
     /// none.
@@ -150,6 +181,15 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     #[must_use]
     pub fn exempt(mut self, operation: &'static str, member: &'static str) -> Self {
         Arc::make_mut(&mut self.operation(operation).exemptions).add(member);
+        self
+    }
+
+    /// The code of a failed generic validation, of every operation, where it is not the protocol's.
+    #[must_use]
+    pub fn validation_code(mut self, code: &'static str) -> Self {
+        for operation in &mut self.operations {
+            Arc::make_mut(&mut operation.exemptions).answer_with(code);
+        }
         self
     }
 

@@ -17,7 +17,7 @@ from support.server import Server
 
 from .conftest import AWAY, Principal, document, statement, trust
 
-SERVICES = {"lambda": "2015-03-31", "iam": "2010-05-08", "sts": "2011-06-15"}
+SERVICES = {"lambda": "2015-03-31", "iam": "2010-05-08", "sts": "2011-06-15", "logs": "2014-03-28"}
 #: Called with a token of an identity provider instead of a signature. Source: the API model, `authtype: none`.
 NEEDS_NO_SIGNATURE = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 
@@ -40,7 +40,8 @@ def code_of(text, headers):
 
 
 def routes():
-    """(service, operation, method, path, form) of every operation of every service, from the public models."""
+    """(service, operation, method, path, headers, form) of every operation of every service, from the public models."""
+    form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     loader = botocore.loaders.Loader()
     for service, version in SERVICES.items():
         model = loader.load_service_model(service, "service-2", version)
@@ -52,9 +53,12 @@ def routes():
                 while "{" in path:
                     before, _, rest = path.partition("{")
                     path = before + "1" + rest.partition("}")[2]
-                yield service, name, operation["http"]["method"], path, None
+                yield service, name, operation["http"]["method"], path, {}, None
+            elif model["metadata"]["protocol"] == "json":
+                target = f"{model['metadata']['targetPrefix']}.{name}"
+                yield service, name, "POST", "/", {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"}, "{}"
             else:
-                yield service, name, "POST", "/", f"Action={name}&Version={version}"
+                yield service, name, "POST", "/", form, f"Action={name}&Version={version}"
 
 
 ROUTES = list(routes())
@@ -68,20 +72,20 @@ def test_the_walk_covers_every_service_there_is(enforced):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_nothing_answers_without_credentials(enforced, service):
-    form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-    for of, name, method, path, body in ROUTES:
+    is_query = service in ("iam", "sts")
+    for of, name, method, path, own, body in ROUTES:
         if of != service or name in NEEDS_NO_SIGNATURE:
             continue
-        status, text, headers = ask(enforced.url, method, path, form if body else {}, body)
-        expected = "MissingAuthenticationToken" if body else "MissingAuthenticationTokenException"
+        status, text, headers = ask(enforced.url, method, path, own, body)
+        expected = "MissingAuthenticationToken" if is_query else "MissingAuthenticationTokenException"
         assert (status, code_of(text, headers)) == (403, expected), f"{name}: {status} {text}"
         scope = f"20261126/us-east-1/{service}/aws4_request"
         unknown = {
             "authorization": f"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/{scope}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
             "x-amz-date": "20261126T000000Z",
         }
-        status, text, headers = ask(enforced.url, method, path, (form if body else {}) | unknown, body)
-        expected = "InvalidClientTokenId" if body else "UnrecognizedClientException"
+        status, text, headers = ask(enforced.url, method, path, own | unknown, body)
+        expected = "InvalidClientTokenId" if is_query else "UnrecognizedClientException"
         assert (status, code_of(text, headers)) == (403, expected), f"{name}: {status} {text}"
 
 

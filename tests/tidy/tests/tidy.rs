@@ -116,7 +116,7 @@ fn every_registered_operation_has_a_file_of_its_own() {
     let mut findings = Vec::new();
     for lib in files.iter().filter(|file| file.path.starts_with("crates/") && !file.is_test()) {
         let crate_of = lib.path.split("/src/").next().unwrap_or_default();
-        for registered in [".op(\"", ".op_with_status(\"", ".raw(\""] {
+        for registered in [".op(\"", ".op_with_status(\"", ".raw(\"", ".event_stream(\""] {
             for part in lib.product_code().split(registered).skip(1) {
                 let name = part.split('"').next().unwrap_or_default();
                 let file = format!("{crate_of}/src/op/{}.rs", snake_case(name));

@@ -48,7 +48,7 @@ fn health(app: &App) -> Response<Body> {
         "version": env!("CARGO_PKG_VERSION"),
         // Everything this server runs for functions is below this control group.
         "cgroup": format!("hearth-{}", app.instance),
-        "services": { "lambda": "running", "iam": "running", "sts": "running" },
+        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running" },
     }))
 }
 
@@ -80,7 +80,8 @@ async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
         service: "logs".to_owned(),
         region: ctx.region.to_string(),
         account: account.to_string(),
-        resource: format!("log-group:{}", input.group),
+        // As FilterLogEvents names it.
+        resource: format!("log-group:{}:log-stream:", input.group),
     };
     if let Err(denied) = app.authorizer.authorize(&ctx, &Access::new("logs:FilterLogEvents", &group)) {
         let mut refused = json(&serde_json::json!({ "message": denied.message }));
@@ -103,7 +104,8 @@ async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
                 "sequence": event.sequence,
                 "timestamp": event.timestamp_ms,
                 "stream": event.stream,
-                "message": String::from_utf8_lossy(&event.message),
+                // `hearth logs` prints lines.
+                "message": String::from_utf8_lossy(event.message.strip_suffix(b"\n").unwrap_or(&event.message)),
             })
         })
         .collect();

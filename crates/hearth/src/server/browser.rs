@@ -7,6 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use hyper::header::{HOST, ORIGIN};
 use hyper::{HeaderMap, Uri};
 
+/// Of requests for streams. Source: the API models, `endpoint.hostPrefix`: today's and the one before April 2026.
+const HOST_PREFIXES: [&str; 2] = ["stream-", "streaming-"];
+
 /// Why a request is refused, as the caller reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
@@ -37,10 +40,12 @@ fn is_known(authority: &str, allowed: &[String]) -> bool {
         return address.split_once(']').is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
     }
     let name = authority.split_once(':').map_or(authority, |(name, _)| name).to_ascii_lowercase();
+    // What clients put before the host of whatever endpoint they are given, for StartLiveTail.
+    let name = HOST_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
     name.parse::<Ipv4Addr>().is_ok()
         || name == "localhost"
         || name.ends_with(".localhost")
-        || allowed.iter().any(|other| other.eq_ignore_ascii_case(&name))
+        || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -58,16 +63,31 @@ mod tests {
 
     #[test]
     fn clients_of_this_machine_are_answered() {
-        for host in
-            ["127.0.0.1:4566", "localhost:4566", "LOCALHOST", "[::1]:4566", "b.s3.localhost:4566", "hearth.test:1"]
-        {
+        for host in [
+            "127.0.0.1:4566",
+            "localhost:4566",
+            "LOCALHOST",
+            "[::1]:4566",
+            "b.s3.localhost:4566",
+            "hearth.test:1",
+            "stream-localhost:4566",
+            "streaming-127.0.0.1:4566",
+            "stream-hearth.test",
+        ] {
             assert_eq!(checked(host, None), Ok(()), "{host}");
         }
     }
 
     #[test]
     fn a_name_that_was_made_to_resolve_here_is_refused() {
-        for host in ["evil.example:4566", "localhost.evil.example", "127.0.0.1.evil.example", "notlocalhost", ""] {
+        for host in [
+            "evil.example:4566",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "notlocalhost",
+            "",
+            "stream-evil.example",
+        ] {
             assert_eq!(checked(host, None), Err(Refused::Host), "{host}");
         }
     }

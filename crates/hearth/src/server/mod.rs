@@ -17,7 +17,7 @@ use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
-use hearth_logs::{Logs, LogsConfig};
+use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
@@ -98,6 +98,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
 
     let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
+    house.logs.end_live_tails();
     let deadline = Instant::now() + DRAIN_MAX;
     let mut answered = std::pin::pin!(connections.shutdown());
     let is_late = timeout_at(deadline, answered.as_mut()).await.is_err();
@@ -140,7 +141,14 @@ impl House {
         let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
         let trees = TreeStore::open(&data.trees(), Unpacker::default()).map_err(|error| data_error(&error))?;
         let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
-        let logs = Logs::open_with(&data.logs(), clock.clone(), keep).map_err(|error| data_error(&error))?;
+        let logs = LogsParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            config: keep,
+        };
+        let logs = Logs::open(&data.logs(), logs).await.map_err(|error| data_error(&error))?;
 
         let start_error = |error: &dyn std::fmt::Display| ServerError::Start(error.to_string());
         let audit =
@@ -214,6 +222,7 @@ impl House {
                     issuers: issuers(&config.web_identities)?,
                     clock: clock.clone(),
                 }))),
+                hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
             ],
             keys: keyring,
             clock,

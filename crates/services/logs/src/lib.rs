@@ -1,46 +1,68 @@
-//! The Logs service: keeps the log events of functions in checksummed, append-only segment files and reads them back.
+//! CloudWatch Logs: log groups, streams and events; one file per operation in `op/`.
 //!
 //! ```text
-//! append ──> queue (bounded) ──> writer thread ──> segment files        read, wait <── index <── writer thread
+//! functions ─LogSink─┐                                   ┌─▶ GetLogEvents, FilterLogEvents, StartLiveTail (scan)
+//!                    ├▶ queue (bounded) ─▶ writer thread ─▶ segment files ◀─ log keeper (packs, removes)
+//! PutLogEvents ──────┘                                   └─▶ LogReader: `hearth logs`
 //! ```
-//! - **Never blocks the caller.** What does not fit into the queue is counted, and a `LOGS_DROPPED` line in the stream
-//!   says how many records are missing.
-//! - **Durability**: a batch is written within some 20 ms and synced to disk within a second. Log events are not
-//!   acknowledged, so a power cut may cost the last second.
-//! - **Retention**: by total size ([`LogsConfig::total_bytes_max`], default 1 GiB); the oldest segment is deleted when
-//!   the limit is passed.
+//! - **One store.** What functions write and what the API writes is in the same groups and streams, and is read back by
+//!   the same code.
+//! - **A sink never blocks its caller.** What does not fit into the queue is counted, and a `LOGS_DROPPED` line in the
+//!   stream says how many records are missing. A batch is written within some 20 ms and synced to disk within a second.
+//! - **PutLogEvents is answered when its events are on disk**; when they do not fit into the queue it is refused.
+//! - **Groups and streams** are records in the store: made, changed and deleted durably. Events carry the ids of their
+//!   group and stream, which are others for each life of a name: what is deleted never comes back.
+//! - **Segments are packed** when they are sealed: their events come together by group, compressed.
+//! - **Retention** by each group's days, and by total size ([`LogsConfig::total_bytes_max`], default 1 GiB): the oldest
+//!   segment is deleted when the limit is passed.
 //! - **Damage**: every frame has a checksum. A torn tail is cut off at start; other damage is stepped over and logged as
 //!   an error with file, offset and length, see [`Logs::damage`].
 //!
-//! What never lives here: what a log line means. Nothing but the two ports of [`hearth_ports::logs`] is implemented.
+//! What never lives here: what makes a function's log line, and whether its role may write it.
 
+mod api;
+mod arn;
+mod directory;
+mod error;
 mod index;
+mod keeper;
+mod live_tail;
+mod op;
+mod pack;
+pub mod pattern;
+mod position;
 mod queue;
+mod reader;
+mod scan;
 mod segment;
-mod store;
+mod segments;
+mod tags;
+mod token;
+mod writer;
 
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use hearth_ports::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
-use hearth_types::{Clock, RequestContext};
+use hearth_ports::{LogEvent, LogSink};
+use hearth_store::{Codec, Store};
+use hearth_types::{Clock, Random, RequestContext};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use crate::index::{Index, Piece, group_key};
-use crate::queue::Queue;
-use crate::segment::Item;
-use crate::store::SegmentStore;
+use crate::directory::Directory;
+use crate::index::Index;
+use crate::keeper::Keeper;
+use crate::queue::{Queue, Target};
+use crate::scan::{Page, Scan};
+use crate::segments::Segments;
 
-/// One answer of [`LogReader::read`] holds at most this many message bytes (or one event); the caller reads on.
-pub const READ_BYTES_MAX: usize = 8 << 20;
-/// Chunks that one step of a read scans.
-const READ_CHUNKS: usize = 16;
+pub use api::{Api, service};
+pub use error::LogsError;
+
 /// How long a read waits for what is still queued.
 const READ_WAIT: Duration = Duration::from_secs(2);
 
@@ -49,7 +71,8 @@ const READ_WAIT: Duration = Duration::from_secs(2);
 pub struct LogsConfig {
     /// All segments together; above it the oldest are deleted.
     pub total_bytes_max: u64,
-    /// A segment that reached this size is sealed and another is started.
+    /// A segment that reached this size is sealed and another is started. Packing one takes some three times as much
+    /// memory.
     pub segment_bytes_max: u64,
     /// Events waiting for the writer.
     pub queue_bytes_max: usize,
@@ -57,15 +80,27 @@ pub struct LogsConfig {
 
 impl Default for LogsConfig {
     fn default() -> Self {
-        Self { total_bytes_max: 1 << 30, segment_bytes_max: 32 << 20, queue_bytes_max: 16 << 20 }
+        Self { total_bytes_max: 1 << 30, segment_bytes_max: 16 << 20, queue_bytes_max: 16 << 20 }
     }
 }
 
+/// What the service is made of.
+pub struct LogsParts {
+    pub store: Arc<dyn Store>,
+    pub codec: Arc<Codec>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub config: LogsConfig,
+}
+
+/// The store cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum LogsError {
+pub enum OpenError {
     #[error("the log store cannot open {}: {source}", path.display())]
-    Open { path: PathBuf, source: io::Error },
-    #[error("the log writer cannot be started: {0}")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the log store cannot read its groups: {0}")]
+    Groups(#[from] LogsError),
+    #[error("a thread of the log store cannot be started: {0}")]
     Thread(io::Error),
 }
 
@@ -81,42 +116,75 @@ pub struct Damage {
 
 /// The log store of one data directory.
 pub struct Logs {
+    directory: Arc<Directory>,
     queue: Arc<Queue>,
     index: Arc<RwLock<Index>>,
+    /// The newest sequence that is written.
     written: watch::Receiver<u64>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    keeper: Mutex<Option<std::sync::mpsc::SyncSender<()>>>,
+    live_tails: Arc<AtomicUsize>,
+    /// Live Tail sessions are to end.
+    ending: watch::Sender<bool>,
     damage: Vec<Damage>,
 }
 
 impl Logs {
-    /// Opens the store in `directory` with the default sizes.
+    /// Opens the store in the directory at `path`. Called within the runtime, whose threads it needs later.
     ///
     /// # Errors
-    /// [`LogsError`] when the directory or a segment cannot be opened.
-    pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, LogsError> {
-        Self::open_with(directory, clock, LogsConfig::default())
-    }
-
-    /// Opens the store with sizes of one's own.
-    ///
-    /// # Errors
-    /// [`LogsError`] when the directory or a segment cannot be opened.
-    pub fn open_with(directory: &Path, clock: Arc<dyn Clock>, config: LogsConfig) -> Result<Arc<Self>, LogsError> {
-        let opened = SegmentStore::open(directory, config)?;
+    /// [`OpenError`] when the directory, a segment or the store's records cannot be read.
+    pub async fn open(path: &Path, parts: LogsParts) -> Result<Arc<Self>, OpenError> {
+        let LogsParts { store, codec, clock, random, config } = parts;
+        let directory = Arc::new(Directory::load(store, codec, random.clone()).await?);
+        let opened = {
+            let path = path.to_owned();
+            let opening = tokio::task::spawn_blocking(move || Segments::open(&path, config));
+            opening.await.map_err(|error| OpenError::Thread(io::Error::other(error)))??
+        };
         let queue = Arc::new(Queue::new(opened.next_sequence, config.queue_bytes_max));
         let (publish, written) = watch::channel(opened.next_sequence - 1);
-        let writer = std::thread::Builder::new()
-            .name("log-writer".to_owned())
-            .spawn({
-                let queue = Arc::clone(&queue);
-                move || write_until_closed(&queue, opened.store, &*clock, &publish)
-            })
-            .map_err(LogsError::Thread)?;
+        let (wake, woken) = std::sync::mpsc::sync_channel(1);
+        let runtime = tokio::runtime::Handle::current();
+        let writer = writer::Writer {
+            queue: queue.clone(),
+            segments: opened.segments,
+            directory: directory.clone(),
+            clock: clock.clone(),
+            runtime: runtime.clone(),
+            publish,
+            keeper: wake.clone(),
+        };
+        let keeper = Keeper {
+            path: path.to_owned(),
+            total_bytes_max: config.total_bytes_max,
+            index: opened.index.clone(),
+            directory: directory.clone(),
+            queue: queue.clone(),
+            clock: clock.clone(),
+            runtime,
+            packed_ms: std::collections::HashMap::new(),
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let threads = vec![
+            thread("log-writer").spawn(move || writer.run()).map_err(OpenError::Thread)?,
+            thread("log-keeper").spawn(move || keeper.run(&woken)).map_err(OpenError::Thread)?,
+        ];
+        // What an earlier life did not get to pack.
+        let _ = wake.try_send(());
         Ok(Arc::new(Self {
+            directory,
             queue,
             index: opened.index,
             written,
-            writer: Mutex::new(Some(writer)),
+            clock,
+            random,
+            threads: Mutex::new(threads),
+            keeper: Mutex::new(Some(wake)),
+            live_tails: Arc::default(),
+            ending: watch::Sender::new(false),
             damage: opened.damage,
         }))
     }
@@ -127,14 +195,50 @@ impl Logs {
         &self.damage
     }
 
-    /// Writes and syncs everything queued and ends the writer. Blocks; later appends are refused with a warning.
+    /// Ends the Live Tail sessions, now and from now on: their clients are not to hold up the server's end.
+    pub fn end_live_tails(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Writes and syncs everything queued and ends the threads. Blocks; later appends are refused with a warning.
     pub fn close(&self) {
         self.queue.close();
-        if let Some(writer) = self.writer.lock().take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the log writer panicked: log records may be lost");
+        self.keeper.lock().take();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the log store panicked: log records may be lost");
+            }
         }
+    }
+
+    /// Has the keeper look around: something was deleted, or expires now.
+    pub fn tidy(&self) {
+        if let Some(keeper) = &*self.keeper.lock() {
+            // Full means that it will look around anyway.
+            let _ = keeper.try_send(());
+        }
+    }
+
+    /// The index need not know any longer what has been deleted; what it left in segments goes with the next look around.
+    fn forget(&self, group: Option<u64>, streams: Vec<u64>) {
+        let mut index = self.index.write();
+        group.into_iter().for_each(|group| index.forget_group(group));
+        streams.into_iter().for_each(|stream| index.forget_stream(stream));
+        drop(index);
+        self.tidy();
+    }
+
+    /// Looks for events on a thread of its own.
+    async fn scan(
+        &self,
+        scan: Scan,
+        wants_stream: impl Fn(u64) -> bool + Send + 'static,
+        wants: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<Page, LogsError> {
+        let index = Arc::clone(&self.index);
+        let task = tokio::task::spawn_blocking(move || scan.run(&index, wants_stream, wants));
+        let page = task.await.map_err(|error| LogsError::Internal(error.to_string()))?;
+        page.map_err(|error| LogsError::Internal(error.to_string()))
     }
 
     /// Resolves when everything appended before the call can be read.
@@ -152,117 +256,15 @@ impl Drop for Logs {
     }
 }
 
-fn write_until_closed(queue: &Queue, mut store: SegmentStore, clock: &dyn Clock, publish: &watch::Sender<u64>) {
-    loop {
-        let batch = queue.take(store.sync_due(), || clock.now_ms());
-        if batch.lost_elsewhere.records > 0 {
-            let (records, bytes) = (batch.lost_elsewhere.records, batch.lost_elsewhere.bytes);
-            tracing::error!(
-                records,
-                bytes,
-                "log records lost: the queue was full, and more streams lost some than are counted"
-            );
-        }
-        if let Some(last) = batch.appends.last() {
-            let newest = last.first_sequence + last.events.len() as u64 - 1;
-            store.write(batch.appends);
-            publish.send_replace(newest);
-        }
-        if batch.closed || store.sync_due().is_some_and(|due| due <= std::time::Instant::now()) {
-            store.sync();
-        }
-        if batch.closed {
-            return;
-        }
-    }
-}
-
 impl LogSink for Logs {
     fn append(&self, ctx: &RequestContext, group: &str, stream: &str, events: Vec<LogEvent>) {
-        self.queue.push(ctx.scope(), group, stream, events);
+        self.queue
+            .push(Target::Named { scope: ctx.scope(), group: group.to_owned(), stream: stream.to_owned() }, events);
     }
 
     fn has_group(&self, ctx: &RequestContext, group: &str) -> bool {
-        self.index.read().has_group(&group_key(&ctx.scope(), group))
+        self.directory.find(&ctx.scope(), group).is_some()
     }
-}
-
-#[async_trait]
-impl LogReader for Logs {
-    async fn read(&self, ctx: &RequestContext, query: &LogQuery) -> Vec<StoredLogEvent> {
-        self.settle().await;
-        let index = Arc::clone(&self.index);
-        let key = group_key(&ctx.scope(), &query.group);
-        let (after_sequence, limit) = (query.after_sequence, query.limit);
-        let read = tokio::task::spawn_blocking(move || read_group(&index, &key, after_sequence, limit)).await;
-        read.unwrap_or_else(|error| {
-            tracing::error!(%error, "reading logs panicked");
-            Vec::new()
-        })
-    }
-
-    async fn wait(&self, ctx: &RequestContext, group: &str, after_sequence: u64, wait_ms: u64) {
-        let key = group_key(&ctx.scope(), group);
-        let mut written = self.written.clone();
-        let arrived = async {
-            while self.index.read().group_last_sequence(&key) <= after_sequence {
-                if written.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // Nothing new is an answer too.
-        let _ = tokio::time::timeout(Duration::from_millis(wait_ms), arrived).await;
-    }
-}
-
-fn read_group(index: &RwLock<Index>, key: &str, mut after_sequence: u64, limit: usize) -> Vec<StoredLogEvent> {
-    let mut events = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let pieces = index.read().pieces(key, after_sequence, READ_CHUNKS);
-        if pieces.is_empty() {
-            return events;
-        }
-        for piece in pieces {
-            for event in read_piece(&piece, key, after_sequence) {
-                if events.len() >= limit || (bytes + event.message.len() > READ_BYTES_MAX && !events.is_empty()) {
-                    return events;
-                }
-                bytes += event.message.len();
-                events.push(event);
-            }
-            after_sequence = after_sequence.max(piece.last_sequence);
-        }
-    }
-}
-
-fn read_piece(piece: &Piece, key: &str, after_sequence: u64) -> Vec<StoredLogEvent> {
-    let mut buffer = vec![0; usize::try_from(piece.bytes).unwrap_or(0)];
-    if let Err(error) = piece.file.read_exact_at(&mut buffer, piece.offset) {
-        tracing::error!(%error, path = %piece.path.display(), offset = piece.offset, "log segment cannot be read");
-        return Vec::new();
-    }
-    let mut events = Vec::new();
-    for item in segment::walk(&buffer) {
-        match item {
-            Item::Frame { record, .. } if record.group == key => {
-                let stored = (record.first_sequence..).zip(record.events).map(|(sequence, event)| StoredLogEvent {
-                    sequence,
-                    timestamp_ms: event.timestamp_ms,
-                    stream: record.stream.clone(),
-                    message: event.message,
-                });
-                events.extend(stored.filter(|event| event.sequence > after_sequence));
-            }
-            Item::Frame { .. } => {}
-            Item::Damage { range } => {
-                let offset = piece.offset + range.start as u64;
-                tracing::error!(path = %piece.path.display(), offset, bytes = range.len(), "damaged log segment: these bytes are lost");
-            }
-        }
-    }
-    events
 }
 
 #[cfg(test)]

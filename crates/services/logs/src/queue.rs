@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hearth_ports::LogEvent;
 use hearth_types::Scope;
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
 
 /// How long the writer collects before it writes, so that many invocations share one wake-up and one write.
 pub(crate) const LINGER: Duration = Duration::from_millis(20);
@@ -17,12 +18,31 @@ const DROPPED_STREAMS_MAX: usize = 4_096;
 /// Bookkeeping of one event in the queue, bytes.
 const EVENT_OVERHEAD_BYTES: usize = 48;
 
+/// Where events go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// Made when it is not there.
+    Named { scope: Scope, group: String, stream: String },
+    /// The ids of what is there.
+    Known { group: u64, stream: u64 },
+}
+
+impl Target {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Named { group, stream, .. } => group.len() + stream.len(),
+            Self::Known { .. } => 0,
+        }
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Append {
-    pub(crate) scope: Scope,
-    pub(crate) group: String,
-    pub(crate) stream: String,
+    pub(crate) target: Target,
     pub(crate) first_sequence: u64,
     pub(crate) events: Vec<LogEvent>,
+    /// Told when the events are on disk; dropped when they are lost.
+    pub(crate) stored: Option<oneshot::Sender<()>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +58,6 @@ impl Loss {
     }
 }
 
-#[derive(PartialEq, Eq, Hash)]
-struct StreamKey {
-    scope: Scope,
-    group: String,
-    stream: String,
-}
-
 pub(crate) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
@@ -55,12 +68,14 @@ struct State {
     appends: Vec<Append>,
     bytes: usize,
     next_sequence: u64,
-    lost: HashMap<StreamKey, Loss>,
+    lost: HashMap<Target, Loss>,
     lost_elsewhere: Loss,
     /// The writer sleeps without a timer and needs a notification.
     idle: bool,
-    /// A reader waits for what is queued: do not linger.
+    /// Somebody waits for what is queued: do not linger.
     urgent: bool,
+    /// The writer is to look around although nothing came.
+    nudged: bool,
     closed: bool,
 }
 
@@ -83,39 +98,58 @@ impl Queue {
             lost_elsewhere: Loss::default(),
             idle: false,
             urgent: false,
+            nudged: false,
             closed: false,
         };
         Self { state: Mutex::new(state), wake: Condvar::new(), bytes_max }
     }
 
-    pub(crate) fn push(&self, scope: Scope, group: &str, stream: &str, events: Vec<LogEvent>) {
+    /// Queues what nobody waits for.
+    pub(crate) fn push(&self, target: Target, events: Vec<LogEvent>) {
         if events.is_empty() {
             return;
         }
-        let message_bytes: usize = events.iter().map(|event| event.message.len()).sum();
-        let bytes = message_bytes + events.len() * EVENT_OVERHEAD_BYTES + group.len() + stream.len();
         let mut state = self.state.lock();
         if state.closed {
-            tracing::warn!(group, stream, records = events.len(), "log records came after the log store was closed");
+            tracing::warn!(?target, records = events.len(), "log records came after the log store was closed");
             return;
         }
-        if state.bytes + bytes > self.bytes_max {
-            let key = StreamKey { scope, group: group.to_owned(), stream: stream.to_owned() };
-            state.lose(key, events.len() as u64, message_bytes as u64);
+        if !self.add(&mut state, &target, &events) {
+            let message_bytes: usize = events.iter().map(|event| event.message.len()).sum();
+            state.lose(target, events.len() as u64, message_bytes as u64);
             return;
         }
-        let first_sequence = state.next_sequence;
-        state.next_sequence += events.len() as u64;
-        state.bytes += bytes;
-        state.appends.push(Append {
-            scope,
-            group: group.to_owned(),
-            stream: stream.to_owned(),
-            first_sequence,
-            events,
-        });
-        if state.idle {
-            state.idle = false;
+        state.append(target, events, None);
+        self.wake(state);
+    }
+
+    /// Queues what somebody waits for; `None` when it does not fit.
+    pub(crate) fn push_awaited(&self, target: Target, events: Vec<LogEvent>) -> Option<oneshot::Receiver<()>> {
+        let mut state = self.state.lock();
+        if state.closed || !self.add(&mut state, &target, &events) {
+            return None;
+        }
+        let (stored, receiver) = oneshot::channel();
+        state.append(target, events, Some(stored));
+        state.urgent = true;
+        drop(state);
+        self.wake.notify_one();
+        Some(receiver)
+    }
+
+    /// Whether there was room.
+    fn add(&self, state: &mut State, target: &Target, events: &[LogEvent]) -> bool {
+        let messages: usize = events.iter().map(|event| event.message.len()).sum();
+        let bytes = messages + events.len() * EVENT_OVERHEAD_BYTES + target.bytes();
+        let fits = state.bytes + bytes <= self.bytes_max;
+        if fits {
+            state.bytes += bytes;
+        }
+        fits
+    }
+
+    fn wake(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.idle) {
             drop(state);
             self.wake.notify_one();
         }
@@ -125,7 +159,7 @@ impl Queue {
     /// `now_ms` dates the lines about losses.
     pub(crate) fn take(&self, until: Option<Instant>, now_ms: impl FnOnce() -> i64) -> Batch {
         let mut state = self.state.lock();
-        while state.appends.is_empty() && !state.closed {
+        while state.appends.is_empty() && !state.closed && !state.nudged {
             match until {
                 Some(until) if Instant::now() >= until => break,
                 Some(until) => {
@@ -139,6 +173,7 @@ impl Queue {
             }
         }
         state.idle = false;
+        state.nudged = false;
         let linger_until = Instant::now() + LINGER;
         while !state.appends.is_empty() && !state.closed && !state.urgent && state.bytes < self.bytes_max / 4 {
             if self.wake.wait_until(&mut state, linger_until).timed_out() {
@@ -165,6 +200,17 @@ impl Queue {
         newest
     }
 
+    /// The newest sequence that is queued or written.
+    pub(crate) fn newest_sequence(&self) -> u64 {
+        self.state.lock().next_sequence - 1
+    }
+
+    /// Has the writer look around: it answers with an empty batch.
+    pub(crate) fn nudge(&self) {
+        self.state.lock().nudged = true;
+        self.wake.notify_one();
+    }
+
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.wake.notify_one();
@@ -172,20 +218,23 @@ impl Queue {
 }
 
 impl State {
+    fn append(&mut self, target: Target, events: Vec<LogEvent>, stored: Option<oneshot::Sender<()>>) {
+        let first_sequence = self.next_sequence;
+        self.next_sequence += events.len() as u64;
+        self.appends.push(Append { target, first_sequence, events, stored });
+    }
+
     fn tell_losses(&mut self, now_ms: impl FnOnce() -> i64) {
         if self.lost.is_empty() {
             return;
         }
         let timestamp_ms = now_ms();
-        for (StreamKey { scope, group, stream }, loss) in std::mem::take(&mut self.lost) {
-            let events = vec![LogEvent { timestamp_ms, message: loss.line().into() }];
-            let first_sequence = self.next_sequence;
-            self.next_sequence += 1;
-            self.appends.push(Append { scope, group, stream, first_sequence, events });
+        for (target, loss) in std::mem::take(&mut self.lost) {
+            self.append(target, vec![LogEvent { timestamp_ms, message: loss.line().into() }], None);
         }
     }
 
-    fn lose(&mut self, key: StreamKey, records: u64, bytes: u64) {
+    fn lose(&mut self, key: Target, records: u64, bytes: u64) {
         let room = self.lost.len() < DROPPED_STREAMS_MAX || self.lost.contains_key(&key);
         let loss = if room { self.lost.entry(key).or_default() } else { &mut self.lost_elsewhere };
         loss.records += records;
@@ -198,39 +247,53 @@ mod tests {
     use super::*;
     use crate::tests::{event, scope};
 
+    fn to(stream: &str) -> Target {
+        Target::Named { scope: scope(), group: "g".to_owned(), stream: stream.to_owned() }
+    }
+
     #[test]
     fn what_does_not_fit_is_counted_and_told_per_stream() {
         let queue = Queue::new(1, 400);
-        queue.push(scope(), "g", "s", vec![event("fits")]);
-        queue.push(scope(), "g", "s", vec![event(&"x".repeat(300)), event("y")]);
-        queue.push(scope(), "g", "other", vec![event(&"z".repeat(400))]);
+        queue.push(to("s"), vec![event("fits")]);
+        queue.push(to("s"), vec![event(&"x".repeat(300)), event("y")]);
+        queue.push(to("other"), vec![event(&"z".repeat(400))]);
         let batch = queue.take(None, || 9);
-        let mut told: Vec<_> = batch.appends[1..]
-            .iter()
-            .map(|append| (append.stream.clone(), String::from_utf8_lossy(&append.events[0].message).into_owned()))
-            .collect();
-        told.sort_unstable();
-        assert_eq!(batch.appends[0].stream, "s");
-        assert_eq!(told.len(), 2);
-        assert!(told[0].0 == "other" && told[0].1.starts_with("LOGS_DROPPED Records: 1\tBytes: 400\t"), "{told:?}");
-        assert!(told[1].0 == "s" && told[1].1.starts_with("LOGS_DROPPED Records: 2\tBytes: 301\t"), "{told:?}");
+        let text = |append: &Append| String::from_utf8_lossy(&append.events[0].message).into_owned();
+        let told = |stream: &str| {
+            let found = batch.appends[1..].iter().find(|append| append.target == to(stream));
+            found.map(text).expect("told")
+        };
+        assert_eq!((batch.appends.len(), &batch.appends[0].target), (3, &to("s")));
+        assert!(told("other").starts_with("LOGS_DROPPED Records: 1\tBytes: 400\t"), "{}", told("other"));
+        assert!(told("s").starts_with("LOGS_DROPPED Records: 2\tBytes: 301\t"), "{}", told("s"));
         assert!(queue.take(Some(Instant::now()), || 9).appends.is_empty(), "a loss is told once");
+    }
+
+    #[test]
+    fn who_waits_is_told_at_once_that_there_is_no_room() {
+        let queue = Queue::new(1, 100);
+        let known = Target::Known { group: 1, stream: 2 };
+        assert!(queue.push_awaited(known.clone(), vec![event("fits")]).is_some());
+        assert!(queue.push_awaited(known, vec![event(&"x".repeat(100))]).is_none());
+        assert_eq!(queue.take(None, || 9).appends.len(), 1, "and no line tells of it");
     }
 
     #[test]
     fn sequences_follow_the_order_of_arrival_without_gaps() {
         let queue = Queue::new(5, 10_000);
-        queue.push(scope(), "g", "s", vec![event("a"), event("b")]);
-        queue.push(scope(), "g", "t", vec![event("c")]);
+        queue.push(to("s"), vec![event("a"), event("b")]);
+        queue.push(to("t"), vec![event("c")]);
         let batch = queue.take(None, || 9);
         assert_eq!(batch.appends.iter().map(|append| append.first_sequence).collect::<Vec<_>>(), [5, 7]);
         assert_eq!(queue.hurry(), 7);
     }
 
     #[test]
-    fn take_ends_at_its_time_when_nothing_comes() {
+    fn take_ends_at_its_time_or_when_nudged_though_nothing_comes() {
         let queue = Queue::new(1, 100);
         let batch = queue.take(Some(Instant::now() + Duration::from_millis(5)), || 9);
         assert!(batch.appends.is_empty() && !batch.closed);
+        queue.nudge();
+        assert!(queue.take(None, || 9).appends.is_empty());
     }
 }

@@ -1,8 +1,9 @@
 //! The format of a segment file: frames, one after the other. Pure; reads and writes bytes only.
 //!
 //! ```text
-//! frame  = "HLF1" | payload length u32 | CRC-32C u32 of length and payload | payload     (little-endian)
-//! payload = Record, in postcard
+//! frame   = magic | payload length u32 | CRC-32C u32 of magic, length and payload | payload     (little-endian)
+//! "HLR2"    payload = Record, in postcard: written as it comes
+//! "HLZ2"    payload = [Record] of one group, in postcard, compressed: when the segment is packed
 //! ```
 //! A reader that meets damage looks for the next frame whose checksum holds, so one bad sector costs what it held
 //! and not what follows.
@@ -13,19 +14,23 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 use serde::{Deserialize, Serialize};
 
-const MAGIC: [u8; 4] = *b"HLF1";
+pub(crate) const RAW: &[u8; 4] = b"HLR2";
+const PACKED: &[u8; 4] = b"HLZ2";
 pub(crate) const HEADER_BYTES: usize = 12;
-/// Largest payload of one frame; larger appends become several frames.
+/// Largest payload of one frame, compressed or not; larger appends are refused.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// zstd's own default: the best ratio for the time it takes.
+const COMPRESSION_LEVEL: i32 = 3;
 
 /// What one append brought: consecutive events of one stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Sequence of the first event; the others follow without a gap.
+    /// Sequence of the first event; the others follow, without a gap as long as nothing has expired.
     pub(crate) first_sequence: u64,
-    /// Scope and group, see [`crate::index::group_key`].
-    pub(crate) group: String,
-    pub(crate) stream: String,
+    /// The ids of group and stream: another one for each life of a name.
+    pub(crate) group: u64,
+    pub(crate) stream: u64,
+    pub(crate) ingested_ms: i64,
     pub(crate) events: Vec<Event>,
 }
 
@@ -39,6 +44,11 @@ impl Record {
     pub(crate) fn last_sequence(&self) -> u64 {
         self.first_sequence + (self.events.len() as u64).saturating_sub(1)
     }
+
+    pub(crate) fn bytes(&self) -> usize {
+        // A few bytes of length and time beside each message.
+        self.events.iter().map(|event| event.message.len() + 12).sum()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,24 +57,38 @@ pub(crate) enum EncodeError {
     TooLarge(usize),
     #[error("a log record cannot be encoded: {0}")]
     Postcard(#[from] postcard::Error),
+    #[error("log records cannot be compressed: {0}")]
+    Compression(#[from] std::io::Error),
 }
 
-/// Appends one frame to `out`; on an error `out` is as before.
+/// Appends one raw frame to `out`; on an error `out` is as before.
 pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let payload = postcard::to_allocvec(record)?;
-    if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(EncodeError::TooLarge(payload.len()));
-    }
-    let length = (payload.len() as u32).to_le_bytes();
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&length);
-    out.extend_from_slice(&checksum(length, &payload).to_le_bytes());
-    out.extend_from_slice(&payload);
+    frame(RAW, &sized(postcard::to_allocvec(record)?)?, out);
     Ok(())
 }
 
-fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
+/// Appends one compressed frame to `out`; on an error `out` is as before.
+pub(crate) fn encode_packed(records: &[Record], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let plain = sized(postcard::to_allocvec(records)?)?;
+    frame(PACKED, &sized(zstd::bulk::compress(&plain, COMPRESSION_LEVEL)?)?, out);
+    Ok(())
+}
+
+fn sized(payload: Vec<u8>) -> Result<Vec<u8>, EncodeError> {
+    if payload.len() > PAYLOAD_BYTES_MAX { Err(EncodeError::TooLarge(payload.len())) } else { Ok(payload) }
+}
+
+fn frame(magic: &[u8; 4], payload: &[u8], out: &mut Vec<u8>) {
+    let length = (payload.len() as u32).to_le_bytes();
+    out.extend_from_slice(magic);
+    out.extend_from_slice(&length);
+    out.extend_from_slice(&crc(magic, length, payload).to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+fn crc(magic: &[u8; 4], length: [u8; 4], payload: &[u8]) -> u32 {
     let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    digest.update(magic);
     digest.update(&length);
     digest.update(payload);
     digest.finalize() as u32
@@ -75,7 +99,7 @@ fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
 pub(crate) enum Item {
     Frame {
         range: Range<usize>,
-        record: Record,
+        records: Vec<Record>,
     },
     /// Bytes that belong to no intact frame.
     Damage {
@@ -90,10 +114,10 @@ pub(crate) fn walk(bytes: &[u8]) -> impl Iterator<Item = Item> + '_ {
         if at >= bytes.len() {
             return None;
         }
-        if let Some((end, record)) = decode(bytes, at) {
+        if let Some((end, records)) = decode(bytes, at) {
             let range = at..end;
             at = end;
-            return Some(Item::Frame { range, record });
+            return Some(Item::Frame { range, records });
         }
         let resume = (at + 1..bytes.len()).find(|&next| decode(bytes, next).is_some()).unwrap_or(bytes.len());
         let range = at..resume;
@@ -103,9 +127,10 @@ pub(crate) fn walk(bytes: &[u8]) -> impl Iterator<Item = Item> + '_ {
 }
 
 /// The intact frame that starts at `at`: where it ends and what it holds.
-fn decode(bytes: &[u8], at: usize) -> Option<(usize, Record)> {
+fn decode(bytes: &[u8], at: usize) -> Option<(usize, Vec<Record>)> {
     let header = bytes.get(at..at + HEADER_BYTES)?;
-    if header[..4] != MAGIC {
+    let magic: &[u8; 4] = header.first_chunk()?;
+    if magic != RAW && magic != PACKED {
         return None;
     }
     let length: [u8; 4] = header[4..8].try_into().ok()?;
@@ -116,10 +141,15 @@ fn decode(bytes: &[u8], at: usize) -> Option<(usize, Record)> {
     }
     let start = at + HEADER_BYTES;
     let payload = bytes.get(start..start + payload_bytes)?;
-    if checksum(length, payload) != expected {
+    if crc(magic, length, payload) != expected {
         return None;
     }
-    Some((start + payload_bytes, postcard::from_bytes(payload).ok()?))
+    let records = if magic == RAW {
+        vec![postcard::from_bytes(payload).ok()?]
+    } else {
+        postcard::from_bytes(&zstd::bulk::decompress(payload, PAYLOAD_BYTES_MAX).ok()?).ok()?
+    };
+    Some((start + payload_bytes, records))
 }
 
 #[cfg(test)]
@@ -129,17 +159,21 @@ mod tests {
     fn record(first_sequence: u64, text: &str) -> Record {
         Record {
             first_sequence,
-            group: "g".to_owned(),
-            stream: "s".to_owned(),
+            group: 1,
+            stream: 2,
+            ingested_ms: 8,
             events: vec![Event { timestamp_ms: 7, message: Bytes::copy_from_slice(text.as_bytes()) }],
         }
     }
 
+    /// Three frames, the second of them compressed.
     fn three() -> (Vec<u8>, Vec<Range<usize>>) {
         let mut bytes = Vec::new();
         let ranges = ["one", "two", "three"].iter().zip(1..).map(|(text, sequence)| {
             let start = bytes.len();
-            encode(&record(sequence, text), &mut bytes).expect("small");
+            let record = record(sequence, text);
+            if sequence == 2 { encode_packed(&[record], &mut bytes) } else { encode(&record, &mut bytes) }
+                .expect("small");
             start..bytes.len()
         });
         let ranges = ranges.collect();
@@ -154,7 +188,7 @@ mod tests {
             .iter()
             .zip(ranges)
             .zip(1..)
-            .map(|((text, range), sequence)| Item::Frame { range, record: record(sequence, text) })
+            .map(|((text, range), sequence)| Item::Frame { range, records: vec![record(sequence, text)] })
             .collect();
         assert_eq!(got, want);
     }
@@ -168,7 +202,8 @@ mod tests {
             let got: Vec<Item> = walk(&damaged).collect();
             assert_eq!(got.len(), 3, "byte {at}");
             assert_eq!(got[1], Item::Damage { range: ranges[1].clone() }, "byte {at}");
-            assert_eq!(got[2], Item::Frame { range: ranges[2].clone(), record: record(3, "three") }, "byte {at}");
+            let third = Item::Frame { range: ranges[2].clone(), records: vec![record(3, "three")] };
+            assert_eq!(got[2], third, "byte {at}");
         }
     }
 

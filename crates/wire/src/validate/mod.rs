@@ -17,18 +17,27 @@ const VIOLATIONS_MAX: usize = 100;
 
 const NOT_NULL: &str = "Member must not be null";
 
-/// Members of an operation that its service checks itself, as paths of model names.
+/// What an operation's service does otherwise.
 #[derive(Clone, Debug, Default)]
-pub struct Exemptions(Vec<Vec<&'static str>>);
+pub struct Exemptions {
+    /// Members that it checks itself, as paths of model names.
+    members: Vec<Vec<&'static str>>,
+    /// Its code for a failed validation, if not the protocol's.
+    code: Option<&'static str>,
+}
 
 impl Exemptions {
     /// `VpcConfig.SubnetIds`
     pub fn add(&mut self, path: &'static str) {
-        self.0.push(path.split('.').collect());
+        self.members.push(path.split('.').collect());
+    }
+
+    pub(crate) const fn answer_with(&mut self, code: &'static str) {
+        self.code = Some(code);
     }
 
     fn cover(&self, path: &[&str]) -> bool {
-        self.0.iter().any(|exempt| exempt.as_slice() == path)
+        self.members.iter().any(|exempt| exempt.as_slice() == path)
     }
 }
 
@@ -53,7 +62,8 @@ pub fn validate(
     }
     let errors = if violations.len() == 1 { "error" } else { "errors" };
     let message = format!("{} validation {errors} detected: {}", violations.len(), violations.join("; "));
-    Err(ErrorAnswer::new(model.protocol().validation_code(), StatusCode::BAD_REQUEST, message))
+    let code = exemptions.code.unwrap_or(model.protocol().validation_code());
+    Err(ErrorAnswer::new(code, StatusCode::BAD_REQUEST, message))
 }
 
 struct Pass<'a> {

@@ -1,0 +1,258 @@
+//! The service as its ports and its API show it: HTTP requests through the protocol front, over a store on disk.
+//!
+//! Expected texts: the recordings of the real service where they exist, else the API reference.
+
+mod authorization;
+mod events;
+mod filter;
+mod groups;
+mod live_tail;
+mod retention;
+mod sink;
+mod storage;
+mod streams;
+mod tags;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hearth_ports::{
+    Access, AccessKeys, Authorizer, Denied, KeyLookup, LogEvent, LogQuery, LogReader as _, LogSink as _,
+};
+use hearth_store::{Codec, SqliteStore};
+use hearth_types::{
+    AccountId, AuthMode, ManualClock, Partition, Region, RequestContext, RequestId, SandboxAuth, Scope, SeededRandom,
+};
+use hearth_wire::{Body, Connection, Front, FrontConfig, Listener};
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::{Api, Logs, LogsConfig, LogsParts};
+
+/// 2026-01-12T15:37:12Z
+const NOW_MS: i64 = 1_768_232_232_000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+pub(crate) fn scope() -> Scope {
+    Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: Some(Region::from("us-east-1")) }
+}
+
+pub(crate) fn event(text: &str) -> LogEvent {
+    LogEvent { timestamp_ms: NOW_MS, message: text.to_owned().into() }
+}
+
+fn context() -> RequestContext {
+    RequestContext::service(&scope(), "lambda.amazonaws.com", RequestId::from("r"))
+}
+
+/// Notes what it is asked and denies what it is told to.
+#[derive(Default)]
+struct Policies {
+    asked: Mutex<Vec<String>>,
+    denied: Mutex<Option<&'static str>>,
+}
+
+impl Authorizer for Policies {
+    fn authorize(&self, _: &RequestContext, access: &Access<'_>) -> Result<(), Denied> {
+        self.asked.lock().push(format!("{} {}", access.action, access.resource));
+        match *self.denied.lock() {
+            Some(action) if action == access.action => Err(Denied { message: format!("no {action}") }),
+            _ => Ok(()),
+        }
+    }
+
+    fn revision(&self) -> u64 {
+        0
+    }
+}
+
+/// Knows no key: who calls is the root of an account.
+struct NoKeys;
+
+impl AccessKeys for NoKeys {
+    fn find(&self, _: &str, _: Option<&str>) -> KeyLookup {
+        KeyLookup::Unknown
+    }
+}
+
+struct Server {
+    front: Front,
+    logs: Arc<Logs>,
+    clock: Arc<ManualClock>,
+    policies: Arc<Policies>,
+    path: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    fn refused(&self, code: &str, message: &str) {
+        let body = json!({ "__type": code, "message": message });
+        assert_eq!((self.status, &self.body), (400, &body));
+    }
+}
+
+fn small_segments() -> LogsConfig {
+    LogsConfig { segment_bytes_max: 2_000, ..LogsConfig::default() }
+}
+
+async fn open(path: &Path, config: LogsConfig, clock: Arc<ManualClock>, seed: u64) -> Arc<Logs> {
+    let parts = LogsParts {
+        store: Arc::new(SqliteStore::open(&path.join("store")).expect("a store")),
+        codec: Arc::new(Codec::open(&path.join("keys")).expect("keys")),
+        clock,
+        random: Arc::new(SeededRandom::new(seed)),
+        config,
+    };
+    Logs::open(&path.join("logs"), parts).await.expect("opens")
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(LogsConfig::default()).await
+    }
+
+    async fn with(config: LogsConfig) -> Self {
+        Self::over(tempfile::tempdir().expect("a directory"), config, NOW_MS, 7).await
+    }
+
+    async fn over(path: tempfile::TempDir, config: LogsConfig, now_ms: i64, seed: u64) -> Self {
+        let clock = Arc::new(ManualClock::at(now_ms));
+        let logs = open(path.path(), config, clock.clone(), seed).await;
+        let policies = Arc::<Policies>::default();
+        let front = FrontConfig {
+            services: vec![crate::service(Api::new(logs.clone(), policies.clone()))],
+            keys: Arc::new(NoKeys),
+            clock: clock.clone(),
+            random: Arc::new(SeededRandom::new(7)),
+            auth: AuthMode::Open,
+            sandbox_auth: SandboxAuth::Role,
+        };
+        Self { front: Front::new(front).expect("one service"), logs, clock, policies, path }
+    }
+
+    async fn restart(self, config: LogsConfig) -> Self {
+        use hearth_types::Clock as _;
+        let Self { front, logs, path, clock, .. } = self;
+        logs.close();
+        drop((front, logs));
+        // Another seed: ids that a new life makes are not those of the old one.
+        Self::over(path, config, clock.now_ms(), 8).await
+    }
+
+    async fn request(&self, operation: &str, input: &Value) -> Response<Body> {
+        let request = Request::post("http://localhost:4566/")
+            .header("host", "localhost:4566")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("Logs_20140328.{operation}"))
+            .header("x-amz-date", "20260112T153712Z")
+            .header(
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=test/20260112/us-east-1/logs/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature={}",
+                    "0".repeat(64)
+                ),
+            )
+            .body(Full::new(Bytes::from(input.to_string())))
+            .expect("a request");
+        let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
+        let connection = Connection { peer, secure: false, listener: Listener::Outside };
+        self.front.handle(&connection, request).await
+    }
+
+    async fn call(&self, operation: &str, input: Value) -> Answer {
+        let response = self.request(operation, &input).await;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
+        Answer { status, body }
+    }
+
+    /// A call that must succeed.
+    async fn run(&self, operation: &str, input: Value) -> Value {
+        self.call(operation, input).await.ok()
+    }
+
+    /// Group `g` with stream `s`.
+    async fn with_stream(config: LogsConfig) -> Self {
+        let server = Self::with(config).await;
+        server.run("CreateLogGroup", json!({ "logGroupName": "g" })).await;
+        server.run("CreateLogStream", json!({ "logGroupName": "g", "logStreamName": "s" })).await;
+        server
+    }
+
+    async fn put(&self, stream: &str, events: &[(i64, &str)]) -> Value {
+        let events: Vec<Value> =
+            events.iter().map(|(timestamp, message)| json!({ "timestamp": timestamp, "message": message })).collect();
+        let input = json!({ "logGroupName": "g", "logStreamName": stream, "logEvents": events });
+        self.run("PutLogEvents", input).await
+    }
+
+    /// As a function writes, in the group `g`.
+    fn say(&self, stream: &str, text: &str) {
+        self.logs.append(&context(), "g", stream, vec![event(text)]);
+    }
+
+    /// What the port reads.
+    async fn texts_after(&self, group: &str, after_sequence: u64) -> Vec<(u64, String)> {
+        let query = LogQuery { group: group.to_owned(), after_sequence, limit: usize::MAX };
+        let events = self.logs.read(&context(), &query).await;
+        events.into_iter().map(|event| (event.sequence, String::from_utf8_lossy(&event.message).into_owned())).collect()
+    }
+
+    async fn texts(&self) -> Vec<String> {
+        self.texts_after("g", 0).await.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Waits for the keeper: segments are packed in their own time.
+    async fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        for _ in 0..500 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{what}: not within five seconds");
+    }
+
+    /// Whether all sealed segments are packed.
+    async fn packed(&self) {
+        self.until("packed", || self.logs.index.read().sealed().all(|segment| segment.summary.is_packed)).await;
+    }
+
+    fn files(&self, extension: &str) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(self.path.path().join("logs")).expect("readable");
+        let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+        paths.sort();
+        paths
+    }
+}
+
+fn messages(answer: &Value) -> Vec<&str> {
+    let events = answer["events"].as_array().expect("events");
+    events.iter().map(|event| event["message"].as_str().expect("a message")).collect()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}

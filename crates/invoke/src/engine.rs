@@ -24,7 +24,7 @@ use crate::lease::Environments;
 use crate::logs::LogStream;
 use crate::pool::PoolLimits;
 use crate::usage::Usage;
-use crate::{pipeline, trace};
+use crate::{pipeline, routing, trace};
 
 /// How long a shutdown waits for what must end by itself once all environments are gone.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -228,7 +228,7 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, invoked_arn, .. } =
+        let Resolved { version, second, invoked_arn, .. } =
             pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.
@@ -246,6 +246,7 @@ impl Attempt for Core {
             payload: body.payload.clone().into(),
             log_tail: false,
         };
+        let version = routing::choose(version, second, &*self.random);
         pipeline::run(self, version, call).await
     }
 }

@@ -19,7 +19,7 @@ use crate::engine::Core;
 use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
-use crate::trace;
+use crate::{routing, trace};
 
 /// # Errors
 /// [`InvokeError`] when no function ran.
@@ -30,7 +30,7 @@ pub(crate) async fn invoke(
 ) -> Result<InvokeResponse, InvokeError> {
     let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, invoked_arn, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, .. } = resolved?;
     match request.invocation_type {
         InvocationType::DryRun => return Ok(nothing_ran()),
         InvocationType::Event => {
@@ -55,6 +55,7 @@ pub(crate) async fn invoke(
         payload: admitted.payload,
         log_tail: request.log_tail,
     };
+    let version = routing::choose(version, second, &*core.random);
     Detached::new(run(Arc::clone(core), version, call)).await
 }
 

@@ -107,7 +107,7 @@ impl FunctionCatalog for Catalog {
             Some(qualifier) => arn.qualified(&qualifier.to_string()).to_string(),
             None => arn.to_string(),
         };
-        Ok(Resolved { version, invoked_arn, guard: Arc::default() })
+        Ok(Resolved { version, second: None, invoked_arn, guard: Arc::default() })
     }
 }
 

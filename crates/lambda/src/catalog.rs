@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved};
+use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved, Weighted};
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
 use parking_lot::RwLock;
 
+use crate::alias::Share;
 use crate::error::LambdaError;
 use crate::lifecycle::Phase;
 use crate::permission::Guards;
@@ -90,6 +91,17 @@ impl Function {
     /// Whether the worker still has something to do for it.
     pub(crate) fn is_unfinished(&self) -> bool {
         self.record.phase != Phase::Ready || self.published.values().any(|version| version.record.phase != Phase::Ready)
+    }
+
+    /// What a version runs: `None` without such a version, `Some(None)` while it is created.
+    fn runnable(&self, version: Version) -> Option<Option<Arc<FunctionVersion>>> {
+        match version {
+            Version::Latest => Some(self.serving.clone()),
+            Version::Published(number) => {
+                let version = self.published.get(&number)?;
+                Some((version.record.phase != Phase::Creating).then(|| version.snapshot.clone()))
+            }
+        }
     }
 
     fn digests(&self) -> impl Iterator<Item = CodeDigest> + '_ {
@@ -252,16 +264,25 @@ impl FunctionCatalog for Catalog {
             ResolveError::NotFound { arn: ctx.function_arn(name).qualified(&qualifier).to_string() }
         };
         let function = self.get(&ctx.scope(), name).ok_or_else(not_found)?;
-        let version = match qualifier {
-            None | Some(Qualifier::Version(Version::Latest)) => function.serving.clone(),
-            Some(Qualifier::Version(Version::Published(number))) => {
-                let version = function.published.get(number).ok_or_else(not_found)?;
-                (version.record.phase != Phase::Creating).then(|| version.snapshot.clone())
+        let (version, second) = match qualifier {
+            None => (Version::Latest, None),
+            Some(Qualifier::Version(version)) => (*version, None),
+            Some(Qualifier::Alias(alias)) => {
+                let alias = function.record.aliases.get(alias).ok_or_else(not_found)?;
+                (alias.version, alias.second)
             }
-            // Aliases come with their operations.
-            Some(Qualifier::Alias(_)) => return Err(not_found()),
         };
-        let version = version.ok_or(ResolveError::NotReady { state: Phase::Creating.state() })?;
+        let runnable = |version| {
+            let snapshot = function.runnable(version).ok_or_else(not_found)?;
+            snapshot.ok_or(ResolveError::NotReady { state: Phase::Creating.state() })
+        };
+        let version = runnable(version)?;
+        let second = match second {
+            Some(Share { version, weight }) => {
+                Some(Weighted { version: runnable(Version::Published(version))?, weight })
+            }
+            None => None,
+        };
         let invoked_arn = match qualifier {
             Some(qualifier) => version.arn.qualified(&qualifier.to_string()).to_string(),
             None => version.arn.to_string(),
@@ -271,6 +292,6 @@ impl FunctionCatalog for Catalog {
             None => function.guard(None),
             Some(qualifier) => function.guard(Some(&qualifier.to_string())),
         };
-        Ok(Resolved { version, invoked_arn, guard: guard.clone() })
+        Ok(Resolved { version, second, invoked_arn, guard: guard.clone() })
     }
 }

@@ -16,12 +16,26 @@ pub enum LambdaError {
     Validation { value: String, member: &'static str, constraint: String },
     #[error("{0}")]
     InvalidParameterValue(String),
+    /// As [`InvalidParameterValue`](Self::InvalidParameterValue), from where the real service sends no `Type` (recorded).
+    #[error("{0}")]
+    InvalidUntyped(&'static str),
     /// A member Hearth knows and cannot honour yet. Never stored and ignored.
     #[error("Hearth does not support {member} yet: {instead}")]
     Unsupported { member: String, instead: String },
     /// `arn` is as qualified as the request was.
     #[error("Function not found: {arn}")]
     FunctionNotFound { arn: String },
+    /// Recorded of GetAlias.
+    #[error("Cannot find alias arn: {arn}")]
+    NoAlias { arn: String },
+    /// Recorded of UpdateAlias.
+    #[error("Alias not found: {arn}")]
+    AliasNotFound { arn: String },
+    #[error("Alias already exists: {arn}")]
+    AliasExists { arn: String },
+    /// Not recorded; the text users report.
+    #[error("Unable to delete version because the following aliases reference it: [{}]", aliases.join(", "))]
+    VersionHasAliases { aliases: Vec<String> },
     #[error("The resource you requested does not exist.")]
     ResourceNotFound,
     #[error("Functions from '{named}' are not reachable in this region ('{here}')")]
@@ -97,7 +111,10 @@ impl LambdaError {
             Self::InvalidParameterValue(_) | Self::Unsupported { .. } => {
                 shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, user)
             }
+            Self::InvalidUntyped(_) => shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, None),
             Self::FunctionNotFound { .. }
+            | Self::NoAlias { .. }
+            | Self::AliasNotFound { .. }
             | Self::ResourceNotFound
             | Self::OtherRegion { .. }
             | Self::NoStatement { .. }
@@ -106,6 +123,8 @@ impl LambdaError {
             Self::FunctionExists { .. }
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
+            | Self::AliasExists { .. }
+            | Self::VersionHasAliases { .. }
             | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
             Self::RevisionMismatch | Self::PolicyRevisionMismatch => {
                 shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)

@@ -8,6 +8,7 @@
 //!
 //! What never lives here: running a function (`hearth-invoke`), AWS protocols (`hearth-wire`), storage engines.
 
+mod alias;
 mod catalog;
 pub mod code_location;
 mod error;

@@ -95,6 +95,11 @@ impl Target {
         }
     }
 
+    /// The same function, named with another qualifier.
+    pub(crate) fn qualified(&self, qualifier: &str) -> Self {
+        Self { qualifier: Some(qualifier.to_owned()), ..self.clone() }
+    }
+
     pub(crate) fn not_found(&self) -> LambdaError {
         LambdaError::FunctionNotFound { arn: self.qualified_arn().to_string() }
     }

@@ -1,4 +1,4 @@
-//! The resource policy of a function, or of one of its versions: statements that AddPermission makes, kept as the API
+//! The resource policy of a function, or of one of its versions or aliases: statements that AddPermission makes, kept as the API
 //! shows them. Pure.
 //!
 //! Source: "Using resource-based policies for Lambda"; how members become statements is recorded.
@@ -157,12 +157,12 @@ pub(crate) fn key(target: &Target) -> Result<String, LambdaError> {
 /// Only what is there can have a policy.
 ///
 /// # Errors
-/// The function has no such version.
+/// The function has no such version or alias.
 pub(crate) fn check_qualifier(target: &Target, function: &Function) -> Result<(), LambdaError> {
     match target.qualifier() {
         None | Some(Qualifier::Version(Version::Latest)) => Ok(()),
         Some(Qualifier::Version(Version::Published(number))) if function.published.contains_key(&number) => Ok(()),
-        // Aliases come with their operations.
+        Some(Qualifier::Alias(alias)) if function.record.aliases.contains_key(&alias) => Ok(()),
         Some(_) => Err(target.not_found()),
     }
 }

@@ -10,6 +10,7 @@ use hearth_store::{Key, Record};
 use hearth_types::{FunctionUid, Scope, SnapshotId};
 use serde::{Deserialize, Serialize};
 
+use crate::alias::AliasRecord;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::settings::Settings;
@@ -55,6 +56,8 @@ pub(crate) struct FunctionRecord {
     /// Resource policies: under the qualifier they are for, the function's own under an empty one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) policies: BTreeMap<String, PolicyRecord>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) aliases: BTreeMap<String, AliasRecord>,
 }
 
 /// A published version.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hearth_ports::{Architecture, CodeDigest, LogFormat, LogLevel, RuntimeId, SystemLogLevel};
 use hearth_store::Secret;
 use hearth_types::clock::lambda_timestamp;
-use hearth_types::{Mebibytes, RequestContext, Version};
+use hearth_types::{Arn, Mebibytes, RequestContext, Version};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -168,6 +168,12 @@ impl FunctionConfiguration {
     /// Under the ARN that ends with the version.
     pub(crate) fn qualified(mut self) -> Self {
         self.function_arn = format!("{}:{}", self.function_arn, self.version);
+        self
+    }
+
+    /// Under the ARN it was asked for by.
+    pub(crate) fn under(mut self, arn: &Arn) -> Self {
+        self.function_arn = arn.to_string();
         self
     }
 

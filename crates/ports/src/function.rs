@@ -140,10 +140,20 @@ impl fmt::Debug for FunctionVersion {
 #[derive(Clone, Debug)]
 pub struct Resolved {
     pub version: Arc<FunctionVersion>,
+    /// Of an alias with weights: the version that gets a part of the invocations instead.
+    pub second: Option<Weighted>,
     /// The ARN the function sees as `invoked_function_arn`: as qualified as the caller's name was.
     pub invoked_arn: String,
     /// Of the function, or of the version or alias it was called by.
     pub guard: Arc<Guard>,
+}
+
+/// A version and its part of an alias's invocations.
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    pub version: Arc<FunctionVersion>,
+    /// 0.0 to 1.0.
+    pub weight: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

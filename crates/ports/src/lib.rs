@@ -18,7 +18,7 @@ pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
 pub use function::{
     Architecture, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError, Resolved, RuntimeId,
-    SystemLogLevel,
+    SystemLogLevel, Weighted,
 };
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,

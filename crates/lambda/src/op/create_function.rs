@@ -81,6 +81,7 @@ pub(super) async fn handle(
                 versions_issued: 0,
                 tags,
                 policies: BTreeMap::new(),
+                aliases: BTreeMap::new(),
             };
             let (change, answer) = if publish == Some(true) {
                 let (record, version) = update::publish_new(&lambda, record, None);

@@ -1,19 +1,24 @@
 //! One operation, one file: its input, its handler, its answer.
 
 mod add_permission;
+mod create_alias;
 mod create_function;
+mod delete_alias;
 mod delete_function;
+mod get_alias;
 mod get_function;
 mod get_function_code_signing_config;
 mod get_function_concurrency;
 mod get_function_configuration;
 mod get_policy;
 mod invoke;
+mod list_aliases;
 mod list_functions;
 mod list_tags;
 mod list_versions_by_function;
 mod publish_version;
 mod remove_permission;
+mod update_alias;
 mod update_function_code;
 mod update_function_configuration;
 
@@ -68,6 +73,11 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("AddPermission", SMALL, to_the_end(add_permission::handle))
         .op("RemovePermission", SMALL, to_the_end(remove_permission::handle))
         .op("GetPolicy", SMALL, get_policy::handle)
+        .op("CreateAlias", SMALL, to_the_end(create_alias::handle))
+        .op("GetAlias", SMALL, get_alias::handle)
+        .op("UpdateAlias", SMALL, to_the_end(update_alias::handle))
+        .op("DeleteAlias", SMALL, to_the_end(delete_alias::handle))
+        .op("ListAliases", SMALL, list_aliases::handle)
         .op("ListTags", SMALL, list_tags::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)
         // As the real service calls it where it refuses a payload for its size.

@@ -1,6 +1,7 @@
 //! The Lambda API as a client sees it: real HTTP requests through the front, the real store, neighbours in memory.
 //! Expected values are those recorded from the real service.
 
+mod alias;
 mod create;
 mod delete;
 mod errors;

@@ -109,7 +109,7 @@ impl Function {
             .into_iter()
             .flatten()
             .chain(self.published.values().map(|version| &version.record.deployment))
-            .map(|deployment| deployment.code.digest)
+            .flat_map(Deployment::digests)
     }
 }
 
@@ -135,7 +135,7 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         ephemeral_storage: settings.ephemeral_storage,
         environment: settings.environment.as_ref().map(|Secret(variables)| variables.clone()).unwrap_or_default(),
         code: deployment.code.digest,
-        layers: Vec::new(),
+        layers: settings.layers.iter().map(|layer| layer.code.digest).collect(),
         log_group: settings.log_group.clone(),
         log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
         application_log_level: settings.json_log.unwrap_or_default().application,

@@ -14,6 +14,9 @@ pub enum LambdaError {
     /// Generic validation that the hot path does by itself; everywhere else `hearth-wire` does it.
     #[error("1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {constraint}")]
     Validation { value: String, member: &'static str, constraint: String },
+    /// Generic validation of what is exempt from that of `hearth-wire`; the whole text.
+    #[error("{0}")]
+    Violations(String),
     #[error("{0}")]
     InvalidParameterValue(String),
     /// As [`InvalidParameterValue`](Self::InvalidParameterValue), from where the real service sends no `Type` (recorded).
@@ -38,6 +41,8 @@ pub enum LambdaError {
     VersionHasAliases { aliases: Vec<String> },
     #[error("The resource you requested does not exist.")]
     ResourceNotFound,
+    #[error("Layer version {arn} does not exist.")]
+    NoLayerVersion { arn: String },
     #[error("Functions from '{named}' are not reachable in this region ('{here}')")]
     OtherRegion { named: String, here: String },
     #[error("Function already exist: {name}")]
@@ -56,6 +61,10 @@ pub enum LambdaError {
         "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id"
     )]
     PolicyRevisionMismatch,
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id"
+    )]
+    LayerPolicyRevisionMismatch,
     #[error(
         "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing statement."
     )]
@@ -107,7 +116,9 @@ impl LambdaError {
         use MessageKey::{Lower, Upper};
         let user = Some(Fault::Client);
         match self {
-            Self::Validation { .. } => shape("ValidationException", StatusCode::BAD_REQUEST, Lower, None),
+            Self::Validation { .. } | Self::Violations(_) => {
+                shape("ValidationException", StatusCode::BAD_REQUEST, Lower, None)
+            }
             Self::InvalidParameterValue(_) | Self::Unsupported { .. } => {
                 shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, user)
             }
@@ -116,6 +127,7 @@ impl LambdaError {
             | Self::NoAlias { .. }
             | Self::AliasNotFound { .. }
             | Self::ResourceNotFound
+            | Self::NoLayerVersion { .. }
             | Self::OtherRegion { .. }
             | Self::NoStatement { .. }
             | Self::NoPolicy
@@ -126,7 +138,7 @@ impl LambdaError {
             | Self::AliasExists { .. }
             | Self::VersionHasAliases { .. }
             | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
-            Self::RevisionMismatch | Self::PolicyRevisionMismatch => {
+            Self::RevisionMismatch | Self::PolicyRevisionMismatch | Self::LayerPolicyRevisionMismatch => {
                 shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)
             }
             Self::PolicyTooLong { .. } => shape("PolicyLengthExceededException", StatusCode::BAD_REQUEST, Lower, user),

@@ -1,10 +1,12 @@
 //! The Lambda control plane: its parts, its start, and what every operation uses.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Authorizer, CodePackages, Condition, CredentialError, CredentialIssuer, EnvironmentKeeper, Guard, Invoker,
+    Access, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer, EnvironmentKeeper,
+    Guard, Invoker,
 };
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, random};
@@ -14,6 +16,7 @@ use crate::catalog::{Catalog, Function};
 use crate::code_location::CodeLocations;
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError, Functions};
+use crate::layer::Layers;
 use crate::name::Target;
 use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
@@ -24,7 +27,8 @@ use crate::worker::{self, Agenda};
 pub struct LambdaParts {
     pub catalog: Arc<Catalog>,
     pub store: Arc<dyn Store>,
-    /// Holds code packages of functions and nothing else: what no version names is deleted.
+    pub layers: Arc<Layers>,
+    /// Holds packages of functions and layers and nothing else: what no version names is deleted.
     pub blobs: Arc<dyn Blobs>,
     pub codec: Arc<Codec>,
     pub packages: Arc<dyn CodePackages>,
@@ -41,6 +45,7 @@ pub struct LambdaParts {
 /// The Lambda API over its catalogue. One per server.
 pub struct Lambda {
     pub(crate) functions: Functions,
+    pub(crate) layers: Arc<Layers>,
     pub(crate) packages: Packages,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
@@ -67,6 +72,7 @@ impl Lambda {
         let agenda = Arc::new(Agenda::default());
         let lambda = Arc::new_cyclic(|lambda| Self {
             functions: Functions::new(parts.catalog, parts.store, parts.codec),
+            layers: parts.layers,
             packages: Packages::new(parts.blobs, parts.packages),
             invoker: parts.invoker,
             keeper: parts.keeper,
@@ -89,7 +95,7 @@ impl Lambda {
     }
 
     /// Every operation calls this before it does or reveals anything. `resource` is of the context's account; the
-    /// function it names has its say.
+    /// function or layer version it names has its say.
     ///
     /// # Errors
     /// The caller may not.
@@ -111,14 +117,28 @@ impl Lambda {
         Ok(result?)
     }
 
-    /// Of the function a resource names, if there is one.
+    /// Of the function or layer version a resource names, if there is one.
     fn guard(&self, ctx: &RequestContext, resource: &Arn) -> Arc<Guard> {
-        let named = resource.resource.strip_prefix("function:").filter(|_| resource.service == "lambda");
-        let function = named.and_then(|named| {
-            let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, q)| (name, Some(q)));
-            Some((self.functions.get(&ctx.scope(), name)?, qualifier))
-        });
-        function.map_or_else(Arc::default, |(function, qualifier)| function.guard(qualifier).clone())
+        let mut parts = resource.resource.splitn(3, ':');
+        let guard = match (resource.service.as_str(), parts.next(), parts.next(), parts.next()) {
+            ("lambda", Some("function"), Some(name), qualifier) => {
+                let function = self.functions.get(&ctx.scope(), name);
+                function.map(|function| function.guard(qualifier).clone())
+            }
+            ("lambda", Some("layer"), Some(name), Some(number)) => {
+                let version = number.parse().ok().and_then(|number| self.layers.version(&ctx.scope(), name, number));
+                version.map(|version| version.guard)
+            }
+            _ => None,
+        };
+        guard.unwrap_or_default()
+    }
+
+    /// Every package that must be kept.
+    pub(crate) fn digests(&self) -> BTreeSet<CodeDigest> {
+        let mut digests = self.functions.catalog().digests();
+        digests.extend(self.layers.digests());
+        digests
     }
 
     /// May the caller hand this role to Lambda?

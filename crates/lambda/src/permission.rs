@@ -133,12 +133,9 @@ impl PolicyRecord {
     }
 
     /// `None` when it cannot be read: then it lets nobody in. It was checked when it was made, and it only allows.
-    fn compiled(&self) -> Option<Arc<Policy>> {
+    pub(crate) fn compiled(&self) -> Option<Arc<Policy>> {
         let compiled = Policy::parse(&self.document(), PolicyKind::Resource);
-        compiled
-            .inspect_err(|error| tracing::error!(%error, "a function's stored resource policy is none"))
-            .ok()
-            .map(Arc::new)
+        compiled.inspect_err(|error| tracing::error!(%error, "a stored resource policy is none")).ok().map(Arc::new)
     }
 }
 

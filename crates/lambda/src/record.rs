@@ -21,6 +21,9 @@ pub(crate) struct Code {
     pub(crate) digest: CodeDigest,
     /// Size of the zip.
     pub(crate) bytes: u64,
+    /// Size of the tree. 0 for functions of servers that did not note it: those had no layers.
+    #[serde(default)]
+    pub(crate) unpacked_bytes: u64,
 }
 
 /// Code and settings that belong together; immutable.
@@ -32,6 +35,11 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
+    /// Every package it needs.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = CodeDigest> + '_ {
+        std::iter::once(self.code.digest).chain(self.settings.layers.iter().map(|layer| layer.code.digest))
+    }
+
     /// Whether a version of this one would differ from a version of `other`.
     pub(crate) fn same_content(&self, other: &Self) -> bool {
         self.code.digest == other.code.digest && self.settings == other.settings

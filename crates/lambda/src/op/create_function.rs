@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError};
 use crate::lambda::Lambda;
+use crate::layer;
 use crate::lifecycle::Phase;
 use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord};
@@ -46,8 +47,8 @@ pub(super) async fn handle(
     let Input { function_name, code, architectures, publish, tags, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
     let ctx = target.context(ctx)?;
-    let tag_conditions = tag_conditions(tags.as_ref());
-    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &tag_conditions)?;
+    let conditions = tag_conditions(tags.as_ref()).into_iter().chain(layer::conditions(requested.layers.as_deref()));
+    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &conditions.collect::<Vec<_>>())?;
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
     }
@@ -59,7 +60,8 @@ pub(super) async fn handle(
     requested.refuse_unsupported()?;
     code.rest.refuse("Code.")?;
     let architecture = settings::architecture(architectures.as_deref()).unwrap_or_default();
-    let settings = requested.create(&target.name, architecture, &*lambda.runnable)?;
+    let attached = lambda.attach(&ctx, requested.layers.as_deref().unwrap_or_default()).await?;
+    let settings = requested.create(&target.name, architecture, attached.layers.clone(), &*lambda.runnable)?;
     let tags = tags.unwrap_or_default();
     if tags.len() > limits::TAGS_MAX {
         return Err(LambdaError::invalid("Number of tags exceeds resource tag limit."));
@@ -69,6 +71,7 @@ pub(super) async fn handle(
     let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
     lambda
         .with_package(&ctx, zip, async |code| {
+            layer::check_size(code, &settings.layers)?;
             let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings };
             let record = FunctionRecord {
                 uid: FunctionUid::generate(&*lambda.random),

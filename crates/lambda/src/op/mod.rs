@@ -1,22 +1,31 @@
 //! One operation, one file: its input, its handler, its answer.
 
+mod add_layer_version_permission;
 mod add_permission;
 mod create_alias;
 mod create_function;
 mod delete_alias;
 mod delete_function;
+mod delete_layer_version;
 mod get_alias;
 mod get_function;
 mod get_function_code_signing_config;
 mod get_function_concurrency;
 mod get_function_configuration;
+mod get_layer_version;
+mod get_layer_version_by_arn;
+mod get_layer_version_policy;
 mod get_policy;
 mod invoke;
 mod list_aliases;
 mod list_functions;
+mod list_layer_versions;
+mod list_layers;
 mod list_tags;
 mod list_versions_by_function;
+mod publish_layer_version;
 mod publish_version;
+mod remove_layer_version_permission;
 mod remove_permission;
 mod update_alias;
 mod update_function_code;
@@ -78,6 +87,15 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("UpdateAlias", SMALL, to_the_end(update_alias::handle))
         .op("DeleteAlias", SMALL, to_the_end(delete_alias::handle))
         .op("ListAliases", SMALL, list_aliases::handle)
+        .op("PublishLayerVersion", CODE_REQUEST_BYTES_MAX, to_the_end(publish_layer_version::handle))
+        .op("GetLayerVersion", SMALL, get_layer_version::handle)
+        .op("GetLayerVersionByArn", SMALL, get_layer_version_by_arn::handle)
+        .op("ListLayerVersions", SMALL, list_layer_versions::handle)
+        .op("ListLayers", SMALL, list_layers::handle)
+        .op("DeleteLayerVersion", SMALL, to_the_end(delete_layer_version::handle))
+        .op("AddLayerVersionPermission", SMALL, to_the_end(add_layer_version_permission::handle))
+        .op("GetLayerVersionPolicy", SMALL, get_layer_version_policy::handle)
+        .op("RemoveLayerVersionPermission", SMALL, to_the_end(remove_layer_version_permission::handle))
         .op("ListTags", SMALL, list_tags::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)
         // As the real service calls it where it refuses a payload for its size.
@@ -85,5 +103,8 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         // Runtimes are refused with texts of their own, blocked ones included: settings/runtime.rs.
         .exempt("CreateFunction", "Runtime")
         .exempt("UpdateFunctionConfiguration", "Runtime")
+        // So are those of layers: layer/compatible.rs.
+        .exempt("PublishLayerVersion", "CompatibleRuntimes")
+        .exempt("PublishLayerVersion", "CompatibleArchitectures")
         .build()
 }

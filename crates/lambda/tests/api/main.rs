@@ -7,6 +7,7 @@ mod delete;
 mod errors;
 mod fakes;
 mod invoke;
+mod layer;
 mod lives;
 mod permission;
 mod read;

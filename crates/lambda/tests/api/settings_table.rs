@@ -96,7 +96,7 @@ const CUSTOM_RUNTIME: &str = "arn:aws:lambda:us-east-1:000000000000:runtime/my-r
 /// A value that asks for something, for every member that is refused.
 fn asking(member: &str) -> Value {
     let kms = json!("arn:aws:kms:us-east-1:000000000000:key/k");
-    match member.strip_prefix("Code.").unwrap_or(member) {
+    match member.strip_prefix("Code.").or(member.strip_prefix("Content.")).unwrap_or(member) {
         "S3Bucket" => json!("bucket"),
         "S3Key" | "S3ObjectVersion" | "ImageUri" => json!("x"),
         "S3ObjectStorageMode" => json!("REFERENCE"),
@@ -108,7 +108,6 @@ fn asking(member: &str) -> Value {
         "VpcConfig.Ipv6AllowedForDualStack" => json!(true),
         "DeadLetterConfig.TargetArn" => json!("arn:aws:sqs:us-east-1:000000000000:q"),
         "TracingConfig.Mode" => json!("Active"),
-        "Layers" => json!(["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]),
         "FileSystemConfigs" => json!([{
             "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",
             "LocalMountPath": "/mnt/a",
@@ -183,6 +182,10 @@ async fn every_refused_member_is_refused_with_the_error_of_its_row() {
                 world.update_code("f", body).await
             }
             "UpdateFunctionConfiguration" => world.update_configuration("f", body).await,
+            "PublishLayerVersion" => {
+                body["Content"]["ZipFile"] = function("g")["Code"]["ZipFile"].clone();
+                world.call("POST", "/2018-10-31/layers/l/versions", body).await
+            }
             "PublishVersion" => world.publish("f", body).await,
             "ListFunctions" => world.get(&format!("/2015-03-31/functions?{}={text}", row.member)).await,
             "Invoke" => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_ports::{
-    Authorizer, CredentialIssuer, EnvironmentKeeper, FunctionCatalog, InvokeError, InvokeRequest, InvokeResponse,
-    Invoker, LogSink, Resolved,
+    Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
+    InvokeResponse, Invoker, LogSink, Resolved,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -220,6 +220,14 @@ impl Core {
 }
 
 impl Attempt for Core {
+    fn terms(&self, scope: &Scope, id: &RequestId, body: &EventBody) -> (EventTerms, bool) {
+        let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
+        let (name, qualifier) = (&body.function_name, body.qualifier.as_ref());
+        let resolved = self.catalog.resolve(&ctx, name, qualifier);
+        let is_off = resolved.is_ok_and(|resolved| resolved.concurrency.reserved == Some(0));
+        (self.catalog.event_terms(&ctx, name, qualifier), is_off)
+    }
+
     async fn attempt(
         self: Arc<Self>,
         scope: &Scope,
@@ -228,7 +236,7 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, second, invoked_arn, .. } =
+        let Resolved { version, second, invoked_arn, concurrency, .. } =
             pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.
@@ -247,7 +255,7 @@ impl Attempt for Core {
             log_tail: false,
         };
         let version = routing::choose(version, second, &*self.random);
-        pipeline::run(self, version, call).await
+        pipeline::run(self, version, concurrency, call).await
     }
 }
 

@@ -14,7 +14,7 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_ports::{InvokeError, InvokeResponse};
+use hearth_ports::{EventTerms, InvokeError, InvokeResponse};
 use hearth_store::limits::SCAN_ENTRIES_MAX;
 use hearth_store::{Codec, Entry, Epoch, Mutation, Precondition, Store, StoreError, scopes};
 use hearth_types::{Clock, Millis, RequestId, Scope};
@@ -23,7 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::after::{Attempted, Attempts, Follow, after_attempt};
+use self::after::{Attempted, Attempts, DropCondition, Follow, after_attempt, before_attempt};
 pub(crate) use self::record::EventBody;
 use self::record::{EventState, body_key, due_key, due_prefix, read_due_key, shard};
 use self::window::{Queued, Upcoming, Window, WindowLimits};
@@ -39,6 +39,9 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Runs one attempt.
 pub(crate) trait Attempt: Send + Sync + 'static {
+    /// What is set now for where the event goes, and whether that is off: no attempt is made.
+    fn terms(&self, scope: &Scope, id: &RequestId, body: &EventBody) -> (EventTerms, bool);
+
     fn attempt(
         self: Arc<Self>,
         scope: &Scope,
@@ -196,7 +199,11 @@ impl EventQueue {
 
     async fn run<A: Attempt>(&self, attempt: Arc<A>, event: Queued, stop: &CancellationToken) {
         let Some(body) = self.body(&event, stop).await else { return };
-        let attempted = match attempt.attempt(&event.scope, &event.id, &body).await {
+        let (terms, is_off) = attempt.terms(&event.scope, &event.id, &body);
+        if let Some(condition) = before_attempt(terms, is_off, self.age(&body)) {
+            return self.drop(&event, &body, condition, stop).await;
+        }
+        let attempted = match Arc::clone(&attempt).attempt(&event.scope, &event.id, &body).await {
             Ok(response) if response.function_error.is_none() => Attempted::Succeeded,
             Ok(_) => Attempted::FunctionError,
             Err(error) => {
@@ -210,19 +217,26 @@ impl EventQueue {
             Attempted::NotRun => state.not_run = state.not_run.saturating_add(1),
             Attempted::Succeeded | Attempted::Gone => {}
         }
-        let now_ms = self.clock.now_ms();
-        let age = Millis(u64::try_from(now_ms - body.accepted_ms).unwrap_or(0));
-        match after_attempt(attempted, Attempts { failed: state.failed, not_run: state.not_run }, age) {
+        // What was changed meanwhile holds.
+        let (terms, _) = attempt.terms(&event.scope, &event.id, &body);
+        let attempts = Attempts { failed: state.failed, not_run: state.not_run };
+        match after_attempt(attempted, attempts, terms, self.age(&body)) {
             Follow::Done => self.finish(&event, stop).await,
-            Follow::Drop { condition } => {
-                tracing::warn!(id = %event.id, function = body.function_name, ?condition, "event dropped");
-                self.finish(&event, stop).await;
-            }
+            Follow::Drop { condition } => self.drop(&event, &body, condition, stop).await,
             Follow::Requeue { after } => {
-                let due_ms = now_ms.saturating_add_unsigned(after.0);
+                let due_ms = self.clock.now_ms().saturating_add_unsigned(after.0);
                 self.requeue(Queued { state, body: Some(body), ..event }, due_ms, stop).await;
             }
         }
+    }
+
+    fn age(&self, body: &EventBody) -> Millis {
+        Millis(u64::try_from(self.clock.now_ms() - body.accepted_ms).unwrap_or(0))
+    }
+
+    async fn drop(&self, event: &Queued, body: &EventBody, condition: DropCondition, stop: &CancellationToken) {
+        tracing::warn!(id = %event.id, function = body.function_name, ?condition, "event dropped");
+        self.finish(event, stop).await;
     }
 
     async fn body(&self, event: &Queued, stop: &CancellationToken) -> Option<Arc<EventBody>> {

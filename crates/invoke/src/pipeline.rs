@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError,
-    Resolved, ThrottleReason,
+    Access, Concurrency, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
+    ResolveError, Resolved, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -30,7 +30,7 @@ pub(crate) async fn invoke(
 ) -> Result<InvokeResponse, InvokeError> {
     let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, second, invoked_arn, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, concurrency, .. } = resolved?;
     match request.invocation_type {
         InvocationType::DryRun => return Ok(nothing_ran()),
         InvocationType::Event => {
@@ -56,7 +56,7 @@ pub(crate) async fn invoke(
         log_tail: request.log_tail,
     };
     let version = routing::choose(version, second, &*core.random);
-    Detached::new(run(Arc::clone(core), version, call)).await
+    Detached::new(run(Arc::clone(core), version, concurrency, call)).await
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -98,10 +98,11 @@ pub(crate) fn resolve(
 pub(crate) async fn run(
     core: Arc<Core>,
     version: Arc<FunctionVersion>,
+    concurrency: Concurrency,
     call: Call,
 ) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    let _permit = core.gate.enter(&version).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    let _permit = core.gate.enter(&version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
     let mut lease = core.environments.lease(&version).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hearth_ports::{
-    Access, Architecture, Authorizer, CodeDigest, CredentialError, CredentialIssuer, Credentials, Denied,
-    FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogLevel, LogSink, ResolveError, Resolved, RuntimeId,
-    SystemLogLevel, TemporaryKey,
+    Access, Architecture, Authorizer, CodeDigest, Concurrency, CredentialError, CredentialIssuer, Credentials, Denied,
+    EventTerms, FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogLevel, LogSink, ResolveError, Resolved,
+    RuntimeId, SystemLogLevel, TemporaryKey,
 };
 use hearth_store::{Codec, KeyRing};
 use hearth_types::{
@@ -85,11 +85,15 @@ impl LogSink for Sink {
 }
 
 #[derive(Default)]
-pub(crate) struct Catalog(pub(crate) Mutex<HashMap<String, Arc<FunctionVersion>>>);
+pub(crate) struct Catalog {
+    versions: Mutex<HashMap<String, Arc<FunctionVersion>>>,
+    pub(crate) concurrency: Mutex<Concurrency>,
+    pub(crate) terms: Mutex<EventTerms>,
+}
 
 impl Catalog {
     pub(crate) fn put(&self, version: FunctionVersion) {
-        self.0.lock().insert(version.name.clone(), Arc::new(version));
+        self.versions.lock().insert(version.name.clone(), Arc::new(version));
     }
 }
 
@@ -101,13 +105,18 @@ impl FunctionCatalog for Catalog {
         qualifier: Option<&Qualifier>,
     ) -> Result<Resolved, ResolveError> {
         let arn = ctx.function_arn(name);
-        let version = self.0.lock().get(name).cloned();
+        let version = self.versions.lock().get(name).cloned();
         let version = version.ok_or_else(|| ResolveError::NotFound { arn: arn.qualified("$LATEST").to_string() })?;
         let invoked_arn = match qualifier {
             Some(qualifier) => arn.qualified(&qualifier.to_string()).to_string(),
             None => arn.to_string(),
         };
-        Ok(Resolved { version, second: None, invoked_arn, guard: Arc::default() })
+        let concurrency = *self.concurrency.lock();
+        Ok(Resolved { version, second: None, concurrency, invoked_arn, guard: Arc::default() })
+    }
+
+    fn event_terms(&self, _: &RequestContext, _: &str, _: Option<&Qualifier>) -> EventTerms {
+        *self.terms.lock()
     }
 }
 

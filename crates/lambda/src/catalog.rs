@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved, Weighted};
+use hearth_ports::{
+    CodeDigest, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved,
+    Weighted,
+};
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
 use parking_lot::RwLock;
@@ -93,6 +96,24 @@ impl Function {
         self.record.phase != Phase::Ready || self.published.values().any(|version| version.record.phase != Phase::Ready)
     }
 
+    /// Whether it has the version or alias.
+    pub(crate) fn has(&self, qualifier: Option<&Qualifier>) -> bool {
+        match qualifier {
+            None | Some(Qualifier::Version(Version::Latest)) => true,
+            Some(Qualifier::Version(Version::Published(number))) => self.published.contains_key(number),
+            Some(Qualifier::Alias(alias)) => self.record.aliases.contains_key(alias),
+        }
+    }
+
+    fn reserved(&self) -> u32 {
+        self.record.reserved_concurrency.unwrap_or(0)
+    }
+
+    fn code_bytes(&self) -> u64 {
+        let published = self.published.values().map(|version| version.record.deployment.code.bytes);
+        self.record.latest.code.bytes + published.sum::<u64>()
+    }
+
     /// What a version runs: `None` without such a version, `Some(None)` while it is created.
     fn runnable(&self, version: Version) -> Option<Option<Arc<FunctionVersion>>> {
         match version {
@@ -148,6 +169,26 @@ struct Names {
     by_name: HashMap<Arc<str>, Arc<Function>>,
     /// The same names, for listing in order.
     sorted: BTreeSet<Arc<str>>,
+    /// Reserved concurrency of all of them together.
+    reserved: u32,
+}
+
+impl Names {
+    fn put(&mut self, function: Function) {
+        let name: Arc<str> = function.record.name.as_str().into();
+        self.reserved += function.reserved();
+        self.sorted.insert(name.clone());
+        if let Some(former) = self.by_name.insert(name, Arc::new(function)) {
+            self.reserved -= former.reserved();
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.sorted.remove(name);
+        if let Some(former) = self.by_name.remove(name) {
+            self.reserved -= former.reserved();
+        }
+    }
 }
 
 /// The registry of functions; answers invocations from memory.
@@ -210,17 +251,12 @@ impl Catalog {
     }
 
     pub(crate) fn put(&self, scope: &Scope, function: Function) {
-        let name: Arc<str> = function.record.name.as_str().into();
-        let mut scopes = self.scopes.write();
-        let names = scopes.entry(scope.clone()).or_default();
-        names.sorted.insert(name.clone());
-        names.by_name.insert(name, Arc::new(function));
+        self.scopes.write().entry(scope.clone()).or_default().put(function);
     }
 
     pub(crate) fn remove(&self, scope: &Scope, name: &str) {
         if let Some(names) = self.scopes.write().get_mut(scope) {
-            names.by_name.remove(name);
-            names.sorted.remove(name);
+            names.remove(name);
         }
     }
 
@@ -245,6 +281,18 @@ impl Catalog {
             .collect()
     }
 
+    /// Reserved concurrency of all functions of the scope together.
+    pub(crate) fn reserved(&self, scope: &Scope) -> u32 {
+        self.scopes.read().get(scope).map_or(0, |names| names.reserved)
+    }
+
+    /// How many functions the scope has, and the bytes of all their packages: each version counts.
+    pub(crate) fn usage(&self, scope: &Scope) -> (usize, u64) {
+        let scopes = self.scopes.read();
+        let functions = || scopes.get(scope).into_iter().flat_map(|names| names.by_name.values());
+        (functions().count(), functions().map(|function| function.code_bytes()).sum())
+    }
+
     /// Every package that a version names.
     pub(crate) fn digests(&self) -> BTreeSet<CodeDigest> {
         let scopes = self.scopes.read();
@@ -263,7 +311,11 @@ impl FunctionCatalog for Catalog {
             let qualifier = qualifier.map_or_else(|| Version::Latest.to_string(), ToString::to_string);
             ResolveError::NotFound { arn: ctx.function_arn(name).qualified(&qualifier).to_string() }
         };
-        let function = self.get(&ctx.scope(), name).ok_or_else(not_found)?;
+        let (function, reserved_total) = {
+            let scopes = self.scopes.read();
+            let names = scopes.get(&ctx.scope()).ok_or_else(not_found)?;
+            (names.by_name.get(name).cloned().ok_or_else(not_found)?, names.reserved)
+        };
         let (version, second) = match qualifier {
             None => (Version::Latest, None),
             Some(Qualifier::Version(version)) => (*version, None),
@@ -292,6 +344,16 @@ impl FunctionCatalog for Catalog {
             None => function.guard(None),
             Some(qualifier) => function.guard(Some(&qualifier.to_string())),
         };
-        Ok(Resolved { version, second, invoked_arn, guard: guard.clone() })
+        let concurrency = Concurrency { reserved: function.record.reserved_concurrency, reserved_total };
+        Ok(Resolved { version, second, concurrency, invoked_arn, guard: guard.clone() })
+    }
+
+    fn event_terms(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> EventTerms {
+        let function = self.get(&ctx.scope(), name);
+        let set = function.and_then(|function| {
+            let qualifier = qualifier.map_or_else(|| Version::Latest.to_string(), ToString::to_string);
+            Some(function.record.event_invoke.get(&qualifier)?.terms())
+        });
+        set.unwrap_or_default()
     }
 }

@@ -6,7 +6,8 @@ use hearth_ports::{Denied, InvokeError, PackageError, ResolveError, ThrottleReas
 use hearth_store::{RecordError, StoreError};
 use hearth_types::limits;
 use hearth_wire::{ErrorAnswer, Fault, MessageKey};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 /// An answer other than success.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,17 @@ pub enum LambdaError {
     /// `arn` is as qualified as the request was.
     #[error("Function not found: {arn}")]
     FunctionNotFound { arn: String },
+    /// Recorded of event invoke configurations.
+    #[error("The function doesn't exist.")]
+    NoSuchFunction,
+    #[error("The function {arn} doesn't have an EventInvokeConfig")]
+    NoEventInvokeConfig { arn: String },
+    #[error("Event source mapping not found: {arn}")]
+    NoEventSourceMapping { arn: String },
+    #[error("Capacity provider not found: {arn}")]
+    NoCapacityProvider { arn: String },
+    #[error("The Lambda code signing configuration {arn} can not be found.")]
+    NoCodeSigningConfig { arn: String },
     /// Recorded of GetAlias.
     #[error("Cannot find alias arn: {arn}")]
     NoAlias { arn: String },
@@ -78,6 +90,8 @@ pub enum LambdaError {
     /// The text of PolicyLengthExceededException as the documentation of quotas has it.
     #[error("The final policy size ({bytes}) is bigger than the limit ({}).", crate::permission::POLICY_BYTES_MAX)]
     PolicyTooLong { bytes: usize },
+    #[error("Code storage limit exceeded.")]
+    CodeStorageExceeded,
     #[error("Zipped size must be smaller than {} bytes", limits::ZIP_BYTES_MAX)]
     ZipTooLarge,
     #[error("Request must be smaller than {max} bytes for the InvokeFunction operation")]
@@ -97,6 +111,9 @@ pub enum LambdaError {
     #[error("{detail}")]
     Internal { detail: String },
 }
+
+/// What `Retry-After` of a throttle says: permits come back at any moment.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// What the API model says of an error shape.
 struct Shape {
@@ -124,6 +141,10 @@ impl LambdaError {
             }
             Self::InvalidUntyped(_) => shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, None),
             Self::FunctionNotFound { .. }
+            | Self::NoSuchFunction
+            | Self::NoEventInvokeConfig { .. }
+            | Self::NoEventSourceMapping { .. }
+            | Self::NoCapacityProvider { .. }
             | Self::NoAlias { .. }
             | Self::AliasNotFound { .. }
             | Self::ResourceNotFound
@@ -132,6 +153,8 @@ impl LambdaError {
             | Self::NoStatement { .. }
             | Self::NoPolicy
             | Self::NoPolicyFor { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user),
+            // Recorded without `Type`.
+            Self::NoCodeSigningConfig { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, None),
             Self::FunctionExists { .. }
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
@@ -142,6 +165,7 @@ impl LambdaError {
                 shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)
             }
             Self::PolicyTooLong { .. } => shape("PolicyLengthExceededException", StatusCode::BAD_REQUEST, Lower, user),
+            Self::CodeStorageExceeded => shape("CodeStorageExceededException", StatusCode::BAD_REQUEST, Lower, user),
             Self::ZipTooLarge | Self::PayloadTooLarge { .. } => {
                 shape("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE, Lower, None)
             }
@@ -192,7 +216,10 @@ impl From<LambdaError> for ErrorAnswer {
         answer.message_key = key;
         answer.fault = fault;
         match error {
-            LambdaError::Throttled { reason } => answer.field("Reason", reason.as_str()),
+            LambdaError::Throttled { reason } => {
+                let retry_after = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+                answer.field("Reason", reason.as_str()).header(RETRY_AFTER, retry_after)
+            }
             _ => answer,
         }
     }
@@ -282,6 +309,7 @@ mod tests {
             reason: ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
         });
         assert_eq!(answer.message, "Rate Exceeded.");
+        assert!(answer.headers.iter().any(|(name, _)| name == RETRY_AFTER));
         assert_eq!(answer.fields, [("Reason".to_owned(), "ReservedFunctionConcurrentInvocationLimitExceeded".into())]);
     }
 }

@@ -9,7 +9,8 @@ use hearth_ports::{
     Guard, Invoker,
 };
 use hearth_store::{Blobs, Codec, Store};
-use hearth_types::{Arn, Clock, Random, RequestContext, random};
+use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::catalog::{Catalog, Function};
@@ -38,6 +39,8 @@ pub struct LambdaParts {
     pub credentials: Arc<dyn CredentialIssuer>,
     /// Whether this server can run a runtime on an architecture; the error says what it can.
     pub runnable: Arc<Runnable>,
+    /// Invocations of an account in a region that may run at once.
+    pub account_concurrency: u32,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
 }
@@ -50,6 +53,9 @@ pub struct Lambda {
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
+    pub(crate) account_concurrency: u32,
+    /// Held by whoever reserves concurrency, from deciding to showing.
+    pub(crate) reservations: Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) locations: CodeLocations,
@@ -77,6 +83,8 @@ impl Lambda {
             invoker: parts.invoker,
             keeper: parts.keeper,
             runnable: parts.runnable,
+            account_concurrency: parts.account_concurrency,
+            reservations: Mutex::default(),
             clock: parts.clock,
             locations: CodeLocations::new(&*parts.random),
             random: parts.random,
@@ -132,6 +140,11 @@ impl Lambda {
             _ => None,
         };
         guard.unwrap_or_default()
+    }
+
+    /// Bytes of all packages of the scope; each version counts.
+    pub(crate) fn code_bytes(&self, scope: &Scope) -> u64 {
+        self.functions.catalog().usage(scope).1 + self.layers.code_bytes(scope)
     }
 
     /// Every package that must be kept.
@@ -241,6 +254,9 @@ impl Lambda {
         zip: Bytes,
         then: impl AsyncFnOnce(Code) -> Result<T, LambdaError>,
     ) -> Result<T, LambdaError> {
+        if self.code_bytes(&ctx.scope()) + zip.len() as u64 > limits::CODE_STORAGE_BYTES_MAX {
+            return Err(LambdaError::CodeStorageExceeded);
+        }
         let result = match self.packages.take_in(ctx, zip).await {
             Ok((code, _pin)) => then(code).await,
             Err(error) => Err(error),

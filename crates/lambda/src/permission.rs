@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hearth_authz::{Policy, PolicyKind};
 use hearth_ports::{Condition, Guard};
-use hearth_types::{AccountId, Arn, Qualifier, Version};
+use hearth_types::{AccountId, Arn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -156,12 +156,7 @@ pub(crate) fn key(target: &Target) -> Result<String, LambdaError> {
 /// # Errors
 /// The function has no such version or alias.
 pub(crate) fn check_qualifier(target: &Target, function: &Function) -> Result<(), LambdaError> {
-    match target.qualifier() {
-        None | Some(Qualifier::Version(Version::Latest)) => Ok(()),
-        Some(Qualifier::Version(Version::Published(number))) if function.published.contains_key(&number) => Ok(()),
-        Some(Qualifier::Alias(alias)) if function.record.aliases.contains_key(&alias) => Ok(()),
-        Some(_) => Err(target.not_found()),
-    }
+    if function.has(target.qualifier().as_ref()) { Ok(()) } else { Err(target.not_found()) }
 }
 
 /// # Errors

@@ -11,6 +11,7 @@ use hearth_types::{FunctionUid, Scope, SnapshotId};
 use serde::{Deserialize, Serialize};
 
 use crate::alias::AliasRecord;
+use crate::event_invoke::EventInvokeRecord;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::settings::Settings;
@@ -66,6 +67,12 @@ pub(crate) struct FunctionRecord {
     pub(crate) policies: BTreeMap<String, PolicyRecord>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) aliases: BTreeMap<String, AliasRecord>,
+    /// 0 lets nothing run; `None` shares what nobody reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reserved_concurrency: Option<u32>,
+    /// How asynchronous invocations are dealt with, under the qualifier they are invoked by; `$LATEST` without one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) event_invoke: BTreeMap<String, EventInvokeRecord>,
 }
 
 /// A published version.

@@ -174,6 +174,7 @@ impl House {
         let backend: Arc<dyn Backend> =
             Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
 
+        let account_concurrency = engine.account_concurrency;
         let engine = Engine::start(EngineParts {
             catalog: catalog.clone(),
             backend: backend.clone(),
@@ -201,6 +202,7 @@ impl House {
             authorizer: authorizer.clone(),
             credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
+            account_concurrency,
             clock: clock.clone(),
             random: random.clone(),
         });

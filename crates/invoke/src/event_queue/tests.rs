@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use hearth_ports::{FunctionVersion, InvocationType, InvokeError, InvokeRequest, Invoker};
+use hearth_ports::{Concurrency, EventTerms, FunctionVersion, InvocationType, InvokeError, InvokeRequest, Invoker};
 use hearth_store::SqliteStore;
 use hearth_types::{FunctionUid, Millis};
 
@@ -200,4 +200,33 @@ fn what_was_accepted_runs_after_a_kill_from_the_real_store() {
         };
         tokio::time::timeout(Duration::from_secs(20), all_ran).await.expect("every accepted event runs");
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_for_the_function_decides_about_retries() {
+    let world = World::new([function("f")]).await;
+    *world.catalog.terms.lock() = EventTerms { retries_max: 1, ..EventTerms::default() };
+    send(&world, "e1", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (1, 1));
+    world.pass(Millis::from_secs(61)).await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (2, 0));
+    *world.catalog.terms.lock() = EventTerms { retries_max: 0, ..EventTerms::default() };
+    send(&world, "e2", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e2"), queued(&world)), (1, 0));
+    // A retry that would come too late is not waited for.
+    *world.catalog.terms.lock() = EventTerms { retries_max: 2, age_max: Millis::from_secs(59) };
+    send(&world, "e3", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e3"), queued(&world)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_function_that_is_off_are_not_tried() {
+    let world = World::new([function("f")]).await;
+    *world.catalog.concurrency.lock() = Concurrency { reserved: Some(0), reserved_total: 0 };
+    send(&world, "e1", "echo").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (0, 0));
 }

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{Architecture, Condition};
-use hearth_types::{FunctionUid, RequestContext, SnapshotId, limits};
+use hearth_ports::Architecture;
+use hearth_types::{FunctionUid, RequestContext, SnapshotId};
 use serde::Deserialize;
 
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError};
 use crate::lambda::Lambda;
-use crate::layer;
 use crate::lifecycle::Phase;
 use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord};
 use crate::settings::{self, Requested, Rest};
 use crate::shape::FunctionConfiguration;
-use crate::update;
+use crate::{layer, tags, update};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -47,7 +46,8 @@ pub(super) async fn handle(
     let Input { function_name, code, architectures, publish, tags, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
     let ctx = target.context(ctx)?;
-    let conditions = tag_conditions(tags.as_ref()).into_iter().chain(layer::conditions(requested.layers.as_deref()));
+    let tags = tags.unwrap_or_default();
+    let conditions = tags::conditions(&tags).into_iter().chain(layer::conditions(requested.layers.as_deref()));
     lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &conditions.collect::<Vec<_>>())?;
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
@@ -62,10 +62,8 @@ pub(super) async fn handle(
     let architecture = settings::architecture(architectures.as_deref()).unwrap_or_default();
     let attached = lambda.attach(&ctx, requested.layers.as_deref().unwrap_or_default()).await?;
     let settings = requested.create(&target.name, architecture, attached.layers.clone(), &*lambda.runnable)?;
-    let tags = tags.unwrap_or_default();
-    if tags.len() > limits::TAGS_MAX {
-        return Err(LambdaError::invalid("Number of tags exceeds resource tag limit."));
-    }
+    tags::check_given(&tags)?;
+    tags::check_count(&tags)?;
     // After everything about the request itself: who waits for a role to spread asks again and again.
     lambda.check_role(&ctx, &settings.role, &target.arn)?;
     let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
@@ -85,6 +83,8 @@ pub(super) async fn handle(
                 tags,
                 policies: BTreeMap::new(),
                 aliases: BTreeMap::new(),
+                reserved_concurrency: None,
+                event_invoke: BTreeMap::new(),
             };
             let (change, answer) = if publish == Some(true) {
                 let (record, version) = update::publish_new(&lambda, record, None);
@@ -102,12 +102,4 @@ pub(super) async fn handle(
             }
         })
         .await
-}
-
-/// The tags a request wants to give. Source: "Actions, resources, and condition keys for AWS Lambda".
-fn tag_conditions(tags: Option<&BTreeMap<String, String>>) -> Vec<Condition> {
-    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return Vec::new() };
-    let keys = Condition::many("aws:TagKeys", tags.keys().cloned().collect());
-    let values = tags.iter().map(|(key, value)| Condition::one(format!("aws:RequestTag/{key}"), value));
-    std::iter::once(keys).chain(values).collect()
 }

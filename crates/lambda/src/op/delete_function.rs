@@ -47,6 +47,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
                         return Err(LambdaError::VersionHasAliases { aliases });
                     }
                     record.policies.remove(&number.to_string());
+                    record.event_invoke.remove(&number.to_string());
                     let change = Change::without_version(record, number);
                     Ok((Some(change), (uid, vec![Version::Published(number)])))
                 })

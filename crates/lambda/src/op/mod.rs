@@ -6,18 +6,23 @@ mod create_alias;
 mod create_function;
 mod delete_alias;
 mod delete_function;
+mod delete_function_concurrency;
+mod delete_function_event_invoke_config;
 mod delete_layer_version;
+mod get_account_settings;
 mod get_alias;
 mod get_function;
 mod get_function_code_signing_config;
 mod get_function_concurrency;
 mod get_function_configuration;
+mod get_function_event_invoke_config;
 mod get_layer_version;
 mod get_layer_version_by_arn;
 mod get_layer_version_policy;
 mod get_policy;
 mod invoke;
 mod list_aliases;
+mod list_function_event_invoke_configs;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
@@ -25,11 +30,16 @@ mod list_tags;
 mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
+mod put_function_concurrency;
+mod put_function_event_invoke_config;
 mod remove_layer_version_permission;
 mod remove_permission;
+mod tag_resource;
+mod untag_resource;
 mod update_alias;
 mod update_function_code;
 mod update_function_configuration;
+mod update_function_event_invoke_config;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -78,7 +88,15 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("PublishVersion", SMALL, to_the_end(publish_version::handle))
         .op("ListVersionsByFunction", SMALL, list_versions_by_function::handle)
         .op("GetFunctionCodeSigningConfig", SMALL, get_function_code_signing_config::handle)
+        .op("PutFunctionConcurrency", SMALL, to_the_end(put_function_concurrency::handle))
         .op("GetFunctionConcurrency", SMALL, get_function_concurrency::handle)
+        .op("DeleteFunctionConcurrency", SMALL, to_the_end(delete_function_concurrency::handle))
+        .op("GetAccountSettings", SMALL, get_account_settings::handle)
+        .op("PutFunctionEventInvokeConfig", SMALL, to_the_end(put_function_event_invoke_config::handle))
+        .op("UpdateFunctionEventInvokeConfig", SMALL, to_the_end(update_function_event_invoke_config::handle))
+        .op("GetFunctionEventInvokeConfig", SMALL, get_function_event_invoke_config::handle)
+        .op("DeleteFunctionEventInvokeConfig", SMALL, to_the_end(delete_function_event_invoke_config::handle))
+        .op("ListFunctionEventInvokeConfigs", SMALL, list_function_event_invoke_configs::handle)
         .op("AddPermission", SMALL, to_the_end(add_permission::handle))
         .op("RemovePermission", SMALL, to_the_end(remove_permission::handle))
         .op("GetPolicy", SMALL, get_policy::handle)
@@ -96,6 +114,8 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("AddLayerVersionPermission", SMALL, to_the_end(add_layer_version_permission::handle))
         .op("GetLayerVersionPolicy", SMALL, get_layer_version_policy::handle)
         .op("RemoveLayerVersionPermission", SMALL, to_the_end(remove_layer_version_permission::handle))
+        .op("TagResource", SMALL, to_the_end(tag_resource::handle))
+        .op("UntagResource", SMALL, to_the_end(untag_resource::handle))
         .op("ListTags", SMALL, list_tags::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)
         // As the real service calls it where it refuses a payload for its size.

@@ -2,9 +2,11 @@
 //! Expected values are those recorded from the real service.
 
 mod alias;
+mod concurrency;
 mod create;
 mod delete;
 mod errors;
+mod event_invoke;
 mod fakes;
 mod invoke;
 mod layer;
@@ -12,6 +14,7 @@ mod lives;
 mod permission;
 mod read;
 mod settings_table;
+mod tags;
 mod update;
 mod versions;
 mod world;

@@ -105,6 +105,7 @@ impl World {
             authorizer: permissions.clone(),
             credentials: Arc::new(AnyRole),
             runnable: Arc::new(runnable),
+            account_concurrency: 1_000,
             clock: clock.clone(),
             random: Arc::new(OsRandom),
         });

@@ -452,7 +452,13 @@ async fn every_operation_on_layers_asks_whether_the_caller_may() {
         ("GetLayerVersionPolicy", &version, "GET", path("l", "/1/policy"), Value::Null),
         ("RemoveLayerVersionPermission", &version, "DELETE", path("l", "/1/policy/s"), Value::Null),
         // Who may not look at a layer may not use it either.
-        ("GetLayerVersion", &version, "POST", "/2015-03-31/functions".to_owned(), using("f", &[version.clone()])),
+        (
+            "GetLayerVersion",
+            &version,
+            "POST",
+            "/2015-03-31/functions".to_owned(),
+            using("f", std::slice::from_ref(&version)),
+        ),
     ] {
         world.permissions.denied.lock().insert(format!("lambda:{action}"));
         let text = format!("not authorized to perform: lambda:{action} on resource: {resource}");

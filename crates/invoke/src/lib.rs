@@ -11,6 +11,7 @@
 //! | `failure` | cause of a failure → payload (pure) |
 //! | `report`, `system_log` | the platform's log lines, as text and as JSON (pure) |
 //! | `application_log`, `logs` | which of the function's records are kept (pure), the stream they go to |
+//! | `recursion` | which invocation of a chain is one too many (pure) |
 //! | `routing` | which of an alias's versions an invocation runs |
 //! | `variables`, `trace` | what a function is told |
 //! | `usage` | the hourly roll-up |
@@ -35,6 +36,7 @@ mod log_permission;
 mod logs;
 mod pipeline;
 mod pool;
+mod recursion;
 mod report;
 mod routing;
 mod system_log;

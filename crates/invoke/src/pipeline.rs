@@ -19,7 +19,7 @@ use crate::engine::Core;
 use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
-use crate::{routing, trace};
+use crate::{recursion, routing, trace};
 
 /// # Errors
 /// [`InvokeError`] when no function ran.
@@ -30,27 +30,36 @@ pub(crate) async fn invoke(
 ) -> Result<InvokeResponse, InvokeError> {
     let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, second, invoked_arn, concurrency, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, concurrency, allows_loops, .. } = resolved?;
+    let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
+    let (trace, is_loop) = recursion::extend(&trace, &version.uid);
+    let is_stopped = is_loop && !allows_loops;
     match request.invocation_type {
         InvocationType::DryRun => return Ok(nothing_ran()),
         InvocationType::Event => {
+            if is_stopped {
+                let (id, function) = (&ctx.request_id, &request.function_name);
+                tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
+                return Ok(nothing_ran());
+            }
             let body = EventBody {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
-                trace: ctx.trace.as_deref().map(str::to_owned),
+                trace: Some(trace.as_ref().to_owned()),
                 accepted_ms: core.clock.now_ms(),
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
             };
             return Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await;
         }
+        InvocationType::RequestResponse if is_stopped => return Err(InvokeError::RecursiveLoop),
         InvocationType::RequestResponse => {}
     }
     let call = Call {
         request_id: ctx.request_id.clone(),
         invoked_arn,
-        trace: ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random)),
+        trace,
         client_context: admitted.client_context,
         payload: admitted.payload,
         log_tail: request.log_tail,

@@ -89,6 +89,7 @@ pub(crate) struct Catalog {
     versions: Mutex<HashMap<String, Arc<FunctionVersion>>>,
     pub(crate) concurrency: Mutex<Concurrency>,
     pub(crate) terms: Mutex<EventTerms>,
+    pub(crate) allows_loops: Mutex<bool>,
 }
 
 impl Catalog {
@@ -111,8 +112,8 @@ impl FunctionCatalog for Catalog {
             Some(qualifier) => arn.qualified(&qualifier.to_string()).to_string(),
             None => arn.to_string(),
         };
-        let concurrency = *self.concurrency.lock();
-        Ok(Resolved { version, second: None, concurrency, invoked_arn, guard: Arc::default() })
+        let (concurrency, allows_loops) = (*self.concurrency.lock(), *self.allows_loops.lock());
+        Ok(Resolved { version, second: None, concurrency, allows_loops, invoked_arn, guard: Arc::default() })
     }
 
     fn event_terms(&self, _: &RequestContext, _: &str, _: Option<&Qualifier>) -> EventTerms {

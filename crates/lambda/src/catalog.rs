@@ -345,7 +345,8 @@ impl FunctionCatalog for Catalog {
             Some(qualifier) => function.guard(Some(&qualifier.to_string())),
         };
         let concurrency = Concurrency { reserved: function.record.reserved_concurrency, reserved_total };
-        Ok(Resolved { version, second, concurrency, invoked_arn, guard: guard.clone() })
+        let allows_loops = function.record.allows_loops;
+        Ok(Resolved { version, second, concurrency, allows_loops, invoked_arn, guard: guard.clone() })
     }
 
     fn event_terms(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> EventTerms {

@@ -40,6 +40,16 @@ pub enum LambdaError {
     NoCapacityProvider { arn: String },
     #[error("The Lambda code signing configuration {arn} can not be found.")]
     NoCodeSigningConfig { arn: String },
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NoProvisionedConcurrency,
+    /// Of a function that shall have it.
+    #[error(
+        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+    )]
+    CodeSigningConfigNotFound { arn: String },
+    /// Recorded of function URLs.
+    #[error("Function does not exist")]
+    FunctionDoesNotExist,
     /// Recorded of GetAlias.
     #[error("Cannot find alias arn: {arn}")]
     NoAlias { arn: String },
@@ -100,6 +110,9 @@ pub enum LambdaError {
     InvalidRequestContent(String),
     #[error("Rate Exceeded.")]
     Throttled { reason: ThrottleReason },
+    /// The text is the documentation's.
+    #[error("{message}")]
+    RecursiveInvocation { message: String },
     #[error("{message}")]
     AccessDenied { message: String },
     #[error("{message}")]
@@ -141,6 +154,7 @@ impl LambdaError {
             }
             Self::InvalidUntyped(_) => shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, None),
             Self::FunctionNotFound { .. }
+            | Self::FunctionDoesNotExist
             | Self::NoSuchFunction
             | Self::NoEventInvokeConfig { .. }
             | Self::NoEventSourceMapping { .. }
@@ -173,6 +187,15 @@ impl LambdaError {
                 shape("InvalidRequestContentException", StatusCode::BAD_REQUEST, Lower, user)
             }
             Self::Throttled { .. } => shape("TooManyRequestsException", StatusCode::TOO_MANY_REQUESTS, Lower, user),
+            Self::RecursiveInvocation { .. } => {
+                shape("RecursiveInvocationException", StatusCode::BAD_REQUEST, Upper, user)
+            }
+            Self::NoProvisionedConcurrency => {
+                shape("ProvisionedConcurrencyConfigNotFoundException", StatusCode::NOT_FOUND, Lower, user)
+            }
+            Self::CodeSigningConfigNotFound { .. } => {
+                shape("CodeSigningConfigNotFoundException", StatusCode::NOT_FOUND, Upper, user)
+            }
             Self::AccessDenied { .. } => shape("AccessDeniedException", StatusCode::FORBIDDEN, Upper, None),
             Self::InvalidRuntime { .. } => shape("InvalidRuntimeException", StatusCode::BAD_GATEWAY, Upper, user),
             Self::DiskFull | Self::Internal { .. } => {
@@ -273,6 +296,7 @@ impl From<InvokeError> for LambdaError {
             InvokeError::InvalidRequestContent { .. } => Self::InvalidRequestContent(error.to_string()),
             InvokeError::PayloadTooLarge { max } => Self::PayloadTooLarge { max },
             InvokeError::Throttled { reason } => Self::Throttled { reason },
+            InvokeError::RecursiveLoop => Self::RecursiveInvocation { message: error.to_string() },
             InvokeError::AccessDenied { message } => Self::AccessDenied { message },
             InvokeError::InvalidRuntime { message } => Self::InvalidRuntime { message },
             InvokeError::DiskFull => Self::DiskFull,

@@ -70,6 +70,9 @@ pub(crate) struct FunctionRecord {
     /// 0 lets nothing run; `None` shares what nobody reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reserved_concurrency: Option<u32>,
+    /// Whether a chain of requests may come back to the function again and again.
+    #[serde(default)]
+    pub(crate) allows_loops: bool,
     /// How asynchronous invocations are dealt with, under the qualifier they are invoked by; `$LATEST` without one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) event_invoke: BTreeMap<String, EventInvokeRecord>,

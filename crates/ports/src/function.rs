@@ -144,6 +144,8 @@ pub struct Resolved {
     /// Of an alias with weights: the version that gets a part of the invocations instead.
     pub second: Option<Weighted>,
     pub concurrency: Concurrency,
+    /// Whether a chain of requests that comes back to the function again and again is let go on.
+    pub allows_loops: bool,
     /// The ARN the function sees as `invoked_function_arn`: as qualified as the caller's name was.
     pub invoked_arn: String,
     /// Of the function, or of the version or alias it was called by.

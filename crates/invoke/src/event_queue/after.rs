@@ -61,7 +61,7 @@ pub(crate) fn before_attempt(terms: EventTerms, is_off: bool, age: Millis) -> Op
 impl Attempted {
     pub(crate) fn of_error(error: &InvokeError) -> Self {
         match error {
-            InvokeError::FunctionNotFound { .. } => Self::Gone,
+            InvokeError::FunctionNotFound { .. } | InvokeError::RecursiveLoop => Self::Gone,
             InvokeError::NotReady { .. }
             | InvokeError::Throttled { .. }
             | InvokeError::AccessDenied { .. }

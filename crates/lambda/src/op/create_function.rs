@@ -84,6 +84,7 @@ pub(super) async fn handle(
                 policies: BTreeMap::new(),
                 aliases: BTreeMap::new(),
                 reserved_concurrency: None,
+                allows_loops: false,
                 event_invoke: BTreeMap::new(),
             };
             let (change, answer) = if publish == Some(true) {

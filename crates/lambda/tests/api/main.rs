@@ -3,6 +3,7 @@
 
 mod alias;
 mod concurrency;
+mod coverage;
 mod create;
 mod delete;
 mod errors;
@@ -12,6 +13,7 @@ mod invoke;
 mod layer;
 mod lives;
 mod permission;
+mod rare;
 mod read;
 mod settings_table;
 mod tags;

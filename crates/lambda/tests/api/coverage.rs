@@ -28,8 +28,7 @@ const MAPPINGS: &str = "comes with the first event source";
 const POLICIES: &str = "the same policies are changed with AddPermission and RemovePermission";
 
 /// Every operation that does not simply work.
-const STATES: [(&str, State); 57] = [
-    ("AddPermission", Partly("conditions on function URLs are kept for when there are some")),
+const STATES: [(&str, State); 56] = [
     ("CreateFunction", Partly("zip packages sent in the request; what is refused stands in settings.tsv")),
     ("UpdateFunctionCode", Partly("zip packages sent in the request")),
     ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
 use crate::layer::LayerTarget;
-use crate::permission::{POLICY_BYTES_MAX, Permission};
+use crate::permission::{Kept, POLICY_BYTES_MAX, Permission};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -48,10 +48,10 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let revision_id = lambda
         .change_layer_policy(&ctx, &target, number, input.revision_id.as_deref(), |policy| {
             let mut policy = policy.cloned().unwrap_or_default();
-            if policy.statements.iter().any(|other| other.sid == statement.sid) {
+            if policy.statements.iter().any(|other| other.has_sid(&statement.sid)) {
                 return Err(LambdaError::StatementExists { sid: statement.sid });
             }
-            policy.statements.push(statement);
+            policy.statements.push(Kept::Made(statement));
             let bytes = policy.document().len();
             if bytes > POLICY_BYTES_MAX {
                 return Err(LambdaError::PolicyTooLong { bytes });

@@ -14,6 +14,7 @@ mod delete_function_event_invoke_config;
 mod delete_function_url_config;
 mod delete_layer_version;
 mod delete_provisioned_concurrency_config;
+mod delete_resource_policy;
 mod get_account_settings;
 mod get_alias;
 mod get_capacity_provider;
@@ -30,6 +31,7 @@ mod get_layer_version_by_arn;
 mod get_layer_version_policy;
 mod get_policy;
 mod get_provisioned_concurrency_config;
+mod get_resource_policy;
 mod get_runtime_management_config;
 mod invoke;
 mod list_aliases;
@@ -52,6 +54,7 @@ mod put_function_concurrency;
 mod put_function_event_invoke_config;
 mod put_function_recursion_config;
 mod put_provisioned_concurrency_config;
+mod put_resource_policy;
 mod put_runtime_management_config;
 mod remove_layer_version_permission;
 mod remove_permission;
@@ -121,6 +124,9 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("AddPermission", SMALL, to_the_end(add_permission::handle))
         .op("RemovePermission", SMALL, to_the_end(remove_permission::handle))
         .op("GetPolicy", SMALL, get_policy::handle)
+        .op("GetResourcePolicy", SMALL, get_resource_policy::handle)
+        .op("PutResourcePolicy", SMALL, to_the_end(put_resource_policy::handle))
+        .op("DeleteResourcePolicy", SMALL, to_the_end(delete_resource_policy::handle))
         .op("CreateAlias", SMALL, to_the_end(create_alias::handle))
         .op("GetAlias", SMALL, get_alias::handle)
         .op("UpdateAlias", SMALL, to_the_end(update_alias::handle))

@@ -28,7 +28,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
         .change_layer_policy(&ctx, &target, number, input.revision_id.as_deref(), |policy| {
             let mut policy = policy.cloned().ok_or(LambdaError::NoPolicy)?;
             let before = policy.statements.len();
-            policy.statements.retain(|statement| statement.sid != input.statement_id);
+            policy.statements.retain(|statement| !statement.has_sid(&input.statement_id));
             if policy.statements.len() == before {
                 return Err(LambdaError::NoStatement { sid: input.statement_id });
             }

@@ -25,10 +25,9 @@ const ON_DEMAND: &str = "environments are started on demand; Put is refused";
 const URLS: &str = "function URLs are planned";
 const DURABLE: &str = "durable functions are not planned yet";
 const MAPPINGS: &str = "comes with the first event source";
-const POLICIES: &str = "the same policies are changed with AddPermission and RemovePermission";
 
 /// Every operation that does not simply work.
-const STATES: [(&str, State); 56] = [
+const STATES: [(&str, State); 53] = [
     ("CreateFunction", Partly("zip packages sent in the request; what is refused stands in settings.tsv")),
     ("UpdateFunctionCode", Partly("zip packages sent in the request")),
     ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),
@@ -62,9 +61,6 @@ const STATES: [(&str, State); 56] = [
     ("PutFunctionEventInvokeConfig", Partly("retries and age; destinations are refused")),
     ("UpdateFunctionEventInvokeConfig", Partly("retries and age; destinations are refused")),
     ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),
-    ("GetResourcePolicy", Missing(POLICIES)),
-    ("PutResourcePolicy", Missing(POLICIES)),
-    ("DeleteResourcePolicy", Missing(POLICIES)),
     ("CreateEventSourceMapping", Missing(MAPPINGS)),
     ("GetEventSourceMapping", Missing(MAPPINGS)),
     ("UpdateEventSourceMapping", Missing(MAPPINGS)),

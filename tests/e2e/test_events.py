@@ -1,5 +1,6 @@
 """Asynchronous invocation: what was accepted runs, even if the server is killed."""
 
+import json
 import time
 
 from support import aws, packages
@@ -87,3 +88,35 @@ def test_an_event_of_a_function_that_is_off_is_dropped(make, client, server):
     client.delete_function_concurrency(FunctionName=function.name)
     function.run(say_late, "now", 0, InvocationType="Event")
     assert "never" not in wait_for_log(server, function.name, "now", 20)
+
+
+def test_destinations_are_told_how_an_event_ended(make, client, server):
+    """One function is told of successes, another of failures: as events of their own, with the recorded form."""
+    listener = "import json\ndef handler(event, context): print('told ' + json.dumps(event))\n"
+    told = {kind: make(packages.zip_of({"m.py": listener}), handler="m.handler") for kind in ("success", "failure")}
+    code = "def handler(event, context):\n    if event['fail']: raise RuntimeError('as asked')\n    return {'done': event}\n"
+    function = make(packages.zip_of({"m.py": code}), handler="m.handler")
+    destinations = {"OnSuccess": {"Destination": told["success"].arn}, "OnFailure": {"Destination": told["failure"].arn}}
+    shown = client.put_function_event_invoke_config(
+        FunctionName=function.name, MaximumRetryAttempts=0, DestinationConfig=destinations
+    )
+    assert shown["DestinationConfig"] == destinations
+    for kind, condition in (("success", "Success"), ("failure", "RetriesExhausted")):
+        event = {"fail": kind == "failure"}
+        answer = function.invoke(event, InvocationType="Event")
+        log = wait_for_log(server, told[kind].name, "told ", 30)
+        record = json.loads(log.split("told ")[1].splitlines()[0])
+        assert record["version"] == "1.0" and record["requestPayload"] == event
+        assert record["requestContext"] == {
+            "requestId": answer.request_id,
+            "functionArn": f"{function.arn}:$LATEST",
+            "condition": condition,
+            "approximateInvokeCount": 1,
+        }
+        assert record["responseContext"]["executedVersion"] == "$LATEST"
+        if kind == "success":
+            assert "functionError" not in record["responseContext"]
+            assert record["responsePayload"] == {"done": event}
+        else:
+            assert record["responseContext"]["functionError"] == "Unhandled"
+            assert record["responsePayload"]["errorMessage"] == "as asked"

@@ -11,20 +11,20 @@ use hearth_ports::{
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
-use hearth_types::{Clock, FunctionUid, Random, RequestContext, RequestId, Scope, SnapshotId, Version};
+use hearth_types::{Arn, Clock, FunctionUid, Random, RequestContext, RequestId, Scope, SnapshotId, Version};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::EngineConfig;
 use crate::environment::{Call, Workshop};
-use crate::event_queue::{Attempt, EventBody, EventQueue};
+use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
 use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
 use crate::pool::PoolLimits;
 use crate::usage::Usage;
-use crate::{pipeline, routing, trace};
+use crate::{destination, pipeline, routing, trace};
 
 /// How long a shutdown waits for what must end by itself once all environments are gone.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -60,6 +60,7 @@ pub struct Engine {
 pub(crate) struct Core {
     pub(crate) catalog: Arc<dyn FunctionCatalog>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) credentials: Arc<dyn CredentialIssuer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) gate: Gate,
@@ -173,7 +174,7 @@ impl Core {
         let workshop = Workshop {
             backend: Arc::clone(&backend),
             logs,
-            credentials,
+            credentials: Arc::clone(&credentials),
             authorizer: Arc::clone(&authorizer),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
@@ -187,6 +188,7 @@ impl Core {
         Self {
             catalog,
             authorizer,
+            credentials,
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
             events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
@@ -226,6 +228,17 @@ impl Attempt for Core {
         let resolved = self.catalog.resolve(&ctx, name, qualifier);
         let is_off = resolved.is_ok_and(|resolved| resolved.concurrency.reserved == Some(0));
         (self.catalog.event_terms(&ctx, name, qualifier), is_off)
+    }
+
+    fn forward(
+        &self,
+        scope: &Scope,
+        id: &RequestId,
+        body: &EventBody,
+        ended: &Ended<'_>,
+        destination: &Arn,
+    ) -> Result<(RequestId, EventBody), String> {
+        destination::forward(self, scope, id, body, ended, destination)
     }
 
     async fn attempt(

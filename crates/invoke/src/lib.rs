@@ -16,6 +16,7 @@
 //! | `variables`, `trace` | what a function is told |
 //! | `usage` | the hourly roll-up |
 //! | `event_queue` | asynchronous invocations |
+//! | `destination` | who is told how they ended |
 //! | `detached` | work that outlives its caller |
 //! | `engine`, `config` | wiring, workers, shutdown |
 //!
@@ -24,6 +25,7 @@
 mod admit;
 mod application_log;
 mod config;
+mod destination;
 mod detached;
 mod engine;
 mod environment;

@@ -89,6 +89,8 @@ pub(crate) struct Catalog {
     versions: Mutex<HashMap<String, Arc<FunctionVersion>>>,
     pub(crate) concurrency: Mutex<Concurrency>,
     pub(crate) terms: Mutex<EventTerms>,
+    /// Of one function only, instead.
+    pub(crate) terms_of: Mutex<Option<(String, EventTerms)>>,
     pub(crate) allows_loops: Mutex<bool>,
 }
 
@@ -116,8 +118,11 @@ impl FunctionCatalog for Catalog {
         Ok(Resolved { version, second: None, concurrency, allows_loops, invoked_arn, guard: Arc::default() })
     }
 
-    fn event_terms(&self, _: &RequestContext, _: &str, _: Option<&Qualifier>) -> EventTerms {
-        *self.terms.lock()
+    fn event_terms(&self, _: &RequestContext, name: &str, _: Option<&Qualifier>) -> EventTerms {
+        if let Some((_, terms)) = self.terms_of.lock().as_ref().filter(|(of, _)| of == name) {
+            return terms.clone();
+        }
+        self.terms.lock().clone()
     }
 }
 

@@ -171,23 +171,31 @@ struct Names {
     sorted: BTreeSet<Arc<str>>,
     /// Reserved concurrency of all of them together.
     reserved: u32,
+    /// Of all their packages; each version counts.
+    code_bytes: u64,
 }
 
 impl Names {
     fn put(&mut self, function: Function) {
         let name: Arc<str> = function.record.name.as_str().into();
         self.reserved += function.reserved();
+        self.code_bytes += function.code_bytes();
         self.sorted.insert(name.clone());
         if let Some(former) = self.by_name.insert(name, Arc::new(function)) {
-            self.reserved -= former.reserved();
+            self.forget(&former);
         }
     }
 
     fn remove(&mut self, name: &str) {
         self.sorted.remove(name);
         if let Some(former) = self.by_name.remove(name) {
-            self.reserved -= former.reserved();
+            self.forget(&former);
         }
+    }
+
+    fn forget(&mut self, former: &Function) {
+        self.reserved -= former.reserved();
+        self.code_bytes -= former.code_bytes();
     }
 }
 
@@ -288,9 +296,7 @@ impl Catalog {
 
     /// How many functions the scope has, and the bytes of all their packages: each version counts.
     pub(crate) fn usage(&self, scope: &Scope) -> (usize, u64) {
-        let scopes = self.scopes.read();
-        let functions = || scopes.get(scope).into_iter().flat_map(|names| names.by_name.values());
-        (functions().count(), functions().map(|function| function.code_bytes()).sum())
+        self.scopes.read().get(scope).map_or((0, 0), |names| (names.by_name.len(), names.code_bytes))
     }
 
     /// Every package that a version names.

@@ -17,11 +17,20 @@ const SERVICES: [&str; 4] = ["lambda", "sqs", "sns", "events"];
 const SERVICES_ON_FAILURE: [&str; 1] = ["s3"];
 
 /// What was set; the rest is the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EventInvokeRecord {
     pub(crate) retries_max: Option<u32>,
     pub(crate) age_max_seconds: Option<u32>,
     pub(crate) last_modified_ms: i64,
+    #[serde(default)]
+    pub(crate) destinations: Destinations,
+}
+
+/// ARNs of functions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Destinations {
+    on_success: Option<String>,
+    on_failure: Option<String>,
 }
 
 impl EventInvokeRecord {
@@ -30,6 +39,8 @@ impl EventInvokeRecord {
         EventTerms {
             retries_max: self.retries_max.unwrap_or(default.retries_max),
             age_max: self.age_max_seconds.map_or(default.age_max, |seconds| Millis::from_secs(seconds.into())),
+            on_success: self.destinations.on_success.as_deref().and_then(|arn| arn.parse().ok()),
+            on_failure: self.destinations.on_failure.as_deref().and_then(|arn| arn.parse().ok()),
         }
     }
 }
@@ -63,25 +74,29 @@ impl Destination {
 }
 
 impl Requested {
-    /// `exists`: whether there is a function of that name here.
+    /// The destinations, if the request names any. `exists`: whether there is a function of that name here.
     ///
     /// # Errors
-    /// Nothing is asked for, or a destination, which Hearth cannot honour yet.
-    pub(crate) fn check(&self, target: &Target, exists: impl Fn(&str) -> bool) -> Result<(), LambdaError> {
+    /// Nothing is asked for, or a destination that Hearth cannot honour yet.
+    pub(crate) fn check(
+        &self,
+        target: &Target,
+        exists: impl Fn(&str) -> bool,
+    ) -> Result<Option<Destinations>, LambdaError> {
         let is_error_handling = self.maximum_retry_attempts.is_some() || self.maximum_event_age_in_seconds.is_some();
         let Some(destinations) = &self.destination_config else {
             return if is_error_handling {
-                Ok(())
+                Ok(None)
             } else {
                 Err(LambdaError::invalid("You must specify at least one of error handling or destination setting."))
             };
         };
-        destinations.check(target, exists)
+        destinations.check(target, exists).map(Some)
     }
 }
 
 impl DestinationConfig {
-    fn check(&self, target: &Target, exists: impl Fn(&str) -> bool) -> Result<(), LambdaError> {
+    fn check(&self, target: &Target, exists: impl Fn(&str) -> bool) -> Result<Destinations, LambdaError> {
         let success = Destination::arn(self.on_success.as_ref());
         let failure = Destination::arn(self.on_failure.as_ref());
         let also_s3 = [&SERVICES[..], &SERVICES_ON_FAILURE].concat();
@@ -108,15 +123,22 @@ impl DestinationConfig {
                 }
             }
         }
+        // Of the same account and region: what ends and what is told of it go in one commit.
+        let is_near = |text: &str| {
+            let arn = text.parse::<Arn>();
+            arn.is_ok_and(|arn| {
+                arn.service == "lambda" && arn.region == target.arn.region && arn.account == target.arn.account
+            })
+        };
         for (member, arn) in [("OnFailure", failure), ("OnSuccess", success)] {
-            if arn.is_some() {
+            if arn.is_some_and(|arn| !is_near(arn)) {
                 return Err(LambdaError::Unsupported {
                     member: format!("DestinationConfig.{member}"),
-                    instead: "events are not sent on.".to_owned(),
+                    instead: "a destination is a function of the same account and region.".to_owned(),
                 });
             }
         }
-        Ok(())
+        Ok(Destinations { on_success: success.map(str::to_owned), on_failure: failure.map(str::to_owned) })
     }
 }
 
@@ -146,19 +168,22 @@ pub(crate) struct EventInvokeConfig {
     function_arn: String,
     maximum_retry_attempts: Option<u32>,
     maximum_event_age_in_seconds: Option<u32>,
-    /// Recorded: shown with both members empty.
-    destination_config: NoDestinations,
+    /// Recorded: both members are always shown, if need be empty.
+    destination_config: DestinationsShown,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct NoDestinations {
-    on_success: Empty,
-    on_failure: Empty,
+struct DestinationsShown {
+    on_success: DestinationShown,
+    on_failure: DestinationShown,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct Empty {}
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DestinationShown {
+    destination: Option<String>,
+}
 
 impl EventInvokeConfig {
     pub(crate) fn new(arn: &Arn, record: &EventInvokeRecord) -> Self {
@@ -167,7 +192,10 @@ impl EventInvokeConfig {
             function_arn: arn.to_string(),
             maximum_retry_attempts: record.retries_max,
             maximum_event_age_in_seconds: record.age_max_seconds,
-            destination_config: NoDestinations::default(),
+            destination_config: DestinationsShown {
+                on_success: DestinationShown { destination: record.destinations.on_success.clone() },
+                on_failure: DestinationShown { destination: record.destinations.on_failure.clone() },
+            },
         }
     }
 }

@@ -169,18 +169,26 @@ pub struct Weighted {
     pub weight: f64,
 }
 
-/// How asynchronous invocations are retried, as set for a function, version or alias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How asynchronous invocations are dealt with, as set for a function, version or alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventTerms {
     /// After the first attempt, 0 to 2.
     pub retries_max: u32,
     /// From acceptance to the last attempt.
     pub age_max: Millis,
+    /// Functions of the same account and region that are told of the end of each event.
+    pub on_success: Option<Arn>,
+    pub on_failure: Option<Arn>,
 }
 
 impl Default for EventTerms {
     fn default() -> Self {
-        Self { retries_max: limits::EVENT_RETRIES_MAX, age_max: limits::EVENT_AGE_MAX }
+        Self {
+            retries_max: limits::EVENT_RETRIES_MAX,
+            age_max: limits::EVENT_AGE_MAX,
+            on_success: None,
+            on_failure: None,
+        }
     }
 }
 

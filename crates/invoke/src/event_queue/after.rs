@@ -51,7 +51,7 @@ pub(crate) enum DropCondition {
 }
 
 /// Why an event that is due is not tried any more. `age`: since it was accepted.
-pub(crate) fn before_attempt(terms: EventTerms, is_off: bool, age: Millis) -> Option<DropCondition> {
+pub(crate) fn before_attempt(terms: &EventTerms, is_off: bool, age: Millis) -> Option<DropCondition> {
     if is_off {
         return Some(DropCondition::FunctionOff);
     }
@@ -75,7 +75,7 @@ impl Attempted {
 }
 
 /// `age`: since the event was accepted.
-pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, terms: EventTerms, age: Millis) -> Follow {
+pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, terms: &EventTerms, age: Millis) -> Follow {
     let after = match attempted {
         Attempted::Succeeded => return Follow::Done,
         Attempted::Gone => return Follow::Drop { condition: DropCondition::FunctionGone },
@@ -126,8 +126,12 @@ mod tests {
             (Gone, 0, 0, 0, drop(FunctionGone)),
         ];
         for (attempted, failed, not_run, age_s, want) in table {
-            let got =
-                after_attempt(attempted, Attempts { failed, not_run }, EventTerms::default(), Millis::from_secs(age_s));
+            let got = after_attempt(
+                attempted,
+                Attempts { failed, not_run },
+                &EventTerms::default(),
+                Millis::from_secs(age_s),
+            );
             assert_eq!(got, want, "{attempted:?} failed {failed} not run {not_run} age {age_s}");
         }
     }
@@ -137,7 +141,11 @@ mod tests {
         use Attempted::{FunctionError, NotRun};
         let drop = |condition| Follow::Drop { condition };
         let requeue = |seconds| Follow::Requeue { after: Millis::from_secs(seconds) };
-        let terms = |retries_max, seconds| EventTerms { retries_max, age_max: Millis::from_secs(seconds) };
+        let terms = |retries_max, seconds| EventTerms {
+            retries_max,
+            age_max: Millis::from_secs(seconds),
+            ..EventTerms::default()
+        };
         let table = [
             (FunctionError, 1, terms(0, 21_600), 0, drop(DropCondition::RetriesExhausted)),
             (FunctionError, 1, terms(1, 21_600), 0, requeue(60)),
@@ -149,15 +157,15 @@ mod tests {
         ];
         for (attempted, failed, terms, age_s, want) in table {
             let attempts = Attempts { failed, not_run: u32::from(attempted == NotRun) };
-            let got = after_attempt(attempted, attempts, terms, Millis::from_secs(age_s));
+            let got = after_attempt(attempted, attempts, &terms, Millis::from_secs(age_s));
             assert_eq!(got, want, "{attempted:?} failed {failed} {terms:?} age {age_s}");
         }
     }
 
     #[test]
     fn what_is_too_old_or_for_a_function_that_is_off_is_not_tried() {
-        let terms = EventTerms { retries_max: 2, age_max: Millis::from_secs(60) };
-        let before = |is_off, seconds| before_attempt(terms, is_off, Millis::from_secs(seconds));
+        let terms = EventTerms { age_max: Millis::from_secs(60), ..EventTerms::default() };
+        let before = |is_off, seconds| before_attempt(&terms, is_off, Millis::from_secs(seconds));
         assert_eq!(before(false, 60), None);
         assert_eq!(before(false, 61), Some(DropCondition::EventAgeExceeded));
         assert_eq!(before(true, 0), Some(DropCondition::FunctionOff));

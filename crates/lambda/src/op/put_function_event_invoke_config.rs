@@ -29,7 +29,7 @@ pub(super) async fn handle(
     let target = event_invoke::qualified(Target::parse(&ctx, &function_name, qualifier.as_deref())?);
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:PutFunctionEventInvokeConfig", &target.qualified_arn(), &[])?;
-    requested.check(&target, |name| lambda.functions.get(&ctx.scope(), name).is_some())?;
+    let destinations = requested.check(&target, |name| lambda.functions.get(&ctx.scope(), name).is_some())?;
     // Recorded: a function that is not there has a text of its own here.
     lambda.function(&ctx, &target).map_err(|_| LambdaError::NoSuchFunction)?;
     lambda
@@ -39,6 +39,7 @@ pub(super) async fn handle(
                 retries_max: requested.maximum_retry_attempts,
                 age_max_seconds: requested.maximum_event_age_in_seconds,
                 last_modified_ms: lambda.clock.now_ms(),
+                destinations: destinations.clone().unwrap_or_default(),
             };
             let mut record = (*function.record).clone();
             let answer = EventInvokeConfig::new(&target.qualified_arn(), &config);

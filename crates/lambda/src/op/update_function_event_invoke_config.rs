@@ -29,7 +29,7 @@ pub(super) async fn handle(
     let target = event_invoke::qualified(Target::parse(&ctx, &function_name, qualifier.as_deref())?);
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:UpdateFunctionEventInvokeConfig", &target.qualified_arn(), &[])?;
-    requested.check(&target, |name| lambda.functions.get(&ctx.scope(), name).is_some())?;
+    let destinations = requested.check(&target, |name| lambda.functions.get(&ctx.scope(), name).is_some())?;
     let none = || LambdaError::NoEventInvokeConfig { arn: target.qualified_arn().to_string() };
     lambda.function(&ctx, &target).map_err(|_| none())?;
     lambda
@@ -40,6 +40,7 @@ pub(super) async fn handle(
                 retries_max: requested.maximum_retry_attempts.or(former.retries_max),
                 age_max_seconds: requested.maximum_event_age_in_seconds.or(former.age_max_seconds),
                 last_modified_ms: lambda.clock.now_ms(),
+                destinations: destinations.clone().unwrap_or_else(|| former.destinations.clone()),
             };
             let mut record = (*function.record).clone();
             let answer = EventInvokeConfig::new(&target.qualified_arn(), &config);

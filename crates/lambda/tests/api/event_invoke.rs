@@ -31,7 +31,7 @@ fn terms(world: &World, qualifier: Option<&str>) -> (u32, Millis) {
         region: Some("us-east-1".into()),
     };
     let ctx = RequestContext::service(&scope, "test", RequestId::from("r"));
-    let EventTerms { retries_max, age_max } =
+    let EventTerms { retries_max, age_max, .. } =
         world.catalog.event_terms(&ctx, "f", qualifier.map(Qualifier::parse).as_ref());
     (retries_max, age_max)
 }
@@ -151,7 +151,7 @@ async fn what_is_wrong_is_refused_as_recorded() {
 }
 
 #[tokio::test]
-async fn destinations_are_refused_and_never_stored() {
+async fn destinations_that_cannot_be_told_are_refused_and_never_stored() {
     let world = World::new().await;
     world.created("f").await;
     world.created("g").await;
@@ -169,8 +169,11 @@ async fn destinations_are_refused_and_never_stored() {
             json!({"OnSuccess": {"Destination": "arn:aws:s3:::bucket"}}),
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid.".to_owned(),
         ),
-        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: events are not sent on.".to_owned()),
-        (json!({"OnSuccess": {"Destination": arn("g")}}), "Hearth does not support DestinationConfig.OnSuccess yet: events are not sent on.".to_owned()),
+        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region.".to_owned()),
+        (
+            json!({"OnSuccess": {"Destination": arn("g").replace("us-east-1", "eu-west-1")}}),
+            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region.".to_owned(),
+        ),
     ];
     for (destinations, text) in cases {
         let body = json!({"MaximumRetryAttempts": 0, "DestinationConfig": destinations});
@@ -181,6 +184,38 @@ async fn destinations_are_refused_and_never_stored() {
     let empty = json!({"OnSuccess": {}, "OnFailure": {"Destination": ""}});
     let shown = put(&world, "f", json!({"MaximumRetryAttempts": 0, "DestinationConfig": empty})).await.ok(200);
     assert_eq!(shown["DestinationConfig"], json!({"OnSuccess": {}, "OnFailure": {}}));
+}
+
+#[tokio::test]
+async fn functions_are_destinations() {
+    let world = World::new().await;
+    for name in ["f", "g", "h"] {
+        world.created(name).await;
+    }
+    let to = |success: &str, failure: &str| json!({"DestinationConfig": {"OnSuccess": {"Destination": success}, "OnFailure": {"Destination": failure}}});
+    let told = |world: &World| {
+        let scope = hearth_types::Scope {
+            partition: hearth_types::Partition::Aws,
+            account: ACCOUNT.parse().expect("digits"),
+            region: Some("us-east-1".into()),
+        };
+        let ctx = RequestContext::service(&scope, "test", RequestId::from("r"));
+        let terms = world.catalog.event_terms(&ctx, "f", None);
+        [terms.on_success, terms.on_failure].map(|arn| arn.map(|arn| arn.to_string()))
+    };
+    let shown = put(&world, "f", to(&arn("g"), &arn("h:1"))).await.ok(200);
+    assert_eq!(
+        shown["DestinationConfig"],
+        json!({"OnSuccess": {"Destination": arn("g")}, "OnFailure": {"Destination": arn("h:1")}})
+    );
+    let world = world.restart().await;
+    assert_eq!(told(&world), [Some(arn("g")), Some(arn("h:1"))]);
+    let merged = ask(&world, "POST", "f", json!({"MaximumRetryAttempts": 1})).await.ok(200);
+    assert_eq!(merged["DestinationConfig"], shown["DestinationConfig"]);
+    ask(&world, "POST", "f", to("", &arn("g"))).await.ok(200);
+    assert_eq!(told(&world), [None, Some(arn("g"))]);
+    put(&world, "f", json!({"MaximumRetryAttempts": 1})).await.ok(200);
+    assert_eq!(told(&world), [None, None]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod create_function;
 mod delete_alias;
 mod delete_capacity_provider;
 mod delete_code_signing_config;
+mod delete_event_source_mapping;
 mod delete_function;
 mod delete_function_code_signing_config;
 mod delete_function_concurrency;
@@ -19,6 +20,7 @@ mod get_account_settings;
 mod get_alias;
 mod get_capacity_provider;
 mod get_code_signing_config;
+mod get_event_source_mapping;
 mod get_function;
 mod get_function_code_signing_config;
 mod get_function_concurrency;
@@ -37,6 +39,7 @@ mod invoke;
 mod list_aliases;
 mod list_capacity_providers;
 mod list_code_signing_configs;
+mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
 mod list_function_url_configs;
 mod list_function_versions_by_capacity_provider;
@@ -165,6 +168,9 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("GetFunctionUrlConfig", SMALL, get_function_url_config::handle)
         .op("DeleteFunctionUrlConfig", SMALL, delete_function_url_config::handle)
         .op("ListFunctionUrlConfigs", SMALL, list_function_url_configs::handle)
+        .op("GetEventSourceMapping", SMALL, get_event_source_mapping::handle)
+        .op("DeleteEventSourceMapping", SMALL, delete_event_source_mapping::handle)
+        .op("ListEventSourceMappings", SMALL, list_event_source_mappings::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)
         // As the real service calls it where it refuses a payload for its size.
         .called("Invoke", "InvokeFunction")

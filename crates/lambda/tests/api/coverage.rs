@@ -24,7 +24,7 @@ const PROVIDERS: &str = "functions run on this server";
 const ON_DEMAND: &str = "environments are started on demand; Put is refused";
 const URLS: &str = "function URLs are planned";
 const DURABLE: &str = "durable functions are not planned yet";
-const MAPPINGS: &str = "comes with the first event source";
+const MAPPINGS: &str = "mappings come with the first event source";
 
 /// Every operation that does not simply work.
 const STATES: [(&str, State); 53] = [
@@ -62,10 +62,10 @@ const STATES: [(&str, State); 53] = [
     ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),
     ("CreateEventSourceMapping", Missing(MAPPINGS)),
-    ("GetEventSourceMapping", Missing(MAPPINGS)),
+    ("GetEventSourceMapping", Empty(MAPPINGS)),
     ("UpdateEventSourceMapping", Missing(MAPPINGS)),
-    ("DeleteEventSourceMapping", Missing(MAPPINGS)),
-    ("ListEventSourceMappings", Missing(MAPPINGS)),
+    ("DeleteEventSourceMapping", Empty(MAPPINGS)),
+    ("ListEventSourceMappings", Empty(MAPPINGS)),
     ("InvokeWithResponseStream", Missing("response streaming is planned")),
     ("InvokeAsync", Missing("deprecated by AWS; use Invoke with InvocationType Event")),
     ("CheckpointDurableExecution", Missing(DURABLE)),

@@ -309,3 +309,31 @@ async fn no_function_has_a_url() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn there_is_no_event_source_mapping() {
+    let world = World::new().await;
+    let list = "/2015-03-31/event-source-mappings";
+    let one = format!("{list}/11111111-2222-3333-4444-555555555555");
+    for method in ["GET", "DELETE"] {
+        refused(&world.call(method, &one, Value::Null).await, 404, NOT_FOUND, NONE);
+        let (status, code, _, text) = world.call(method, &format!("{list}/short"), Value::Null).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "ValidationException"), "{text}");
+    }
+    let queue = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:q").replace(':', "%3A");
+    for query in ["", "?FunctionName=nobody", &format!("?EventSourceArn={queue}&MaxItems=5")] {
+        assert_eq!(world.get(&format!("{list}{query}")).await.ok(200), json!({"EventSourceMappings": []}), "{query}");
+    }
+    assert_eq!(world.get(&format!("{list}?Marker=!")).await.refusal().1, INVALID);
+    let elsewhere = arn("f").replace("us-east-1", "eu-west-1").replace(':', "%3A");
+    assert_eq!(world.get(&format!("{list}?FunctionName={elsewhere}")).await.refusal().1, NOT_FOUND);
+    all_ask(
+        &world,
+        &[
+            ("GetEventSourceMapping", "GET", &one, Value::Null),
+            ("DeleteEventSourceMapping", "DELETE", &one, Value::Null),
+            ("ListEventSourceMappings", "GET", list, Value::Null),
+        ],
+    )
+    .await;
+}

@@ -173,3 +173,27 @@ def test_a_thousand_layers_are_listed_at_once(serve):
     assert names == [f"layer-{number:04}" for number in range(1000)]
     # The client's own time and a busy machine are in it, too.
     assert took < 0.5, f"{took * 1000:.0f} ms"
+
+
+def test_node_finds_the_modules_of_a_layer(make, publish):
+    layer = publish({"nodejs/node_modules/greeting/index.js": "exports.text = 'from the layer';\n"})
+    app = "const { text } = require('greeting');\nexports.handler = async () => text;\n"
+    function = make(
+        packages.zip_of({"app.js": app}), runtime=aws.NODE, handler="app.handler", Layers=[layer["LayerVersionArn"]]
+    )
+    assert function.invoke({}).ok() == "from the layer"
+
+
+def test_a_layer_s_files_and_libraries_are_on_the_paths(make, publish):
+    """/opt/bin is searched for programs, /opt/lib for libraries."""
+    layer = publish({"bin/hello": (b"#!/bin/sh\necho hello from /opt/bin\n", 0o755)})
+    function = make(packages.python("remote"), Layers=[layer["LayerVersionArn"]])
+
+    def run():
+        import os
+        import subprocess
+
+        assert "/opt/lib" in os.environ["LD_LIBRARY_PATH"].split(":")
+        return subprocess.run(["hello"], capture_output=True, text=True, check=True).stdout
+
+    assert function.run(run).ok() == "hello from /opt/bin\n"

@@ -114,8 +114,11 @@ def test_an_unknown_path_is_an_unknown_operation(server):
 
 
 def test_an_operation_of_the_model_that_is_missing_says_so(target):
-    status, code, message = refused(target.client.create_alias, FunctionName=target.name, Name="live", FunctionVersion="1")
-    assert (status, code) == (501, "NotImplementedException") and "CreateAlias" in message
+    status, code, message = refused(
+        target.client.create_code_signing_config,
+        AllowedPublishers={"SigningProfileVersionArns": ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/v"]},
+    )
+    assert (status, code) == (501, "NotImplementedException") and "CreateCodeSigningConfig" in message
 
 
 def test_an_unknown_query_action_is_invalid(server):

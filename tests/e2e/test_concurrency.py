@@ -5,6 +5,7 @@ import json
 import socket
 import time
 
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -97,3 +98,48 @@ def test_a_hundred_clients_that_leave_leave_nothing_behind(make, server):
             connection.sendall(request[: len(request) - number % 7])
     assert function.run(sleep_here, 0).ok()
     assert server.health() == 200
+
+
+def test_reserved_concurrency_is_a_ceiling(make, client):
+    function = make(packages.python("remote"))
+    shown = client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=1)
+    assert shown["ReservedConcurrentExecutions"] == 1
+    assert client.get_function_concurrency(FunctionName=function.name)["ReservedConcurrentExecutions"] == 1
+    # Both at the same time: one runs, whichever it is.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(function.run, sleep_here, 2) for _ in range(2)]
+        errors = [call.exception() for call in calls]
+    (refused,) = [error for error in errors if error is not None]
+    assert isinstance(refused, client.exceptions.TooManyRequestsException)
+    throttled = refused.response
+    assert throttled["Error"]["Message"] == "Rate Exceeded."
+    assert throttled["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert throttled["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert int(throttled["ResponseMetadata"]["HTTPHeaders"]["retry-after"]) > 0
+    # The one that ended made room.
+    function.run(sleep_here, 0).ok()
+
+
+def test_a_function_is_switched_off_and_on(make, client):
+    function = make(packages.python("remote"))
+    client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=0)
+    with pytest.raises(client.exceptions.TooManyRequestsException) as refused:
+        function.run(sleep_here, 0)
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    client.delete_function_concurrency(FunctionName=function.name)
+    assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName=function.name)
+    function.run(sleep_here, 0).ok()
+
+
+def test_the_account_s_numbers_are_true(serve):
+    client = aws.client(serve("").url, "lambda")
+    package = packages.python("remote")
+    function = aws.create(client, package)
+    client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=40)
+    settings = client.get_account_settings()
+    assert settings["AccountUsage"] == {"FunctionCount": 1, "TotalCodeSize": len(package)}
+    assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
+    assert settings["AccountLimit"]["UnreservedConcurrentExecutions"] == 960
+    with pytest.raises(client.exceptions.InvalidParameterValueException) as refused:
+        client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=901)
+    assert "below its minimum value of [100]" in refused.value.response["Error"]["Message"]

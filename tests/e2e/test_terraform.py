@@ -113,6 +113,41 @@ def test_terraform_makes_changes_and_destroys_a_function(terraform, client, serv
         iam.get_role(RoleName=name)
 
 
+# Six runs of the provider, each of which takes most of a minute where two processors do everything.
+@pytest.mark.timeout(900)
+def test_terraform_makes_changes_and_destroys_what_is_around_a_function(client, server, tmp_path):
+    terraform = start(tmp_path, "deployment", endpoint=server.url)
+    name = terraform.environment["TF_VAR_name"]
+    function = aws.Function(client, name, None)
+    code = "from shared import TEXT\nhandler = lambda event, context: [TEXT, {number}]\n"
+    for number in (1, 2):
+        (tmp_path / f"{number}.zip").write_bytes(packages.zip_of({"app.py": code.format(number=number)}))
+        (tmp_path / f"layer-{number}.zip").write_bytes(packages.zip_of({"python/shared.py": f"TEXT = 'layer {number}'\n"}))
+
+    terraform.set(package="1.zip", layer="layer-1.zip", stage="test", reserved=5, live=1, canary="{}", retries=0)
+    made = terraform.apply()
+    assert made["layer"].endswith(f":layer:{name}-shared:1") and made["newest_layer"] == 1
+    assert made["alias"].endswith(f":function:{name}:live")
+    assert function.invoke({}, Qualifier="live").ok() == ["layer 1", 1]
+    assert client.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"] == 5
+
+    # The next version, with another layer, gets all of the traffic, by weight.
+    terraform.set(package="2.zip", layer="layer-2.zip", stage="live", reserved=-1, canary='{"2" = 1}', retries=1)
+    assert terraform.apply()["layer"].endswith(":2")
+    answer = function.invoke({}, Qualifier="live")
+    assert (answer.ok(), answer.version) == (["layer 2", 2], "2")
+    assert function.invoke({}, Qualifier="1").ok() == ["layer 1", 1], "its layer is deleted, and still there for it"
+    whole = client.get_function(FunctionName=name)
+    assert whole["Tags"] == {"team": "hearth", "stage": "live"} and "Concurrency" not in whole
+    shown = client.get_function_event_invoke_config(FunctionName=name, Qualifier="live")
+    assert (shown["MaximumRetryAttempts"], shown["MaximumEventAgeInSeconds"]) == (1, 120)
+
+    terraform.destroy()
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function(FunctionName=name)
+    assert name not in str(client.list_layers()["Layers"])
+
+
 def test_terraform_makes_changes_and_destroys_who_may_do_what(tmp_path):
     """In enforce mode, with the root key; what it made decides."""
     server = Server(tmp_path / "data", tmp_path / "server.log", arguments=["--auth", "enforce"])

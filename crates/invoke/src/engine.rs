@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_ports::{
-    Authorizer, CredentialIssuer, EnvironmentKeeper, FunctionCatalog, InvokeError, InvokeRequest, InvokeResponse,
-    Invoker, LogSink, Resolved,
+    Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
+    InvokeResponse, Invoker, LogSink, Resolved,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
-use hearth_types::{Clock, FunctionUid, Random, RequestContext, RequestId, Scope, SnapshotId, Version};
+use hearth_types::{Arn, Clock, FunctionUid, Random, RequestContext, RequestId, Scope, SnapshotId, Version};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::EngineConfig;
 use crate::environment::{Call, Workshop};
-use crate::event_queue::{Attempt, EventBody, EventQueue};
+use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
 use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
 use crate::pool::PoolLimits;
 use crate::usage::Usage;
-use crate::{pipeline, trace};
+use crate::{destination, pipeline, routing, trace};
 
 /// How long a shutdown waits for what must end by itself once all environments are gone.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -60,6 +60,7 @@ pub struct Engine {
 pub(crate) struct Core {
     pub(crate) catalog: Arc<dyn FunctionCatalog>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) credentials: Arc<dyn CredentialIssuer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) gate: Gate,
@@ -173,7 +174,7 @@ impl Core {
         let workshop = Workshop {
             backend: Arc::clone(&backend),
             logs,
-            credentials,
+            credentials: Arc::clone(&credentials),
             authorizer: Arc::clone(&authorizer),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
@@ -187,6 +188,7 @@ impl Core {
         Self {
             catalog,
             authorizer,
+            credentials,
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
             events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
@@ -220,6 +222,25 @@ impl Core {
 }
 
 impl Attempt for Core {
+    fn terms(&self, scope: &Scope, id: &RequestId, body: &EventBody) -> (EventTerms, bool) {
+        let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
+        let (name, qualifier) = (&body.function_name, body.qualifier.as_ref());
+        let resolved = self.catalog.resolve(&ctx, name, qualifier);
+        let is_off = resolved.is_ok_and(|resolved| resolved.concurrency.reserved == Some(0));
+        (self.catalog.event_terms(&ctx, name, qualifier), is_off)
+    }
+
+    fn forward(
+        &self,
+        scope: &Scope,
+        id: &RequestId,
+        body: &EventBody,
+        ended: &Ended<'_>,
+        destination: &Arn,
+    ) -> Result<(RequestId, EventBody), String> {
+        destination::forward(self, scope, id, body, ended, destination)
+    }
+
     async fn attempt(
         self: Arc<Self>,
         scope: &Scope,
@@ -228,7 +249,7 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, invoked_arn, .. } =
+        let Resolved { version, second, invoked_arn, concurrency, .. } =
             pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.
@@ -246,7 +267,8 @@ impl Attempt for Core {
             payload: body.payload.clone().into(),
             log_tail: false,
         };
-        pipeline::run(self, version, call).await
+        let version = routing::choose(version, second, &*self.random);
+        pipeline::run(self, version, concurrency, call).await
     }
 }
 

@@ -8,22 +8,24 @@
 //! ```
 
 mod after;
+mod ended;
 mod record;
 mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_ports::{InvokeError, InvokeResponse};
+use hearth_ports::{EventTerms, InvokeError, InvokeResponse};
 use hearth_store::limits::SCAN_ENTRIES_MAX;
-use hearth_store::{Codec, Entry, Epoch, Mutation, Precondition, Store, StoreError, scopes};
-use hearth_types::{Clock, Millis, RequestId, Scope};
+use hearth_store::{Codec, Entry, Epoch, Mutation, Precondition, RecordError, Store, StoreError, scopes};
+use hearth_types::{Arn, Clock, Millis, RequestId, Scope};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::after::{Attempted, Attempts, Follow, after_attempt};
+use self::after::{Attempted, Attempts, Follow, after_attempt, before_attempt};
+pub(crate) use self::ended::Ended;
 pub(crate) use self::record::EventBody;
 use self::record::{EventState, body_key, due_key, due_prefix, read_due_key, shard};
 use self::window::{Queued, Upcoming, Window, WindowLimits};
@@ -39,12 +41,28 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Runs one attempt.
 pub(crate) trait Attempt: Send + Sync + 'static {
+    /// What is set now for where the event goes, and whether that is off: no attempt is made.
+    fn terms(&self, scope: &Scope, id: &RequestId, body: &EventBody) -> (EventTerms, bool);
+
     fn attempt(
         self: Arc<Self>,
         scope: &Scope,
         id: &RequestId,
         body: &EventBody,
     ) -> impl Future<Output = Result<InvokeResponse, InvokeError>> + Send;
+
+    /// The event that tells a destination how this one ended.
+    ///
+    /// # Errors
+    /// Why there can be none, for the log.
+    fn forward(
+        &self,
+        scope: &Scope,
+        id: &RequestId,
+        body: &EventBody,
+        ended: &Ended<'_>,
+        destination: &Arn,
+    ) -> Result<(RequestId, EventBody), String>;
 }
 
 pub(crate) struct EventQueue {
@@ -77,20 +95,12 @@ impl EventQueue {
     pub(crate) async fn accept(&self, scope: Scope, id: RequestId, body: EventBody) -> Result<(), InvokeError> {
         let failed = |detail: String| InvokeError::Internal { detail: format!("the event is not accepted: {detail}") };
         let (due_ms, state) = (body.accepted_ms, EventState::default());
-        let body_key = body_key(&scope, &id);
-        let mutations = vec![
-            Mutation::Put(body_key.clone(), self.codec.encode(&body).map_err(|error| failed(error.to_string()))?),
-            Mutation::Put(
-                due_key(&scope, due_ms, &id),
-                self.codec.encode(&state).map_err(|error| failed(error.to_string()))?,
-            ),
-        ];
-        self.store.commit(&shard(&scope), Epoch(0), vec![Precondition::Absent(body_key)], mutations).await.map_err(
-            |error| match error {
-                StoreError::Full => InvokeError::DiskFull,
-                error => failed(error.to_string()),
-            },
-        )?;
+        let mutations = self.accepting(&scope, &id, &body).map_err(|error| failed(error.to_string()))?.into();
+        let absent = vec![Precondition::Absent(body_key(&scope, &id))];
+        self.store.commit(&shard(&scope), Epoch(0), absent, mutations).await.map_err(|error| match error {
+            StoreError::Full => InvokeError::DiskFull,
+            error => failed(error.to_string()),
+        })?;
         self.window.lock().offer(Queued { scope, id, due_ms, state, body: Some(Arc::new(body)) });
         self.wake.notify_one();
         Ok(())
@@ -196,12 +206,19 @@ impl EventQueue {
 
     async fn run<A: Attempt>(&self, attempt: Arc<A>, event: Queued, stop: &CancellationToken) {
         let Some(body) = self.body(&event, stop).await else { return };
-        let attempted = match attempt.attempt(&event.scope, &event.id, &body).await {
+        let (terms, is_off) = attempt.terms(&event.scope, &event.id, &body);
+        let counted = |state: &EventState| Attempts { failed: state.failed, not_run: state.not_run };
+        if let Some(condition) = before_attempt(&terms, is_off, self.age(&body)) {
+            let ended = Ended { condition: Some(condition), runs: event.state.failed, response: None };
+            return self.end(&*attempt, &event, &body, &terms, ended, stop).await;
+        }
+        let answer = Arc::clone(&attempt).attempt(&event.scope, &event.id, &body).await;
+        let attempted = match &answer {
             Ok(response) if response.function_error.is_none() => Attempted::Succeeded,
             Ok(_) => Attempted::FunctionError,
             Err(error) => {
                 tracing::debug!(id = %event.id, %error, "no function ran for an event");
-                Attempted::of_error(&error)
+                Attempted::of_error(error)
             }
         };
         let mut state = event.state.clone();
@@ -210,19 +227,54 @@ impl EventQueue {
             Attempted::NotRun => state.not_run = state.not_run.saturating_add(1),
             Attempted::Succeeded | Attempted::Gone => {}
         }
-        let now_ms = self.clock.now_ms();
-        let age = Millis(u64::try_from(now_ms - body.accepted_ms).unwrap_or(0));
-        match after_attempt(attempted, Attempts { failed: state.failed, not_run: state.not_run }, age) {
-            Follow::Done => self.finish(&event, stop).await,
+        // What was changed meanwhile holds.
+        let (terms, _) = attempt.terms(&event.scope, &event.id, &body);
+        let response = answer.as_ref().ok();
+        match after_attempt(attempted, counted(&state), &terms, self.age(&body)) {
+            Follow::Done => {
+                let ended = Ended { condition: None, runs: state.failed + 1, response };
+                self.end(&*attempt, &event, &body, &terms, ended, stop).await;
+            }
             Follow::Drop { condition } => {
-                tracing::warn!(id = %event.id, function = body.function_name, ?condition, "event dropped");
-                self.finish(&event, stop).await;
+                let ended = Ended { condition: Some(condition), runs: state.failed, response };
+                self.end(&*attempt, &event, &body, &terms, ended, stop).await;
             }
             Follow::Requeue { after } => {
-                let due_ms = now_ms.saturating_add_unsigned(after.0);
+                let due_ms = self.clock.now_ms().saturating_add_unsigned(after.0);
                 self.requeue(Queued { state, body: Some(body), ..event }, due_ms, stop).await;
             }
         }
+    }
+
+    fn age(&self, body: &EventBody) -> Millis {
+        Millis(u64::try_from(self.clock.now_ms() - body.accepted_ms).unwrap_or(0))
+    }
+
+    /// An event has come to its end: its destination is told, in the same commit that forgets the event.
+    async fn end<A: Attempt>(
+        &self,
+        attempt: &A,
+        event: &Queued,
+        body: &EventBody,
+        terms: &EventTerms,
+        ended: Ended<'_>,
+        stop: &CancellationToken,
+    ) {
+        let destination = match ended.condition {
+            None => &terms.on_success,
+            Some(condition) => {
+                tracing::warn!(id = %event.id, function = body.function_name, ?condition, "event dropped");
+                &terms.on_failure
+            }
+        };
+        let told = destination.as_ref().and_then(|destination| {
+            let forwarded = attempt.forward(&event.scope, &event.id, body, &ended, destination);
+            let failed = |error: &String| {
+                tracing::warn!(id = %event.id, %destination, error, "a destination cannot be told of an event's end");
+            };
+            forwarded.inspect_err(failed).ok()
+        });
+        self.finish(event, told, stop).await;
     }
 
     async fn body(&self, event: &Queued, stop: &CancellationToken) -> Option<Arc<EventBody>> {
@@ -240,7 +292,7 @@ impl EventQueue {
         };
         let Some(entry) = entry else {
             tracing::error!(id = %event.id, "a queued event has no body");
-            self.finish(event, stop).await;
+            self.finish(event, None, stop).await;
             return None;
         };
         match self.codec.decode(&entry.value) {
@@ -253,13 +305,36 @@ impl EventQueue {
         }
     }
 
-    /// Deletes an event that is dealt with. A kill before this runs it once more.
-    async fn finish(&self, event: &Queued, stop: &CancellationToken) {
+    /// Deletes an event that is dealt with, and accepts the one that tells of it. A kill before this runs it once more.
+    async fn finish(&self, event: &Queued, told: Option<(RequestId, EventBody)>, stop: &CancellationToken) {
         let due = due_key(&event.scope, event.due_ms, &event.id);
-        let mutations = vec![Mutation::Delete(body_key(&event.scope, &event.id)), Mutation::Delete(due)];
-        if self.persist(&event.scope, mutations, stop).await.is_some() {
-            self.window.lock().finish(&event.id);
+        let mut mutations = vec![Mutation::Delete(body_key(&event.scope, &event.id)), Mutation::Delete(due)];
+        let mut next = None;
+        if let Some((id, body)) = told {
+            match self.accepting(&event.scope, &id, &body) {
+                Ok(accepting) => {
+                    mutations.extend(accepting);
+                    let (scope, due_ms, state) = (event.scope.clone(), body.accepted_ms, EventState::default());
+                    next = Some(Queued { scope, id, due_ms, state, body: Some(Arc::new(body)) });
+                }
+                Err(error) => tracing::error!(id = %event.id, %error, "the event for a destination cannot be stored"),
+            }
         }
+        if self.persist(&event.scope, mutations, stop).await.is_some() {
+            let mut window = self.window.lock();
+            window.finish(&event.id);
+            if let Some(next) = next {
+                window.offer(next);
+            }
+        }
+    }
+
+    /// What puts a new event into the store.
+    fn accepting(&self, scope: &Scope, id: &RequestId, body: &EventBody) -> Result<[Mutation; 2], RecordError> {
+        Ok([
+            Mutation::Put(body_key(scope, id), self.codec.encode(body)?),
+            Mutation::Put(due_key(scope, body.accepted_ms, id), self.codec.encode(&EventState::default())?),
+        ])
     }
 
     async fn requeue(&self, event: Queued, due_ms: i64, stop: &CancellationToken) {

@@ -11,9 +11,12 @@
 //! | `failure` | cause of a failure → payload (pure) |
 //! | `report`, `system_log` | the platform's log lines, as text and as JSON (pure) |
 //! | `application_log`, `logs` | which of the function's records are kept (pure), the stream they go to |
+//! | `recursion` | which invocation of a chain is one too many (pure) |
+//! | `routing` | which of an alias's versions an invocation runs |
 //! | `variables`, `trace` | what a function is told |
 //! | `usage` | the hourly roll-up |
 //! | `event_queue` | asynchronous invocations |
+//! | `destination` | who is told how they ended |
 //! | `detached` | work that outlives its caller |
 //! | `engine`, `config` | wiring, workers, shutdown |
 //!
@@ -22,6 +25,7 @@
 mod admit;
 mod application_log;
 mod config;
+mod destination;
 mod detached;
 mod engine;
 mod environment;
@@ -34,7 +38,9 @@ mod log_permission;
 mod logs;
 mod pipeline;
 mod pool;
+mod recursion;
 mod report;
+mod routing;
 mod system_log;
 #[cfg(test)]
 mod testing;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, ResolveError,
-    Resolved, ThrottleReason,
+    Access, Concurrency, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
+    ResolveError, Resolved, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -19,7 +19,7 @@ use crate::engine::Core;
 use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
-use crate::trace;
+use crate::{recursion, routing, trace};
 
 /// # Errors
 /// [`InvokeError`] when no function ran.
@@ -30,32 +30,42 @@ pub(crate) async fn invoke(
 ) -> Result<InvokeResponse, InvokeError> {
     let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, invoked_arn, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, concurrency, allows_loops, .. } = resolved?;
+    let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
+    let (trace, is_loop) = recursion::extend(&trace, &version.uid);
+    let is_stopped = is_loop && !allows_loops;
     match request.invocation_type {
         InvocationType::DryRun => return Ok(nothing_ran()),
         InvocationType::Event => {
+            if is_stopped {
+                let (id, function) = (&ctx.request_id, &request.function_name);
+                tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
+                return Ok(nothing_ran());
+            }
             let body = EventBody {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
-                trace: ctx.trace.as_deref().map(str::to_owned),
+                trace: Some(trace.as_ref().to_owned()),
                 accepted_ms: core.clock.now_ms(),
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
             };
             return Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await;
         }
+        InvocationType::RequestResponse if is_stopped => return Err(InvokeError::RecursiveLoop),
         InvocationType::RequestResponse => {}
     }
     let call = Call {
         request_id: ctx.request_id.clone(),
         invoked_arn,
-        trace: ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random)),
+        trace,
         client_context: admitted.client_context,
         payload: admitted.payload,
         log_tail: request.log_tail,
     };
-    Detached::new(run(Arc::clone(core), version, call)).await
+    let version = routing::choose(version, second, &*core.random);
+    Detached::new(run(Arc::clone(core), version, concurrency, call)).await
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -97,10 +107,11 @@ pub(crate) fn resolve(
 pub(crate) async fn run(
     core: Arc<Core>,
     version: Arc<FunctionVersion>,
+    concurrency: Concurrency,
     call: Call,
 ) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    let _permit = core.gate.enter(&version).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    let _permit = core.gate.enter(&version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
     let mut lease = core.environments.lease(&version).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hearth_ports::{
-    Access, Architecture, Authorizer, CodeDigest, CredentialError, CredentialIssuer, Credentials, Denied,
-    FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogLevel, LogSink, ResolveError, Resolved, RuntimeId,
-    SystemLogLevel, TemporaryKey,
+    Access, Architecture, Authorizer, CodeDigest, Concurrency, CredentialError, CredentialIssuer, Credentials, Denied,
+    EventTerms, FunctionCatalog, FunctionVersion, LogEvent, LogFormat, LogLevel, LogSink, ResolveError, Resolved,
+    RuntimeId, SystemLogLevel, TemporaryKey,
 };
 use hearth_store::{Codec, KeyRing};
 use hearth_types::{
@@ -89,11 +89,18 @@ impl LogSink for Sink {
 }
 
 #[derive(Default)]
-pub(crate) struct Catalog(pub(crate) Mutex<HashMap<String, Arc<FunctionVersion>>>);
+pub(crate) struct Catalog {
+    versions: Mutex<HashMap<String, Arc<FunctionVersion>>>,
+    pub(crate) concurrency: Mutex<Concurrency>,
+    pub(crate) terms: Mutex<EventTerms>,
+    /// Of one function only, instead.
+    pub(crate) terms_of: Mutex<Option<(String, EventTerms)>>,
+    pub(crate) allows_loops: Mutex<bool>,
+}
 
 impl Catalog {
     pub(crate) fn put(&self, version: FunctionVersion) {
-        self.0.lock().insert(version.name.clone(), Arc::new(version));
+        self.versions.lock().insert(version.name.clone(), Arc::new(version));
     }
 }
 
@@ -105,13 +112,21 @@ impl FunctionCatalog for Catalog {
         qualifier: Option<&Qualifier>,
     ) -> Result<Resolved, ResolveError> {
         let arn = ctx.function_arn(name);
-        let version = self.0.lock().get(name).cloned();
+        let version = self.versions.lock().get(name).cloned();
         let version = version.ok_or_else(|| ResolveError::NotFound { arn: arn.qualified("$LATEST").to_string() })?;
         let invoked_arn = match qualifier {
             Some(qualifier) => arn.qualified(&qualifier.to_string()).to_string(),
             None => arn.to_string(),
         };
-        Ok(Resolved { version, invoked_arn, guard: Arc::default() })
+        let (concurrency, allows_loops) = (*self.concurrency.lock(), *self.allows_loops.lock());
+        Ok(Resolved { version, second: None, concurrency, allows_loops, invoked_arn, guard: Arc::default() })
+    }
+
+    fn event_terms(&self, _: &RequestContext, name: &str, _: Option<&Qualifier>) -> EventTerms {
+        if let Some((_, terms)) = self.terms_of.lock().as_ref().filter(|(of, _)| of == name) {
+            return terms.clone();
+        }
+        self.terms.lock().clone()
     }
 }
 

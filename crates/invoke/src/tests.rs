@@ -316,11 +316,33 @@ async fn the_function_is_told_who_calls_it_and_how() {
     assert_eq!(
         answer,
         "r9 arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST \
-         Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1 {\"a\":1}"
+         Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Lineage=1:uidf:0 {\"a\":1}"
     );
     assert!(world.answer("f", "context").await.contains(" Root=1-69651528-"), "a trace of its own, dated now");
     let asked = world.gatekeeper.0.lock().clone();
     assert_eq!(asked[0], "lambda:InvokeFunction arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_comes_back_too_often_is_stopped() {
+    let world = World::new([function("f")]).await;
+    let with_runs = |runs: u32| {
+        let mut ctx = context("r");
+        ctx.trace = Some(format!("Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=1:uidf:{runs}").into());
+        ctx
+    };
+    assert!(world.engine.invoke(&with_runs(14), request("f", "echo")).await.is_ok(), "the sixteenth run");
+    let stopped = world.engine.invoke(&with_runs(15), request("f", "echo")).await;
+    assert_eq!(stopped, Err(InvokeError::RecursiveLoop));
+    // An event is taken and never run.
+    let event = InvokeRequest { invocation_type: InvocationType::Event, ..request("f", "echo") };
+    let before = world.sink.lines().len();
+    world.engine.invoke(&with_runs(15), event).await.expect("accepted");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.sink.lines().len(), before);
+    *world.catalog.allows_loops.lock() = true;
+    let allowed = world.engine.invoke(&with_runs(15), request("f", "echo")).await;
+    assert!(allowed.is_ok(), "the function lets it go on: {allowed:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,11 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use hearth_ports::{CodeDigest, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved};
+use hearth_ports::{
+    CodeDigest, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved,
+    Weighted,
+};
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
 use parking_lot::RwLock;
 
+use crate::alias::Share;
 use crate::error::LambdaError;
 use crate::lifecycle::Phase;
 use crate::permission::Guards;
@@ -92,12 +96,41 @@ impl Function {
         self.record.phase != Phase::Ready || self.published.values().any(|version| version.record.phase != Phase::Ready)
     }
 
+    /// Whether it has the version or alias.
+    pub(crate) fn has(&self, qualifier: Option<&Qualifier>) -> bool {
+        match qualifier {
+            None | Some(Qualifier::Version(Version::Latest)) => true,
+            Some(Qualifier::Version(Version::Published(number))) => self.published.contains_key(number),
+            Some(Qualifier::Alias(alias)) => self.record.aliases.contains_key(alias),
+        }
+    }
+
+    fn reserved(&self) -> u32 {
+        self.record.reserved_concurrency.unwrap_or(0)
+    }
+
+    fn code_bytes(&self) -> u64 {
+        let published = self.published.values().map(|version| version.record.deployment.code.bytes);
+        self.record.latest.code.bytes + published.sum::<u64>()
+    }
+
+    /// What a version runs: `None` without such a version, `Some(None)` while it is created.
+    fn runnable(&self, version: Version) -> Option<Option<Arc<FunctionVersion>>> {
+        match version {
+            Version::Latest => Some(self.serving.clone()),
+            Version::Published(number) => {
+                let version = self.published.get(&number)?;
+                Some((version.record.phase != Phase::Creating).then(|| version.snapshot.clone()))
+            }
+        }
+    }
+
     fn digests(&self) -> impl Iterator<Item = CodeDigest> + '_ {
         [Some(&self.record.latest), self.record.serving.as_ref()]
             .into_iter()
             .flatten()
             .chain(self.published.values().map(|version| &version.record.deployment))
-            .map(|deployment| deployment.code.digest)
+            .flat_map(Deployment::digests)
     }
 }
 
@@ -123,7 +156,7 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         ephemeral_storage: settings.ephemeral_storage,
         environment: settings.environment.as_ref().map(|Secret(variables)| variables.clone()).unwrap_or_default(),
         code: deployment.code.digest,
-        layers: Vec::new(),
+        layers: settings.layers.iter().map(|layer| layer.code.digest).collect(),
         log_group: settings.log_group.clone(),
         log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
         application_log_level: settings.json_log.unwrap_or_default().application,
@@ -136,6 +169,34 @@ struct Names {
     by_name: HashMap<Arc<str>, Arc<Function>>,
     /// The same names, for listing in order.
     sorted: BTreeSet<Arc<str>>,
+    /// Reserved concurrency of all of them together.
+    reserved: u32,
+    /// Of all their packages; each version counts.
+    code_bytes: u64,
+}
+
+impl Names {
+    fn put(&mut self, function: Function) {
+        let name: Arc<str> = function.record.name.as_str().into();
+        self.reserved += function.reserved();
+        self.code_bytes += function.code_bytes();
+        self.sorted.insert(name.clone());
+        if let Some(former) = self.by_name.insert(name, Arc::new(function)) {
+            self.forget(&former);
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.sorted.remove(name);
+        if let Some(former) = self.by_name.remove(name) {
+            self.forget(&former);
+        }
+    }
+
+    fn forget(&mut self, former: &Function) {
+        self.reserved -= former.reserved();
+        self.code_bytes -= former.code_bytes();
+    }
 }
 
 /// The registry of functions; answers invocations from memory.
@@ -198,17 +259,12 @@ impl Catalog {
     }
 
     pub(crate) fn put(&self, scope: &Scope, function: Function) {
-        let name: Arc<str> = function.record.name.as_str().into();
-        let mut scopes = self.scopes.write();
-        let names = scopes.entry(scope.clone()).or_default();
-        names.sorted.insert(name.clone());
-        names.by_name.insert(name, Arc::new(function));
+        self.scopes.write().entry(scope.clone()).or_default().put(function);
     }
 
     pub(crate) fn remove(&self, scope: &Scope, name: &str) {
         if let Some(names) = self.scopes.write().get_mut(scope) {
-            names.by_name.remove(name);
-            names.sorted.remove(name);
+            names.remove(name);
         }
     }
 
@@ -233,6 +289,16 @@ impl Catalog {
             .collect()
     }
 
+    /// Reserved concurrency of all functions of the scope together.
+    pub(crate) fn reserved(&self, scope: &Scope) -> u32 {
+        self.scopes.read().get(scope).map_or(0, |names| names.reserved)
+    }
+
+    /// How many functions the scope has, and the bytes of all their packages: each version counts.
+    pub(crate) fn usage(&self, scope: &Scope) -> (usize, u64) {
+        self.scopes.read().get(scope).map_or((0, 0), |names| (names.by_name.len(), names.code_bytes))
+    }
+
     /// Every package that a version names.
     pub(crate) fn digests(&self) -> BTreeSet<CodeDigest> {
         let scopes = self.scopes.read();
@@ -251,17 +317,30 @@ impl FunctionCatalog for Catalog {
             let qualifier = qualifier.map_or_else(|| Version::Latest.to_string(), ToString::to_string);
             ResolveError::NotFound { arn: ctx.function_arn(name).qualified(&qualifier).to_string() }
         };
-        let function = self.get(&ctx.scope(), name).ok_or_else(not_found)?;
-        let version = match qualifier {
-            None | Some(Qualifier::Version(Version::Latest)) => function.serving.clone(),
-            Some(Qualifier::Version(Version::Published(number))) => {
-                let version = function.published.get(number).ok_or_else(not_found)?;
-                (version.record.phase != Phase::Creating).then(|| version.snapshot.clone())
-            }
-            // Aliases come with their operations.
-            Some(Qualifier::Alias(_)) => return Err(not_found()),
+        let (function, reserved_total) = {
+            let scopes = self.scopes.read();
+            let names = scopes.get(&ctx.scope()).ok_or_else(not_found)?;
+            (names.by_name.get(name).cloned().ok_or_else(not_found)?, names.reserved)
         };
-        let version = version.ok_or(ResolveError::NotReady { state: Phase::Creating.state() })?;
+        let (version, second) = match qualifier {
+            None => (Version::Latest, None),
+            Some(Qualifier::Version(version)) => (*version, None),
+            Some(Qualifier::Alias(alias)) => {
+                let alias = function.record.aliases.get(alias).ok_or_else(not_found)?;
+                (alias.version, alias.second)
+            }
+        };
+        let runnable = |version| {
+            let snapshot = function.runnable(version).ok_or_else(not_found)?;
+            snapshot.ok_or(ResolveError::NotReady { state: Phase::Creating.state() })
+        };
+        let version = runnable(version)?;
+        let second = match second {
+            Some(Share { version, weight }) => {
+                Some(Weighted { version: runnable(Version::Published(version))?, weight })
+            }
+            None => None,
+        };
         let invoked_arn = match qualifier {
             Some(qualifier) => version.arn.qualified(&qualifier.to_string()).to_string(),
             None => version.arn.to_string(),
@@ -271,6 +350,17 @@ impl FunctionCatalog for Catalog {
             None => function.guard(None),
             Some(qualifier) => function.guard(Some(&qualifier.to_string())),
         };
-        Ok(Resolved { version, invoked_arn, guard: guard.clone() })
+        let concurrency = Concurrency { reserved: function.record.reserved_concurrency, reserved_total };
+        let allows_loops = function.record.allows_loops;
+        Ok(Resolved { version, second, concurrency, allows_loops, invoked_arn, guard: guard.clone() })
+    }
+
+    fn event_terms(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> EventTerms {
+        let function = self.get(&ctx.scope(), name);
+        let set = function.and_then(|function| {
+            let qualifier = qualifier.map_or_else(|| Version::Latest.to_string(), ToString::to_string);
+            Some(function.record.event_invoke.get(&qualifier)?.terms())
+        });
+        set.unwrap_or_default()
     }
 }

@@ -6,7 +6,8 @@ use hearth_ports::{Denied, InvokeError, PackageError, ResolveError, ThrottleReas
 use hearth_store::{RecordError, StoreError};
 use hearth_types::limits;
 use hearth_wire::{ErrorAnswer, Fault, MessageKey};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 /// An answer other than success.
 #[derive(Debug, thiserror::Error)]
@@ -14,16 +15,56 @@ pub enum LambdaError {
     /// Generic validation that the hot path does by itself; everywhere else `hearth-wire` does it.
     #[error("1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {constraint}")]
     Validation { value: String, member: &'static str, constraint: String },
+    /// Generic validation of what is exempt from that of `hearth-wire`; the whole text.
+    #[error("{0}")]
+    Violations(String),
     #[error("{0}")]
     InvalidParameterValue(String),
+    /// As [`InvalidParameterValue`](Self::InvalidParameterValue), from where the real service sends no `Type` (recorded).
+    #[error("{0}")]
+    InvalidUntyped(&'static str),
     /// A member Hearth knows and cannot honour yet. Never stored and ignored.
     #[error("Hearth does not support {member} yet: {instead}")]
     Unsupported { member: String, instead: String },
     /// `arn` is as qualified as the request was.
     #[error("Function not found: {arn}")]
     FunctionNotFound { arn: String },
+    /// Recorded of event invoke configurations.
+    #[error("The function doesn't exist.")]
+    NoSuchFunction,
+    #[error("The function {arn} doesn't have an EventInvokeConfig")]
+    NoEventInvokeConfig { arn: String },
+    #[error("Event source mapping not found: {arn}")]
+    NoEventSourceMapping { arn: String },
+    #[error("Capacity provider not found: {arn}")]
+    NoCapacityProvider { arn: String },
+    #[error("The Lambda code signing configuration {arn} can not be found.")]
+    NoCodeSigningConfig { arn: String },
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NoProvisionedConcurrency,
+    /// Of a function that shall have it.
+    #[error(
+        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+    )]
+    CodeSigningConfigNotFound { arn: String },
+    /// Recorded of function URLs.
+    #[error("Function does not exist")]
+    FunctionDoesNotExist,
+    /// Recorded of GetAlias.
+    #[error("Cannot find alias arn: {arn}")]
+    NoAlias { arn: String },
+    /// Recorded of UpdateAlias.
+    #[error("Alias not found: {arn}")]
+    AliasNotFound { arn: String },
+    #[error("Alias already exists: {arn}")]
+    AliasExists { arn: String },
+    /// Not recorded; the text users report.
+    #[error("Unable to delete version because the following aliases reference it: [{}]", aliases.join(", "))]
+    VersionHasAliases { aliases: Vec<String> },
     #[error("The resource you requested does not exist.")]
     ResourceNotFound,
+    #[error("Layer version {arn} does not exist.")]
+    NoLayerVersion { arn: String },
     #[error("Functions from '{named}' are not reachable in this region ('{here}')")]
     OtherRegion { named: String, here: String },
     #[error("Function already exist: {name}")]
@@ -43,6 +84,10 @@ pub enum LambdaError {
     )]
     PolicyRevisionMismatch,
     #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id"
+    )]
+    LayerPolicyRevisionMismatch,
+    #[error(
         "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing statement."
     )]
     StatementExists { sid: String },
@@ -55,6 +100,8 @@ pub enum LambdaError {
     /// The text of PolicyLengthExceededException as the documentation of quotas has it.
     #[error("The final policy size ({bytes}) is bigger than the limit ({}).", crate::permission::POLICY_BYTES_MAX)]
     PolicyTooLong { bytes: usize },
+    #[error("Code storage limit exceeded.")]
+    CodeStorageExceeded,
     #[error("Zipped size must be smaller than {} bytes", limits::ZIP_BYTES_MAX)]
     ZipTooLarge,
     #[error("Request must be smaller than {max} bytes for the InvokeFunction operation")]
@@ -63,6 +110,9 @@ pub enum LambdaError {
     InvalidRequestContent(String),
     #[error("Rate Exceeded.")]
     Throttled { reason: ThrottleReason },
+    /// The text is the documentation's.
+    #[error("{message}")]
+    RecursiveInvocation { message: String },
     #[error("{message}")]
     AccessDenied { message: String },
     #[error("{message}")]
@@ -74,6 +124,9 @@ pub enum LambdaError {
     #[error("{detail}")]
     Internal { detail: String },
 }
+
+/// What `Retry-After` of a throttle says: permits come back at any moment.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// What the API model says of an error shape.
 struct Shape {
@@ -93,24 +146,40 @@ impl LambdaError {
         use MessageKey::{Lower, Upper};
         let user = Some(Fault::Client);
         match self {
-            Self::Validation { .. } => shape("ValidationException", StatusCode::BAD_REQUEST, Lower, None),
+            Self::Validation { .. } | Self::Violations(_) => {
+                shape("ValidationException", StatusCode::BAD_REQUEST, Lower, None)
+            }
             Self::InvalidParameterValue(_) | Self::Unsupported { .. } => {
                 shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, user)
             }
+            Self::InvalidUntyped(_) => shape("InvalidParameterValueException", StatusCode::BAD_REQUEST, Lower, None),
             Self::FunctionNotFound { .. }
+            | Self::FunctionDoesNotExist
+            | Self::NoSuchFunction
+            | Self::NoEventInvokeConfig { .. }
+            | Self::NoEventSourceMapping { .. }
+            | Self::NoCapacityProvider { .. }
+            | Self::NoAlias { .. }
+            | Self::AliasNotFound { .. }
             | Self::ResourceNotFound
+            | Self::NoLayerVersion { .. }
             | Self::OtherRegion { .. }
             | Self::NoStatement { .. }
             | Self::NoPolicy
             | Self::NoPolicyFor { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user),
+            // Recorded without `Type`.
+            Self::NoCodeSigningConfig { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, None),
             Self::FunctionExists { .. }
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
+            | Self::AliasExists { .. }
+            | Self::VersionHasAliases { .. }
             | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
-            Self::RevisionMismatch | Self::PolicyRevisionMismatch => {
+            Self::RevisionMismatch | Self::PolicyRevisionMismatch | Self::LayerPolicyRevisionMismatch => {
                 shape("PreconditionFailedException", StatusCode::PRECONDITION_FAILED, Lower, user)
             }
             Self::PolicyTooLong { .. } => shape("PolicyLengthExceededException", StatusCode::BAD_REQUEST, Lower, user),
+            Self::CodeStorageExceeded => shape("CodeStorageExceededException", StatusCode::BAD_REQUEST, Lower, user),
             Self::ZipTooLarge | Self::PayloadTooLarge { .. } => {
                 shape("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE, Lower, None)
             }
@@ -118,6 +187,15 @@ impl LambdaError {
                 shape("InvalidRequestContentException", StatusCode::BAD_REQUEST, Lower, user)
             }
             Self::Throttled { .. } => shape("TooManyRequestsException", StatusCode::TOO_MANY_REQUESTS, Lower, user),
+            Self::RecursiveInvocation { .. } => {
+                shape("RecursiveInvocationException", StatusCode::BAD_REQUEST, Upper, user)
+            }
+            Self::NoProvisionedConcurrency => {
+                shape("ProvisionedConcurrencyConfigNotFoundException", StatusCode::NOT_FOUND, Lower, user)
+            }
+            Self::CodeSigningConfigNotFound { .. } => {
+                shape("CodeSigningConfigNotFoundException", StatusCode::NOT_FOUND, Upper, user)
+            }
             Self::AccessDenied { .. } => shape("AccessDeniedException", StatusCode::FORBIDDEN, Upper, None),
             Self::InvalidRuntime { .. } => shape("InvalidRuntimeException", StatusCode::BAD_GATEWAY, Upper, user),
             Self::DiskFull | Self::Internal { .. } => {
@@ -161,7 +239,10 @@ impl From<LambdaError> for ErrorAnswer {
         answer.message_key = key;
         answer.fault = fault;
         match error {
-            LambdaError::Throttled { reason } => answer.field("Reason", reason.as_str()),
+            LambdaError::Throttled { reason } => {
+                let retry_after = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+                answer.field("Reason", reason.as_str()).header(RETRY_AFTER, retry_after)
+            }
             _ => answer,
         }
     }
@@ -215,6 +296,7 @@ impl From<InvokeError> for LambdaError {
             InvokeError::InvalidRequestContent { .. } => Self::InvalidRequestContent(error.to_string()),
             InvokeError::PayloadTooLarge { max } => Self::PayloadTooLarge { max },
             InvokeError::Throttled { reason } => Self::Throttled { reason },
+            InvokeError::RecursiveLoop => Self::RecursiveInvocation { message: error.to_string() },
             InvokeError::AccessDenied { message } => Self::AccessDenied { message },
             InvokeError::InvalidRuntime { message } => Self::InvalidRuntime { message },
             InvokeError::DiskFull => Self::DiskFull,
@@ -251,6 +333,7 @@ mod tests {
             reason: ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
         });
         assert_eq!(answer.message, "Rate Exceeded.");
+        assert!(answer.headers.iter().any(|(name, _)| name == RETRY_AFTER));
         assert_eq!(answer.fields, [("Reason".to_owned(), "ReservedFunctionConcurrentInvocationLimitExceeded".into())]);
     }
 }

@@ -1,19 +1,23 @@
 //! The Lambda control plane: its parts, its start, and what every operation uses.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Authorizer, CodePackages, Condition, CredentialError, CredentialIssuer, EnvironmentKeeper, Guard, Invoker,
+    Access, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer, EnvironmentKeeper,
+    Guard, Invoker,
 };
 use hearth_store::{Blobs, Codec, Store};
-use hearth_types::{Arn, Clock, Random, RequestContext, random};
+use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::catalog::{Catalog, Function};
 use crate::code_location::CodeLocations;
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError, Functions};
+use crate::layer::Layers;
 use crate::name::Target;
 use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
@@ -24,7 +28,8 @@ use crate::worker::{self, Agenda};
 pub struct LambdaParts {
     pub catalog: Arc<Catalog>,
     pub store: Arc<dyn Store>,
-    /// Holds code packages of functions and nothing else: what no version names is deleted.
+    pub layers: Arc<Layers>,
+    /// Holds packages of functions and layers and nothing else: what no version names is deleted.
     pub blobs: Arc<dyn Blobs>,
     pub codec: Arc<Codec>,
     pub packages: Arc<dyn CodePackages>,
@@ -34,6 +39,8 @@ pub struct LambdaParts {
     pub credentials: Arc<dyn CredentialIssuer>,
     /// Whether this server can run a runtime on an architecture; the error says what it can.
     pub runnable: Arc<Runnable>,
+    /// Invocations of an account in a region that may run at once.
+    pub account_concurrency: u32,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
 }
@@ -41,10 +48,14 @@ pub struct LambdaParts {
 /// The Lambda API over its catalogue. One per server.
 pub struct Lambda {
     pub(crate) functions: Functions,
+    pub(crate) layers: Arc<Layers>,
     pub(crate) packages: Packages,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
+    pub(crate) account_concurrency: u32,
+    /// Held by whoever reserves concurrency, from deciding to showing.
+    pub(crate) reservations: Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) locations: CodeLocations,
@@ -67,10 +78,13 @@ impl Lambda {
         let agenda = Arc::new(Agenda::default());
         let lambda = Arc::new_cyclic(|lambda| Self {
             functions: Functions::new(parts.catalog, parts.store, parts.codec),
+            layers: parts.layers,
             packages: Packages::new(parts.blobs, parts.packages),
             invoker: parts.invoker,
             keeper: parts.keeper,
             runnable: parts.runnable,
+            account_concurrency: parts.account_concurrency,
+            reservations: Mutex::default(),
             clock: parts.clock,
             locations: CodeLocations::new(&*parts.random),
             random: parts.random,
@@ -89,7 +103,7 @@ impl Lambda {
     }
 
     /// Every operation calls this before it does or reveals anything. `resource` is of the context's account; the
-    /// function it names has its say.
+    /// function or layer version it names has its say.
     ///
     /// # Errors
     /// The caller may not.
@@ -111,14 +125,33 @@ impl Lambda {
         Ok(result?)
     }
 
-    /// Of the function a resource names, if there is one.
+    /// Of the function or layer version a resource names, if there is one.
     fn guard(&self, ctx: &RequestContext, resource: &Arn) -> Arc<Guard> {
-        let named = resource.resource.strip_prefix("function:").filter(|_| resource.service == "lambda");
-        let function = named.and_then(|named| {
-            let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, q)| (name, Some(q)));
-            Some((self.functions.get(&ctx.scope(), name)?, qualifier))
-        });
-        function.map_or_else(Arc::default, |(function, qualifier)| function.guard(qualifier).clone())
+        let mut parts = resource.resource.splitn(3, ':');
+        let guard = match (resource.service.as_str(), parts.next(), parts.next(), parts.next()) {
+            ("lambda", Some("function"), Some(name), qualifier) => {
+                let function = self.functions.get(&ctx.scope(), name);
+                function.map(|function| function.guard(qualifier).clone())
+            }
+            ("lambda", Some("layer"), Some(name), Some(number)) => {
+                let version = number.parse().ok().and_then(|number| self.layers.version(&ctx.scope(), name, number));
+                version.map(|version| version.guard)
+            }
+            _ => None,
+        };
+        guard.unwrap_or_default()
+    }
+
+    /// Bytes of all packages of the scope; each version counts.
+    pub(crate) fn code_bytes(&self, scope: &Scope) -> u64 {
+        self.functions.catalog().usage(scope).1 + self.layers.code_bytes(scope)
+    }
+
+    /// Every package that must be kept.
+    pub(crate) fn digests(&self) -> BTreeSet<CodeDigest> {
+        let mut digests = self.functions.catalog().digests();
+        digests.extend(self.layers.digests());
+        digests
     }
 
     /// May the caller hand this role to Lambda?
@@ -221,6 +254,9 @@ impl Lambda {
         zip: Bytes,
         then: impl AsyncFnOnce(Code) -> Result<T, LambdaError>,
     ) -> Result<T, LambdaError> {
+        if self.code_bytes(&ctx.scope()) + zip.len() as u64 > limits::CODE_STORAGE_BYTES_MAX {
+            return Err(LambdaError::CodeStorageExceeded);
+        }
         let result = match self.packages.take_in(ctx, zip).await {
             Ok((code, _pin)) => then(code).await,
             Err(error) => Err(error),

@@ -8,11 +8,14 @@
 //!
 //! What never lives here: running a function (`hearth-invoke`), AWS protocols (`hearth-wire`), storage engines.
 
+mod alias;
 mod catalog;
 pub mod code_location;
 mod error;
+mod event_invoke;
 mod functions;
 mod lambda;
+mod layer;
 mod lifecycle;
 mod name;
 mod op;
@@ -22,6 +25,7 @@ mod permission;
 mod record;
 mod settings;
 mod shape;
+mod tags;
 mod update;
 mod view;
 mod worker;
@@ -29,5 +33,6 @@ mod worker;
 pub use catalog::Catalog;
 pub use error::LambdaError;
 pub use lambda::{Lambda, LambdaParts};
+pub use layer::Layers;
 pub use op::service;
 pub use settings::Runnable;

@@ -57,6 +57,15 @@ impl Target {
         Ok(Self { name: named.name, qualifier, arn })
     }
 
+    /// Takes the ARN of what may have a resource policy: of functions, versions and aliases.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), or the ARN is of something else.
+    pub(crate) fn parse_resource(ctx: &RequestContext, arn: &str) -> Result<Self, LambdaError> {
+        let is_function = arn.parse::<Arn>().is_ok_and(|arn| arn.resource.starts_with("function:"));
+        if is_function { Self::parse(ctx, arn, None) } else { Err(LambdaError::ResourceNotFound) }
+    }
+
     /// For operations on the whole function: a version or alias in the name is refused.
     ///
     /// # Errors
@@ -93,6 +102,11 @@ impl Target {
             Some(qualifier) => self.arn.qualified(qualifier),
             None => self.arn.clone(),
         }
+    }
+
+    /// The same function, named with another qualifier.
+    pub(crate) fn qualified(&self, qualifier: &str) -> Self {
+        Self { qualifier: Some(qualifier.to_owned()), ..self.clone() }
     }
 
     pub(crate) fn not_found(&self) -> LambdaError {

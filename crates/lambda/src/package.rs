@@ -1,4 +1,4 @@
-//! Code packages of functions: taking one in, and removing those that no version names any more.
+//! Packages of functions and layers: taking one in, and removing those that no version names any more.
 //!
 //! A package is uploaded before the record that names it is committed. Until then a [`Pin`] keeps it; the collector
 //! keeps what a version or a pin names, and no upload starts while it decides and deletes.
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{CodeDigest, CodePackages};
+use hearth_ports::{CodeDigest, CodePackages, InstalledPackage};
 use hearth_store::Blobs;
 use hearth_types::{RequestContext, limits};
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use tokio::sync::RwLock;
 use crate::error::LambdaError;
 use crate::record::Code;
 
-/// The packages of all functions. The blob store is theirs alone: a blob that no version names is deleted.
+/// The packages of all functions and layers. The blob store is theirs alone: a blob that no version names is deleted.
 pub(crate) struct Packages {
     blobs: Arc<dyn Blobs>,
     trees: Arc<dyn CodePackages>,
@@ -67,12 +67,12 @@ impl Packages {
         let (digest, zip) = tokio::task::spawn_blocking(move || (CodeDigest(Sha256::digest(&zip).into()), zip))
             .await
             .map_err(LambdaError::internal)?;
-        let code = Code { digest, bytes: zip.len() as u64 };
+        let bytes = zip.len() as u64;
         let pin = self.pin(digest).await;
         // Unpacking also checks: what is no package never becomes a blob.
-        self.trees.install(ctx, digest, zip.clone()).await?;
+        let InstalledPackage { unpacked_bytes, .. } = self.trees.install(ctx, digest, zip.clone()).await?;
         self.blobs.put(zip).await?;
-        Ok((code, pin))
+        Ok((Code { digest, bytes, unpacked_bytes }, pin))
     }
 
     /// A package as uploaded; `None` when no version names it any more.
@@ -83,7 +83,8 @@ impl Packages {
         Ok(self.blobs.get(&digest.0).await?)
     }
 
-    async fn pin(&self, digest: CodeDigest) -> Pin {
+    /// Keeps a package for as long as the pin lives, if it is still there.
+    pub(crate) async fn pin(&self, digest: CodeDigest) -> Pin {
         let _gate = self.gate.read().await;
         *self.pins.0.lock().entry(digest).or_default() += 1;
         Pin { digest, pins: self.pins.clone() }

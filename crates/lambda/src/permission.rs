@@ -1,5 +1,5 @@
-//! The resource policy of a function, or of one of its versions: statements that AddPermission makes, kept as the API
-//! shows them. Pure.
+//! The resource policy of a function, or of one of its versions or aliases: statements that AddPermission makes or a whole
+//! document brings, kept as the API shows them. Pure.
 //!
 //! Source: "Using resource-based policies for Lambda"; how members become statements is recorded.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hearth_authz::{Policy, PolicyKind};
 use hearth_ports::{Condition, Guard};
-use hearth_types::{AccountId, Arn, Qualifier, Version};
+use hearth_types::{AccountId, Arn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -24,12 +24,35 @@ pub(crate) const POLICY_BYTES_MAX: usize = 20_480;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PolicyRecord {
     pub(crate) revision_id: String,
-    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements: Vec<Kept>,
+    /// `Version` and `Id` of a document that was given as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// A statement of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Kept {
+    Made(Statement),
+    /// As it was given, whatever a policy may say.
+    Given(Value),
+}
+
+impl Kept {
+    pub(crate) fn has_sid(&self, sid: &str) -> bool {
+        match self {
+            Self::Made(statement) => statement.sid == sid,
+            Self::Given(statement) => statement["Sid"] == sid,
+        }
+    }
 }
 
 /// One permission. Its members stand in the order the API shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct Statement {
     pub(crate) sid: String,
     pub(crate) effect: String,
@@ -118,27 +141,49 @@ fn principal(text: &str) -> Option<Value> {
 }
 
 impl PolicyRecord {
+    /// The policy a whole document is.
+    ///
+    /// # Errors
+    /// It is none. The text is the policy language's, not Lambda's own.
+    pub(crate) fn of_document(text: &str, revision_id: String) -> Result<Self, LambdaError> {
+        Policy::parse(text, PolicyKind::Resource).map_err(|error| LambdaError::invalid(error.to_string()))?;
+        let mut document: Value = serde_json::from_str(text).map_err(LambdaError::internal)?;
+        let statements = match document["Statement"].take() {
+            Value::Array(statements) => statements,
+            single => vec![single],
+        };
+        let part = |name: &str| document[name].as_str().map(str::to_owned);
+        // What AddPermission could have made is kept as if it had.
+        let kept = |statement: Value| match serde_json::from_value(statement.clone()) {
+            Ok(made) => Kept::Made(made),
+            Err(_) => Kept::Given(statement),
+        };
+        let statements = statements.into_iter().map(kept).collect();
+        Ok(Self { revision_id, statements, version: part("Version"), id: part("Id") })
+    }
+
     /// The document as GetPolicy shows it.
     pub(crate) fn document(&self) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
         struct Document<'a> {
-            version: &'static str,
-            id: &'static str,
-            statement: &'a [Statement],
+            version: &'a str,
+            id: &'a str,
+            statement: &'a [Kept],
         }
-        let document = Document { version: "2012-10-17", id: "default", statement: &self.statements };
+        let document = Document {
+            version: self.version.as_deref().unwrap_or("2012-10-17"),
+            id: self.id.as_deref().unwrap_or("default"),
+            statement: &self.statements,
+        };
         // Text keys and plain values: this cannot fail.
         serde_json::to_string(&document).unwrap_or_default()
     }
 
-    /// `None` when it cannot be read: then it lets nobody in. It was checked when it was made, and it only allows.
-    fn compiled(&self) -> Option<Arc<Policy>> {
+    /// `None` when it cannot be read, which cannot be: it was checked when it was made.
+    pub(crate) fn compiled(&self) -> Option<Arc<Policy>> {
         let compiled = Policy::parse(&self.document(), PolicyKind::Resource);
-        compiled
-            .inspect_err(|error| tracing::error!(%error, "a function's stored resource policy is none"))
-            .ok()
-            .map(Arc::new)
+        compiled.inspect_err(|error| tracing::error!(%error, "a stored resource policy is none")).ok().map(Arc::new)
     }
 }
 
@@ -157,14 +202,9 @@ pub(crate) fn key(target: &Target) -> Result<String, LambdaError> {
 /// Only what is there can have a policy.
 ///
 /// # Errors
-/// The function has no such version.
+/// The function has no such version or alias.
 pub(crate) fn check_qualifier(target: &Target, function: &Function) -> Result<(), LambdaError> {
-    match target.qualifier() {
-        None | Some(Qualifier::Version(Version::Latest)) => Ok(()),
-        Some(Qualifier::Version(Version::Published(number))) if function.published.contains_key(&number) => Ok(()),
-        // Aliases come with their operations.
-        Some(_) => Err(target.not_found()),
-    }
+    if function.has(target.qualifier().as_ref()) { Ok(()) } else { Err(target.not_found()) }
 }
 
 /// # Errors
@@ -271,8 +311,8 @@ mod tests {
 
     #[test]
     fn the_document_is_one_that_compiles() {
-        let statements = vec![permission("s3.amazonaws.com").statement(&arn()).expect("valid")];
-        let record = PolicyRecord { revision_id: "r".to_owned(), statements };
+        let statements = vec![Kept::Made(permission("s3.amazonaws.com").statement(&arn()).expect("valid"))];
+        let record = PolicyRecord { revision_id: "r".to_owned(), statements, ..PolicyRecord::default() };
         assert_eq!(
             record.document(),
             r#"{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"s","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:111111111111:function:f"}]}"#

@@ -10,6 +10,8 @@ use hearth_store::{Key, Record};
 use hearth_types::{FunctionUid, Scope, SnapshotId};
 use serde::{Deserialize, Serialize};
 
+use crate::alias::AliasRecord;
+use crate::event_invoke::EventInvokeRecord;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::settings::Settings;
@@ -20,6 +22,9 @@ pub(crate) struct Code {
     pub(crate) digest: CodeDigest,
     /// Size of the zip.
     pub(crate) bytes: u64,
+    /// Size of the tree. 0 for functions of servers that did not note it: those had no layers.
+    #[serde(default)]
+    pub(crate) unpacked_bytes: u64,
 }
 
 /// Code and settings that belong together; immutable.
@@ -31,6 +36,11 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
+    /// Every package it needs.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = CodeDigest> + '_ {
+        std::iter::once(self.code.digest).chain(self.settings.layers.iter().map(|layer| layer.code.digest))
+    }
+
     /// Whether a version of this one would differ from a version of `other`.
     pub(crate) fn same_content(&self, other: &Self) -> bool {
         self.code.digest == other.code.digest && self.settings == other.settings
@@ -55,6 +65,17 @@ pub(crate) struct FunctionRecord {
     /// Resource policies: under the qualifier they are for, the function's own under an empty one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) policies: BTreeMap<String, PolicyRecord>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) aliases: BTreeMap<String, AliasRecord>,
+    /// 0 lets nothing run; `None` shares what nobody reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reserved_concurrency: Option<u32>,
+    /// Whether a chain of requests may come back to the function again and again.
+    #[serde(default)]
+    pub(crate) allows_loops: bool,
+    /// How asynchronous invocations are dealt with, under the qualifier they are invoked by; `$LATEST` without one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) event_invoke: BTreeMap<String, EventInvokeRecord>,
 }
 
 /// A published version.

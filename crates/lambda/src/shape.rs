@@ -7,10 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use hearth_ports::{Architecture, CodeDigest, LogFormat, LogLevel, RuntimeId, SystemLogLevel};
 use hearth_store::Secret;
 use hearth_types::clock::lambda_timestamp;
-use hearth_types::{Mebibytes, RequestContext, Version};
+use hearth_types::{Arn, Mebibytes, RequestContext, Version};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::layer::LayerRef;
 use crate::lifecycle::{Phase, Reason};
 use crate::record::{Deployment, FunctionRecord, VersionRecord};
 
@@ -31,6 +32,8 @@ pub(crate) struct FunctionConfiguration {
     last_update_status: Option<&'static str>,
     last_update_status_reason: Option<&'static str>,
     last_update_status_reason_code: Option<&'static str>,
+    /// Only if there are any.
+    layers: Option<Vec<LayerShown>>,
     logging_config: LoggingConfig,
     memory_size: Mebibytes,
     package_type: &'static str,
@@ -57,6 +60,20 @@ struct EnvironmentResponse {
 #[serde(rename_all = "PascalCase")]
 struct EphemeralStorage {
     size: Mebibytes,
+}
+
+/// `Layer` of the API model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LayerShown {
+    arn: String,
+    code_size: u64,
+}
+
+impl LayerShown {
+    fn new(layer: &LayerRef) -> Self {
+        Self { arn: layer.arn.clone(), code_size: layer.code.bytes }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -141,6 +158,7 @@ impl FunctionConfiguration {
             last_update_status: face.phase.last_update_status(),
             last_update_status_reason: update_reason.map(|Reason { text, .. }| text),
             last_update_status_reason_code: update_reason.map(|Reason { code, .. }| code),
+            layers: Some(settings.layers.iter().map(LayerShown::new).collect()).filter(|all: &Vec<_>| !all.is_empty()),
             logging_config: LoggingConfig {
                 log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
                 application_log_level: settings.json_log.map(|levels| levels.application),
@@ -168,6 +186,12 @@ impl FunctionConfiguration {
     /// Under the ARN that ends with the version.
     pub(crate) fn qualified(mut self) -> Self {
         self.function_arn = format!("{}:{}", self.function_arn, self.version);
+        self
+    }
+
+    /// Under the ARN it was asked for by.
+    pub(crate) fn under(mut self, arn: &Arn) -> Self {
+        self.function_arn = arn.to_string();
         self
     }
 

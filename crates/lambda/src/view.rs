@@ -18,18 +18,19 @@ pub(crate) fn version(
     target: &Target,
 ) -> Result<(FunctionConfiguration, Code), LambdaError> {
     let record = &function.record;
-    match target.qualifier() {
-        None => Ok((FunctionConfiguration::latest(ctx, record), record.latest.code)),
-        Some(Qualifier::Version(Version::Latest)) => {
-            Ok((FunctionConfiguration::latest(ctx, record).qualified(), record.latest.code))
-        }
-        Some(Qualifier::Version(Version::Published(number))) => {
+    let version = match target.qualifier() {
+        None => return Ok((FunctionConfiguration::latest(ctx, record), record.latest.code)),
+        Some(Qualifier::Version(version)) => version,
+        Some(Qualifier::Alias(alias)) => record.aliases.get(&alias).ok_or_else(|| target.not_found())?.version,
+    };
+    let (configuration, code) = match version {
+        Version::Latest => (FunctionConfiguration::latest(ctx, record), record.latest.code),
+        Version::Published(number) => {
             let version = &function.published.get(&number).ok_or_else(|| target.not_found())?.record;
-            Ok((FunctionConfiguration::published(ctx, &record.name, version).qualified(), version.deployment.code))
+            (FunctionConfiguration::published(ctx, &record.name, version), version.deployment.code)
         }
-        // Aliases come with their operations.
-        Some(Qualifier::Alias(_)) => Err(target.not_found()),
-    }
+    };
+    Ok((configuration.under(&target.qualified_arn()), code))
 }
 
 /// A version as lists of versions name it: `$LATEST` is 0. Every ARN is qualified.

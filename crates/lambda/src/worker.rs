@@ -82,7 +82,7 @@ async fn work(lambda: &Arc<Lambda>, due: Due) -> bool {
     if !due.packages {
         return functions_done;
     }
-    match lambda.packages.collect(|| lambda.functions.catalog().digests()).await {
+    match lambda.packages.collect(|| lambda.digests()).await {
         Ok(()) => functions_done,
         Err(error) => {
             tracing::error!(%error, "packages without a name cannot be deleted; trying again");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hearth_types::{
     AccountId, Arn, FunctionUid, Mebibytes, Millis, Partition, Qualifier, Region, RequestContext, SnapshotId, Version,
+    limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -140,10 +141,55 @@ impl fmt::Debug for FunctionVersion {
 #[derive(Clone, Debug)]
 pub struct Resolved {
     pub version: Arc<FunctionVersion>,
+    /// Of an alias with weights: the version that gets a part of the invocations instead.
+    pub second: Option<Weighted>,
+    pub concurrency: Concurrency,
+    /// Whether a chain of requests that comes back to the function again and again is let go on.
+    pub allows_loops: bool,
     /// The ARN the function sees as `invoked_function_arn`: as qualified as the caller's name was.
     pub invoked_arn: String,
     /// Of the function, or of the version or alias it was called by.
     pub guard: Arc<Guard>,
+}
+
+/// How many invocations may run at once: of a function, and of those of its account and region that share what is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concurrency {
+    /// The function's own reservation; 0 lets nothing run. `None`: it shares what nobody reserved.
+    pub reserved: Option<u32>,
+    /// All reservations in the account and region together.
+    pub reserved_total: u32,
+}
+
+/// A version and its part of an alias's invocations.
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    pub version: Arc<FunctionVersion>,
+    /// 0.0 to 1.0.
+    pub weight: f64,
+}
+
+/// How asynchronous invocations are dealt with, as set for a function, version or alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventTerms {
+    /// After the first attempt, 0 to 2.
+    pub retries_max: u32,
+    /// From acceptance to the last attempt.
+    pub age_max: Millis,
+    /// Functions of the same account and region that are told of the end of each event.
+    pub on_success: Option<Arn>,
+    pub on_failure: Option<Arn>,
+}
+
+impl Default for EventTerms {
+    fn default() -> Self {
+        Self {
+            retries_max: limits::EVENT_RETRIES_MAX,
+            age_max: limits::EVENT_AGE_MAX,
+            on_success: None,
+            on_failure: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,4 +213,7 @@ pub trait FunctionCatalog: Send + Sync + 'static {
         name: &str,
         qualifier: Option<&Qualifier>,
     ) -> Result<Resolved, ResolveError>;
+
+    /// The defaults where nothing was set, and for what is not there.
+    fn event_terms(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> EventTerms;
 }

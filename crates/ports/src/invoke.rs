@@ -77,6 +77,11 @@ pub enum InvokeError {
     PayloadTooLarge { max: usize },
     #[error("Rate Exceeded.")]
     Throttled { reason: ThrottleReason },
+    /// The function comes back to itself again and again.
+    #[error(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation."
+    )]
+    RecursiveLoop,
     #[error("{message}")]
     AccessDenied { message: String },
     /// This machine cannot run the function as configured (runtime or architecture missing, limit not enforceable).

@@ -17,8 +17,8 @@ pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
 pub use function::{
-    Architecture, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError, Resolved, RuntimeId,
-    SystemLogLevel,
+    Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError,
+    Resolved, RuntimeId, SystemLogLevel, Weighted,
 };
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,

@@ -38,6 +38,13 @@ pub const TIMEOUT_MAX: Millis = Millis::from_secs(900);
 /// The init phase of an on-demand environment.
 pub const INIT_TIMEOUT: Millis = Millis::from_secs(10);
 
+/// `MaximumRetryAttempts` of an asynchronous invocation, and its default. Source: Lambda API reference.
+pub const EVENT_RETRIES_MAX: u32 = 2;
+/// `MaximumEventAgeInSeconds`, and its default.
+pub const EVENT_AGE_MAX: Millis = Millis::from_secs(21_600);
+
+/// Packages of all functions and layers of an account in a region, bytes.
+pub const CODE_STORAGE_BYTES_MAX: u64 = 300 << 30;
 pub const LAYERS_MAX: usize = 5;
 pub const TAGS_MAX: usize = 50;
 /// Page size of ListFunctions and ListVersionsByFunction.

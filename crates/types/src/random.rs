@@ -19,6 +19,15 @@ pub fn hex(random: &dyn Random, bytes: usize) -> String {
     })
 }
 
+/// A random number from 0.0 up to, but not including, 1.0: every multiple of 2^-53 alike.
+pub fn unit(random: &dyn Random) -> f64 {
+    const BITS: u32 = f64::MANTISSA_DIGITS;
+    let mut raw = [0; 8];
+    random.fill(&mut raw);
+    // The conversion is exact: no more bits than a mantissa has.
+    (u64::from_le_bytes(raw) >> (u64::BITS - BITS)) as f64 / (1_u64 << BITS) as f64
+}
+
 /// A random (version 4) UUID in its usual text form. Source: RFC 9562.
 pub fn uuid(random: &dyn Random) -> String {
     let mut raw = [0; 16];

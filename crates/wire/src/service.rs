@@ -49,6 +49,9 @@ struct Operation<S> {
 pub trait Service: Send + Sync + 'static {
     fn model(&self) -> &Arc<Model>;
 
+    /// Whether the operation has a handler; without one it answers "not implemented".
+    fn implements(&self, operation: OperationId) -> bool;
+
     /// Largest body of the operation, bytes.
     fn limit_bytes(&self, operation: OperationId) -> usize;
 
@@ -315,6 +318,10 @@ impl<S: Send + Sync + 'static> Service for Table<S> {
 
     fn limit_bytes(&self, operation: OperationId) -> usize {
         self.operations[operation.index()].limit_bytes
+    }
+
+    fn implements(&self, operation: OperationId) -> bool {
+        self.operations[operation.index()].handler.is_some()
     }
 
     fn limit_name(&self, operation: OperationId) -> &str {

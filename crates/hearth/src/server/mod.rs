@@ -16,7 +16,7 @@ use std::time::Duration;
 use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Runnable};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
@@ -165,6 +165,7 @@ impl House {
             say(&root_key::text(&key.await.map_err(|error| start_error(&error))?));
         }
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
+        let layers = Layers::load(store.clone(), codec.clone()).await.map_err(|error| start_error(&error))?;
 
         // Functions reach Hearth through a listener inside their own network namespace. Events left from an earlier
         // life may start environments before the front is made: their first connections wait for it.
@@ -181,6 +182,7 @@ impl House {
         let backend: Arc<dyn Backend> =
             Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
 
+        let account_concurrency = engine.account_concurrency;
         let engine = Engine::start(EngineParts {
             catalog: catalog.clone(),
             backend: backend.clone(),
@@ -198,6 +200,7 @@ impl House {
 
         let lambda = Lambda::start(LambdaParts {
             catalog,
+            layers,
             store,
             blobs,
             codec,
@@ -207,6 +210,7 @@ impl House {
             authorizer: authorizer.clone(),
             credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
+            account_concurrency,
             clock: clock.clone(),
             random: random.clone(),
         });

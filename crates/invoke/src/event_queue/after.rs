@@ -1,16 +1,13 @@
-//! What follows an attempt at an asynchronous invocation. Pure.
+//! What precedes and what follows an attempt at an asynchronous invocation. Pure.
 //!
 //! Source: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation": a function
 //! error is retried twice, after one and after two minutes; throttles and system errors do not count as attempts and are
-//! retried with back-off from one second to five minutes for up to six hours.
+//! retried with back-off from one second to five minutes for up to six hours. Retries and age are the defaults. With a
+//! reserved concurrency of 0 no attempt is made ("Configuring reserved concurrency").
 
-use hearth_ports::InvokeError;
+use hearth_ports::{EventTerms, InvokeError};
 use hearth_types::Millis;
 
-/// `MaximumRetryAttempts`, default.
-const RETRIES_MAX: u32 = 2;
-/// `MaximumEventAgeInSeconds`, default.
-const AGE_MAX: Millis = Millis::from_secs(21_600);
 const BACKOFF_MIN: Millis = Millis::from_secs(1);
 const BACKOFF_MAX: Millis = Millis::from_secs(300);
 const RETRY_DELAY: Millis = Millis::from_secs(60);
@@ -49,12 +46,22 @@ pub(crate) enum DropCondition {
     RetriesExhausted,
     EventAgeExceeded,
     FunctionGone,
+    /// Its reserved concurrency is 0: events are not even tried.
+    FunctionOff,
+}
+
+/// Why an event that is due is not tried any more. `age`: since it was accepted.
+pub(crate) fn before_attempt(terms: &EventTerms, is_off: bool, age: Millis) -> Option<DropCondition> {
+    if is_off {
+        return Some(DropCondition::FunctionOff);
+    }
+    (age > terms.age_max).then_some(DropCondition::EventAgeExceeded)
 }
 
 impl Attempted {
     pub(crate) fn of_error(error: &InvokeError) -> Self {
         match error {
-            InvokeError::FunctionNotFound { .. } => Self::Gone,
+            InvokeError::FunctionNotFound { .. } | InvokeError::RecursiveLoop => Self::Gone,
             InvokeError::NotReady { .. }
             | InvokeError::Throttled { .. }
             | InvokeError::AccessDenied { .. }
@@ -68,11 +75,11 @@ impl Attempted {
 }
 
 /// `age`: since the event was accepted.
-pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, age: Millis) -> Follow {
+pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, terms: &EventTerms, age: Millis) -> Follow {
     let after = match attempted {
         Attempted::Succeeded => return Follow::Done,
         Attempted::Gone => return Follow::Drop { condition: DropCondition::FunctionGone },
-        Attempted::FunctionError if attempts.failed > RETRIES_MAX => {
+        Attempted::FunctionError if attempts.failed > terms.retries_max => {
             return Follow::Drop { condition: DropCondition::RetriesExhausted };
         }
         Attempted::FunctionError => Millis(RETRY_DELAY.0 * u64::from(attempts.failed)),
@@ -81,7 +88,7 @@ pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, age: Milli
             Millis((BACKOFF_MIN.0 << doublings).min(BACKOFF_MAX.0))
         }
     };
-    if age.0 + after.0 > AGE_MAX.0 {
+    if age.0 + after.0 > terms.age_max.0 {
         return Follow::Drop { condition: DropCondition::EventAgeExceeded };
     }
     Follow::Requeue { after }
@@ -119,9 +126,49 @@ mod tests {
             (Gone, 0, 0, 0, drop(FunctionGone)),
         ];
         for (attempted, failed, not_run, age_s, want) in table {
-            let got = after_attempt(attempted, Attempts { failed, not_run }, Millis::from_secs(age_s));
+            let got = after_attempt(
+                attempted,
+                Attempts { failed, not_run },
+                &EventTerms::default(),
+                Millis::from_secs(age_s),
+            );
             assert_eq!(got, want, "{attempted:?} failed {failed} not run {not_run} age {age_s}");
         }
+    }
+
+    #[test]
+    fn retries_and_age_are_what_was_set() {
+        use Attempted::{FunctionError, NotRun};
+        let drop = |condition| Follow::Drop { condition };
+        let requeue = |seconds| Follow::Requeue { after: Millis::from_secs(seconds) };
+        let terms = |retries_max, seconds| EventTerms {
+            retries_max,
+            age_max: Millis::from_secs(seconds),
+            ..EventTerms::default()
+        };
+        let table = [
+            (FunctionError, 1, terms(0, 21_600), 0, drop(DropCondition::RetriesExhausted)),
+            (FunctionError, 1, terms(1, 21_600), 0, requeue(60)),
+            (FunctionError, 2, terms(1, 21_600), 60, drop(DropCondition::RetriesExhausted)),
+            (FunctionError, 1, terms(2, 60), 1, drop(DropCondition::EventAgeExceeded)),
+            (FunctionError, 1, terms(2, 61), 1, requeue(60)),
+            (NotRun, 0, terms(0, 60), 59, requeue(1)),
+            (NotRun, 0, terms(0, 60), 60, drop(DropCondition::EventAgeExceeded)),
+        ];
+        for (attempted, failed, terms, age_s, want) in table {
+            let attempts = Attempts { failed, not_run: u32::from(attempted == NotRun) };
+            let got = after_attempt(attempted, attempts, &terms, Millis::from_secs(age_s));
+            assert_eq!(got, want, "{attempted:?} failed {failed} {terms:?} age {age_s}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_or_for_a_function_that_is_off_is_not_tried() {
+        let terms = EventTerms { age_max: Millis::from_secs(60), ..EventTerms::default() };
+        let before = |is_off, seconds| before_attempt(&terms, is_off, Millis::from_secs(seconds));
+        assert_eq!(before(false, 60), None);
+        assert_eq!(before(false, 61), Some(DropCondition::EventAgeExceeded));
+        assert_eq!(before(true, 0), Some(DropCondition::FunctionOff));
     }
 
     #[test]

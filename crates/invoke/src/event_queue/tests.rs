@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use hearth_ports::{FunctionVersion, InvocationType, InvokeError, InvokeRequest, Invoker};
+use hearth_ports::{Concurrency, EventTerms, FunctionVersion, InvocationType, InvokeError, InvokeRequest, Invoker};
 use hearth_store::SqliteStore;
 use hearth_types::{FunctionUid, Millis};
 
@@ -200,4 +200,71 @@ fn what_was_accepted_runs_after_a_kill_from_the_real_store() {
         };
         tokio::time::timeout(Duration::from_secs(20), all_ran).await.expect("every accepted event runs");
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_for_the_function_decides_about_retries() {
+    let world = World::new([function("f")]).await;
+    *world.catalog.terms.lock() = EventTerms { retries_max: 1, ..EventTerms::default() };
+    send(&world, "e1", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (1, 1));
+    world.pass(Millis::from_secs(61)).await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (2, 0));
+    *world.catalog.terms.lock() = EventTerms { retries_max: 0, ..EventTerms::default() };
+    send(&world, "e2", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e2"), queued(&world)), (1, 0));
+    // A retry that would come too late is not waited for.
+    *world.catalog.terms.lock() = EventTerms { age_max: Millis::from_secs(59), ..EventTerms::default() };
+    send(&world, "e3", "fail").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e3"), queued(&world)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_function_that_is_off_are_not_tried() {
+    let world = World::new([function("f")]).await;
+    *world.catalog.concurrency.lock() = Concurrency { reserved: Some(0), reserved_total: 0 };
+    send(&world, "e1", "echo").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_is_told_how_an_event_ended() {
+    let world = World::new([function("f"), function("on-success"), function("on-failure")]).await;
+    let arn = |name: &str| Some(function(name).arn);
+    // What is told has no destination itself: nobody would know when it ends.
+    *world.catalog.terms_of.lock() = Some((
+        "f".to_owned(),
+        EventTerms {
+            retries_max: 0,
+            on_success: arn("on-success"),
+            on_failure: arn("on-failure"),
+            ..EventTerms::default()
+        },
+    ));
+    send(&world, "e1", "echo").await.expect("accepted");
+    settle().await;
+    settle().await;
+    send(&world, "e2", "fail").await.expect("accepted");
+    settle().await;
+    settle().await;
+    assert_eq!(queued(&world), 0);
+    let lines = world.sink.lines();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("START ")).count(), 4, "{lines:?}");
+    let asked = world.gatekeeper.0.lock().clone();
+    let asked: Vec<_> = asked.iter().filter(|asked| asked.contains("function:on-")).collect();
+    assert_eq!(asked.len(), 2, "the role is asked for: {asked:?}");
+    assert!(asked[0].ends_with(":on-success") && asked[1].ends_with(":on-failure"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_is_not_there_does_not_hold_the_event() {
+    let world = World::new([function("f")]).await;
+    world.catalog.terms.lock().on_success = Some(function("gone").arn);
+    send(&world, "e1", "echo").await.expect("accepted");
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (1, 0));
 }

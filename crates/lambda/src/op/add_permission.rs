@@ -10,7 +10,7 @@ use crate::error::LambdaError;
 use crate::functions::Change;
 use crate::lambda::Lambda;
 use crate::name::Target;
-use crate::permission::{self, POLICY_BYTES_MAX, Permission};
+use crate::permission::{self, Kept, POLICY_BYTES_MAX, Permission};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -43,10 +43,10 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
             let mut record = (*function.record).clone();
             let policy = record.policies.entry(key.clone()).or_default();
             permission::check_revision(revision_id.as_deref(), policy)?;
-            if policy.statements.iter().any(|other| other.sid == statement.sid) {
+            if policy.statements.iter().any(|other| other.has_sid(&statement.sid)) {
                 return Err(LambdaError::StatementExists { sid: statement.sid.clone() });
             }
-            policy.statements.push(statement.clone());
+            policy.statements.push(Kept::Made(statement.clone()));
             policy.revision_id = lambda.new_revision_id();
             let bytes = policy.document().len();
             if bytes > POLICY_BYTES_MAX {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{Architecture, Condition};
-use hearth_types::{FunctionUid, RequestContext, SnapshotId, limits};
+use hearth_ports::Architecture;
+use hearth_types::{FunctionUid, RequestContext, SnapshotId};
 use serde::Deserialize;
 
 use crate::error::LambdaError;
@@ -16,7 +16,7 @@ use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord};
 use crate::settings::{self, Requested, Rest};
 use crate::shape::FunctionConfiguration;
-use crate::update;
+use crate::{layer, tags, update};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -46,8 +46,9 @@ pub(super) async fn handle(
     let Input { function_name, code, architectures, publish, tags, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
     let ctx = target.context(ctx)?;
-    let tag_conditions = tag_conditions(tags.as_ref());
-    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &tag_conditions)?;
+    let tags = tags.unwrap_or_default();
+    let conditions = tags::conditions(&tags).into_iter().chain(layer::conditions(requested.layers.as_deref()));
+    lambda.authorize(&ctx, "lambda:CreateFunction", &target.arn, &conditions.collect::<Vec<_>>())?;
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
     }
@@ -59,16 +60,16 @@ pub(super) async fn handle(
     requested.refuse_unsupported()?;
     code.rest.refuse("Code.")?;
     let architecture = settings::architecture(architectures.as_deref()).unwrap_or_default();
-    let settings = requested.create(&target.name, architecture, &*lambda.runnable)?;
-    let tags = tags.unwrap_or_default();
-    if tags.len() > limits::TAGS_MAX {
-        return Err(LambdaError::invalid("Number of tags exceeds resource tag limit."));
-    }
+    let attached = lambda.attach(&ctx, requested.layers.as_deref().unwrap_or_default()).await?;
+    let settings = requested.create(&target.name, architecture, attached.layers.clone(), &*lambda.runnable)?;
+    tags::check_given(&tags)?;
+    tags::check_count(&tags)?;
     // After everything about the request itself: who waits for a role to spread asks again and again.
     lambda.check_role(&ctx, &settings.role, &target.arn)?;
     let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
     lambda
         .with_package(&ctx, zip, async |code| {
+            layer::check_size(code, &settings.layers)?;
             let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings };
             let record = FunctionRecord {
                 uid: FunctionUid::generate(&*lambda.random),
@@ -81,6 +82,10 @@ pub(super) async fn handle(
                 versions_issued: 0,
                 tags,
                 policies: BTreeMap::new(),
+                aliases: BTreeMap::new(),
+                reserved_concurrency: None,
+                allows_loops: false,
+                event_invoke: BTreeMap::new(),
             };
             let (change, answer) = if publish == Some(true) {
                 let (record, version) = update::publish_new(&lambda, record, None);
@@ -98,12 +103,4 @@ pub(super) async fn handle(
             }
         })
         .await
-}
-
-/// The tags a request wants to give. Source: "Actions, resources, and condition keys for AWS Lambda".
-fn tag_conditions(tags: Option<&BTreeMap<String, String>>) -> Vec<Condition> {
-    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return Vec::new() };
-    let keys = Condition::many("aws:TagKeys", tags.keys().cloned().collect());
-    let values = tags.iter().map(|(key, value)| Condition::one(format!("aws:RequestTag/{key}"), value));
-    std::iter::once(keys).chain(values).collect()
 }

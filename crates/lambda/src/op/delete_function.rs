@@ -41,7 +41,13 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
                         return Ok((None, (uid, Vec::new())));
                     }
                     let mut record = (*function.record).clone();
+                    let aliases = record.aliases.iter().filter(|(_, alias)| alias.leads_to(Version::Published(number)));
+                    let aliases: Vec<String> = aliases.map(|(name, _)| name.clone()).collect();
+                    if !aliases.is_empty() {
+                        return Err(LambdaError::VersionHasAliases { aliases });
+                    }
                     record.policies.remove(&number.to_string());
+                    record.event_invoke.remove(&number.to_string());
                     let change = Change::without_version(record, number);
                     Ok((Some(change), (uid, vec![Version::Published(number)])))
                 })
@@ -51,8 +57,10 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
             lambda.function(&ctx, &target)?;
             return Err(LambdaError::invalid("$LATEST version cannot be deleted without deleting the function."));
         }
-        // Aliases come with their operations.
-        Some(Qualifier::Alias(_)) => return Err(target.not_found()),
+        // Not recorded; the text users report.
+        Some(Qualifier::Alias(_)) => {
+            return Err(LambdaError::invalid("Deletion of aliases is not currently supported."));
+        }
     };
     for version in gone {
         lambda.keeper.retire(&ctx, &uid, version, None).await;

@@ -26,6 +26,14 @@ pub(super) struct Output {
     code: Code,
     /// Only if there are any.
     tags: Option<BTreeMap<String, String>>,
+    /// Only if the function has one.
+    concurrency: Option<Concurrency>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Concurrency {
+    reserved_concurrent_executions: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,5 +52,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let now_ms = lambda.clock.now_ms();
     let location = lambda.locations.url(&ctx, &target.name, &configuration.version, code.digest, now_ms);
     let tags = Some(function.record.tags.clone()).filter(|tags| !tags.is_empty());
-    Ok(Output { configuration, code: Code { repository_type: "S3", location }, tags })
+    let reserved = function.record.reserved_concurrency;
+    let concurrency = reserved.map(|reserved_concurrent_executions| Concurrency { reserved_concurrent_executions });
+    Ok(Output { configuration, code: Code { repository_type: "S3", location }, tags, concurrency })
 }

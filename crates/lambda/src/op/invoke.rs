@@ -132,7 +132,7 @@ fn not_in(value: &str, member: &'static str, values: &str) -> LambdaError {
     }
 }
 
-fn check_lengths(name: &str, qualifier: Option<&str>) -> Result<(), LambdaError> {
+pub(super) fn check_lengths(name: &str, qualifier: Option<&str>) -> Result<(), LambdaError> {
     let too_long = |value: &str, member, max: usize| LambdaError::Validation {
         value: value.to_owned(),
         member,

@@ -61,7 +61,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
 }
 
 /// ListFunctions has no resource: only a policy for every resource covers it.
-fn every_function(ctx: &RequestContext) -> Arn {
+pub(super) fn every_function(ctx: &RequestContext) -> Arn {
     ctx.function_arn("*")
 }
 

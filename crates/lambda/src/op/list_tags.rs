@@ -1,14 +1,14 @@
-//! ListTags. Tags are given at creation; only functions can have them yet.
+//! ListTags.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hearth_types::{Arn, RequestContext};
+use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
-use crate::name::Target;
+use crate::tags::Tagged;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -23,22 +23,10 @@ pub(super) struct Output {
 }
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Output, LambdaError> {
-    // The model's pattern admits nothing but ARNs.
-    let arn: Arn = input.resource.parse().map_err(LambdaError::internal)?;
-    let ctx = match arn.account.parse() {
-        Ok(owner) => ctx.in_account(owner),
-        Err(_) => ctx,
-    };
-    lambda.authorize(&ctx, "lambda:ListTags", &arn, &[])?;
-    if !arn.resource.starts_with("function:") {
-        return Err(LambdaError::ResourceNotFound);
-    }
-    let target = Target::parse(&ctx, &input.resource, None)?;
-    if target.qualifier.is_some() {
-        return Err(LambdaError::invalid(
-            "Tags on function aliases and versions are not supported. Please specify a function ARN.",
-        ));
-    }
+    let tagged = Tagged::parse(ctx, &input.resource)?;
+    let ctx = tagged.ctx.clone();
+    lambda.authorize(&ctx, "lambda:ListTags", &tagged.arn, &[])?;
+    let target = tagged.function()?;
     let function = lambda.function(&ctx, &target)?;
     Ok(Output { tags: function.record.tags.clone() })
 }

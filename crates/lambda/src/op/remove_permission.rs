@@ -35,7 +35,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
             let policy = record.policies.get_mut(&key).ok_or(LambdaError::NoPolicy)?;
             permission::check_revision(revision_id.as_deref(), policy)?;
             let before = policy.statements.len();
-            policy.statements.retain(|statement| statement.sid != statement_id);
+            policy.statements.retain(|statement| !statement.has_sid(&statement_id));
             if policy.statements.len() == before {
                 return Err(LambdaError::NoStatement { sid: statement_id.clone() });
             }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::error::LambdaError;
 use crate::functions::Change;
 use crate::lambda::{Lambda, check_revision};
+use crate::layer;
 use crate::name::Target;
 use crate::record::{Code, Deployment, FunctionRecord};
 use crate::settings::{self, Rest};
@@ -55,6 +56,7 @@ pub(super) async fn handle(
             Some(architecture) => settings::on_architecture(current, architecture, &*lambda.runnable)?,
             None => current.clone(),
         };
+        layer::check_size(code, &settings.layers)?;
         Ok::<_, LambdaError>(Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings })
     };
     deploy(&function.record, function.record.latest.code)?;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use hearth_ports::Condition;
 use hearth_types::{RequestContext, SnapshotId};
 use serde::Deserialize;
 
 use crate::error::LambdaError;
 use crate::functions::Change;
 use crate::lambda::{Lambda, check_revision};
+use crate::layer;
 use crate::name::Target;
 use crate::record::Deployment;
 use crate::settings::Requested;
@@ -31,7 +33,8 @@ pub(super) async fn handle(
     let Input { function_name, revision_id, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
     let ctx = target.context(ctx)?;
-    lambda.authorize(&ctx, "lambda:UpdateFunctionConfiguration", &target.arn, &[])?;
+    let conditions: Vec<Condition> = layer::conditions(requested.layers.as_deref()).into_iter().collect();
+    lambda.authorize(&ctx, "lambda:UpdateFunctionConfiguration", &target.arn, &conditions)?;
     if let Some(role) = &requested.role {
         lambda.authorize_pass_role(&ctx, role)?;
     }
@@ -39,12 +42,18 @@ pub(super) async fn handle(
     if let Some(role) = &requested.role {
         lambda.check_role(&ctx, role, &target.arn)?;
     }
+    let attached = match &requested.layers {
+        Some(arns) => Some(lambda.attach(&ctx, arns).await?),
+        None => None,
+    };
+    let layers = attached.as_ref().map(|attached| attached.layers.clone());
     lambda
         .change_once(&ctx, &target, |function| {
             let current = &function.record;
             update::check_ready(&target, current.phase)?;
             check_revision(revision_id.as_deref(), current)?;
-            let settings = requested.apply(&current.latest.settings, &*lambda.runnable)?;
+            let settings = requested.apply(&current.latest.settings, layers, &*lambda.runnable)?;
+            layer::check_size(current.latest.code, &settings.layers)?;
             let snapshot = SnapshotId::generate(&*lambda.random);
             let deployment = Deployment { snapshot, code: current.latest.code, settings };
             let record = update::redeploy(&lambda, &target, current, deployment)?;

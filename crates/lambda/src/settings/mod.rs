@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use environment::Variables;
 pub(crate) use refused::Rest;
 pub use runtime::Runnable;
+pub(crate) use runtime::{is_runtime, offered_runtimes};
 
 use crate::error::LambdaError;
+use crate::layer::LayerRef;
 
 const TIMEOUT_SECONDS_DEFAULT: u32 = (limits::TIMEOUT_DEFAULT.0 / 1000) as u32;
 const TIMEOUT_SECONDS_MAX: u32 = (limits::TIMEOUT_MAX.0 / 1000) as u32;
@@ -44,6 +46,9 @@ pub(crate) struct Settings {
     /// The JSON log format; `None` is the text format.
     #[serde(default)]
     pub(crate) json_log: Option<LogLevels>,
+    /// In the order in which they lie over each other, the last one on top.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerRef>,
 }
 
 /// What the JSON log format leaves out: records below these.
@@ -72,6 +77,8 @@ pub(crate) struct Requested {
     pub(crate) ephemeral_storage: Option<EphemeralStorage>,
     pub(crate) environment: Option<Environment>,
     pub(crate) logging_config: Option<LoggingConfig>,
+    /// ARNs of layer versions; an empty list takes all away.
+    pub(crate) layers: Option<Vec<String>>,
     /// Everything else that was sent.
     #[serde(flatten)]
     pub(crate) rest: Rest,
@@ -138,6 +145,7 @@ impl Requested {
         self,
         name: &str,
         architecture: Architecture,
+        layers: Vec<LayerRef>,
         runnable: &Runnable,
     ) -> Result<Settings, LambdaError> {
         let (Some(runtime), Some(handler)) = (self.runtime.as_deref(), self.handler.clone()) else {
@@ -158,16 +166,25 @@ impl Requested {
             environment: None,
             log_group: format!("/aws/lambda/{name}"),
             json_log: None,
+            layers: Vec::new(),
         };
-        Self { runtime: None, ..self }.apply(&defaults, runnable)
+        Self { runtime: None, ..self }.apply(&defaults, Some(layers), runnable)
     }
 
-    /// `current` with the requested changes.
+    /// `current` with the requested changes. `layers` are what [`Requested::layers`] names, if it names any.
     ///
     /// # Errors
     /// A member is out of its range.
-    pub(crate) fn apply(self, current: &Settings, runnable: &Runnable) -> Result<Settings, LambdaError> {
+    pub(crate) fn apply(
+        self,
+        current: &Settings,
+        layers: Option<Vec<LayerRef>>,
+        runnable: &Runnable,
+    ) -> Result<Settings, LambdaError> {
         let mut settings = current.clone();
+        if let Some(layers) = layers {
+            settings.layers = layers;
+        }
         if let Some(name) = self.runtime {
             settings.runtime = runtime::choose(&name, settings.architecture, runnable)?;
         }
@@ -245,7 +262,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_reference() {
-        let settings = minimal().create("f", Architecture::X86_64, &any).expect("valid");
+        let settings = minimal().create("f", Architecture::X86_64, Vec::new(), &any).expect("valid");
         assert_eq!(settings.timeout_seconds, 3);
         assert_eq!(settings.memory, Mebibytes(128));
         assert_eq!(settings.ephemeral_storage, Mebibytes(512));
@@ -264,11 +281,11 @@ mod tests {
         for (member, max, set) in cases {
             let mut requested = minimal();
             set(&mut requested, max);
-            requested.create("f", Architecture::X86_64, &any).expect(member);
+            requested.create("f", Architecture::X86_64, Vec::new(), &any).expect(member);
             let mut requested = minimal();
             set(&mut requested, max + 1);
             assert_eq!(
-                requested.create("f", Architecture::X86_64, &any).expect_err(member).to_string(),
+                requested.create("f", Architecture::X86_64, Vec::new(), &any).expect_err(member).to_string(),
                 format!(
                     "'{member}' value failed to satisfy constraint: Member must have value less than or equal to {max}"
                 )
@@ -278,8 +295,8 @@ mod tests {
 
     #[test]
     fn an_update_changes_what_it_names_and_nothing_else() {
-        let before = minimal().create("f", Architecture::X86_64, &any).expect("valid");
-        let after = Requested { timeout: Some(9), ..Requested::default() }.apply(&before, &any).expect("valid");
+        let before = minimal().create("f", Architecture::X86_64, Vec::new(), &any).expect("valid");
+        let after = Requested { timeout: Some(9), ..Requested::default() }.apply(&before, None, &any).expect("valid");
         assert_eq!(after, Settings { timeout_seconds: 9, ..before });
     }
 
@@ -295,7 +312,7 @@ mod tests {
     #[test]
     fn the_json_log_format_has_levels_and_the_text_format_has_none() {
         use LogFormat::{Json, Text};
-        let mut settings = minimal().create("f", Architecture::X86_64, &any).expect("valid");
+        let mut settings = minimal().create("f", Architecture::X86_64, Vec::new(), &any).expect("valid");
         let levels = |application, system| Some(LogLevels { application, system });
         let steps = [
             (logging(None, None, None), None),
@@ -308,14 +325,14 @@ mod tests {
         ];
         for (at, (logging_config, want)) in steps.into_iter().enumerate() {
             let requested = Requested { logging_config, ..Requested::default() };
-            settings = requested.apply(&settings, &any).expect("valid");
+            settings = requested.apply(&settings, None, &any).expect("valid");
             assert_eq!(settings.json_log, want, "step {at}");
         }
         settings.json_log = None;
         for format in [None, Some(Text)] {
             for (application, system) in [(Some(LogLevel::Info), None), (None, Some(SystemLogLevel::Debug))] {
                 let logging_config = logging(format, application, system);
-                let refused = Requested { logging_config, ..Requested::default() }.apply(&settings, &any);
+                let refused = Requested { logging_config, ..Requested::default() }.apply(&settings, None, &any);
                 assert_eq!(refused.expect_err("no levels in text").to_string(), LEVEL_OF_TEXT);
             }
         }
@@ -325,7 +342,7 @@ mod tests {
     fn runtime_and_handler_are_mandatory_for_a_zip() {
         for requested in [Requested { runtime: None, ..minimal() }, Requested { handler: None, ..minimal() }] {
             assert_eq!(
-                requested.create("f", Architecture::X86_64, &any).expect_err("incomplete").to_string(),
+                requested.create("f", Architecture::X86_64, Vec::new(), &any).expect_err("incomplete").to_string(),
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages."
             );
         }

@@ -39,13 +39,17 @@ const fn refused(member: &'static str, neutral: Neutral, instead: &'static str) 
 
 const UPLOAD: &str = "send the package as ZipFile.";
 
-const REFUSED: [Refused; 25] = [
+const REFUSED: [Refused; 28] = [
     refused("Code.S3Bucket", Neutral::Never, UPLOAD),
     refused("Code.S3Key", Neutral::Never, UPLOAD),
     refused("Code.S3ObjectVersion", Neutral::Never, UPLOAD),
     refused("Code.S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
     refused("Code.ImageUri", Neutral::Never, UPLOAD),
     refused("Code.SourceKMSKeyArn", Neutral::Empty, "packages are kept unencrypted."),
+    refused("Content.S3Bucket", Neutral::Never, UPLOAD),
+    refused("Content.S3Key", Neutral::Never, UPLOAD),
+    refused("Content.S3ObjectVersion", Neutral::Never, UPLOAD),
+    refused("Content.S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
     refused("S3Bucket", Neutral::Never, UPLOAD),
     refused("S3Key", Neutral::Never, UPLOAD),
     refused("S3ObjectVersion", Neutral::Never, UPLOAD),
@@ -57,7 +61,6 @@ const REFUSED: [Refused; 25] = [
     refused("FileSystemConfigs", Neutral::Empty, "only /tmp is writable."),
     refused("KMSKeyArn", Neutral::Empty, "variables are encrypted with the server's own key."),
     refused("TracingConfig.Mode", Neutral::Text("PassThrough"), "use PassThrough."),
-    refused("Layers", Neutral::Empty, "put the libraries into the package."),
     refused("DeadLetterConfig.TargetArn", Neutral::Empty, "failed events are not forwarded."),
     refused("SnapStart.ApplyOn", Neutral::Text("None"), "use None."),
     refused("CodeSigningConfigArn", Neutral::Empty, "signatures are not checked."),
@@ -66,9 +69,6 @@ const REFUSED: [Refused; 25] = [
     refused("TenancyConfig", Neutral::Empty, "environments are shared by all callers of a function."),
     refused("PublishTo", Neutral::Never, "publish numbered versions."),
 ];
-
-/// Source: Lambda quotas, "Layers".
-const TOO_MANY_LAYERS: &str = "Cannot reference more than 5 layers.";
 
 impl Rest {
     /// # Errors
@@ -81,9 +81,6 @@ impl Rest {
 fn check(member: &str, value: &Value) -> Result<(), LambdaError> {
     if value.is_null() {
         return Ok(());
-    }
-    if member == "Layers" && value.as_array().is_some_and(|list| list.len() > hearth_types::limits::LAYERS_MAX) {
-        return Err(LambdaError::invalid(TOO_MANY_LAYERS));
     }
     if let Some(rule) = REFUSED.iter().find(|rule| rule.member == member) {
         let passes = match rule.neutral {
@@ -132,7 +129,7 @@ mod tests {
         for members in [
             json!({}),
             json!({"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false}}),
-            json!({"TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"}, "Layers": []}),
+            json!({"TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"}}),
             json!({"DeadLetterConfig": {"TargetArn": ""}, "KMSKeyArn": "", "FileSystemConfigs": [], "PackageType": "Zip"}),
             json!({"ImageConfig": {}, "DeadLetterConfig": {}, "TracingConfig": {}, "KMSKeyArn": null}),
         ] {
@@ -143,7 +140,10 @@ mod tests {
     #[test]
     fn what_asks_for_something_is_refused_by_name() {
         for (members, text) in [
-            (json!({"Layers": ["l"]}), "Hearth does not support Layers yet: put the libraries into the package."),
+            (
+                json!({"KMSKeyArn": "k"}),
+                "Hearth does not support KMSKeyArn yet: variables are encrypted with the server's own key.",
+            ),
             (
                 json!({"TracingConfig": {"Mode": "Active"}}),
                 "Hearth does not support TracingConfig.Mode yet: use PassThrough.",
@@ -153,7 +153,6 @@ mod tests {
                 "Hearth does not support VpcConfig yet: functions run without a VPC.",
             ),
             (json!({"FromTheFuture": {"Deep": 1}}), "Hearth does not support FromTheFuture.Deep yet: leave it out."),
-            (json!({"Layers": ["a", "b", "c", "d", "e", "f"]}), TOO_MANY_LAYERS),
         ] {
             assert_eq!(refuse(members), Err(text.to_owned()));
         }

@@ -66,6 +66,16 @@ const BLOCKED: [&str; 21] = [
 ];
 const BLOCKED_CUSTOM: &str = "provided";
 
+/// What may be chosen, as the refusal of a layer's runtimes lists it.
+pub(crate) fn offered_runtimes() -> String {
+    OFFERED.join(", ")
+}
+
+/// Whether there is, or was, a runtime of that name: a layer may be for any.
+pub(crate) fn is_runtime(name: &str) -> bool {
+    name == BLOCKED_CUSTOM || [&OFFERED[..], &NEWER, &BLOCKED].iter().any(|names| names.contains(&name))
+}
+
 /// Checks that a function may be created with, or changed to, this runtime.
 ///
 /// # Errors

@@ -81,7 +81,8 @@ impl CredentialIssuer for AnyRole {
     fn revoke(&self, _: &RequestContext, _: &str) {}
 }
 
-/// Takes everything that starts like a zip; `PK-bomb` is one that unpacks to too much.
+/// Takes everything that starts like a zip; `PK-bomb` is one that unpacks to too much, `PK unpacked=9` one that unpacks to
+/// as many bytes.
 #[derive(Default)]
 pub(crate) struct Trees {
     pub(crate) installed: Mutex<BTreeSet<CodeDigest>>,
@@ -102,7 +103,9 @@ impl CodePackages for Trees {
             return Err(PackageError::Unreadable);
         }
         self.installed.lock().insert(digest);
-        Ok(InstalledPackage { digest, unpacked_bytes: zip.len() as u64 })
+        let text = String::from_utf8_lossy(&zip);
+        let said = text.strip_prefix("PK unpacked=").and_then(|rest| rest.split(' ').next()?.parse().ok());
+        Ok(InstalledPackage { digest, unpacked_bytes: said.unwrap_or(zip.len() as u64) })
     }
 
     async fn retain(&self, keep: &[CodeDigest]) {

@@ -55,6 +55,27 @@ async fn event_and_dry_run_answer_202_and_204_without_version() {
 }
 
 #[tokio::test]
+async fn the_deprecated_form_is_an_event() {
+    let world = World::new().await;
+    world.created("f").await;
+    let path = |name: &str| format!("/2014-11-13/functions/{name}/invoke-async");
+    for name in ["f".to_owned(), arn("f").replace(':', "%3A")] {
+        let answer = world.send("POST", &path(&name), &[], Bytes::from_static(b"{\"n\":1}")).await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (202, 0));
+        let request = world.invoker.requests.lock().last().cloned().expect("one").1;
+        assert_eq!((request.function_name.as_str(), request.invocation_type), ("f", InvocationType::Event));
+        assert_eq!(request.payload, Bytes::from_static(b"{\"n\":1}"));
+    }
+    let missing = world.send("POST", &path("nobody"), &[], Bytes::from_static(b"{}")).await;
+    assert_eq!(missing.refusal().3, format!("Function not found: {}", arn("nobody:$LATEST")));
+    let large = world.send("POST", &path("f"), &[], Bytes::from(vec![b' '; 1_048_577])).await;
+    assert_eq!((large.status.as_u16(), large.refusal().1.as_str()), (413, "RequestEntityTooLargeException"));
+    world.permissions.denied.lock().insert("lambda:InvokeFunction".to_owned());
+    let denied = world.send("POST", &path("f"), &[], Bytes::from_static(b"{}")).await;
+    assert_eq!(denied.refusal().1, "AccessDeniedException");
+}
+
+#[tokio::test]
 async fn a_failed_function_is_still_200() {
     let world = World::new().await;
     world.created("f").await;

@@ -1,15 +1,22 @@
 //! The Lambda API as a client sees it: real HTTP requests through the front, the real store, neighbours in memory.
 //! Expected values are those recorded from the real service.
 
+mod alias;
+mod concurrency;
+mod coverage;
 mod create;
 mod delete;
 mod errors;
+mod event_invoke;
 mod fakes;
 mod invoke;
+mod layer;
 mod lives;
 mod permission;
+mod rare;
 mod read;
 mod settings_table;
+mod tags;
 mod update;
 mod versions;
 mod world;

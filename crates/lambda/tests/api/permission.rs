@@ -288,3 +288,97 @@ async fn a_new_function_of_the_same_name_has_no_policy() {
     world.created("f").await;
     not_found(&world.get(&path("f")).await, NO_POLICY);
 }
+
+fn whole(name: &str) -> String {
+    format!("/2026-07-09/resource-policy/{}", arn(name).replace(':', "%3A"))
+}
+
+async fn put_whole(world: &World, name: &str, policy: &Value, query: &str) -> Answer {
+    let revision = query.strip_prefix("RevisionId=");
+    world.call("PUT", &whole(name), json!({"Policy": policy.to_string(), "RevisionId": revision})).await
+}
+
+#[tokio::test]
+async fn a_whole_policy_is_put_shown_and_deleted() {
+    let world = World::new().await;
+    world.created("f").await;
+    world.publish("f", json!({})).await.ok(201);
+    not_found(&world.get(&whole("f")).await, NO_POLICY);
+    let deny = json!({
+        "Sid": "never",
+        "Effect": "Deny",
+        "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+        "Action": ["lambda:InvokeFunction", "lambda:GetFunction"],
+        "Resource": arn("f"),
+    });
+    let document = json!({"Version": "2012-10-17", "Id": "mine", "Statement": [deny]});
+    let put = put_whole(&world, "f", &document, "").await.ok(200);
+    assert_eq!(keys(&put), ["Policy", "RevisionId"]);
+    assert_eq!(serde_json::from_str::<Value>(put["Policy"].as_str().expect("text")).expect("JSON"), document);
+    let world = world.restart().await;
+    assert_eq!(world.get(&whole("f")).await.ok(200), put);
+    // It is the policy that the other operations know.
+    assert_eq!(policy(&world, "f").await, (document.clone(), put["RevisionId"].as_str().expect("text").to_owned()));
+    refused(
+        &add(&world, "f", permission("never", "*")).await,
+        "message",
+        409,
+        "ResourceConflictException",
+        "The statement id (never) provided already exists. Please provide a new statement id, or remove the existing statement.",
+    );
+    add(&world, "f", permission("all", "*")).await.ok(201);
+    assert_eq!(sids(&world, "f").await, ["never", "all"]);
+    remove(&world, "f", "never", "").await.ok(204);
+    assert_eq!(sids(&world, "f").await, ["all"]);
+
+    const OLD: &str = "RevisionId=11111111-2222-3333-4444-555555555555";
+    let stale = put_whole(&world, "f", &document, OLD).await;
+    refused(&stale, "message", 412, "PreconditionFailedException", STALE);
+    let stale = world.call("DELETE", &format!("{}?{OLD}", whole("f")), Value::Null).await;
+    refused(&stale, "message", 412, "PreconditionFailedException", STALE);
+    let current = world.get(&whole("f")).await.ok(200);
+    let query = format!("RevisionId={}", current["RevisionId"].as_str().expect("text"));
+    put_whole(&world, "f", &document, &query).await.ok(200);
+    assert_eq!(sids(&world, "f").await, ["never"], "the document replaces everything");
+    let deleted = world.call("DELETE", &whole("f"), Value::Null).await;
+    assert_eq!((deleted.status.as_u16(), deleted.body.len()), (204, 0));
+    not_found(&world.get(&whole("f")).await, NO_POLICY);
+    let again = world.call("DELETE", &whole("f"), Value::Null).await;
+    not_found(&again, "No policy is associated with the given resource.");
+
+    // Versions have their own.
+    put_whole(&world, "f:1", &document, "").await.ok(200);
+    not_found(&world.get(&whole("f")).await, NO_POLICY);
+    world.get(&whole("f:1")).await.ok(200);
+}
+
+#[tokio::test]
+async fn what_is_no_policy_or_has_none_is_refused() {
+    let world = World::new().await;
+    world.created("f").await;
+    let allow = json!({"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": arn("f")});
+    for document in [
+        json!({"Version": "2012-10-17"}),
+        json!({"Version": "2012-10-17", "Statement": [with(allow.clone(), json!({"Effect": "Perhaps"}))]}),
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}),
+        json!("no document"),
+    ] {
+        let (status, code, _, text) = put_whole(&world, "f", &document, "").await.refusal();
+        assert_eq!((status, code.as_str()), (400, "InvalidParameterValueException"), "{document}: {text}");
+    }
+    let document = json!({"Version": "2012-10-17", "Statement": [allow]});
+    let latest = put_whole(&world, "f:$LATEST", &document, "").await;
+    assert_eq!(latest.refusal().3, "We currently do not support adding policies for $LATEST.");
+    for missing in ["nobody", "f:9"] {
+        not_found(&put_whole(&world, missing, &document, "").await, &format!("Function not found: {}", arn(missing)));
+    }
+    not_found(&world.get(&whole("nobody")).await, NO_POLICY);
+    world.permissions.denied.lock().insert("*".to_owned());
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = world.call(method, &whole("f"), json!({"Policy": document.to_string()})).await;
+        assert_eq!(answer.refusal().1, "AccessDeniedException", "{method}");
+        assert!(answer.refusal().3.contains("ResourcePolicy on resource"), "{}", answer.refusal().3);
+    }
+    world.permissions.denied.lock().clear();
+    not_found(&world.get(&whole("f")).await, NO_POLICY);
+}

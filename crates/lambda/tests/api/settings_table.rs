@@ -9,25 +9,15 @@ use serde_json::{Value, json};
 
 use crate::world::{World, function, with};
 
-/// The operations the table must cover: every one that `op/mod.rs` serves.
-const OPERATIONS: [&str; 16] = [
-    "CreateFunction",
-    "GetFunction",
-    "GetFunctionConfiguration",
-    "ListFunctions",
-    "UpdateFunctionCode",
-    "UpdateFunctionConfiguration",
-    "DeleteFunction",
-    "PublishVersion",
-    "ListVersionsByFunction",
-    "Invoke",
-    "GetFunctionCodeSigningConfig",
-    "GetFunctionConcurrency",
-    "AddPermission",
-    "GetPolicy",
-    "RemovePermission",
-    "ListTags",
-];
+/// The operations the table must cover: every one that is served.
+async fn operations() -> Vec<String> {
+    let service = hearth_lambda::service(World::new().await.lambda);
+    let model = service.model();
+    let served = model.operations().filter(|(id, _)| service.implements(*id));
+    let served: Vec<String> = served.map(|(_, operation)| operation.name().to_owned()).collect();
+    assert!(served.contains(&"Invoke".to_owned()), "{served:?}");
+    served
+}
 
 struct Row {
     operation: String,
@@ -40,7 +30,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn rows() -> Vec<Row> {
+async fn rows() -> Vec<Row> {
+    let operations = operations().await;
     let text = std::fs::read_to_string(root().join("settings.tsv")).expect("settings.tsv");
     text.lines()
         .filter(|line| !line.starts_with('#'))
@@ -49,7 +40,7 @@ fn rows() -> Vec<Row> {
             let [operation, member, how, by, ..] = columns[..] else { panic!("too few columns: {line}") };
             Row { operation: operation.to_owned(), member: member.to_owned(), how: how.to_owned(), by: by.to_owned() }
         })
-        .filter(|row| OPERATIONS.contains(&row.operation.as_str()))
+        .filter(|row| operations.contains(&row.operation))
         // IAM has an operation of that name, too.
         .filter(|row| (row.operation.as_str(), row.member.as_str()) != ("GetPolicy", "PolicyArn"))
         .collect()
@@ -67,17 +58,17 @@ fn leaves(model: &Model, shape: &Shape, path: &str, found: &mut Vec<String>) {
     }
 }
 
-#[test]
-fn every_input_member_of_the_model_has_exactly_one_row() {
+#[tokio::test]
+async fn every_input_member_of_the_model_has_exactly_one_row() {
     let model = hearth_wire::models::lambda();
     let mut expected = BTreeSet::new();
-    for operation in OPERATIONS {
-        let id = model.operation_id(operation).expect("in the model");
+    for operation in operations().await {
+        let id = model.operation_id(&operation).expect("in the model");
         let mut found = Vec::new();
         leaves(&model, model.input(id), "", &mut found);
         expected.extend(found.into_iter().map(|member| format!("{operation} {member}")));
     }
-    let rows: Vec<String> = rows().iter().map(|row| format!("{} {}", row.operation, row.member)).collect();
+    let rows: Vec<String> = rows().await.iter().map(|row| format!("{} {}", row.operation, row.member)).collect();
     let unique: BTreeSet<String> = rows.iter().cloned().collect();
     assert_eq!(unique.len(), rows.len(), "a row stands there twice");
     let missing: Vec<_> = expected.difference(&unique).collect();
@@ -85,9 +76,9 @@ fn every_input_member_of_the_model_has_exactly_one_row() {
     assert!(missing.is_empty() && unknown.is_empty(), "missing: {missing:?}\nunknown: {unknown:?}");
 }
 
-#[test]
-fn every_enforcing_test_exists() {
-    for row in rows().iter().filter(|row| row.how == "enforced-by") {
+#[tokio::test]
+async fn every_enforcing_test_exists() {
+    for row in rows().await.iter().filter(|row| row.how == "enforced-by") {
         let (file, definition) = if let Some(path) = row.by.strip_prefix("hearth-lambda::api::") {
             let (module, name) = path.split_once("::").expect("module::test");
             (format!("crates/lambda/tests/api/{module}.rs"), format!("fn {name}("))
@@ -105,7 +96,7 @@ const CUSTOM_RUNTIME: &str = "arn:aws:lambda:us-east-1:000000000000:runtime/my-r
 /// A value that asks for something, for every member that is refused.
 fn asking(member: &str) -> Value {
     let kms = json!("arn:aws:kms:us-east-1:000000000000:key/k");
-    match member.strip_prefix("Code.").unwrap_or(member) {
+    match member.strip_prefix("Code.").or(member.strip_prefix("Content.")).unwrap_or(member) {
         "S3Bucket" => json!("bucket"),
         "S3Key" | "S3ObjectVersion" | "ImageUri" => json!("x"),
         "S3ObjectStorageMode" => json!("REFERENCE"),
@@ -117,7 +108,6 @@ fn asking(member: &str) -> Value {
         "VpcConfig.Ipv6AllowedForDualStack" => json!(true),
         "DeadLetterConfig.TargetArn" => json!("arn:aws:sqs:us-east-1:000000000000:q"),
         "TracingConfig.Mode" => json!("Active"),
-        "Layers" => json!(["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]),
         "FileSystemConfigs" => json!([{
             "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",
             "LocalMountPath": "/mnt/a",
@@ -175,7 +165,7 @@ fn set(body: &mut Value, path: &str, value: Value) {
 async fn every_refused_member_is_refused_with_the_error_of_its_row() {
     let world = World::new().await;
     let before = world.created("f").await;
-    for row in rows().iter().filter(|row| row.how == "refused-with") {
+    for row in rows().await.iter().filter(|row| row.how == "refused-with") {
         let value = asking(&row.member);
         let mut body = companions(&row.member);
         set(&mut body, &row.member, value.clone());
@@ -192,6 +182,10 @@ async fn every_refused_member_is_refused_with_the_error_of_its_row() {
                 world.update_code("f", body).await
             }
             "UpdateFunctionConfiguration" => world.update_configuration("f", body).await,
+            "PublishLayerVersion" => {
+                body["Content"]["ZipFile"] = function("g")["Code"]["ZipFile"].clone();
+                world.call("POST", "/2018-10-31/layers/l/versions", body).await
+            }
             "PublishVersion" => world.publish("f", body).await,
             "ListFunctions" => world.get(&format!("/2015-03-31/functions?{}={text}", row.member)).await,
             "Invoke" => {
@@ -219,9 +213,9 @@ async fn every_refused_member_is_refused_with_the_error_of_its_row() {
     world.packages_left(1).await;
 }
 
-#[test]
-fn rows_say_one_of_two_things() {
-    for row in rows() {
+#[tokio::test]
+async fn rows_say_one_of_two_things() {
+    for row in rows().await {
         assert!(matches!(row.how.as_str(), "enforced-by" | "refused-with"), "{} {}", row.operation, row.member);
         assert!(!row.by.is_empty(), "{} {}", row.operation, row.member);
     }

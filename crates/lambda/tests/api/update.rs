@@ -179,7 +179,7 @@ async fn wrong_members_of_an_update_change_nothing() {
         ),
         (
             json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}),
-            "Hearth does not support Layers yet: put the libraries into the package.",
+            "Layer version arn:aws:lambda:us-east-1:000000000000:layer:l:1 does not exist.",
         ),
         (
             json!({"MemorySize": 1}),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearth_lambda::{Catalog, Lambda, LambdaParts};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers};
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_store::{Blobs, Codec, DirBlobs, Key, SqliteStore, Store};
 use hearth_types::{AuthMode, ManualClock, OsRandom, SandboxAuth};
@@ -92,8 +92,10 @@ impl World {
         let keeper = Arc::new(Keeper::default());
         let permissions = Arc::new(Permissions::default());
         let invoker = Arc::new(FakeInvoker::new(catalog.clone(), permissions.clone()));
+        let layers = Layers::load(store.clone(), codec.clone()).await.expect("layers");
         let lambda = Lambda::start(LambdaParts {
             catalog: catalog.clone(),
+            layers,
             store: store.clone(),
             blobs: blobs.clone(),
             codec,
@@ -103,6 +105,7 @@ impl World {
             authorizer: permissions.clone(),
             credentials: Arc::new(AnyRole),
             runnable: Arc::new(runnable),
+            account_concurrency: 1_000,
             clock: clock.clone(),
             random: Arc::new(OsRandom),
         });

@@ -1,0 +1,25 @@
+//! DeleteFunctionCodeSigningConfig: a function without one stays so.
+
+use std::sync::Arc;
+
+use hearth_types::RequestContext;
+use serde::Deserialize;
+
+use super::Nothing;
+use crate::error::LambdaError;
+use crate::lambda::Lambda;
+use crate::name::Target;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    function_name: String,
+}
+
+pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
+    let target = Target::parse_unqualified(&ctx, &input.function_name)?;
+    let ctx = target.context(ctx)?;
+    lambda.authorize(&ctx, "lambda:DeleteFunctionCodeSigningConfig", &target.arn, &[])?;
+    lambda.function(&ctx, &target)?;
+    Ok(Nothing {})
+}

@@ -1,0 +1,35 @@
+//! GetRuntimeManagementConfig: runtimes are those of the machine, so every function follows them.
+
+use std::sync::Arc;
+
+use hearth_types::RequestContext;
+use serde::{Deserialize, Serialize};
+
+use crate::error::LambdaError;
+use crate::lambda::Lambda;
+use crate::name::Target;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Input {
+    function_name: String,
+    qualifier: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output {
+    pub(super) update_runtime_on: &'static str,
+    pub(super) function_arn: String,
+}
+
+pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Output, LambdaError> {
+    let target = Target::parse(&ctx, &input.function_name, input.qualifier.as_deref())?;
+    let ctx = target.context(ctx)?;
+    lambda.authorize(&ctx, "lambda:GetRuntimeManagementConfig", &target.qualified_arn(), &[])?;
+    let function = lambda.function(&ctx, &target)?;
+    if !function.has(target.qualifier().as_ref()) {
+        return Err(target.not_found());
+    }
+    Ok(Output { update_runtime_on: "Auto", function_arn: target.qualified_arn().to_string() })
+}

@@ -1,0 +1,159 @@
+//! `docs/coverage.md`: every operation of the Lambda API and its state, made from the model and the service.
+//!
+//! `HEARTH_WRITE_COVERAGE=1 cargo test -p hearth-lambda coverage` writes it anew.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::world::World;
+
+/// How an operation stands when it does not simply work.
+enum State {
+    /// Works for a part of what it can be asked for.
+    Partly(&'static str),
+    /// Hearth has none of what it is about, and it says so as AWS does.
+    Empty(&'static str),
+    /// Answers `NotImplementedException`.
+    Missing(&'static str),
+}
+use State::{Empty, Missing, Partly};
+
+const SIGNING: &str = "nobody can make a code signing configuration";
+const PROVIDERS: &str = "functions run on this server";
+const ON_DEMAND: &str = "environments are started on demand; Put is refused";
+const URLS: &str = "function URLs are planned";
+const DURABLE: &str = "durable functions are not planned yet";
+const MAPPINGS: &str = "mappings come with the first event source";
+
+/// Every operation that does not simply work.
+const STATES: [(&str, State); 52] = [
+    ("CreateFunction", Partly("zip packages sent in the request; what is refused stands in settings.tsv")),
+    ("UpdateFunctionCode", Partly("zip packages sent in the request")),
+    ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),
+    ("PublishLayerVersion", Partly("zip packages sent in the request")),
+    ("GetFunctionCodeSigningConfig", Empty(SIGNING)),
+    ("GetCodeSigningConfig", Empty(SIGNING)),
+    ("DeleteCodeSigningConfig", Empty(SIGNING)),
+    ("ListCodeSigningConfigs", Empty(SIGNING)),
+    ("ListFunctionsByCodeSigningConfig", Empty(SIGNING)),
+    ("PutFunctionCodeSigningConfig", Empty(SIGNING)),
+    ("DeleteFunctionCodeSigningConfig", Empty(SIGNING)),
+    ("CreateCodeSigningConfig", Missing("signatures are not checked")),
+    ("UpdateCodeSigningConfig", Missing("signatures are not checked")),
+    ("GetCapacityProvider", Empty(PROVIDERS)),
+    ("DeleteCapacityProvider", Empty(PROVIDERS)),
+    ("ListCapacityProviders", Empty(PROVIDERS)),
+    ("ListFunctionVersionsByCapacityProvider", Empty(PROVIDERS)),
+    ("CreateCapacityProvider", Missing(PROVIDERS)),
+    ("UpdateCapacityProvider", Missing(PROVIDERS)),
+    ("GetFunctionScalingConfig", Missing(PROVIDERS)),
+    ("PutFunctionScalingConfig", Missing(PROVIDERS)),
+    ("GetProvisionedConcurrencyConfig", Empty(ON_DEMAND)),
+    ("PutProvisionedConcurrencyConfig", Empty(ON_DEMAND)),
+    ("DeleteProvisionedConcurrencyConfig", Empty(ON_DEMAND)),
+    ("ListProvisionedConcurrencyConfigs", Empty(ON_DEMAND)),
+    ("GetFunctionUrlConfig", Empty(URLS)),
+    ("DeleteFunctionUrlConfig", Empty(URLS)),
+    ("ListFunctionUrlConfigs", Empty(URLS)),
+    ("CreateFunctionUrlConfig", Missing(URLS)),
+    ("UpdateFunctionUrlConfig", Missing(URLS)),
+    ("PutFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
+    ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
+    ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),
+    ("CreateEventSourceMapping", Missing(MAPPINGS)),
+    ("GetEventSourceMapping", Empty(MAPPINGS)),
+    ("UpdateEventSourceMapping", Missing(MAPPINGS)),
+    ("DeleteEventSourceMapping", Empty(MAPPINGS)),
+    ("ListEventSourceMappings", Empty(MAPPINGS)),
+    ("InvokeWithResponseStream", Missing("response streaming is planned")),
+    ("CheckpointDurableExecution", Missing(DURABLE)),
+    ("DeleteDurableExecution", Missing(DURABLE)),
+    ("GetDurableExecution", Missing(DURABLE)),
+    ("GetDurableExecutionHistory", Missing(DURABLE)),
+    ("GetDurableExecutionState", Missing(DURABLE)),
+    ("ListDurableExecutionsByFunction", Missing(DURABLE)),
+    ("PauseDurableExecution", Missing(DURABLE)),
+    ("ResumeDurableExecution", Missing(DURABLE)),
+    ("SendDurableExecutionCallbackFailure", Missing(DURABLE)),
+    ("SendDurableExecutionCallbackHeartbeat", Missing(DURABLE)),
+    ("SendDurableExecutionCallbackSuccess", Missing(DURABLE)),
+    ("StopDurableExecution", Missing(DURABLE)),
+    ("GetRuntimeManagementConfig", Partly("Auto, always")),
+];
+
+const HEAD: &str = "\
+# Coverage of the Lambda API
+
+Made by `crates/lambda/tests/api/coverage.rs` from the API model and the operations that are served, and checked by it.
+Members of the operations that work stand in [settings.tsv](../settings.tsv), each with the test that shows it.
+
+- **works**: as AWS answers it.
+- **partly**: what the note leaves out is refused by name, never stored and ignored.
+- **empty**: Hearth has none of what it is about; reads, lists and refusals are AWS's.
+- **missing**: answers `NotImplementedException`.
+";
+
+const NEIGHBOURS: &str = "
+## What Lambda users also call
+
+| service | state |
+|---|---|
+| IAM, STS | served, see the README |
+| CloudWatch Logs | functions write their logs; the API is planned |
+| SSM, Secrets Manager, KMS | planned; not served today |
+| Kinesis, X-Ray, Application Auto Scaling | planned; not served today |
+| EFS | not planned: `FileSystemConfigs` is refused |
+
+A function reaches services elsewhere by their own endpoint, `AWS_ENDPOINT_URL_<SERVICE>` in its environment, where
+`[network] allow` opens it.
+";
+
+async fn document() -> String {
+    let service = hearth_lambda::service(World::new().await.lambda);
+    let model = service.model();
+    let states: BTreeMap<&str, &State> = STATES.iter().map(|(name, state)| (*name, state)).collect();
+    assert_eq!(states.len(), STATES.len(), "an operation stands there twice");
+    let mut rows = BTreeMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (id, operation) in model.operations() {
+        let name = operation.name();
+        let (state, note) = match states.get(name) {
+            None => ("works", ""),
+            Some(Partly(note)) => ("partly", *note),
+            Some(Empty(note)) => ("empty", *note),
+            Some(Missing(note)) => ("missing", *note),
+        };
+        assert_eq!(service.implements(id), state != "missing", "{name} is {state}");
+        *counts.entry(state).or_default() += 1;
+        rows.insert(name.to_owned(), format!("| {name} | {state} | {note} |"));
+    }
+    let unknown: Vec<_> = states.keys().filter(|name| !rows.contains_key(**name)).collect();
+    assert!(unknown.is_empty(), "not in the model: {unknown:?}");
+    let mut text = HEAD.to_owned();
+    let count = |state: &str| counts.get(state).copied().unwrap_or(0);
+    let [works, partly, empty, missing] = ["works", "partly", "empty", "missing"].map(count);
+    write!(
+        text,
+        "\nOf {} operations {works} work, {partly} partly, {empty} are empty, {missing} missing.\n\n",
+        rows.len()
+    )
+    .expect("text");
+    text.push_str("| operation | state | note |\n|---|---|---|\n");
+    rows.values().for_each(|row| {
+        text.push_str(row);
+        text.push('\n');
+    });
+    text + NEIGHBOURS
+}
+
+#[tokio::test]
+async fn the_coverage_page_is_of_today() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/coverage.md");
+    let expected = document().await;
+    if std::env::var_os("HEARTH_WRITE_COVERAGE").is_some() {
+        std::fs::write(&path, &expected).expect("written");
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(there, expected, "write it anew: HEARTH_WRITE_COVERAGE=1 cargo test -p hearth-lambda coverage");
+}

@@ -1,0 +1,339 @@
+//! Settings that few use, and operations on what Hearth has none of: correct refusals and empty lists.
+
+use hearth_ports::FunctionCatalog;
+use hearth_ports::InvokeError;
+use hearth_types::{RequestContext, RequestId};
+use serde_json::{Value, json};
+
+use crate::world::{ACCOUNT, Answer, World, arn, keys};
+
+const INVALID: &str = "InvalidParameterValueException";
+const NOT_FOUND: &str = "ResourceNotFoundException";
+const NONE: &str = "The resource you requested does not exist.";
+
+#[track_caller]
+fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
+    let (got_status, got_code, _, got_text) = answer.refusal();
+    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
+}
+
+/// A function `f` with version 1 and an alias `live` of it.
+async fn world() -> World {
+    let world = World::new().await;
+    world.created("f").await;
+    world.publish("f", json!({})).await.ok(201);
+    let alias = json!({"Name": "live", "FunctionVersion": "1"});
+    world.call("POST", "/2015-03-31/functions/f/aliases", alias).await.ok(201);
+    world
+}
+
+/// Denies everything and asks: each must be refused for the action it stands beside.
+async fn all_ask(world: &World, calls: &[(&str, &str, &str, Value)]) {
+    world.permissions.denied.lock().insert("*".to_owned());
+    for (action, method, path, body) in calls {
+        let (status, code, _, text) = world.call(method, path, body.clone()).await.refusal();
+        assert_eq!((status, code.as_str()), (403, "AccessDeniedException"), "{action}: {text}");
+        assert!(text.contains(&format!("lambda:{action} ")), "{action}: {text}");
+    }
+    world.permissions.denied.lock().clear();
+}
+
+#[tokio::test]
+async fn recursive_loops_are_stopped_unless_they_are_allowed() {
+    let world = world().await;
+    let path = "/2024-08-31/functions/f/recursion-config";
+    let put = |value: &str| world.call("PUT", path, json!({"RecursiveLoop": value}));
+    let allows = |world: &World| {
+        let scope = hearth_types::Scope {
+            partition: hearth_types::Partition::Aws,
+            account: ACCOUNT.parse().expect("digits"),
+            region: Some("us-east-1".into()),
+        };
+        let ctx = RequestContext::service(&scope, "test", RequestId::from("r"));
+        world.catalog.resolve(&ctx, "f", None).expect("there").allows_loops
+    };
+    assert_eq!(world.get(path).await.ok(200), json!({"RecursiveLoop": "Terminate"}));
+    assert!(!allows(&world));
+    assert_eq!(put("Allow").await.ok(200), json!({"RecursiveLoop": "Allow"}));
+    assert!(allows(&world));
+    refused(
+        &put("InvalidValue").await,
+        400,
+        "ValidationException",
+        "1 validation error detected: Value 'InvalidValue' at 'recursiveLoop' failed to satisfy constraint: Member must satisfy enum value set: [Terminate, Allow]",
+    );
+    assert_eq!(put("Terminate").await.ok(200), json!({"RecursiveLoop": "Terminate"}));
+    put("Allow").await.ok(200);
+    let world = world.restart().await;
+    assert!(allows(&world));
+    let missing = world.get("/2024-08-31/functions/nobody/recursion-config").await;
+    refused(&missing, 404, NOT_FOUND, &format!("Function not found: {}", arn("nobody")));
+
+    *world.invoker.failure.lock() = Some(InvokeError::RecursiveLoop);
+    let stopped = world.invoke("f", &[], b"{}").await;
+    refused(
+        &stopped,
+        400,
+        "RecursiveInvocationException",
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.",
+    );
+    assert_eq!(keys(&stopped.json()), ["Message", "Type"]);
+    all_ask(
+        &world,
+        &[
+            ("GetFunctionRecursionConfig", "GET", path, Value::Null),
+            ("PutFunctionRecursionConfig", "PUT", path, json!({"RecursiveLoop": "Terminate"})),
+        ],
+    )
+    .await;
+    assert!(allows(&world));
+}
+
+#[tokio::test]
+async fn runtimes_follow_the_machine_s() {
+    let world = world().await;
+    let path = "/2021-07-20/functions/f/runtime-management-config";
+    for (query, shown) in [("", "f"), ("?Qualifier=$LATEST", "f:$LATEST"), ("?Qualifier=1", "f:1")] {
+        let expected = json!({"UpdateRuntimeOn": "Auto", "FunctionArn": arn(shown)});
+        let path = format!("{path}{query}");
+        assert_eq!(world.get(&path).await.ok(200), expected);
+        assert_eq!(world.call("PUT", &path, json!({"UpdateRuntimeOn": "Auto"})).await.ok(200), expected);
+    }
+    let runtime = "arn:aws:lambda:us-east-1::runtime:0123";
+    for (body, member) in [
+        (json!({"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": runtime}), "UpdateRuntimeOn Manual"),
+        (json!({"UpdateRuntimeOn": "FunctionUpdate"}), "UpdateRuntimeOn FunctionUpdate"),
+        (json!({"UpdateRuntimeOn": "Auto", "RuntimeVersionArn": runtime}), "RuntimeVersionArn"),
+    ] {
+        let text = format!(
+            "Hearth does not support {member} yet: runtimes are those of the machine; use UpdateRuntimeOn Auto."
+        );
+        refused(&world.call("PUT", path, body).await, 400, INVALID, &text);
+    }
+    for (name, shown) in [("nobody", "nobody"), ("f:9", "f:9")] {
+        let path = format!("/2021-07-20/functions/{name}/runtime-management-config");
+        let text = format!("Function not found: {}", arn(shown));
+        refused(&world.get(&path).await, 404, NOT_FOUND, &text);
+        refused(&world.call("PUT", &path, json!({"UpdateRuntimeOn": "Auto"})).await, 404, NOT_FOUND, &text);
+    }
+    all_ask(
+        &world,
+        &[
+            ("GetRuntimeManagementConfig", "GET", path, Value::Null),
+            ("PutRuntimeManagementConfig", "PUT", path, json!({"UpdateRuntimeOn": "Auto"})),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_has_a_code_signing_configuration() {
+    let world = world().await;
+    let config = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:code-signing-config:csc-01234567890abcdef");
+    let by_arn = format!("/2020-04-22/code-signing-configs/{}", config.replace(':', "%3A"));
+    let none = format!("The Lambda code signing configuration {config} can not be found.");
+    let functions = format!("{by_arn}/functions?MaxItems=5");
+    for (method, path) in [("GET", &by_arn), ("DELETE", &by_arn), ("GET", &functions)] {
+        let answer = world.call(method, path, Value::Null).await;
+        refused(&answer, 404, NOT_FOUND, &none);
+        assert_eq!(keys(&answer.json()), ["Message"], "recorded without Type");
+    }
+    let list = "/2020-04-22/code-signing-configs";
+    assert_eq!(world.get(&format!("{list}?MaxItems=5")).await.ok(200), json!({"CodeSigningConfigs": []}));
+    for path in [format!("{list}?Marker=!"), format!("{by_arn}/functions?Marker=!")] {
+        assert_eq!(world.get(&path).await.refusal().1, INVALID);
+    }
+    let of_function = "/2020-06-30/functions/f/code-signing-config";
+    let given = json!({"CodeSigningConfigArn": config});
+    refused(
+        &world.call("PUT", of_function, given.clone()).await,
+        404,
+        "CodeSigningConfigNotFoundException",
+        &format!(
+            "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {config}."
+        ),
+    );
+    let deleted = world.call("DELETE", of_function, Value::Null).await;
+    assert_eq!((deleted.status.as_u16(), deleted.body.len()), (204, 0));
+    let nobody = "/2020-06-30/functions/csc-test-doesnotexist/code-signing-config";
+    let missing = format!("Function not found: {}", arn("csc-test-doesnotexist"));
+    for method in ["GET", "PUT", "DELETE"] {
+        refused(&world.call(method, nobody, given.clone()).await, 404, NOT_FOUND, &missing);
+    }
+    all_ask(
+        &world,
+        &[
+            ("GetCodeSigningConfig", "GET", &by_arn, Value::Null),
+            ("DeleteCodeSigningConfig", "DELETE", &by_arn, Value::Null),
+            ("ListFunctionsByCodeSigningConfig", "GET", &functions, Value::Null),
+            ("ListCodeSigningConfigs", "GET", list, Value::Null),
+            ("PutFunctionCodeSigningConfig", "PUT", of_function, given),
+            ("DeleteFunctionCodeSigningConfig", "DELETE", of_function, Value::Null),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_no_capacity_provider() {
+    let world = World::new().await;
+    let list = "/2025-11-30/capacity-providers";
+    let provider = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:capacity-provider:p");
+    let none = format!("Capacity provider not found: {provider}");
+    for name in ["p".to_owned(), provider.replace(':', "%3A")] {
+        let path = format!("{list}/{name}");
+        for (method, path) in
+            [("GET", path.clone()), ("DELETE", path.clone()), ("GET", format!("{path}/function-versions?MaxItems=5"))]
+        {
+            refused(&world.call(method, &path, Value::Null).await, 404, NOT_FOUND, &none);
+        }
+    }
+    assert_eq!(world.get(&format!("{list}?State=Active&MaxItems=5")).await.ok(200), json!({"CapacityProviders": []}));
+    for path in [format!("{list}?Marker=!"), format!("{list}/p/function-versions?Marker=!")] {
+        assert_eq!(world.get(&path).await.refusal().1, INVALID);
+    }
+    all_ask(
+        &world,
+        &[
+            ("GetCapacityProvider", "GET", &format!("{list}/p"), Value::Null),
+            ("DeleteCapacityProvider", "DELETE", &format!("{list}/p"), Value::Null),
+            ("ListFunctionVersionsByCapacityProvider", "GET", &format!("{list}/p/function-versions"), Value::Null),
+            ("ListCapacityProviders", "GET", list, Value::Null),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn provisioned_concurrency_is_refused_and_none_is_there() {
+    let world = world().await;
+    let path = |name: &str, query: &str| format!("/2019-09-30/functions/{name}/provisioned-concurrency{query}");
+    let put = |query: &str, count: i64| {
+        let path = path("f", query);
+        let world = &world;
+        async move { world.call("PUT", &path, json!({"ProvisionedConcurrentExecutions": count})).await }
+    };
+    let only = "The function resource provided must be an alias or a published version.";
+    for qualifier in ["1", "live"] {
+        let query = format!("?Qualifier={qualifier}");
+        refused(
+            &world.get(&path("f", &query)).await,
+            404,
+            "ProvisionedConcurrencyConfigNotFoundException",
+            "No Provisioned Concurrency Config found for this function",
+        );
+        let deleted = world.call("DELETE", &path("f", &query), Value::Null).await;
+        assert_eq!((deleted.status.as_u16(), deleted.body.len()), (204, 0));
+        refused(
+            &put(&query, 1).await,
+            400,
+            INVALID,
+            "Hearth does not support ProvisionedConcurrentExecutions yet: environments are started on demand.",
+        );
+    }
+    for method in ["GET", "DELETE"] {
+        refused(&world.call(method, &path("f", "?Qualifier=$LATEST"), Value::Null).await, 400, INVALID, only);
+        for (name, query, shown) in [("f", "?Qualifier=9", "f:9"), ("nobody", "?Qualifier=1", "nobody:1")] {
+            let answer = world.call(method, &path(name, query), Value::Null).await;
+            refused(&answer, 404, NOT_FOUND, &format!("Function not found: {}", arn(shown)));
+        }
+    }
+    refused(
+        &put("?Qualifier=$LATEST", 1).await,
+        400,
+        INVALID,
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+    );
+    refused(
+        &put("?Qualifier=1", 0).await,
+        400,
+        "ValidationException",
+        "1 validation error detected: Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 1",
+    );
+    let reserve = json!({"ReservedConcurrentExecutions": 1});
+    world.call("PUT", "/2017-10-31/functions/f/concurrency", reserve).await.ok(200);
+    refused(
+        &put("?Qualifier=1", 2).await,
+        400,
+        INVALID,
+        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+    );
+    let list = path("f", "?List=ALL&MaxItems=5");
+    assert_eq!(world.get(&list).await.ok(200), json!({"ProvisionedConcurrencyConfigs": []}));
+    assert_eq!(world.get(&path("f", "?List=ALL&Marker=!")).await.refusal().1, INVALID);
+    let missing = format!("Function not found: {}", arn("nobody"));
+    refused(&world.get(&path("nobody", "?List=ALL")).await, 404, NOT_FOUND, &missing);
+    let one = path("f", "?Qualifier=1");
+    all_ask(
+        &world,
+        &[
+            ("GetProvisionedConcurrencyConfig", "GET", &one, Value::Null),
+            ("DeleteProvisionedConcurrencyConfig", "DELETE", &one, Value::Null),
+            ("PutProvisionedConcurrencyConfig", "PUT", &one, json!({"ProvisionedConcurrentExecutions": 1})),
+            ("ListProvisionedConcurrencyConfigs", "GET", &list, Value::Null),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_function_has_a_url() {
+    let world = world().await;
+    let path = "/2021-10-31/functions/f/url";
+    for query in ["", "?Qualifier=live"] {
+        for method in ["GET", "DELETE"] {
+            refused(&world.call(method, &format!("{path}{query}"), Value::Null).await, 404, NOT_FOUND, NONE);
+        }
+    }
+    for qualifier in ["1", "$LATEST"] {
+        refused(
+            &world.get(&format!("{path}?Qualifier={qualifier}")).await,
+            400,
+            "ValidationException",
+            &format!(
+                "1 validation error detected: Value '{qualifier}' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: ((?!^\\d+$)^[0-9a-zA-Z-_]+$)"
+            ),
+        );
+    }
+    assert_eq!(world.get(&format!("{path}s?MaxItems=5")).await.ok(200), json!({"FunctionUrlConfigs": []}));
+    assert_eq!(world.get(&format!("{path}s?Marker=!")).await.refusal().1, INVALID);
+    let nobody = world.get("/2021-10-31/functions/nobody/urls").await;
+    refused(&nobody, 404, NOT_FOUND, "Function does not exist");
+    all_ask(
+        &world,
+        &[
+            ("GetFunctionUrlConfig", "GET", path, Value::Null),
+            ("DeleteFunctionUrlConfig", "DELETE", path, Value::Null),
+            ("ListFunctionUrlConfigs", "GET", &format!("{path}s"), Value::Null),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_no_event_source_mapping() {
+    let world = World::new().await;
+    let list = "/2015-03-31/event-source-mappings";
+    let one = format!("{list}/11111111-2222-3333-4444-555555555555");
+    for method in ["GET", "DELETE"] {
+        refused(&world.call(method, &one, Value::Null).await, 404, NOT_FOUND, NONE);
+        let (status, code, _, text) = world.call(method, &format!("{list}/short"), Value::Null).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "ValidationException"), "{text}");
+    }
+    let queue = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:q").replace(':', "%3A");
+    for query in ["", "?FunctionName=nobody", &format!("?EventSourceArn={queue}&MaxItems=5")] {
+        assert_eq!(world.get(&format!("{list}{query}")).await.ok(200), json!({"EventSourceMappings": []}), "{query}");
+    }
+    assert_eq!(world.get(&format!("{list}?Marker=!")).await.refusal().1, INVALID);
+    let elsewhere = arn("f").replace("us-east-1", "eu-west-1").replace(':', "%3A");
+    assert_eq!(world.get(&format!("{list}?FunctionName={elsewhere}")).await.refusal().1, NOT_FOUND);
+    all_ask(
+        &world,
+        &[
+            ("GetEventSourceMapping", "GET", &one, Value::Null),
+            ("DeleteEventSourceMapping", "DELETE", &one, Value::Null),
+            ("ListEventSourceMappings", "GET", list, Value::Null),
+        ],
+    )
+    .await;
+}

@@ -61,6 +61,8 @@ const HOST_NAME: &str = "sandbox";
 const ENDED_WAITING_MAX: usize = 64;
 /// A function's output is for the server to read and for anybody who has it to write.
 const OUTPUT_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::WGRP).union(Mode::WOTH);
+/// Copies of a root that fail in a row before no more are tried.
+const COPY_FAILURES_MAX: u32 = 3;
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 
@@ -106,6 +108,8 @@ struct Spawner<'a> {
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     library_path: BTreeSet<Root>,
     zygotes: BTreeMap<Root, Zygote>,
+    /// In a row.
+    copy_failures: BTreeMap<Root, u32>,
     slots: HashMap<u64, Slot>,
     by_pid: HashMap<Pid, u64>,
     ended: VecDeque<(u64, Cgroup)>,
@@ -169,6 +173,7 @@ impl<'a> Spawner<'a> {
             filter,
             library_path: library_path.map(|(root, _)| *root).collect(),
             zygotes: BTreeMap::new(),
+            copy_failures: BTreeMap::new(),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
             ended: VecDeque::new(),
@@ -343,11 +348,17 @@ impl<'a> Spawner<'a> {
             return Err(io::Error::other("the slot has a process already"));
         }
         let root = slot.prepared.root;
+        if self.copy_failures.get(&root).is_some_and(|failures| *failures >= COPY_FAILURES_MAX) {
+            return Ok(None);
+        }
         let Some(zygote) = self.zygotes.get_mut(&root) else {
             let namespace =
                 self.roots.namespaces.get(&root).ok_or_else(|| io::Error::other("there is no such root"))?;
-            let zygote = Zygote::start(root, self.library_path.contains(&root), namespace.as_fd())?;
-            self.zygotes.extend(zygote.map(|zygote| (root, zygote)));
+            match Zygote::start(root, self.library_path.contains(&root), namespace.as_fd()) {
+                Ok(zygote) => self.zygotes.extend(zygote.map(|zygote| (root, zygote))),
+                // The slot can do without.
+                Err(error) => self.copy_failed(root, &error)?,
+            }
             return Ok(None);
         };
         let destination = Destination {
@@ -360,10 +371,29 @@ impl<'a> Spawner<'a> {
         };
         let copied = zygote.copy(&destination);
         match &copied {
-            Ok(copy) => slot.has_copy = copy.is_some(),
-            Err(_) => drop(self.zygotes.remove(&root)),
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                slot.has_copy = true;
+                self.copy_failures.remove(&root);
+            }
+            Err(error) => {
+                self.zygotes.remove(&root);
+                self.copy_failed(root, error)?;
+            }
         }
         copied
+    }
+
+    /// A machine that does not let processes be copied would fail at every one.
+    fn copy_failed(&mut self, root: Root, error: &io::Error) -> io::Result<()> {
+        let failures = self.copy_failures.entry(root).or_default();
+        *failures += 1;
+        if *failures < COPY_FAILURES_MAX {
+            return Ok(());
+        }
+        let message =
+            format!("no process of {root:?} is copied any more, cold starts beyond the pool take longer: {error}");
+        self.reply(&Reply::Trouble { message: text(&message) })
     }
 
     /// Takes note of slots whose first process has ended.

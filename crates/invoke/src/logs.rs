@@ -293,12 +293,20 @@ impl State {
         }
         // In CloudWatch Logs a function's events end in a line feed. Source: Lambda developer guide, "View logs using the
         // AWS CLI".
-        let mut line = Vec::with_capacity(message.len() + 1);
-        line.extend_from_slice(&message);
-        line.push(b'\n');
         self.pending_bytes += message.len() + EVENT_OVERHEAD_BYTES;
-        self.pending.push(LogEvent { timestamp_ms, message: line.into() });
+        self.pending.push(LogEvent { timestamp_ms, message: with_line_feed(&message) });
     }
+}
+
+fn with_line_feed(message: &[u8]) -> Bytes {
+    // A flood of empty lines would be a flood of allocations.
+    if message.is_empty() {
+        return Bytes::from_static(b"\n");
+    }
+    let mut line = Vec::with_capacity(message.len() + 1);
+    line.extend_from_slice(message);
+    line.push(b'\n');
+    line.into()
 }
 
 impl Tail {

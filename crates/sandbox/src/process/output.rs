@@ -33,7 +33,7 @@ const FLOOD_REST: u32 = 9;
 /// And at most this long.
 const FLOOD_REST_MAX: Duration = Duration::from_millis(20);
 /// Work that needs no rest after a quiet time: what a function says at once is not held up.
-const BURST: Duration = Duration::from_millis(500);
+const BURST: Duration = Duration::from_secs(1);
 
 pub(super) struct Output {
     pipe: AsyncFd<OwnedFd>,

@@ -25,6 +25,7 @@ pub(crate) fn function_rules() -> [(&'static str, BitFlags<AccessFs>); 4] {
     ]
 }
 
+/// Puts the calling thread behind [`function_rules`].
 pub(crate) fn restrict_function() -> io::Result<()> {
     restrict(&function_rules())
 }

@@ -1,5 +1,5 @@
 //! The original of waiting Pythons. Starting an interpreter is most of what a sandbox for it takes; a copy of one that has
-//! started already takes a tenth. So when more are wanted at once than wait in the pool, they are copies.
+//! started already takes a third, and waits for nothing. So when more are wanted at once than wait in the pool, they are copies.
 //!
 //! The original is started by the spawner, runs nothing but Hearth's bootstrap, and stands still from then on, stopped in
 //! the call in which it waits for its function. To make a copy the spawner has it fork twice, into the slot:
@@ -71,6 +71,7 @@ const IGNORE: [u8; 32] = {
     action
 };
 const SIGNAL_SET_BYTES: u64 = 8;
+
 /// The original of one root.
 pub(super) struct Zygote {
     process: sys::Forked,
@@ -226,9 +227,17 @@ impl Original {
         ptrace::cont(process, None::<Signal>)?;
         let through = self.through(process, &scripts.original);
         let copy = through.and_then(|_| self.fork(middle, &scripts.middle));
-        // The rest of its script is to end. What is left standing would stand for ever.
+        let copy = match copy {
+            Ok(copy) => copy,
+            Err(error) => {
+                // It has every privilege: let go, it would run on in the middle of nowhere.
+                let _ = kill(middle, Signal::SIGKILL);
+                let _ = tracee::wait(middle);
+                return Err(error);
+            }
+        };
+        // What is left of its script is to end.
         ptrace::detach(middle, None::<Signal>)?;
-        let copy = copy?;
         let settled = self.settle(copy, &scripts.copy).and_then(|number| check_confined(copy, init).map(|()| number));
         match settled {
             Ok(number) => ptrace::detach(copy, None::<Signal>).map(|()| number).map_err(Into::into),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Function;
 use crate::error::LambdaError;
+use crate::functions::Change;
 use crate::name::Target;
 
 /// Services that events can be sent on to. Source: Lambda developer guide, "Capturing records of Lambda asynchronous
@@ -71,6 +72,16 @@ impl Destination {
     fn arn(destination: Option<&Self>) -> Option<&str> {
         destination.and_then(|destination| destination.destination.as_deref()).filter(|arn| !arn.is_empty())
     }
+}
+
+/// The input of Put and of Update.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input {
+    pub(crate) function_name: String,
+    pub(crate) qualifier: Option<String>,
+    #[serde(flatten)]
+    pub(crate) requested: Requested,
 }
 
 impl Requested {
@@ -158,6 +169,14 @@ pub(crate) fn qualified(target: Target) -> Target {
 /// The function has no such version or alias.
 pub(crate) fn check_qualifier(target: &Target, function: &Function) -> Result<(), LambdaError> {
     function.has(target.qualifier().as_ref()).then_some(()).ok_or(LambdaError::NoSuchFunction)
+}
+
+/// Sets the configuration of what `target` names: the change of the function, and the answer.
+pub(crate) fn set(function: &Function, target: &Target, config: EventInvokeRecord) -> (Change, EventInvokeConfig) {
+    let mut record = (*function.record).clone();
+    let answer = EventInvokeConfig::new(&target.qualified_arn(), &config);
+    record.event_invoke.insert(target.qualifier.clone().unwrap_or_default(), config);
+    (Change::record(record), answer)
 }
 
 /// `FunctionEventInvokeConfig` of the API model.

@@ -182,6 +182,19 @@ impl Lambda {
         self.functions.get(&ctx.scope(), &target.name).ok_or_else(|| target.not_found())
     }
 
+    /// Sees that `target` is what can have provisioned concurrency: a published version or an alias.
+    ///
+    /// # Errors
+    /// It is not, or is not there.
+    pub(crate) fn check_provisionable(&self, ctx: &RequestContext, target: &Target) -> Result<(), LambdaError> {
+        let function = self.function(ctx, target)?;
+        if target.qualifier.as_deref() == Some("$LATEST") {
+            let text = "The function resource provided must be an alias or a published version.";
+            return Err(LambdaError::invalid(text));
+        }
+        function.has(target.qualifier().as_ref()).then_some(()).ok_or_else(|| target.not_found())
+    }
+
     /// Changes a function once: who was overtaken by another change is told that one is in progress.
     ///
     /// # Errors

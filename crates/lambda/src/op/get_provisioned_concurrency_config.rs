@@ -21,12 +21,6 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let target = Target::parse(&ctx, &input.function_name, Some(&input.qualifier))?;
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:GetProvisionedConcurrencyConfig", &target.qualified_arn(), &[])?;
-    let function = lambda.function(&ctx, &target)?;
-    if input.qualifier == "$LATEST" {
-        return Err(LambdaError::invalid("The function resource provided must be an alias or a published version."));
-    }
-    if !function.has(target.qualifier().as_ref()) {
-        return Err(target.not_found());
-    }
+    lambda.check_provisionable(&ctx, &target)?;
     Err(LambdaError::NoProvisionedConcurrency)
 }

@@ -3,22 +3,11 @@
 use std::sync::Arc;
 
 use hearth_types::RequestContext;
-use serde::Deserialize;
 
 use crate::error::LambdaError;
-use crate::event_invoke::{self, EventInvokeConfig, EventInvokeRecord, Requested};
-use crate::functions::Change;
+use crate::event_invoke::{self, EventInvokeConfig, EventInvokeRecord, Input};
 use crate::lambda::Lambda;
 use crate::name::Target;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Input {
-    function_name: String,
-    qualifier: Option<String>,
-    #[serde(flatten)]
-    requested: Requested,
-}
 
 pub(super) async fn handle(
     lambda: Arc<Lambda>,
@@ -41,10 +30,8 @@ pub(super) async fn handle(
                 last_modified_ms: lambda.clock.now_ms(),
                 destinations: destinations.clone().unwrap_or_default(),
             };
-            let mut record = (*function.record).clone();
-            let answer = EventInvokeConfig::new(&target.qualified_arn(), &config);
-            record.event_invoke.insert(target.qualifier.clone().unwrap_or_default(), config);
-            Ok((Some(Change::record(record)), answer))
+            let (change, answer) = event_invoke::set(function, &target, config);
+            Ok((Some(change), answer))
         })
         .await
 }

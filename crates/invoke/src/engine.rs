@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hearth_ports::{
     Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, LogSink, Resolved,
+    InvokeResponse, Invoker, LogSink, Resolved, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -276,6 +276,14 @@ impl Attempt for Core {
 impl Invoker for Engine {
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         pipeline::invoke(&self.core, ctx, request).await
+    }
+
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError> {
+        Ok(pipeline::invoke(&self.core, ctx, request).await?.into())
     }
 }
 

@@ -23,6 +23,7 @@ use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
 use crate::pool::PoolLimits;
+use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
 use crate::{destination, pipeline, routing, trace};
 
@@ -66,6 +67,7 @@ pub(crate) struct Core {
     pub(crate) gate: Gate,
     pub(crate) environments: Arc<Environments>,
     pub(crate) events: Arc<EventQueue>,
+    pub(crate) stream: StreamLimits,
     usage: Arc<Usage>,
     backend: Arc<dyn Backend>,
     /// Invocations and acceptances under way.
@@ -192,6 +194,7 @@ impl Core {
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
             events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
+            stream: config.stream,
             clock,
             random,
             usage,
@@ -266,6 +269,7 @@ impl Attempt for Core {
             client_context: None,
             payload: body.payload.clone().into(),
             log_tail: false,
+            stream: None,
         };
         let version = routing::choose(version, second, &*self.random);
         pipeline::run(self, version, concurrency, call).await
@@ -283,7 +287,7 @@ impl Invoker for Engine {
         ctx: &RequestContext,
         request: InvokeRequest,
     ) -> Result<StreamedResponse, InvokeError> {
-        Ok(pipeline::invoke(&self.core, ctx, request).await?.into())
+        pipeline::invoke_streaming(&self.core, ctx, request).await
     }
 }
 

@@ -19,6 +19,8 @@ use crate::engine::Core;
 use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
+use crate::gate::Permit;
+use crate::lease::Lease;
 use crate::{recursion, routing, trace};
 
 /// # Errors
@@ -30,7 +32,7 @@ pub(crate) async fn invoke(
 ) -> Result<InvokeResponse, InvokeError> {
     let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, second, invoked_arn, concurrency, allows_loops, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, concurrency, provisioned, allows_loops, .. } = resolved?;
     let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
     let (trace, is_loop) = recursion::extend(&trace, &version.uid);
     let is_stopped = is_loop && !allows_loops;
@@ -65,7 +67,7 @@ pub(crate) async fn invoke(
         log_tail: request.log_tail,
     };
     let version = routing::choose(version, second, &*core.random);
-    Detached::new(run(Arc::clone(core), version, concurrency, call)).await
+    Detached::new(run(Arc::clone(core), version, provisioned, concurrency, call)).await
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -107,12 +109,12 @@ pub(crate) fn resolve(
 pub(crate) async fn run(
     core: Arc<Core>,
     version: Arc<FunctionVersion>,
+    provisioned: Option<Arc<str>>,
     concurrency: Concurrency,
     call: Call,
 ) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    let _permit = core.gate.enter(&version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
-    let mut lease = core.environments.lease(&version).await?;
+    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();
     if is_evicted {
@@ -127,6 +129,23 @@ pub(crate) async fn run(
         payload,
         log_tail,
     })
+}
+
+/// An environment that may run now, with the permit it needs. One that is provisioned needs none; when all of them run,
+/// the invocation spills over to those made on demand.
+async fn enter(
+    core: &Core,
+    version: &Arc<FunctionVersion>,
+    provisioned: Option<Arc<str>>,
+    concurrency: Concurrency,
+) -> Result<(Lease, Option<Permit>), InvokeError> {
+    if let Some(qualifier) = provisioned
+        && let Some(lease) = core.environments.lease_provisioned(version, qualifier).await
+    {
+        return Ok((lease, None));
+    }
+    let permit = core.gate.enter(version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    Ok((core.environments.lease(version).await?, Some(permit)))
 }
 
 async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, body: EventBody) -> Result<InvokeResponse, InvokeError> {

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod function;
 pub mod invoke;
 pub mod logs;
+pub mod provisioned;
 pub mod roles;
 pub mod runtime_version;
 
@@ -24,4 +25,5 @@ pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
+pub use provisioned::{Provision, ProvisionStatus, Provisioned};
 pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};

@@ -255,10 +255,16 @@ mod tests {
     #[test]
     fn a_failed_init_is_reported_with_its_phase() {
         let initialization_type = InitializationType::OnDemand;
-        let timeout = Line::InitReport { initialization_type, duration: elapsed(123_604), phase: InitPhase::Init, status: &Status::Timeout };
+        let timeout = Line::InitReport {
+            initialization_type,
+            duration: elapsed(123_604),
+            phase: InitPhase::Init,
+            status: &Status::Timeout,
+        };
         assert_eq!(line(&timeout), "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout");
         let status = Status::Error { error_type: "Runtime.ExitError".to_owned() };
-        let crash = Line::InitReport { initialization_type, duration: elapsed(487), phase: InitPhase::Invoke, status: &status };
+        let crash =
+            Line::InitReport { initialization_type, duration: elapsed(487), phase: InitPhase::Invoke, status: &status };
         assert_eq!(
             line(&crash),
             "INIT_REPORT Init Duration: 4.87 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ExitError"

@@ -258,8 +258,7 @@ mod tests {
         for (line, want) in lines {
             assert_eq!(level(&event(&line, NOW_MS).record), Some(want), "{line:?}");
         }
-        let unknown =
-            InitStart { initialization_type, phase: Phase::Init, instance: Instance::default() };
+        let unknown = InitStart { initialization_type, phase: Phase::Init, instance: Instance::default() };
         let provisioned = InitReport {
             initialization_type: InitializationType::ProvisionedConcurrency,
             phase: Phase::Init,

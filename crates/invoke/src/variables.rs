@@ -86,8 +86,12 @@ mod tests {
             expires_at_ms: 0,
         };
         let initialization_type = InitializationType::OnDemand;
-        let around =
-            Surroundings { initialization_type, credentials: &credentials, log_stream: "s", metadata_token: "metadata" };
+        let around = Surroundings {
+            initialization_type,
+            credentials: &credentials,
+            log_stream: "s",
+            metadata_token: "metadata",
+        };
         variables(version, &around).into_iter().collect()
     }
 

@@ -22,6 +22,7 @@ mod op;
 mod package;
 mod page;
 mod permission;
+mod provisioned;
 mod record;
 mod settings;
 mod shape;

@@ -77,17 +77,15 @@ async fn when_all_run_an_invocation_spills_over_to_one_made_on_demand() {
 #[tokio::test(start_paused = true)]
 async fn provisioned_environments_take_no_permit() {
     let version = function("f");
-    let world = World::with(EngineConfig { account_concurrency: 1, ..config() }, Arc::default(), [version.clone()]).await;
+    let world =
+        World::with(EngineConfig { account_concurrency: 1, ..config() }, Arc::default(), [version.clone()]).await;
     provision(&world, &version, 1);
     world.pass(Millis(100)).await;
-    let (on_demand, provisioned, refused) = tokio::join!(
-        world.invoke("f", "sleep 1000"),
-        call(&world, "sleep 1000"),
-        async {
+    let (on_demand, provisioned, refused) =
+        tokio::join!(world.invoke("f", "sleep 1000"), call(&world, "sleep 1000"), async {
             tokio::time::sleep(Duration::from_millis(1)).await;
             call(&world, "id").await
-        }
-    );
+        });
     assert!(on_demand.is_ok() && provisioned.is_ok());
     let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
     assert_eq!(refused, Err(InvokeError::Throttled { reason }), "what spills over does");

@@ -2,6 +2,8 @@
 //!
 //! Source: Lambda developer guide, "Configuring provisioned concurrency for a function"; the refusals are recorded.
 
+use std::sync::Arc;
+
 use hearth_ports::{ProvisionStatus, Provisioned};
 use hearth_types::clock::format_utc;
 use hearth_types::{SnapshotId, Version};
@@ -40,12 +42,15 @@ pub(crate) fn parts(record: &FunctionRecord, qualifier: &str, count: u32) -> Vec
     [Some((alias.version, rest)), second].into_iter().flatten().filter(|(_, part)| *part > 0).collect()
 }
 
+/// Of one provision: its qualifier, when it was put, and how much of what is kept.
+pub(crate) type Facts = (Arc<str>, i64, Vec<(SnapshotId, u32)>);
+
 /// What the data plane must be told of anew when it changes.
-pub(crate) fn facts(function: &Function) -> Vec<(String, i64, Vec<(SnapshotId, u32)>)> {
+pub(crate) fn facts(function: &Function) -> Vec<Facts> {
     let modified = function.record.provisioned.values().map(|config| config.last_modified_ms);
     let provisions = function.provisions().into_iter().zip(modified).map(|(provision, modified_ms)| {
         let parts = provision.parts.iter().map(|(version, count)| (version.snapshot.clone(), *count));
-        (provision.qualifier.to_string(), modified_ms, parts.collect())
+        (provision.qualifier, modified_ms, parts.collect())
     });
     provisions.collect()
 }

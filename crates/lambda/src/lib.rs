@@ -11,6 +11,7 @@
 mod alias;
 mod catalog;
 pub mod code_location;
+mod durable;
 mod error;
 mod event_invoke;
 mod functions;

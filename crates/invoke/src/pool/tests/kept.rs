@@ -137,7 +137,7 @@ proptest! {
         let names = ["f", "g"];
         let limits = PoolLimits { age_ms: 3_000, ..LIMITS };
         let (mut pool, mut now_ms, mut next_id) = (TestPool::new(limits), 0, 0);
-        let (mut starting, mut busy, mut idle): (Vec<usize>, Vec<(usize, Member<u32>)>, HashSet<u32>) = Default::default();
+        let (mut starting, mut busy, mut idle) = (Vec::new(), Vec::<(usize, Member<u32>)>::new(), HashSet::new());
         for step in steps {
             match step {
                 KeptStep::Keep(f, g) => {

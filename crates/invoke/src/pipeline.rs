@@ -14,9 +14,9 @@ use hearth_ports::{
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
+use crate::call::{Call, Ran};
 use crate::detached::Detached;
 use crate::engine::Core;
-use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
 use crate::gate::Permit;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hearth_ports::{
     Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, LogSink, Provision, Provisioned, Resolved,
+    InvokeResponse, Invoker, LogSink, Provision, Provisioned, Resolved, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -22,7 +22,9 @@ use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
 use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
+use crate::pipeline::Admitted;
 use crate::pool::PoolLimits;
+use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
 use crate::{destination, pipeline, routing, trace};
 
@@ -66,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) gate: Gate,
     pub(crate) environments: Arc<Environments>,
     pub(crate) events: Arc<EventQueue>,
+    pub(crate) stream: StreamLimits,
     usage: Arc<Usage>,
     backend: Arc<dyn Backend>,
     /// Invocations and acceptances under way.
@@ -195,6 +198,7 @@ impl Core {
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
             events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
+            stream: config.stream,
             clock,
             random,
             usage,
@@ -269,9 +273,10 @@ impl Attempt for Core {
             client_context: None,
             payload: body.payload.clone().into(),
             log_tail: false,
+            stream: None,
         };
         let version = routing::choose(version, second, &*self.random);
-        pipeline::run(self, version, provisioned, concurrency, call).await
+        pipeline::run(self, Admitted { version, provisioned, concurrency, call }).await
     }
 }
 
@@ -279,6 +284,14 @@ impl Attempt for Core {
 impl Invoker for Engine {
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         pipeline::invoke(&self.core, ctx, request).await
+    }
+
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError> {
+        pipeline::invoke_streaming(&self.core, ctx, request).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod failures;
 mod provisioned;
+mod streaming;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

@@ -10,6 +10,7 @@ pub mod function;
 pub mod invoke;
 pub mod logs;
 pub mod provisioned;
+pub mod response_stream;
 pub mod roles;
 pub mod runtime_version;
 
@@ -26,4 +27,5 @@ pub use invoke::{
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
 pub use provisioned::{Provision, ProvisionStatus, Provisioned};
+pub use response_stream::{StreamCompletion, StreamError, StreamEvent, StreamedResponse};
 pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};

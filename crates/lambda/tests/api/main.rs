@@ -16,6 +16,7 @@ mod permission;
 mod provisioned;
 mod rare;
 mod read;
+mod response_stream;
 mod settings_table;
 mod tags;
 mod update;

@@ -15,6 +15,7 @@ use crate::event_invoke::EventInvokeRecord;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::settings::Settings;
+use crate::url::config::UrlRecord;
 
 /// A code package as uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,9 @@ pub(crate) struct FunctionRecord {
     /// How asynchronous invocations are dealt with, under the qualifier they are invoked by; `$LATEST` without one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) event_invoke: BTreeMap<String, EventInvokeRecord>,
+    /// Under the alias they are for, the function's own under an empty one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) urls: BTreeMap<String, UrlRecord>,
 }
 
 /// A published version.

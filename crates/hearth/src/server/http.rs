@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_lambda::Lambda;
+use hearth_lambda::url::Address;
 use hearth_ports::{Authorizer, LogReader};
 use hearth_sandbox::EnvironmentId;
 use hearth_types::limits;
@@ -48,6 +49,10 @@ pub(crate) struct App {
 
 impl App {
     async fn handle(&self, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
+        // Ahead of what keeps web pages out: pages are what URLs are for, and each says by its CORS which ones.
+        if let Some(address) = Address::of(request.uri(), request.headers()) {
+            return hearth_lambda::url::serve(&self.lambda, &self.front, connection, &address, request).await;
+        }
         if connection.listener == Listener::Outside {
             if let Some(hosts) = &self.allowed_hosts
                 && let Err(refused) = browser::check(request.uri(), request.headers(), hosts)

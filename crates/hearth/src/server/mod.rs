@@ -16,6 +16,7 @@ use std::time::Duration;
 use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
+use hearth_lambda::url::UrlDomain;
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
@@ -211,6 +212,7 @@ impl House {
             credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
             account_concurrency,
+            urls: UrlDomain::new(config.urls.domain.clone()),
             clock: clock.clone(),
             random: random.clone(),
         });

@@ -22,12 +22,11 @@ use State::{Empty, Missing, Partly};
 const SIGNING: &str = "nobody can make a code signing configuration";
 const PROVIDERS: &str = "functions run on this server";
 const ON_DEMAND: &str = "environments are started on demand; Put is refused";
-const URLS: &str = "function URLs are planned";
 const DURABLE: &str = "durable functions are not planned yet";
 const MAPPINGS: &str = "mappings come with the first event source";
 
 /// Every operation that does not simply work.
-const STATES: [(&str, State); 52] = [
+const STATES: [(&str, State); 47] = [
     ("CreateFunction", Partly("zip packages sent in the request; what is refused stands in settings.tsv")),
     ("UpdateFunctionCode", Partly("zip packages sent in the request")),
     ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),
@@ -53,11 +52,6 @@ const STATES: [(&str, State); 52] = [
     ("PutProvisionedConcurrencyConfig", Empty(ON_DEMAND)),
     ("DeleteProvisionedConcurrencyConfig", Empty(ON_DEMAND)),
     ("ListProvisionedConcurrencyConfigs", Empty(ON_DEMAND)),
-    ("GetFunctionUrlConfig", Empty(URLS)),
-    ("DeleteFunctionUrlConfig", Empty(URLS)),
-    ("ListFunctionUrlConfigs", Empty(URLS)),
-    ("CreateFunctionUrlConfig", Missing(URLS)),
-    ("UpdateFunctionUrlConfig", Missing(URLS)),
     ("PutFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),

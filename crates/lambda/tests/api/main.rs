@@ -18,5 +18,7 @@ mod read;
 mod settings_table;
 mod tags;
 mod update;
+mod url;
+mod url_requests;
 mod versions;
 mod world;

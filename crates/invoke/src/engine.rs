@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hearth_ports::{
     Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, LogSink, Resolved,
+    InvokeResponse, Invoker, LogSink, Resolved, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -23,6 +23,7 @@ use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
 use crate::pool::PoolLimits;
+use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
 use crate::{destination, pipeline, routing, trace};
 
@@ -66,6 +67,7 @@ pub(crate) struct Core {
     pub(crate) gate: Gate,
     pub(crate) environments: Arc<Environments>,
     pub(crate) events: Arc<EventQueue>,
+    pub(crate) stream: StreamLimits,
     usage: Arc<Usage>,
     backend: Arc<dyn Backend>,
     /// Invocations and acceptances under way.
@@ -192,6 +194,7 @@ impl Core {
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
             events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
+            stream: config.stream,
             clock,
             random,
             usage,
@@ -266,6 +269,7 @@ impl Attempt for Core {
             client_context: None,
             payload: body.payload.clone().into(),
             log_tail: false,
+            stream: None,
         };
         let version = routing::choose(version, second, &*self.random);
         pipeline::run(self, version, concurrency, call).await
@@ -276,6 +280,14 @@ impl Attempt for Core {
 impl Invoker for Engine {
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         pipeline::invoke(&self.core, ctx, request).await
+    }
+
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError> {
+        pipeline::invoke_streaming(&self.core, ctx, request).await
     }
 }
 

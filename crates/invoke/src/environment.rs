@@ -14,8 +14,9 @@ use hearth_ports::{
 };
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, Metadata, OutputSink,
-    SandboxError, ShutdownReason,
+    ResponseSink, SandboxError, ShutdownReason,
 };
+use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
 use crate::pool::Occupant;
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
+use crate::response_stream::ResponseStream;
 use crate::usage::{Meter, Usage};
 use crate::variables::{Surroundings, availability_zone_id, variables};
 
@@ -62,6 +64,16 @@ pub(crate) struct Call {
     pub(crate) client_context: Option<String>,
     pub(crate) payload: Bytes,
     pub(crate) log_tail: bool,
+    /// Takes the answer as it comes, where the function streams it.
+    pub(crate) stream: Option<Arc<ResponseStream>>,
+}
+
+/// What a function answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answered {
+    /// Empty when it went into the call's stream.
+    body: Bytes,
+    bytes: usize,
 }
 
 /// How a call ended.
@@ -308,7 +320,7 @@ impl LiveEnvironment {
     async fn settle(
         &self,
         call: &Call,
-        result: &Result<Bytes, Failure>,
+        result: &Result<Answered, Failure>,
         started: Instant,
         deadline: Instant,
     ) -> Result<(), Failure> {
@@ -321,9 +333,9 @@ impl LiveEnvironment {
         settled.ok_or_else(timed_out)?.map_err(Failure::Extension)
     }
 
-    fn tell_end(&self, call: &Call, result: &Result<Bytes, Failure>, duration: Elapsed) {
+    fn tell_end(&self, call: &Call, result: &Result<Answered, Failure>, duration: Elapsed) {
         let (response_bytes, status) = match result {
-            Ok(body) => (body.len(), Status::Success),
+            Ok(answered) => (answered.bytes, Status::Success),
             Err(failure) => {
                 let described = failure::describe(failure, &call.request_id);
                 (described.payload.len(), described.status)
@@ -334,11 +346,11 @@ impl LiveEnvironment {
     }
 
     /// Writes REPORT, counts the usage and makes the answer.
-    fn account(&mut self, call: &Call, result: Result<Bytes, Failure>, duration: Elapsed) -> Ran {
+    fn account(&mut self, call: &Call, result: Result<Answered, Failure>, duration: Elapsed) -> Ran {
         let request_id = &call.request_id;
         let is_evicted = result == Err(Failure::Evicted);
         let (payload, status, is_error) = match result {
-            Ok(body) => (body, Status::Success, false),
+            Ok(answered) => (answered.body, Status::Success, false),
             Err(failure) => {
                 let described = failure::describe(&failure, request_id);
                 (described.payload, described.status, true)
@@ -354,7 +366,7 @@ impl LiveEnvironment {
         Ran { payload, is_error, is_evicted, log_tail }
     }
 
-    async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Bytes, Failure> {
+    async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Answered, Failure> {
         let invocation = Invocation {
             request_id: call.request_id.clone(),
             deadline_ms,
@@ -363,13 +375,19 @@ impl LiveEnvironment {
             client_context: call.client_context.clone(),
             content_type: None,
             payload: call.payload.clone(),
+            sink: call.stream.clone().map(|stream| stream as Arc<dyn ResponseSink>),
         };
         let timed_out = || Failure::TimedOut { timeout: self.version.timeout };
         let outcome = self.before(deadline, self.sandbox.invoke(invocation)).await.ok_or_else(timed_out)?;
         match outcome {
-            InvocationOutcome::Response { body } => Ok(body),
+            InvocationOutcome::Response { body } => Ok(Answered { bytes: body.len(), body }),
+            InvocationOutcome::Streamed { bytes } => Ok(Answered { bytes, body: Bytes::new() }),
             InvocationOutcome::Error(error) => Err(Failure::Reported(error)),
-            InvocationOutcome::TooLarge { .. } => Err(Failure::ResponseTooLarge),
+            InvocationOutcome::TooLarge { .. } => {
+                let streamed_max = call.stream.as_ref().and_then(|stream| stream.bytes_max());
+                let bytes_max = streamed_max.unwrap_or(INVOKE_RESPONSE_BYTES_MAX as u64);
+                Err(Failure::ResponseTooLarge { bytes_max })
+            }
             InvocationOutcome::Truncated => Err(Failure::ResponseTruncated),
             InvocationOutcome::Exited(cause) => Err(Failure::Exited(cause)),
             InvocationOutcome::Extension(failure) => Err(Failure::Extension(failure)),
@@ -513,7 +531,7 @@ impl Unready {
 const fn reset_reason(failure: &Failure) -> Option<ShutdownReason> {
     match failure {
         // What was evicted is not started again.
-        Failure::Reported(_) | Failure::ResponseTooLarge | Failure::Evicted => None,
+        Failure::Reported(_) | Failure::ResponseTooLarge { .. } | Failure::Evicted => None,
         Failure::TimedOut { .. } => Some(ShutdownReason::Timeout),
         Failure::Init(_) | Failure::Exited(_) | Failure::Extension(_) | Failure::ResponseTruncated => {
             Some(ShutdownReason::Failure)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_ports::{
     Access, Concurrency, Condition, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest,
-    InvokeResponse, ResolveError, Resolved, ThrottleReason,
+    InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -19,6 +19,7 @@ use crate::engine::Core;
 use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
+use crate::response_stream::ResponseStream;
 use crate::{recursion, routing, trace};
 
 /// # Errors
@@ -28,6 +29,53 @@ pub(crate) async fn invoke(
     ctx: &RequestContext,
     request: InvokeRequest,
 ) -> Result<InvokeResponse, InvokeError> {
+    match prepare(core, ctx, request)? {
+        Step::Nothing => Ok(nothing_ran()),
+        Step::Enqueue(body) => {
+            Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await
+        }
+        Step::Run(version, concurrency, call) => Detached::new(run(Arc::clone(core), version, concurrency, call)).await,
+    }
+}
+
+/// As [`invoke`]; the answer is there when it begins.
+///
+/// # Errors
+/// [`InvokeError`] when no function ran.
+pub(crate) async fn invoke_streaming(
+    core: &Arc<Core>,
+    ctx: &RequestContext,
+    request: InvokeRequest,
+) -> Result<StreamedResponse, InvokeError> {
+    let (version, concurrency, call) = match prepare(core, ctx, request)? {
+        Step::Nothing => return Ok(nothing_ran().into()),
+        Step::Enqueue(_) => {
+            return Err(InvokeError::Internal { detail: "an event has no answer to stream".to_owned() });
+        }
+        Step::Run(version, concurrency, call) => (version, concurrency, call),
+    };
+    let (stream, mut answer) = ResponseStream::open(core.stream, version.version);
+    let call = Call { stream: Some(Arc::clone(&stream)), ..call };
+    let running = run(Arc::clone(core), version, concurrency, call);
+    let work = Detached::new(async move { stream.end(running.await) });
+    let answer = tokio::select! {
+        biased;
+        // From here on the invocation is in a task of its own.
+        answer = &mut answer => answer,
+        () = work => answer.await,
+    };
+    answer.unwrap_or_else(|_| Err(InvokeError::Internal { detail: "an invocation got lost".to_owned() }))
+}
+
+/// What is to be done about a request.
+enum Step {
+    Nothing,
+    Enqueue(EventBody),
+    Run(Arc<FunctionVersion>, Concurrency, Call),
+}
+
+/// Everything before the gate.
+fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<Step, InvokeError> {
     let resolved = route(core, ctx, &request)?;
     let admitted = admit(&request)?;
     let Resolved { version, second, invoked_arn, concurrency, allows_loops, .. } = resolved?;
@@ -35,14 +83,14 @@ pub(crate) async fn invoke(
     let (trace, is_loop) = recursion::extend(&trace, &version.uid);
     let is_stopped = is_loop && !allows_loops;
     match request.invocation_type {
-        InvocationType::DryRun => return Ok(nothing_ran()),
+        InvocationType::DryRun => return Ok(Step::Nothing),
         InvocationType::Event => {
             if is_stopped {
                 let (id, function) = (&ctx.request_id, &request.function_name);
                 tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
-                return Ok(nothing_ran());
+                return Ok(Step::Nothing);
             }
-            let body = EventBody {
+            return Ok(Step::Enqueue(EventBody {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
@@ -50,8 +98,7 @@ pub(crate) async fn invoke(
                 accepted_ms: core.clock.now_ms(),
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
-            };
-            return Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await;
+            }));
         }
         InvocationType::RequestResponse if is_stopped => return Err(InvokeError::RecursiveLoop),
         InvocationType::RequestResponse => {}
@@ -63,9 +110,9 @@ pub(crate) async fn invoke(
         client_context: admitted.client_context,
         payload: admitted.payload,
         log_tail: request.log_tail,
+        stream: None,
     };
-    let version = routing::choose(version, second, &*core.random);
-    Detached::new(run(Arc::clone(core), version, concurrency, call)).await
+    Ok(Step::Run(routing::choose(version, second, &*core.random), concurrency, call))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it

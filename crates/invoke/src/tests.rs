@@ -1,6 +1,7 @@
 //! The data plane as its ports show it, over a scripted sandbox and in virtual time.
 
 mod failures;
+mod streaming;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

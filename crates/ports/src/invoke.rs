@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_types::{FunctionUid, RequestContext, SnapshotId, Version};
 
+use crate::response_stream::StreamedResponse;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InvocationType {
     RequestResponse,
@@ -105,6 +107,18 @@ pub trait Invoker: Send + Sync + 'static {
     /// # Errors
     /// [`InvokeError`] when no function ran.
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError>;
+
+    /// As [`invoke`](Self::invoke), for RequestResponse and DryRun; resolves as soon as the function begins to answer in
+    /// streaming mode, or has answered or failed without beginning. What goes wrong from then on is told by the
+    /// [`StreamCompletion`](crate::StreamCompletion).
+    ///
+    /// # Errors
+    /// [`InvokeError`] when no function ran.
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError>;
 }
 
 /// Told by the control plane when snapshots stop being current.

@@ -17,7 +17,6 @@ pub(super) async fn handle(
     let target = config::target(&ctx, &function_name, qualifier.as_deref())?;
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:CreateFunctionUrlConfig", &target.qualified_arn(), &requested.conditions())?;
-    requested.check()?;
     let url = UrlRecord::new(requested, lambda.clock.now_ms(), &*lambda.random)?;
     // Recorded: what is not there has a text of its own here.
     lambda.function(&ctx, &target).map_err(|_| LambdaError::FunctionDoesNotExist)?;

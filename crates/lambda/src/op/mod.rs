@@ -38,6 +38,7 @@ mod get_resource_policy;
 mod get_runtime_management_config;
 mod invoke;
 mod invoke_async;
+mod invoke_with_response_stream;
 mod list_aliases;
 mod list_capacity_providers;
 mod list_code_signing_configs;
@@ -177,6 +178,7 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("DeleteEventSourceMapping", SMALL, delete_event_source_mapping::handle)
         .op("ListEventSourceMappings", SMALL, list_event_source_mappings::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)
+        .raw("InvokeWithResponseStream", INVOKE_REQUEST_BYTES_MAX, invoke_with_response_stream::handle)
         .raw("InvokeAsync", INVOKE_REQUEST_BYTES_MAX, invoke_async::handle)
         // As the real service calls it where it refuses a payload for its size.
         .called("Invoke", "InvokeFunction")

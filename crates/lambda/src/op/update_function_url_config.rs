@@ -17,7 +17,6 @@ pub(super) async fn handle(
     let target = config::target(&ctx, &function_name, qualifier.as_deref())?;
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:UpdateFunctionUrlConfig", &target.qualified_arn(), &requested.conditions())?;
-    requested.check()?;
     lambda.function(&ctx, &target).map_err(|_| LambdaError::ResourceNotFound)?;
     lambda
         .change(&ctx, &target, |function| {

@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE}
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Headers that are the server's own: what the function says of them goes out under another name.
 const REMAPPED: [&str; 11] = [
     "connection",
@@ -40,9 +40,11 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// `content_type` is that of an answer that says none.
+    ///
     /// # Errors
     /// Members that are not of their type, or that HTTP cannot carry.
-    pub(crate) fn parse(members: &Map<String, Value>) -> Result<Self, Invalid> {
+    pub(crate) fn parse(members: &Map<String, Value>, content_type: &HeaderValue) -> Result<Self, Invalid> {
         let mut headers = HeaderMap::new();
         for (name, value) in optional(members, "headers", Value::as_object)?.into_iter().flatten() {
             let Some(text) = plain(value)? else { continue };
@@ -53,7 +55,7 @@ impl Head {
         for cookie in optional(members, "cookies", Value::as_array)?.into_iter().flatten() {
             headers.append(SET_COOKIE, value_of(cookie.as_str().ok_or(Invalid)?)?);
         }
-        headers.entry(CONTENT_TYPE).or_insert(JSON);
+        headers.entry(CONTENT_TYPE).or_insert_with(|| content_type.clone());
         let status = members.get("statusCode").filter(|status| !status.is_null()).map_or(Ok(StatusCode::OK), status)?;
         Ok(Self { status, headers })
     }
@@ -81,7 +83,7 @@ pub(crate) fn response(payload: &Bytes) -> Result<Response<Body>, Invalid> {
         Value::String(text) => whole(text.into()),
         Value::Object(members) if members.contains_key("statusCode") => {
             let body = body(&members)?;
-            Ok(Head::parse(&members)?.response(body))
+            Ok(Head::parse(&members, &JSON)?.response(body))
         }
         // Without a status it is the body.
         other => whole(other.to_string().into()),

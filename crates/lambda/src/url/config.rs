@@ -79,18 +79,6 @@ pub(crate) struct Requested {
 }
 
 impl Requested {
-    /// # Errors
-    /// A mode that Hearth cannot honour yet.
-    pub(crate) fn check(&self) -> Result<(), LambdaError> {
-        if self.invoke_mode == Some(InvokeMode::ResponseStream) {
-            return Err(LambdaError::Unsupported {
-                member: "InvokeMode".to_owned(),
-                instead: "answers go out when they are whole; use BUFFERED.".to_owned(),
-            });
-        }
-        Ok(())
-    }
-
     /// Condition keys of the request. Source: "Actions, resources, and condition keys for AWS Lambda".
     pub(crate) fn conditions(&self) -> Vec<Condition> {
         self.auth_type.map(AuthType::condition).into_iter().collect()

@@ -15,6 +15,7 @@ pub(crate) mod config;
 mod cors;
 mod event;
 mod serve;
+mod stream;
 
 pub use address::{Address, UrlDomain, id_of_name};
 pub use serve::serve;

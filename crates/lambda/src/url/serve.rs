@@ -20,8 +20,8 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
 use super::address::Address;
-use super::config::{AuthType, UrlRecord};
-use super::{answer, event};
+use super::config::{AuthType, InvokeMode, UrlRecord};
+use super::{answer, event, stream};
 use crate::catalog::Function;
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
@@ -168,14 +168,14 @@ where
     let shown = if is_traced { &*trace } else { trace.split(';').next().unwrap_or_default() };
     let now_ms = lambda.clock.now_ms();
     let payload = event::Request { ctx, address, head, body: &body, is_signed, trace: shown, now_ms }.event();
-    let mut response = invoke(lambda, url, ctx, payload).await;
+    let mut response = invoke(lambda, url, record.mode, ctx, payload).await;
     if let Ok(trace) = HeaderValue::from_str(&trace) {
         response.headers_mut().insert(TRACE_ID, trace);
     }
     response
 }
 
-async fn invoke(lambda: &Lambda, url: &Url, ctx: &RequestContext, payload: Bytes) -> Response<Body> {
+async fn invoke(lambda: &Lambda, url: &Url, mode: InvokeMode, ctx: &RequestContext, payload: Bytes) -> Response<Body> {
     let request = InvokeRequest {
         function_name: url.function.record.name.clone(),
         qualifier: url.qualifier.clone(),
@@ -185,9 +185,19 @@ async fn invoke(lambda: &Lambda, url: &Url, ctx: &RequestContext, payload: Bytes
         client_context: None,
         via_url: true,
     };
-    match lambda.invoker.invoke(ctx, request).await {
-        Ok(answer) if answer.function_error.is_some() => failed(),
-        Ok(answer) => answer::response(&answer.payload).unwrap_or_else(|answer::Invalid| failed()),
+    let answered = match mode {
+        InvokeMode::Buffered => lambda.invoker.invoke(ctx, request).await.map(|answer| match answer.function_error {
+            Some(_) => Err(answer::Invalid),
+            None => answer::response(&answer.payload),
+        }),
+        InvokeMode::ResponseStream => match lambda.invoker.invoke_streaming(ctx, request).await {
+            Ok(streamed) => Ok(stream::response(streamed).await),
+            Err(error) => Err(error),
+        },
+    };
+    match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(answer::Invalid)) => failed(),
         Err(InvokeError::AccessDenied { .. }) => forbidden(),
         // It went while the request was on its way.
         Err(InvokeError::FunctionNotFound { .. }) => refused(StatusCode::FORBIDDEN, UNKNOWN),

@@ -10,7 +10,7 @@ use hearth_lambda::Catalog;
 use hearth_ports::{
     Access, AccessKeys, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied,
     EnvironmentKeeper, FunctionCatalog, InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
-    Invoker, KeyLookup, PackageError, ResolveError, ResourcePolicy, TemporaryKey,
+    Invoker, KeyLookup, PackageError, ResolveError, ResourcePolicy, StreamedResponse, TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
@@ -175,6 +175,14 @@ impl Invoker for FakeInvoker {
             payload: if is_sync { self.returned.lock().clone().unwrap_or(request.payload) } else { Bytes::new() },
             log_tail: request.log_tail.then(|| Bytes::from_static(b"START\nEND\n")),
         })
+    }
+
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError> {
+        Ok(self.invoke(ctx, request).await?.into())
     }
 }
 

@@ -15,6 +15,7 @@ mod lives;
 mod permission;
 mod rare;
 mod read;
+mod response_stream;
 mod settings_table;
 mod tags;
 mod update;

@@ -87,8 +87,9 @@ async fn what_is_asked_for_is_what_is_shown() {
     let world = world.restart().await;
     assert_eq!(ask(&world, "GET", "f", Value::Null).await.ok(200), expected);
     // What is not named stays; a CORS without members takes it away.
-    let other = ask(&world, "PUT", "f", json!({"InvokeMode": "BUFFERED"})).await.ok(200);
+    let other = ask(&world, "PUT", "f", json!({"InvokeMode": "RESPONSE_STREAM"})).await.ok(200);
     assert_eq!((&other["AuthType"], &other["Cors"]), (&json!("AWS_IAM"), &cors));
+    assert_eq!(other["InvokeMode"], "RESPONSE_STREAM");
     let bare = ask(&world, "PUT", "f", json!({"Cors": {}})).await.ok(200);
     assert_eq!((bare.get("Cors"), id_of(&bare)), (None, id));
 }

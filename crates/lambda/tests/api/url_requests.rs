@@ -250,3 +250,18 @@ async fn a_url_works_after_a_restart() {
     let world = world.restart().await;
     get(&world, &id).await.ok(200);
 }
+
+#[tokio::test]
+async fn what_does_not_stream_goes_out_as_it_is_in_streaming_mode() {
+    let (world, id) = world(json!({"AuthType": "NONE", "InvokeMode": "RESPONSE_STREAM"})).await;
+    let whole = json!({"statusCode": 201, "body": "x"});
+    returning(&world, &whole);
+    let answer = get(&world, &id).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, whole));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    *world.invoker.function_error.lock() = Some("Unhandled");
+    let answer = get(&world, &id).await;
+    assert_eq!((answer.status.as_u16(), &*answer.body), (502, &b"Internal Server Error"[..]));
+    *world.permissions.denied.lock() = ["lambda:InvokeFunction".to_owned()].into();
+    assert_eq!(get(&world, &id).await.status, 403);
+}

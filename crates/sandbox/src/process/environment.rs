@@ -354,8 +354,8 @@ impl Environment for ProcessEnvironment {
                 };
             }
             end = self.control.ended() => match timeout(LAST_WORDS_WAIT, answer).await {
-                Ok(answer @ (RuntimeAnswer::Response { .. } | RuntimeAnswer::Error(_) | RuntimeAnswer::TooLarge { .. })) => answer,
-                Ok(RuntimeAnswer::Truncated | RuntimeAnswer::Closed) | Err(_) => {
+                Ok(answer) if !matches!(answer, RuntimeAnswer::Truncated | RuntimeAnswer::Closed) => answer,
+                Ok(_) | Err(_) => {
                     self.output.drain();
                     return InvocationOutcome::Exited(exit_cause(&end));
                 }
@@ -364,6 +364,7 @@ impl Environment for ProcessEnvironment {
         self.output.drain();
         match answer {
             RuntimeAnswer::Response { body } => InvocationOutcome::Response { body },
+            RuntimeAnswer::Streamed { bytes } => InvocationOutcome::Streamed { bytes },
             RuntimeAnswer::Error(error) => InvocationOutcome::Error(error),
             RuntimeAnswer::TooLarge { size } => InvocationOutcome::TooLarge { size },
             RuntimeAnswer::Truncated => InvocationOutcome::Truncated,

@@ -95,6 +95,7 @@ async fn what_goes_wrong_in_the_middle_is_told_after_the_chunks_and_in_the_repor
             "\tStatus: timeout",
         ),
     ];
+    world.answer("f", "id").await;
     for (step, details, status) in table {
         let (bytes, completion) = collect(stream(&world, &format!("stream partial {step}")).await).await;
         assert_eq!((bytes, completion), (b"partial".to_vec(), unhandled(&details)), "{step}");
@@ -148,7 +149,7 @@ async fn a_client_that_goes_away_stops_neither_the_function_nor_its_environment(
 #[tokio::test(start_paused = true)]
 async fn a_client_that_goes_away_before_the_answer_begins_stops_nothing() {
     let world = World::new([function("f")]).await;
-    let gone = world.engine.invoke_streaming(&context("req-1"), request("f", "sleep 1000"));
+    let gone = stream(&world, "sleep 1000");
     assert!(tokio::time::timeout(Duration::from_millis(100), gone).await.is_err());
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(report(&world).contains("\tDuration: 1000.00 ms"));

@@ -1,8 +1,10 @@
 """Function URLs as HTTP clients meet them: curl, Python's own client, and frameworks inside the function."""
 
 import base64
+import http.client
 import json
 import time
+import urllib.parse
 
 import pytest
 
@@ -45,7 +47,8 @@ def test_the_url_works_when_it_is_copied_into_curl(url, server):
     function, address = url(ECHO)
     port = server.url.rsplit(":", 1)[1]
     assert address.startswith("http://") and address.endswith(f".lambda-url.us-east-1.localhost:{port}/")
-    shown = json.loads(urls.curl(address + "a%20b/c?x=1&x=2", "-H", "Cookie: a=b; c=d", "-d", "hi", "-H", "Content-Type: text/plain"))
+    headers = ["-H", "Cookie: a=b; c=d", "-H", "Content-Type: text/plain"]
+    shown = json.loads(urls.curl(address + "a%20b/c?x=1&x=2", *headers, "-d", "hi"))
     event = shown["event"]
     assert (event["rawPath"], event["rawQueryString"], event["body"]) == ("/a%20b/c", "x=1&x=2", "hi")
     assert (event["cookies"], event["queryStringParameters"]) == (["a=b", "c=d"], {"x": "1,2"})
@@ -76,7 +79,8 @@ def test_answers_are_what_the_function_says(url, server):
     _, address = url(ANSWER)
 
     def answer(value, **arguments):
-        return urls.send(server, address, "POST", body=json.dumps(value), headers={"Content-Type": "application/json"}, **arguments)
+        headers = {"Content-Type": "application/json"}
+        return urls.send(server, address, "POST", body=json.dumps(value), headers=headers, **arguments)
 
     whole = answer({
         "statusCode": 201,
@@ -219,3 +223,89 @@ def test_a_function_reaches_a_url_from_inside_by_its_path(url, server, client, r
             FunctionName=function.name, StatementId=action.split(":")[1], Action=action, Principal="*", **condition
         )
     assert remote.run(fetch, where).ok() == 200
+
+
+#: Writes what its query says, and waits between first and last.
+STREAM = """
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  const asked = event.queryStringParameters ?? {}
+  if (asked.early) throw new Error('early')
+  if (asked.head) {
+    stream = awslambda.HttpResponseStream.from(stream, {
+      statusCode: 201, headers: { 'Content-Type': 'text/html', 'x-a': 'b' }, cookies: ['c=d', 'e=f'],
+    })
+  } else {
+    stream.setContentType('text/plain')
+  }
+  stream.write('first\\n')
+  await new Promise(resolve => setTimeout(resolve, Number(asked.wait ?? 0)))
+  if (asked.late) throw new Error('late')
+  stream.write(asked.bytes ? 'x'.repeat(Number(asked.bytes)) : 'last\\n')
+  stream.end()
+})
+"""
+
+
+@pytest.fixture
+def stream_url(client, make):
+    function = make(packages.zip_of({"index.js": STREAM}), runtime=aws.NODE, handler="index.handler")
+    made = client.create_function_url_config(
+        FunctionName=function.name, AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+    )
+    assert made["InvokeMode"] == "RESPONSE_STREAM"
+    return made["FunctionUrl"]
+
+
+def opened(server, address, path):
+    """The connection and the response, before its body."""
+    parts = urllib.parse.urlsplit(server.url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
+    connection.request("GET", path, headers={"Host": urllib.parse.urlsplit(address).netloc})
+    return connection, connection.getresponse()
+
+
+def test_a_streamed_answer_has_the_head_the_function_gives_it(stream_url, server):
+    answer = urls.send(server, stream_url, path="?head=1")
+    assert (answer.status, answer.body) == (201, b"first\nlast\n")
+    assert (answer.headers["Content-Type"], answer.headers["x-a"]) == ("text/html", "b")
+    assert answer.headers.get_all("Set-Cookie") == ["c=d", "e=f"]
+    assert answer.headers["Transfer-Encoding"] == "chunked" and answer.headers["x-amzn-RequestId"]
+    plain = urls.send(server, stream_url)
+    assert (plain.status, plain.body, plain.headers["Content-Type"]) == (200, b"first\nlast\n", "text/plain")
+
+
+@pytest.mark.parametrize("head", ["", "&head=1"], ids=["plain", "head"])
+def test_the_first_bytes_come_while_the_function_still_works(stream_url, server, head):
+    urls.send(server, stream_url)
+    begun = time.monotonic()
+    connection, answer = opened(server, stream_url, f"/?wait=3000{head}")
+    assert answer.read(6) == b"first\n"
+    first_s = time.monotonic() - begun
+    assert answer.read() == b"last\n"
+    assert first_s < 2 and time.monotonic() - begun >= 3, first_s
+    connection.close()
+
+
+def test_a_stream_is_longer_than_a_whole_answer_may_be(stream_url, server):
+    answer = urls.send(server, stream_url, path="?bytes=8000000")
+    assert (answer.status, len(answer.body)) == (200, 8_000_006)
+
+
+def test_a_failure_ahead_of_the_stream_has_a_status_and_one_within_cuts_it(stream_url, server):
+    early = urls.send(server, stream_url, path="?early=1")
+    assert (early.status, early.body) == (502, b"Internal Server Error")
+    connection, answer = opened(server, stream_url, "/?late=1&wait=100")
+    assert answer.status == 200
+    with pytest.raises(http.client.IncompleteRead):
+        answer.read()
+    connection.close()
+    assert urls.send(server, stream_url).status == 200
+
+
+def test_who_goes_away_in_a_stream_disturbs_nobody(stream_url, server):
+    urls.send(server, stream_url)
+    for _ in range(3):
+        connection, answer = opened(server, stream_url, "/?wait=500")
+        assert answer.read(6) == b"first\n"
+        connection.close()
+    assert urls.send(server, stream_url).body == b"first\nlast\n"

@@ -50,7 +50,8 @@ def test_one_port_speaks_http_and_https(server, authority):
         shown = urls.curl("--cacert", authority, f"https://{host}:{port}/_hearth/health")
         assert json.loads(shown)["status"] == "ok"
     assert json.loads(urls.curl(f"{server.url}/_hearth/health"))["status"] == "ok"
-    version = urls.curl("--cacert", authority, "-o", "/dev/null", "-w", "%{http_version}", f"https://localhost:{port}/_hearth/health")
+    health = f"https://localhost:{port}/_hearth/health"
+    version = urls.curl("--cacert", authority, "-o", "/dev/null", "-w", "%{http_version}", health)
     assert version == "2"
 
 
@@ -112,7 +113,8 @@ def test_function_urls_over_https(server, authority, make, client):
     assert shown["domain"] == urllib.parse.urlsplit(url).hostname
     # As code that has the address of the real service calls it.
     name = shown["domain"].replace("localhost", "on.aws")
-    on_aws = urls.curl("--cacert", authority, f"https://{name}/", "--connect-to", f"{name}:443:127.0.0.1:{port_of(server)}")
+    to_us = f"{name}:443:127.0.0.1:{port_of(server)}"
+    on_aws = urls.curl("--cacert", authority, f"https://{name}/", "--connect-to", to_us)
     assert (json.loads(on_aws)["domain"], json.loads(on_aws)["x-forwarded-port"]) == (name, "443")
 
 

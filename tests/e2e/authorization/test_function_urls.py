@@ -11,7 +11,11 @@ FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
-CODE = "handler = lambda event, context: event['requestContext'].get('authorizer', {}).get('iam', {}).get('userArn', 'nobody')"
+CODE = """
+def handler(event, context):
+    signer = event["requestContext"].get("authorizer")
+    return signer["iam"]["userArn"] if signer else "nobody"
+"""
 
 URL_GRANT = {"Action": "lambda:InvokeFunctionUrl"}
 INVOKE_GRANT = {"Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True}

@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) execution: Execution,
     pub(crate) pool: Pool,
     pub(crate) network: Policy,
+    pub(crate) urls: Urls,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
 }
@@ -99,6 +100,14 @@ impl Default for Pool {
     }
 }
 
+/// `[urls]`: how function URLs are shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Urls {
+    /// A domain all of whose names lead to this server; else `localhost`, and the path form for other machines.
+    pub(crate) domain: Option<String>,
+}
+
 /// `[logs]`: how much is kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -160,6 +169,7 @@ struct File {
     execution: Execution,
     pool: Pool,
     network: Network,
+    urls: Urls,
     logs: Logs,
     audit: Audit,
 }
@@ -250,6 +260,7 @@ impl Config {
             execution,
             pool: file.pool,
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
+            urls: file.urls,
             logs: file.logs,
             audit: file.audit,
         })

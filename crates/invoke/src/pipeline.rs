@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Concurrency, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
-    ResolveError, Resolved, StreamedResponse, ThrottleReason,
+    Access, Concurrency, Condition, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest,
+    InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -87,7 +87,7 @@ pub(crate) struct Order {
 
 /// Everything before the gate.
 fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<Step, InvokeError> {
-    let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
+    let resolved = route(core, ctx, &request)?;
     let admitted = admit(&request)?;
     let Resolved { version, second, invoked_arn, concurrency, provisioned, allows_loops, .. } = resolved?;
     let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
@@ -132,9 +132,9 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
 fn route(
     core: &Core,
     ctx: &RequestContext,
-    name: &str,
-    qualifier: Option<&Qualifier>,
+    request: &InvokeRequest,
 ) -> Result<Result<Resolved, InvokeError>, InvokeError> {
+    let (name, qualifier) = (request.function_name.as_str(), request.qualifier.as_ref());
     let resolved = resolve(core, ctx, name, qualifier);
     let resource = match (&resolved, qualifier) {
         (Ok(resolved), None) => Cow::Borrowed(&resolved.version.arn),
@@ -142,8 +142,19 @@ fn route(
         (_, Some(qualifier)) => Cow::Owned(ctx.function_arn(name).qualified(&qualifier.to_string())),
     };
     let access = Access::new("lambda:InvokeFunction", &resource);
+    let through_url;
     let access = match &resolved {
-        Ok(resolved) => access.under(&resolved.guard.conditions).with_policy(resolved.guard.policy()),
+        Ok(resolved) => {
+            let conditions = &resolved.guard.conditions;
+            // Source: "Control access to Lambda function URLs": a permission of its own since October 2025.
+            let conditions = if request.via_url {
+                through_url = [&[Condition::one("lambda:InvokedViaFunctionUrl", "true")], &**conditions].concat();
+                &through_url
+            } else {
+                conditions
+            };
+            access.under(conditions).with_policy(resolved.guard.policy())
+        }
         Err(_) => access,
     };
     core.authorizer.authorize(ctx, &access).map_err(|Denied { message }| InvokeError::AccessDenied { message })?;

@@ -29,6 +29,7 @@ mod settings;
 mod shape;
 mod tags;
 mod update;
+pub mod url;
 mod view;
 mod worker;
 

@@ -21,12 +21,11 @@ use State::{Empty, Missing, Partly};
 
 const SIGNING: &str = "signatures are not checked; Create is refused";
 const PROVIDERS: &str = "functions run on this server; Create and Put are refused";
-const URLS: &str = "function URLs are planned";
 const DURABLE: &str = "executions are not durable; `DurableConfig` is refused";
 const MAPPINGS: &str = "mappings come with the first event source; Create is refused";
 
 /// Every operation that does not simply work.
-const STATES: [(&str, State); 47] = [
+const STATES: &[(&str, State)] = &[
     ("CreateFunction", Partly("zip packages sent in the request; what is refused stands in settings.tsv")),
     ("UpdateFunctionCode", Partly("zip packages sent in the request")),
     ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),
@@ -48,11 +47,6 @@ const STATES: [(&str, State); 47] = [
     ("UpdateCapacityProvider", Empty(PROVIDERS)),
     ("GetFunctionScalingConfig", Empty(PROVIDERS)),
     ("PutFunctionScalingConfig", Empty(PROVIDERS)),
-    ("GetFunctionUrlConfig", Empty(URLS)),
-    ("DeleteFunctionUrlConfig", Empty(URLS)),
-    ("ListFunctionUrlConfigs", Empty(URLS)),
-    ("CreateFunctionUrlConfig", Missing(URLS)),
-    ("UpdateFunctionUrlConfig", Missing(URLS)),
     ("PutFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hearth_ports::{
     Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, LogSink, Resolved, StreamedResponse,
+    InvokeResponse, Invoker, LogSink, Provision, Provisioned, Resolved, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::call::Call;
 use crate::config::EngineConfig;
-use crate::environment::{Call, Workshop};
+use crate::environment::Workshop;
 use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
 use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
+use crate::pipeline::Order;
 use crate::pool::PoolLimits;
 use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
@@ -106,6 +108,7 @@ impl Engine {
     /// | environments | ends idle environments after their time | looks again after a tenth of the idle time-out |
     /// | freezer | freezes idle environments where that is slow | looks again after half the grace |
     /// | room | ends environments when memory or disk is short | looks again after a quarter of a second |
+    /// | provisioner | keeps provisioned environments ready | looks again after some seconds |
     /// | usage | writes the usage roll-up, at most each second | sleeps until something is counted |
     /// | events | runs asynchronous invocations | sleeps until the next is due |
     fn spawn_workers(&self) {
@@ -115,6 +118,8 @@ impl Engine {
         self.workers.spawn(async move { core.environments.freeze_idle(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.environments.watch_room(&core.stop).await });
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.environments.keep_ready(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.usage.work(&core.stop).await });
         let core = Arc::clone(&self.core);
@@ -252,7 +257,7 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, second, invoked_arn, concurrency, .. } =
+        let Resolved { version, second, invoked_arn, concurrency, provisioned, .. } =
             pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.
@@ -272,7 +277,7 @@ impl Attempt for Core {
             stream: None,
         };
         let version = routing::choose(version, second, &*self.random);
-        pipeline::run(self, version, concurrency, call).await
+        pipeline::run(self, Order { version, provisioned, concurrency, call }).await
     }
 }
 
@@ -295,5 +300,13 @@ impl Invoker for Engine {
 impl EnvironmentKeeper for Engine {
     async fn retire(&self, _ctx: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
         self.core.environments.retire(uid, version, keep);
+    }
+
+    fn provision(&self, uid: &FunctionUid, provisions: Vec<Provision>) {
+        self.core.environments.provision(uid, provisions);
+    }
+
+    fn provisioned(&self, uid: &FunctionUid, qualifier: &str) -> Option<Provisioned> {
+        self.core.environments.provisioned(uid, qualifier)
     }
 }

@@ -12,22 +12,23 @@ use hearth_ports::{
     Authorizer, CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, TemporaryKey,
     runtime_version,
 };
+use hearth_runtime_api::event::InitializationType;
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, Metadata, OutputSink,
     ResponseSink, SandboxError, ShutdownReason,
 };
-use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
+use hearth_types::limits::{INVOKE_RESPONSE_BYTES_MAX, PROVISIONED_INIT_TIMEOUT};
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::call::{Answered, Call, Ran};
 use crate::config::Freezing;
 use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
 use crate::pool::Occupant;
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
-use crate::response_stream::ResponseStream;
 use crate::usage::{Meter, Usage};
 use crate::variables::{Surroundings, availability_zone_id, variables};
 
@@ -54,38 +55,6 @@ pub(crate) struct Workshop {
     pub(crate) stop: CancellationToken,
 }
 
-/// An event on its way to an environment.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) request_id: RequestId,
-    pub(crate) invoked_arn: String,
-    pub(crate) trace: Arc<str>,
-    /// Decoded JSON text.
-    pub(crate) client_context: Option<String>,
-    pub(crate) payload: Bytes,
-    pub(crate) log_tail: bool,
-    /// Takes the answer as it comes, where the function streams it.
-    pub(crate) stream: Option<Arc<ResponseStream>>,
-}
-
-/// What a function answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Answered {
-    /// Empty when it went into the call's stream.
-    body: Bytes,
-    bytes: usize,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ran {
-    pub(crate) payload: Bytes,
-    pub(crate) is_error: bool,
-    /// The machine had no memory left for it: the caller is told to come again.
-    pub(crate) is_evicted: bool,
-    pub(crate) log_tail: Option<Bytes>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The runtime has asked for an event.
@@ -106,6 +75,7 @@ pub(crate) struct LiveEnvironment {
     is_ended: bool,
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
+    initialization_type: InitializationType,
     phase: Phase,
     /// Cancelled when it has to end in the middle of an invocation, for want of memory.
     eviction: CancellationToken,
@@ -137,9 +107,17 @@ impl Workshop {
     ///
     /// # Errors
     /// Why no environment could be made.
-    pub(crate) async fn start(&self, version: Arc<FunctionVersion>) -> Result<LiveEnvironment, InvokeError> {
+    pub(crate) async fn start(
+        &self,
+        version: Arc<FunctionVersion>,
+        initialization_type: InitializationType,
+    ) -> Result<LiveEnvironment, InvokeError> {
         let context = LogStream::context_of(&version, RequestId::generate(&*self.random));
-        let ttl_ms = self.age_max.0 + self.init_timeout.0 + version.timeout.0 + CREDENTIALS_SLACK.0;
+        let init_timeout = match initialization_type {
+            InitializationType::ProvisionedConcurrency => PROVISIONED_INIT_TIMEOUT.max(version.timeout),
+            _ => self.init_timeout,
+        };
+        let ttl_ms = self.age_max.0 + init_timeout.0 + version.timeout.0 + CREDENTIALS_SLACK.0;
         let TemporaryKey { credentials, caller } = self
             .credentials
             .issue_function_session(&context, &version.role_arn, &version.arn, ttl_ms)
@@ -156,13 +134,14 @@ impl Workshop {
             &*self.random,
             context,
         ));
-        let spec = self.spec(&version, &session.credentials, log.name());
+        let spec = self.spec(&version, initialization_type, &session.credentials, log.name());
         self.backend
             .check(&spec.runtime, spec.architecture)
             .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
         let runtime_version_arn =
             runtime_version::arn(version.partition, &version.region, &version.runtime, version.architecture);
         let init_start = Line::InitStart {
+            initialization_type,
             runtime_version: &runtime_version::name(&version.runtime),
             runtime_version_arn: &runtime_version_arn,
             function_name: &version.name,
@@ -185,12 +164,13 @@ impl Workshop {
             session,
             ending: self.ending.clone(),
             is_ended: false,
+            initialization_type,
             phase: Phase::Ready,
             eviction: CancellationToken::new(),
             memory_used: Mebibytes(0),
             init: None,
         };
-        environment.initialise(self.init_timeout.duration()).await;
+        environment.initialise(init_timeout.duration()).await;
         environment.memory_used = environment.sandbox.memory_used_max();
         if environment.phase == Phase::Broken {
             return Err(InvokeError::Internal { detail: "the environment broke in its init phase".to_owned() });
@@ -198,13 +178,22 @@ impl Workshop {
         Ok(environment)
     }
 
-    fn spec(&self, version: &FunctionVersion, credentials: &Credentials, log_stream: &str) -> EnvironmentSpec {
+    fn spec(
+        &self,
+        version: &FunctionVersion,
+        initialization_type: InitializationType,
+        credentials: &Credentials,
+        log_stream: &str,
+    ) -> EnvironmentSpec {
         let metadata = Metadata {
             availability_zone_id: availability_zone_id(&version.region),
             token: RequestId::generate(&*self.random).to_string(),
         };
         EnvironmentSpec {
-            variables: variables(version, &Surroundings { credentials, log_stream, metadata_token: &metadata.token }),
+            variables: variables(
+                version,
+                &Surroundings { initialization_type, credentials, log_stream, metadata_token: &metadata.token },
+            ),
             metadata: Some(metadata),
             identity: Identity {
                 function_name: version.name.clone(),
@@ -227,6 +216,11 @@ impl LiveEnvironment {
     /// Fit for another invocation?
     pub(crate) fn is_usable(&self) -> bool {
         self.phase != Phase::Broken
+    }
+
+    /// Its init phase has succeeded.
+    pub(crate) fn is_initialised(&self) -> bool {
+        self.phase == Phase::Ready
     }
 
     /// What becomes idle is frozen, at once or some time later.
@@ -257,7 +251,8 @@ impl LiveEnvironment {
         match self.ready_before(started + limit).await {
             Ok(()) => {
                 let duration = started.elapsed().into();
-                self.init = Some(duration);
+                // What happens ahead of invocations is not billed with one of them.
+                self.init = (self.initialization_type == InitializationType::OnDemand).then_some(duration);
                 self.report_init(InitPhase::Init, duration, &Status::Success);
             }
             Err(unready) => {
@@ -420,8 +415,9 @@ impl LiveEnvironment {
     }
 
     fn report_init(&self, phase: InitPhase, duration: Elapsed, status: &Status) {
-        self.log.platform(&Line::InitRuntimeDone { phase, status });
-        self.log.platform(&Line::InitReport { duration, phase, status });
+        let initialization_type = self.initialization_type;
+        self.log.platform(&Line::InitRuntimeDone { initialization_type, phase, status });
+        self.log.platform(&Line::InitReport { initialization_type, duration, phase, status });
     }
 
     /// Waits for a future, but not past the deadline; shows the log of a long wait from time to time.

@@ -14,11 +14,13 @@ use hearth_ports::{
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
+use crate::call::{Call, Ran};
 use crate::detached::Detached;
 use crate::engine::Core;
-use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
+use crate::gate::Permit;
+use crate::lease::Lease;
 use crate::response_stream::ResponseStream;
 use crate::{recursion, routing, trace};
 
@@ -34,7 +36,7 @@ pub(crate) async fn invoke(
         Step::Enqueue(body) => {
             Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await
         }
-        Step::Run(version, concurrency, call) => Detached::new(run(Arc::clone(core), version, concurrency, call)).await,
+        Step::Run(order) => Detached::new(run(Arc::clone(core), order)).await,
     }
 }
 
@@ -47,16 +49,16 @@ pub(crate) async fn invoke_streaming(
     ctx: &RequestContext,
     request: InvokeRequest,
 ) -> Result<StreamedResponse, InvokeError> {
-    let (version, concurrency, call) = match prepare(core, ctx, request)? {
+    let mut order = match prepare(core, ctx, request)? {
         Step::Nothing => return Ok(nothing_ran().into()),
         Step::Enqueue(_) => {
             return Err(InvokeError::Internal { detail: "an event has no answer to stream".to_owned() });
         }
-        Step::Run(version, concurrency, call) => (version, concurrency, call),
+        Step::Run(order) => order,
     };
-    let (stream, mut answer) = ResponseStream::open(core.stream, version.version);
-    let call = Call { stream: Some(Arc::clone(&stream)), ..call };
-    let running = run(Arc::clone(core), version, concurrency, call);
+    let (stream, mut answer) = ResponseStream::open(core.stream, order.version.version);
+    order.call.stream = Some(Arc::clone(&stream));
+    let running = run(Arc::clone(core), order);
     let work = Detached::new(async move { stream.end(running.await) });
     let answer = tokio::select! {
         biased;
@@ -71,14 +73,23 @@ pub(crate) async fn invoke_streaming(
 enum Step {
     Nothing,
     Enqueue(EventBody),
-    Run(Arc<FunctionVersion>, Concurrency, Call),
+    Run(Order),
+}
+
+/// What is to run, and under which terms.
+pub(crate) struct Order {
+    pub(crate) version: Arc<FunctionVersion>,
+    /// The qualifier whose provisioned environments come first.
+    pub(crate) provisioned: Option<Arc<str>>,
+    pub(crate) concurrency: Concurrency,
+    pub(crate) call: Call,
 }
 
 /// Everything before the gate.
 fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<Step, InvokeError> {
     let resolved = route(core, ctx, &request)?;
     let admitted = admit(&request)?;
-    let Resolved { version, second, invoked_arn, concurrency, allows_loops, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, concurrency, provisioned, allows_loops, .. } = resolved?;
     let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
     let (trace, is_loop) = recursion::extend(&trace, &version.uid);
     let is_stopped = is_loop && !allows_loops;
@@ -112,7 +123,8 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
         log_tail: request.log_tail,
         stream: None,
     };
-    Ok(Step::Run(routing::choose(version, second, &*core.random), concurrency, call))
+    let version = routing::choose(version, second, &*core.random);
+    Ok(Step::Run(Order { version, provisioned, concurrency, call }))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -162,15 +174,10 @@ pub(crate) fn resolve(
 }
 
 /// Everything from the gate on; attempts at asynchronous invocations come in here too.
-pub(crate) async fn run(
-    core: Arc<Core>,
-    version: Arc<FunctionVersion>,
-    concurrency: Concurrency,
-    call: Call,
-) -> Result<InvokeResponse, InvokeError> {
+pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse, InvokeError> {
+    let Order { version, provisioned, concurrency, call } = order;
     let _in_flight = core.in_flight()?;
-    let _permit = core.gate.enter(&version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
-    let mut lease = core.environments.lease(&version).await?;
+    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();
     if is_evicted {
@@ -185,6 +192,23 @@ pub(crate) async fn run(
         payload,
         log_tail,
     })
+}
+
+/// An environment that may run now, with the permit it needs. One that is provisioned needs none; when all of them run,
+/// the invocation spills over to those made on demand.
+async fn enter(
+    core: &Core,
+    version: &Arc<FunctionVersion>,
+    provisioned: Option<Arc<str>>,
+    concurrency: Concurrency,
+) -> Result<(Lease, Option<Permit>), InvokeError> {
+    if let Some(qualifier) = provisioned
+        && let Some(lease) = core.environments.lease_provisioned(version, qualifier).await
+    {
+        return Ok((lease, None));
+    }
+    let permit = core.gate.enter(version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    Ok((core.environments.lease(version).await?, Some(permit)))
 }
 
 async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, body: EventBody) -> Result<InvokeResponse, InvokeError> {

@@ -14,6 +14,7 @@ use crate::alias::AliasRecord;
 use crate::event_invoke::EventInvokeRecord;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
+use crate::provisioned::ProvisionedRecord;
 use crate::settings::Settings;
 use crate::url::config::UrlRecord;
 
@@ -80,6 +81,9 @@ pub(crate) struct FunctionRecord {
     /// Under the alias they are for, the function's own under an empty one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) urls: BTreeMap<String, UrlRecord>,
+    /// Provisioned concurrency, under the version or alias it is for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) provisioned: BTreeMap<String, ProvisionedRecord>,
 }
 
 /// A published version.

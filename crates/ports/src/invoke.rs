@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_types::{FunctionUid, RequestContext, SnapshotId, Version};
 
+use crate::provisioned::{Provision, Provisioned};
 use crate::response_stream::StreamedResponse;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,4 +127,11 @@ pub trait Invoker: Send + Sync + 'static {
 pub trait EnvironmentKeeper: Send + Sync + 'static {
     /// Idle environments of that version end now, busy ones after their invocation, except those of `keep`.
     async fn retire(&self, ctx: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>);
+
+    /// All that the function is to have ready from now on; nothing when it has been deleted. What failed before is tried
+    /// again.
+    fn provision(&self, uid: &FunctionUid, provisions: Vec<Provision>);
+
+    /// How far the function's provision of that qualifier has come. `None`: it has none.
+    fn provisioned(&self, uid: &FunctionUid, qualifier: &str) -> Option<Provisioned>;
 }

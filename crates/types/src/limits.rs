@@ -42,6 +42,9 @@ pub const TIMEOUT_DEFAULT: Millis = Millis::from_secs(3);
 pub const TIMEOUT_MAX: Millis = Millis::from_secs(900);
 /// The init phase of an on-demand environment.
 pub const INIT_TIMEOUT: Millis = Millis::from_secs(10);
+/// The init phase of an environment of provisioned concurrency; longer when the function's own time-out is. Source:
+/// Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
+pub const PROVISIONED_INIT_TIMEOUT: Millis = Millis::from_secs(130);
 
 /// `MaximumRetryAttempts` of an asynchronous invocation, and its default. Source: Lambda API reference.
 pub const EVENT_RETRIES_MAX: u32 = 2;

@@ -87,6 +87,7 @@ pub(super) async fn handle(
                 allows_loops: false,
                 event_invoke: BTreeMap::new(),
                 urls: BTreeMap::new(),
+                provisioned: BTreeMap::new(),
             };
             let (change, answer) = if publish == Some(true) {
                 let (record, version) = update::publish_new(&lambda, record, None);

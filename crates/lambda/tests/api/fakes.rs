@@ -1,6 +1,6 @@
 //! The neighbours of the control plane, in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +10,8 @@ use hearth_lambda::Catalog;
 use hearth_ports::{
     Access, AccessKeys, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied,
     EnvironmentKeeper, FunctionCatalog, InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
-    Invoker, KeyLookup, PackageError, ResolveError, ResourcePolicy, StreamedResponse, TemporaryKey,
+    Invoker, KeyLookup, PackageError, Provision, Provisioned, ResolveError, ResourcePolicy, StreamedResponse,
+    TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
@@ -117,12 +118,28 @@ impl CodePackages for Trees {
 #[derive(Default)]
 pub(crate) struct Keeper {
     pub(crate) retired: Mutex<Vec<(FunctionUid, Version, Option<SnapshotId>)>>,
+    /// What each function is to have ready.
+    pub(crate) provisions: Mutex<HashMap<FunctionUid, Vec<Provision>>>,
+    /// How often it was told.
+    pub(crate) told: AtomicUsize,
+    /// What it says of every provision.
+    pub(crate) provisioned: Mutex<Option<Provisioned>>,
 }
 
 #[async_trait]
 impl EnvironmentKeeper for Keeper {
     async fn retire(&self, _: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
         self.retired.lock().push((uid.clone(), version, keep.cloned()));
+    }
+
+    fn provision(&self, uid: &FunctionUid, provisions: Vec<Provision>) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        self.provisions.lock().insert(uid.clone(), provisions);
+    }
+
+    fn provisioned(&self, uid: &FunctionUid, qualifier: &str) -> Option<Provisioned> {
+        let is_wanted = self.provisions.lock().get(uid)?.iter().any(|provision| &*provision.qualifier == qualifier);
+        self.provisioned.lock().clone().filter(|_| is_wanted)
     }
 }
 

@@ -13,6 +13,7 @@ mod invoke;
 mod layer;
 mod lives;
 mod permission;
+mod provisioned;
 mod rare;
 mod read;
 mod response_stream;

@@ -182,9 +182,9 @@ impl LambdaError {
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
             | Self::AliasExists { .. }
-            | Self::UrlExists { .. }
             | Self::AliasOfProvisionedVersion
             | Self::VersionOfProvisionedAlias
+            | Self::UrlExists { .. }
             | Self::VersionHasAliases { .. }
             | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
             Self::RevisionMismatch | Self::PolicyRevisionMismatch | Self::LayerPolicyRevisionMismatch => {

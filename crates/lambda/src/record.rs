@@ -78,12 +78,12 @@ pub(crate) struct FunctionRecord {
     /// How asynchronous invocations are dealt with, under the qualifier they are invoked by; `$LATEST` without one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) event_invoke: BTreeMap<String, EventInvokeRecord>,
-    /// Under the alias they are for, the function's own under an empty one.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) urls: BTreeMap<String, UrlRecord>,
     /// Provisioned concurrency, under the version or alias it is for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) provisioned: BTreeMap<String, ProvisionedRecord>,
+    /// Under the alias they are for, the function's own under an empty one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) urls: BTreeMap<String, UrlRecord>,
 }
 
 /// A published version.

@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod code;
 pub mod credentials;
 pub mod function;
+pub mod image;
 pub mod invoke;
 pub mod logs;
 pub mod roles;
@@ -19,6 +20,9 @@ pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, 
 pub use function::{
     Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError,
     Resolved, RuntimeId, SystemLogLevel, Weighted,
+};
+pub use image::{
+    ImageConfig, ImageError, ImageLaunch, ImageLayer, Images, LayerCompression, PinnedImage, ResolvedImage,
 };
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,

@@ -281,7 +281,7 @@ mod tests {
         assert!(!check("ghcr.io", "http://169.254.169.254/latest"));
         assert!(check("localhost:5000", "http://127.0.0.1:5001/token"));
         assert!(!check("localhost:5000", "http://10.0.0.1/"));
-        assert!(!check("localhost:5000", "file:///etc/passwd"));
+        assert!(!check("localhost:5000", "ftp://localhost/x"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{CodeDigest, CodePackages, InstalledPackage};
+use hearth_ports::{CodeDigest, CodePackages, ImageError, Images, InstalledPackage, PinnedImage};
 use hearth_store::Blobs;
 use hearth_types::{RequestContext, limits};
 use parking_lot::Mutex;
@@ -21,9 +21,24 @@ use crate::record::Code;
 pub(crate) struct Packages {
     blobs: Arc<dyn Blobs>,
     trees: Arc<dyn CodePackages>,
+    images: Arc<dyn Images>,
     pins: Arc<Pins>,
     /// Held shortly by uploads while they pin, and by the collector from deciding to the last deletion.
     gate: RwLock<()>,
+}
+
+/// See [`Packages::installer`].
+pub(crate) struct Installer {
+    trees: Arc<dyn CodePackages>,
+    images: Arc<dyn Images>,
+}
+
+impl Installer {
+    /// # Errors
+    /// The image does not come, or is none.
+    pub(crate) async fn install(&self, image: &PinnedImage) -> Result<(), ImageError> {
+        self.trees.install_image(image, self.images.clone()).await
+    }
 }
 
 #[derive(Default)]
@@ -48,8 +63,17 @@ impl Drop for Pin {
 }
 
 impl Packages {
-    pub(crate) fn new(blobs: Arc<dyn Blobs>, trees: Arc<dyn CodePackages>) -> Self {
-        Self { blobs, trees, pins: Arc::default(), gate: RwLock::new(()) }
+    pub(crate) fn new(blobs: Arc<dyn Blobs>, trees: Arc<dyn CodePackages>, images: Arc<dyn Images>) -> Self {
+        Self { blobs, trees, images, pins: Arc::default(), gate: RwLock::new(()) }
+    }
+
+    pub(crate) fn images(&self) -> &dyn Images {
+        &*self.images
+    }
+
+    /// What fetches and unpacks images, whatever becomes of the rest.
+    pub(crate) fn installer(&self) -> Installer {
+        Installer { trees: self.trees.clone(), images: self.images.clone() }
     }
 
     /// Stores and unpacks a zip. Refused packages leave nothing behind.

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::alias::AliasRecord;
 use crate::event_invoke::EventInvokeRecord;
+use crate::image::Image;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::settings::Settings;
 
-/// A code package as uploaded.
+/// A code package as uploaded, or an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Code {
     pub(crate) digest: CodeDigest,
@@ -32,6 +33,9 @@ pub(crate) struct Code {
 pub(crate) struct Deployment {
     pub(crate) snapshot: SnapshotId,
     pub(crate) code: Code,
+    /// Where the code comes from, unless it is a zip package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<Image>,
     pub(crate) settings: Settings,
 }
 

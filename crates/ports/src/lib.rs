@@ -18,8 +18,8 @@ pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
 pub use function::{
-    Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError,
-    Resolved, RuntimeId, SystemLogLevel, Weighted,
+    Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, IMAGE_RUNTIME, LogFormat, LogLevel,
+    ResolveError, Resolved, RuntimeId, SystemLogLevel, Weighted,
 };
 pub use image::{
     ImageConfig, ImageError, ImageLaunch, ImageLayer, Images, LayerCompression, PinnedImage, ResolvedImage,

@@ -2,11 +2,13 @@
 //! are asked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_network::Attachment;
+use hearth_ports::ImageLaunch;
 use hearth_runtime_api::{Assignment, EventSink, InitError, Interruption, RuntimeAnswer};
 use hearth_types::{Clock, Mebibytes, SystemClock};
 use tokio::sync::{Mutex, watch};
@@ -23,6 +25,7 @@ use crate::environment::{
     Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, InitFailure, Invocation,
     InvocationOutcome, OutputSink, SandboxError, ShutdownReason, TelemetryEvent,
 };
+use crate::init::WORKING_DIRECTORY;
 use crate::package::{TreeHold, TreeStore};
 use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
 use crate::runtimes::{self, BOOTSTRAPS, Program};
@@ -56,14 +59,18 @@ pub(super) struct ProcessEnvironment {
     launch: Launch,
     /// What extensions see of it.
     extension_variables: Vec<String>,
-    /// Layers may have brought extensions.
-    has_layers: bool,
+    /// Where they start; an image may not have the usual one.
+    extension_directory: &'static str,
+    /// Layers, or an image, may have brought extensions.
+    may_extend: bool,
     started: Mutex<Started>,
     memory: Mebibytes,
     gauge: MemoryGauge,
     /// One reset at a time.
     resetting: Mutex<()>,
     ended: watch::Receiver<bool>,
+    /// The first word of an image's command line.
+    image_program: Option<String>,
     /// Each ends when the slot does.
     _tasks: [Aborted; 2],
     /// Who serves Hearth's endpoint inside.
@@ -113,7 +120,7 @@ impl ProcessEnvironment {
             network,
         } = parts.slot;
         let extension_variables = variables::of_extensions(&variables);
-        let launch = launch(runtime, variables.clone());
+        let launch = launch(runtime, spec.image.as_deref(), variables.clone());
         api.set_sink(Arc::new(Forwarded(Arc::clone(&output))));
         if let Some(metadata) = spec.metadata.clone() {
             api.set_metadata(metadata);
@@ -130,12 +137,12 @@ impl ProcessEnvironment {
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
         });
-        let has_layers = !spec.layers.is_empty();
+        let may_extend = !spec.layers.is_empty() || spec.image.is_some();
         let mut started = Started::default();
         let readied = async {
             if is_started {
                 control.show_environment(launch.environment.clone()).await
-            } else if has_layers {
+            } else if may_extend {
                 // Extensions come first.
                 Ok(())
             } else {
@@ -166,11 +173,13 @@ impl ProcessEnvironment {
             api,
             launch,
             extension_variables,
-            has_layers,
+            extension_directory: if spec.image.is_some() { "/" } else { WORKING_DIRECTORY },
+            may_extend,
             started: Mutex::new(started),
             memory: spec.memory,
             gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
             resetting: Mutex::new(()),
+            image_program: spec.image.as_ref().map(|image| image.command_line.first().cloned().unwrap_or_default()),
             ended,
             _tasks: [follower, Aborted(tokio::spawn(Arc::clone(&output).follow()))],
             control,
@@ -181,7 +190,7 @@ impl ProcessEnvironment {
             network: parking_lot::Mutex::new(network),
             _trees: trees,
         };
-        if !environment.has_layers {
+        if !environment.may_extend {
             // Nothing to wait for: the runtime starts while the caller gets ready to wait.
             environment.start_runtime(&mut *environment.started.lock().await).await?;
         }
@@ -203,13 +212,17 @@ impl ProcessEnvironment {
 
     /// Starts the programs in `/opt/extensions`.
     async fn start_extensions(&self, started: &mut Started) -> Result<(), InitFailure> {
-        if std::mem::replace(&mut started.extensions, true) || !self.has_layers {
+        if std::mem::replace(&mut started.extensions, true) || !self.may_extend {
             return Ok(());
         }
         let names = self.control.list_extensions().await.map_err(gone)?;
         self.api.expect_extensions(names.iter().cloned()).map_err(InitFailure::Extension)?;
+        let directory = self.extension_directory.to_owned();
         for name in names {
-            self.control.start_extension(name, self.extension_variables.clone()).await.map_err(gone)?;
+            self.control
+                .start_extension(name, directory.clone(), self.extension_variables.clone())
+                .await
+                .map_err(gone)?;
         }
         Ok(())
     }
@@ -240,24 +253,62 @@ impl ProcessEnvironment {
 }
 
 /// How a runtime process with these variables is started.
-pub(super) fn launch(runtime: &runtimes::Runtime, variables: BTreeMap<String, String>) -> Launch {
+pub(super) fn launch(
+    runtime: &runtimes::Runtime,
+    image: Option<&ImageLaunch>,
+    variables: BTreeMap<String, String>,
+) -> Launch {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let (programs, arguments) = match runtime.program {
-        Program::Bootstrap => (owned(BOOTSTRAPS), Vec::new()),
-        Program::Interpreter { program, arguments } => (owned(&[program]), owned(arguments)),
+    let mut working_directory = WORKING_DIRECTORY.to_owned();
+    let (programs, arguments) = match (runtime.program, image) {
+        (Program::Image, Some(ImageLaunch { command_line, working_directory: directory, .. })) => {
+            // A relative one is below the root, as in Docker.
+            working_directory = Path::new("/").join(directory).to_string_lossy().into_owned();
+            let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
+            let (program, arguments) =
+                command_line.split_first().map_or(("", [].as_slice()), |(first, rest)| (first, rest));
+            (candidates(program, path, &working_directory), arguments.to_vec())
+        }
+        (Program::Interpreter { program, arguments }, _) => (owned(&[program]), owned(arguments)),
+        (Program::Bootstrap | Program::Image, _) => (owned(BOOTSTRAPS), Vec::new()),
     };
     Launch {
         programs,
         arguments,
+        working_directory,
         wrapper: wrapper(&variables, runtime),
         environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
         when_furnished: true,
     }
 }
 
+/// The files a command's first word may mean: a path from the working directory, or a name in the directories of `PATH`.
+fn candidates(program: &str, path: &str, working_directory: &str) -> Vec<String> {
+    let from = |directory: &str| {
+        let directory = Path::new("/").join(working_directory).join(directory);
+        directory.join(program).to_string_lossy().into_owned()
+    };
+    match program {
+        "" => Vec::new(),
+        program if program.contains('/') => vec![from("")],
+        _ => path.split(':').map(from).collect(),
+    }
+}
+
 /// Lambda's words for a runtime that could not be started. Recorded for custom runtimes.
-fn launch_failure(failure: LaunchFailure) -> InitFailure {
+fn launch_failure(failure: LaunchFailure, image: Option<&str>) -> InitFailure {
     let (error_type, message) = match failure {
+        // Source: Go's words for what is not in PATH, and for what is not where a path says.
+        LaunchFailure::NoProgram if let Some(program) = image => {
+            let message = match program.contains('/') {
+                true => format!("fork/exec {program}: no such file or directory"),
+                false => format!("exec: \"{program}\": executable file not found in $PATH"),
+            };
+            ("Runtime.InvalidEntrypoint", message)
+        }
+        LaunchFailure::WorkingDirectory { errno } => {
+            ("Runtime.InvalidWorkingDir", format!("chdir to the working directory: {}", error_text(errno)))
+        }
         LaunchFailure::NoProgram => (
             "Runtime.InvalidEntrypoint",
             // The platform's own directory is not the customer's business.
@@ -303,9 +354,9 @@ fn done(result: Result<(), Interruption>) -> Result<(), ExtensionFailure> {
     }
 }
 
-fn init_failure(end: Runtime) -> InitFailure {
+fn init_failure(end: Runtime, image: Option<&str>) -> InitFailure {
     match end {
-        Runtime::NotStarted(failure) => launch_failure(failure),
+        Runtime::NotStarted(failure) => launch_failure(failure, image),
         Runtime::Exited(cause) => InitFailure::Exited(cause),
         // `Control::ended` resolves with an end only.
         Runtime::Starting | Runtime::Running => InitFailure::Exited(ExitCause::Signaled(libc::SIGKILL)),
@@ -333,7 +384,7 @@ impl Environment for ProcessEnvironment {
             result = &mut ready => result,
             end = self.control.ended() => match timeout(LAST_WORDS_WAIT, ready).await {
                 Ok(Err(InitFailure::Reported(reported))) => Err(InitFailure::Reported(reported)),
-                Ok(_) | Err(_) => Err(init_failure(end)),
+                Ok(_) | Err(_) => Err(init_failure(end, self.image_program.as_deref())),
             },
         };
         self.output.drain();
@@ -383,7 +434,7 @@ impl Environment for ProcessEnvironment {
         self.api.reset();
         let mut started = self.started.lock().await;
         *started = Started::default();
-        if !self.has_layers {
+        if !self.may_extend {
             // As in the beginning.
             self.start_runtime(&mut started).await?;
         }

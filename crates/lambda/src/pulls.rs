@@ -1,0 +1,120 @@
+//! Images on their way: functions wait here until theirs are unpacked, each in a task of its own, a few at a time. Dropped,
+//! it stops them all; what they had begun goes at the next start.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hearth_ports::{ImageError, PinnedImage};
+use hearth_types::Scope;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::catalog::Function;
+use crate::image::cause;
+use crate::lambda::Lambda;
+use crate::lifecycle::Cause;
+use crate::package::Installer;
+use crate::worker::{Images, provision};
+
+/// Functions whose images are fetched at the same time.
+const PULLS_MAX: usize = 4;
+/// A registry that does not answer is asked again so often, after such a pause.
+const ATTEMPTS_MAX: u32 = 3;
+const ATTEMPT_PAUSE: Duration = Duration::from_secs(2);
+
+type Names = Mutex<BTreeSet<(Scope, String)>>;
+
+/// See the module.
+pub(crate) struct Pulls {
+    tasks: JoinSet<()>,
+    /// Functions that wait.
+    waiting: Arc<Names>,
+    permits: Arc<Semaphore>,
+}
+
+impl Default for Pulls {
+    fn default() -> Self {
+        Self { tasks: JoinSet::new(), waiting: Arc::default(), permits: Arc::new(Semaphore::new(PULLS_MAX)) }
+    }
+}
+
+/// The images a function waits for.
+pub(crate) fn wanted(function: &Function) -> Vec<PinnedImage> {
+    let latest = function.record.phase.is_unfinished().then_some(&function.record.latest);
+    let versions = function.published.values().map(|version| &version.record);
+    let versions = versions.filter(|version| version.phase.is_unfinished()).map(|version| &version.deployment);
+    let mut images: Vec<_> = latest.into_iter().chain(versions).filter_map(|it| it.pinned_image()).collect();
+    images.dedup();
+    images
+}
+
+impl Pulls {
+    /// Takes over a function that waits for an image; false when it does not.
+    pub(crate) fn take(&mut self, lambda: &Arc<Lambda>, scope: &Scope, name: &str) -> bool {
+        let key = (scope.clone(), name.to_owned());
+        if self.waiting.lock().contains(&key) {
+            return true;
+        }
+        let images = lambda.functions.get(scope, name).map(|function| wanted(&function)).unwrap_or_default();
+        if images.is_empty() {
+            return false;
+        }
+        self.waiting.lock().insert(key.clone());
+        let (installer, permits, waiting) = (lambda.packages.installer(), self.permits.clone(), self.waiting.clone());
+        // It must not keep alive what stops it.
+        let lambda = Arc::downgrade(lambda);
+        self.tasks.spawn(async move {
+            // A semaphore that is never closed gives its permits.
+            let _permit = permits.acquire().await;
+            let settled = install(&installer, &images).await;
+            waiting.lock().remove(&key);
+            settle(&lambda, &key, &settled).await;
+        });
+        true
+    }
+
+    /// Resolves when one has ended; never while there is none.
+    pub(crate) async fn ended(&mut self) {
+        if self.tasks.join_next().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+async fn install(installer: &Installer, images: &[PinnedImage]) -> Images {
+    let mut settled = Images::new();
+    for image in images {
+        let cause = install_one(installer, image).await;
+        settled.insert(image.digest, cause);
+    }
+    settled
+}
+
+async fn install_one(installer: &Installer, image: &PinnedImage) -> Option<Cause> {
+    for attempt in 1.. {
+        let error = match installer.install(image).await {
+            Ok(()) => return None,
+            Err(error) => error,
+        };
+        let cause = cause(&error);
+        let is_final = cause.is_some() && !matches!(error, ImageError::Unreachable { .. });
+        tracing::warn!(%error, ?error, image = image.uri, attempt, "an image cannot be had");
+        if is_final || attempt >= ATTEMPTS_MAX {
+            return Some(cause.unwrap_or(Cause::Internal));
+        }
+        tokio::time::sleep(ATTEMPT_PAUSE).await;
+    }
+    None
+}
+
+async fn settle(lambda: &Weak<Lambda>, (scope, name): &(Scope, String), settled: &Images) {
+    let Some(lambda) = lambda.upgrade() else { return };
+    if let Err(error) = provision(&lambda, scope, name, settled).await {
+        tracing::error!(%error, function = name, "a function cannot be made ready; trying again");
+        lambda.agenda.provision(scope, name);
+    }
+    // The function may be gone, and the tree nobody's.
+    lambda.agenda.collect_packages();
+}

@@ -39,7 +39,7 @@ pub(crate) struct Image {
 impl Image {
     /// The code and the image of a deployment.
     pub(crate) fn deployed(uri: String, ResolvedImage { digest, pinned_uri, config }: ResolvedImage) -> (Code, Self) {
-        // Recorded: images count as no code.
+        // As real Lambda shows it: images count as no code.
         (Code { digest, bytes: 0, unpacked_bytes: 0 }, Self { uri, pinned_uri, config })
     }
 

@@ -51,7 +51,7 @@ pub struct LambdaParts {
 pub struct Lambda {
     pub(crate) functions: Functions,
     pub(crate) layers: Arc<Layers>,
-    pub(crate) packages: Packages,
+    pub(crate) packages: Arc<Packages>,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
@@ -81,7 +81,7 @@ impl Lambda {
         let lambda = Arc::new_cyclic(|lambda| Self {
             functions: Functions::new(parts.catalog, parts.store, parts.codec),
             layers: parts.layers,
-            packages: Packages::new(parts.blobs, parts.packages, parts.images),
+            packages: Arc::new(Packages::new(parts.blobs, parts.packages, parts.images)),
             invoker: parts.invoker,
             keeper: parts.keeper,
             runnable: parts.runnable,

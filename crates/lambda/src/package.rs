@@ -27,20 +27,6 @@ pub(crate) struct Packages {
     gate: RwLock<()>,
 }
 
-/// See [`Packages::installer`].
-pub(crate) struct Installer {
-    trees: Arc<dyn CodePackages>,
-    images: Arc<dyn Images>,
-}
-
-impl Installer {
-    /// # Errors
-    /// The image does not come, or is none.
-    pub(crate) async fn install(&self, image: &PinnedImage) -> Result<(), ImageError> {
-        self.trees.install_image(image, self.images.clone()).await
-    }
-}
-
 #[derive(Default)]
 struct Pins(Mutex<BTreeMap<CodeDigest, usize>>);
 
@@ -71,9 +57,14 @@ impl Packages {
         &*self.images
     }
 
-    /// What fetches and unpacks images, whatever becomes of the rest.
-    pub(crate) fn installer(&self) -> Installer {
-        Installer { trees: self.trees.clone(), images: self.images.clone() }
+    /// Fetches and unpacks an image. The record that names it keeps it, once the pin is gone.
+    ///
+    /// # Errors
+    /// The image does not come, or is none.
+    pub(crate) async fn install_image(&self, image: &PinnedImage) -> Result<Pin, ImageError> {
+        let pin = self.pin(image.digest).await;
+        self.trees.install_image(image, self.images.clone()).await?;
+        Ok(pin)
     }
 
     /// Stores and unpacks a zip. Refused packages leave nothing behind.

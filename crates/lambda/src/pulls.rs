@@ -15,7 +15,7 @@ use crate::catalog::Function;
 use crate::image::cause;
 use crate::lambda::Lambda;
 use crate::lifecycle::Cause;
-use crate::package::Installer;
+use crate::package::{Packages, Pin};
 use crate::worker::{Images, provision};
 
 /// Functions whose images are fetched at the same time.
@@ -62,13 +62,13 @@ impl Pulls {
             return false;
         }
         self.waiting.lock().insert(key.clone());
-        let (installer, permits, waiting) = (lambda.packages.installer(), self.permits.clone(), self.waiting.clone());
+        let (packages, permits, waiting) = (lambda.packages.clone(), self.permits.clone(), self.waiting.clone());
         // It must not keep alive what stops it.
         let lambda = Arc::downgrade(lambda);
         self.tasks.spawn(async move {
             // A semaphore that is never closed gives its permits.
             let _permit = permits.acquire().await;
-            let settled = install(&installer, &images).await;
+            let (settled, _pins) = install(&packages, &images).await;
             waiting.lock().remove(&key);
             settle(&lambda, &key, &settled).await;
         });
@@ -83,30 +83,38 @@ impl Pulls {
     }
 }
 
-async fn install(installer: &Installer, images: &[PinnedImage]) -> Images {
-    let mut settled = Images::new();
+async fn install(packages: &Packages, images: &[PinnedImage]) -> (Images, Vec<Pin>) {
+    let (mut settled, mut pins) = (Images::new(), Vec::new());
     for image in images {
-        let cause = install_one(installer, image).await;
-        settled.insert(image.digest, cause);
+        match install_one(packages, image).await {
+            Ok(pin) => {
+                pins.push(pin);
+                settled.insert(image.digest, None);
+            }
+            Err(cause) => {
+                settled.insert(image.digest, Some(cause));
+            }
+        }
     }
-    settled
+    (settled, pins)
 }
 
-async fn install_one(installer: &Installer, image: &PinnedImage) -> Option<Cause> {
-    for attempt in 1.. {
-        let error = match installer.install(image).await {
-            Ok(()) => return None,
+async fn install_one(packages: &Packages, image: &PinnedImage) -> Result<Pin, Cause> {
+    let mut attempt = 1;
+    loop {
+        let error = match packages.install_image(image).await {
+            Ok(pin) => return Ok(pin),
             Err(error) => error,
         };
         let cause = cause(&error);
         let is_final = cause.is_some() && !matches!(error, ImageError::Unreachable { .. });
         tracing::warn!(%error, ?error, image = image.uri, attempt, "an image cannot be had");
         if is_final || attempt >= ATTEMPTS_MAX {
-            return Some(cause.unwrap_or(Cause::Internal));
+            return Err(cause.unwrap_or(Cause::Internal));
         }
         tokio::time::sleep(ATTEMPT_PAUSE).await;
+        attempt += 1;
     }
-    None
 }
 
 async fn settle(lambda: &Weak<Lambda>, (scope, name): &(Scope, String), settled: &Images) {

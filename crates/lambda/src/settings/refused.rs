@@ -127,8 +127,8 @@ mod tests {
             json!({}),
             json!({"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false}}),
             json!({"TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"}}),
-            json!({"DeadLetterConfig": {"TargetArn": ""}, "KMSKeyArn": "", "FileSystemConfigs": [], "PackageType": "Zip"}),
-            json!({"ImageConfig": {}, "DeadLetterConfig": {}, "TracingConfig": {}, "KMSKeyArn": null}),
+            json!({"DeadLetterConfig": {"TargetArn": ""}, "KMSKeyArn": "", "FileSystemConfigs": []}),
+            json!({"DeadLetterConfig": {}, "TracingConfig": {}, "KMSKeyArn": null}),
         ] {
             assert_eq!(refuse(members.clone()), Ok(()), "{members}");
         }

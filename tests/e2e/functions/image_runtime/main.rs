@@ -2,7 +2,7 @@
 //! answers what it sees of its surroundings. An event is a JSON string: `about`, `read:PATH`, `list:PATH` or `write:PATH`.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 fn call(api: &str, method: &str, path: &str, body: &str) -> (String, String) {
@@ -12,11 +12,24 @@ fn call(api: &str, method: &str, path: &str, body: &str) -> (String, String) {
         "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("answered");
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
-    (head.to_owned(), body.to_owned())
+    let mut stream = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).expect("a head");
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().expect("a number");
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).expect("a body");
+    (head, String::from_utf8_lossy(&body).into_owned())
 }
 
 fn json(text: &str) -> String {

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// A manifest, an index or an image's configuration. Source: OCI distribution specification, "Pushing Manifests":
 /// registries take at least 4 MiB, and hardly any takes more.
 pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
+/// How an image is run: its command line, working directory and variables together. An environment is started with one
+/// message of 128 KiB, and the function's own variables are in it too.
+pub const RUN_BYTES_MAX: usize = 32 << 10;
 /// Layers of an image. Source: Docker's own limit.
 pub const LAYERS_MAX: usize = 127;
 /// Blobs of all layers, as they come. Source: Lambda quotas: 10 GB uncompressed, and nothing compresses to more.

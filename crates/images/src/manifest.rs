@@ -4,7 +4,7 @@
 use hearth_ports::{Architecture, CodeDigest, ImageConfig, ImageLayer, LayerCompression};
 use serde::Deserialize;
 
-use crate::limits::{BLOBS_BYTES_MAX, LAYERS_MAX, MANIFEST_BYTES_MAX};
+use crate::limits::{BLOBS_BYTES_MAX, LAYERS_MAX, MANIFEST_BYTES_MAX, RUN_BYTES_MAX};
 use crate::reference::parse_digest;
 
 /// What a registry is asked for, the most telling first.
@@ -240,9 +240,16 @@ impl ImageManifest {
             working_directory: run.working_dir.unwrap_or_default(),
             environment: run.env.unwrap_or_default(),
         };
-        let texts = config.entry_point.iter().chain(&config.command).chain(&config.environment);
-        if texts.chain([&config.working_directory]).any(|text| text.contains('\0')) {
+        let texts = || {
+            let lists = config.entry_point.iter().chain(&config.command).chain(&config.environment);
+            lists.chain([&config.working_directory])
+        };
+        if texts().any(|text| text.contains('\0')) {
             return Err(invalid("a text with a null character"));
+        }
+        let bytes: usize = texts().map(String::len).sum();
+        if bytes > RUN_BYTES_MAX {
+            return Err(invalid(format!("{bytes} bytes of command line and variables; at most {RUN_BYTES_MAX}")));
         }
         Ok((config, layers))
     }
@@ -367,6 +374,9 @@ mod tests {
         assert_eq!(layers[0].diff_id, blob(4, 0).digest);
         let other = image.configured(bytes.as_bytes(), Architecture::Arm64);
         assert_eq!(other, Err(Refusal::Platform("linux/amd64".to_owned())));
+        let mut long = document.clone();
+        long["config"]["Env"] = json!(["A".repeat(RUN_BYTES_MAX + 1)]);
+        assert!(image.configured(long.to_string().as_bytes(), Architecture::X86_64).is_err());
         let mut fewer = document;
         fewer["rootfs"]["diff_ids"] = json!([]);
         assert!(image.configured(fewer.to_string().as_bytes(), Architecture::X86_64).is_err());

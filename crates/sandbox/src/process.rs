@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod environment;
 mod frames;
+mod launch;
 mod memory;
 mod output;
 mod pool;
@@ -148,7 +149,7 @@ impl Maker for Slots {
         let mut slot = self.prepare(root, None, memory, EPHEMERAL_STORAGE_MIN).await?;
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
-            let launch = environment::launch(runtime, None, variables::prepared(runtime, self.host(root)));
+            let launch = launch::launch(runtime, None, variables::prepared(runtime, self.host(root)));
             slot.start(Launch { when_furnished: false, ..launch }).await?;
         }
         Ok(slot)

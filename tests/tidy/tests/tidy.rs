@@ -10,7 +10,7 @@ const STOREYS: &[&[&str]] = &[
     &["hearth-types"],
     &["hearth-authz"],
     &["hearth-ports"],
-    &["hearth-wire", "hearth-audit", "hearth-store", "hearth-runtime-api", "hearth-network"],
+    &["hearth-wire", "hearth-audit", "hearth-store", "hearth-runtime-api", "hearth-network", "hearth-images"],
     &["hearth-sandbox"],
     &["hearth-invoke"],
     &["hearth-lambda", "hearth-iam", "hearth-sts", "hearth-logs"],

@@ -2,13 +2,11 @@
 //! are asked.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hearth_network::Attachment;
-use hearth_ports::ImageLaunch;
 use hearth_runtime_api::{Assignment, EventSink, InitError, Interruption, RuntimeAnswer};
 use hearth_types::{Clock, Mebibytes, SystemClock};
 use tokio::sync::{Mutex, watch};
@@ -16,7 +14,8 @@ use tokio::time::{Instant, timeout};
 
 use super::EndpointHook;
 use super::client::SpawnerClient;
-use super::control::{Control, Runtime, error_text};
+use super::control::{Control, Runtime};
+use super::launch::{launch, launch_failure};
 use super::memory::MemoryGauge;
 use super::output::Output;
 use super::slot::{Aborted, PreparedSlot, Served};
@@ -27,9 +26,9 @@ use crate::environment::{
 };
 use crate::init::WORKING_DIRECTORY;
 use crate::package::{TreeHold, TreeStore};
-use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
-use crate::runtimes::{self, BOOTSTRAPS, Program};
-use crate::variables::{self, wrapper};
+use crate::protocol::{FurnishSlot, Launch};
+use crate::runtimes;
+use crate::variables;
 
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
 const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
@@ -250,79 +249,6 @@ impl ProcessEnvironment {
             InitFailure::Launch { error_type: "Sandbox.Failure", message: "the CPU limit cannot be set".to_owned() }
         })
     }
-}
-
-/// How a runtime process with these variables is started.
-pub(super) fn launch(
-    runtime: &runtimes::Runtime,
-    image: Option<&ImageLaunch>,
-    variables: BTreeMap<String, String>,
-) -> Launch {
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let mut working_directory = WORKING_DIRECTORY.to_owned();
-    let (programs, arguments) = match (runtime.program, image) {
-        (Program::Image, Some(ImageLaunch { command_line, working_directory: directory, .. })) => {
-            // A relative one is below the root, as in Docker.
-            working_directory = Path::new("/").join(directory).to_string_lossy().into_owned();
-            let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
-            let (program, arguments) =
-                command_line.split_first().map_or(("", [].as_slice()), |(first, rest)| (first, rest));
-            (candidates(program, path, &working_directory), arguments.to_vec())
-        }
-        (Program::Interpreter { program, arguments }, _) => (owned(&[program]), owned(arguments)),
-        (Program::Bootstrap | Program::Image, _) => (owned(BOOTSTRAPS), Vec::new()),
-    };
-    Launch {
-        programs,
-        arguments,
-        working_directory,
-        wrapper: wrapper(&variables, runtime),
-        environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        when_furnished: true,
-    }
-}
-
-/// The files a command's first word may mean: a path from the working directory, or a name in the directories of `PATH`.
-fn candidates(program: &str, path: &str, working_directory: &str) -> Vec<String> {
-    let from = |directory: &str| {
-        let directory = Path::new("/").join(working_directory).join(directory);
-        directory.join(program).to_string_lossy().into_owned()
-    };
-    match program {
-        "" => Vec::new(),
-        program if program.contains('/') => vec![from("")],
-        _ => path.split(':').map(from).collect(),
-    }
-}
-
-/// Lambda's words for a runtime that could not be started. Recorded for custom runtimes.
-fn launch_failure(failure: LaunchFailure, image: Option<&str>) -> InitFailure {
-    let (error_type, message) = match failure {
-        // Source: Go's words for what is not in PATH, and for what is not where a path says.
-        LaunchFailure::NoProgram if let Some(program) = image => {
-            let message = match program.contains('/') {
-                true => format!("fork/exec {program}: no such file or directory"),
-                false => format!("exec: \"{program}\": executable file not found in $PATH"),
-            };
-            ("Runtime.InvalidEntrypoint", message)
-        }
-        LaunchFailure::WorkingDirectory { errno } => {
-            ("Runtime.InvalidWorkingDir", format!("chdir to the working directory: {}", error_text(errno)))
-        }
-        LaunchFailure::NoProgram => (
-            "Runtime.InvalidEntrypoint",
-            // The platform's own directory is not the customer's business.
-            format!("Couldn't find valid bootstrap(s): [{}]", BOOTSTRAPS[1..].join(" ")),
-        ),
-        LaunchFailure::Exec { program, errno } => {
-            ("Runtime.InvalidEntrypoint", format!("fork/exec {program}: {}", error_text(errno)))
-        }
-        LaunchFailure::Confinement { errno } => {
-            tracing::error!(error = error_text(errno), "a runtime process could not be confined");
-            ("Sandbox.Failure", "the runtime process could not be confined".to_owned())
-        }
-    };
-    InitFailure::Launch { error_type, message }
 }
 
 /// What the environment's own APIs tell goes where its output goes.

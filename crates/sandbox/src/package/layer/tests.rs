@@ -257,3 +257,27 @@ fn a_damaged_layer_is_refused() {
         assert!(refused.is_err(), "{compression:?}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_layer_makes_the_reader_panic_or_leave_the_tree(
+        entries in proptest::collection::vec((0_u8..8, "[a-c./]{1,9}", "[a-c./]{1,9}"), 0..12),
+        cut in 0_usize..4_096,
+    ) {
+        let kinds = [EntryType::Regular, EntryType::Directory, EntryType::Symlink, EntryType::Link, EntryType::Char,
+                     EntryType::XGlobalHeader, EntryType::GNULongName, EntryType::Regular];
+        let mut builder = Builder::new(Vec::new());
+        for (kind, name, target) in &entries {
+            let name = if *kind == 7 { format!("{}/.wh.{target}", name.trim_matches('/')) } else { name.clone() };
+            let header = header(kinds[usize::from(*kind)], &name, Some(target), 0o644, 0);
+            builder.append(&header, io::empty()).expect("into memory");
+        }
+        let mut bytes = builder.into_inner().expect("into memory");
+        let ground = Ground::new();
+        let _ = apply(bytes.as_slice(), LayerCompression::None, &ground.tree(), PLENTY);
+        ground.assert_contained();
+        bytes.truncate(cut);
+        let _ = apply(bytes.as_slice(), LayerCompression::None, &ground.tree(), PLENTY);
+        ground.assert_contained();
+    }
+}

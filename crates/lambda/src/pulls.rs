@@ -1,14 +1,13 @@
-//! Images on their way: functions wait here until theirs are unpacked, each in a task of its own, a few at a time. Dropped,
-//! it stops them all; what they had begun goes at the next start.
+//! Images on their way: functions wait here until theirs are unpacked, each in a task of its own; how many are fetched at a
+//! time is the store's to say. Dropped, it stops them all; what they had begun goes at the next start.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hearth_ports::{ImageError, PinnedImage};
-use hearth_types::Scope;
+use hearth_types::{FunctionUid, Scope};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::catalog::Function;
@@ -18,26 +17,16 @@ use crate::lifecycle::Cause;
 use crate::package::{Packages, Pin};
 use crate::worker::{Images, provision};
 
-/// Functions whose images are fetched at the same time.
-const PULLS_MAX: usize = 4;
 /// A registry that does not answer is asked again so often, after such a pause.
 const ATTEMPTS_MAX: u32 = 3;
 const ATTEMPT_PAUSE: Duration = Duration::from_secs(2);
 
-type Names = Mutex<BTreeSet<(Scope, String)>>;
-
 /// See the module.
+#[derive(Default)]
 pub(crate) struct Pulls {
     tasks: JoinSet<()>,
-    /// Functions that wait.
-    waiting: Arc<Names>,
-    permits: Arc<Semaphore>,
-}
-
-impl Default for Pulls {
-    fn default() -> Self {
-        Self { tasks: JoinSet::new(), waiting: Arc::default(), permits: Arc::new(Semaphore::new(PULLS_MAX)) }
-    }
+    /// Functions that wait. A function that is deleted and made again is another.
+    waiting: Arc<Mutex<HashSet<FunctionUid>>>,
 }
 
 /// The images a function waits for.
@@ -53,23 +42,22 @@ pub(crate) fn wanted(function: &Function) -> Vec<PinnedImage> {
 impl Pulls {
     /// Takes over a function that waits for an image; false when it does not.
     pub(crate) fn take(&mut self, lambda: &Arc<Lambda>, scope: &Scope, name: &str) -> bool {
-        let key = (scope.clone(), name.to_owned());
-        if self.waiting.lock().contains(&key) {
-            return true;
-        }
-        let images = lambda.functions.get(scope, name).map(|function| wanted(&function)).unwrap_or_default();
+        let Some(function) = lambda.functions.get(scope, name) else { return false };
+        let images = wanted(&function);
         if images.is_empty() {
             return false;
         }
-        self.waiting.lock().insert(key.clone());
-        let (packages, permits, waiting) = (lambda.packages.clone(), self.permits.clone(), self.waiting.clone());
+        let uid = function.uid().clone();
+        if !self.waiting.lock().insert(uid.clone()) {
+            return true;
+        }
+        let key = (scope.clone(), name.to_owned());
+        let (packages, waiting) = (lambda.packages.clone(), self.waiting.clone());
         // It must not keep alive what stops it.
         let lambda = Arc::downgrade(lambda);
         self.tasks.spawn(async move {
-            // A semaphore that is never closed gives its permits.
-            let _permit = permits.acquire().await;
             let (settled, _pins) = install(&packages, &images).await;
-            waiting.lock().remove(&key);
+            waiting.lock().remove(&uid);
             settle(&lambda, &key, &settled).await;
         });
         true

@@ -38,6 +38,8 @@ pub(crate) use unpacker::main_if_requested as unpacker_main_if_requested;
 
 /// Archives unpacked at the same time: each fills a core and the disk.
 const UNPACKED_AT_ONCE_MAX: usize = 4;
+/// Images fetched and unpacked at the same time. They wait for registries, and zips must not wait with them.
+const FETCHED_AT_ONCE_MAX: usize = 4;
 const EMPTY: &str = "empty";
 
 /// The trees below one directory. One process at a time owns a directory.
@@ -54,6 +56,7 @@ struct Inner {
     sequence: AtomicU64,
     trees: Mutex<HashMap<CodeDigest, Tree>>,
     unpacking: Arc<Semaphore>,
+    fetching: Semaphore,
 }
 
 /// What is known about a tree in this life of the process.
@@ -96,6 +99,7 @@ impl TreeStore {
             sequence: AtomicU64::new(0),
             trees: Mutex::new(HashMap::new()),
             unpacking: Arc::new(Semaphore::new(UNPACKED_AT_ONCE_MAX)),
+            fetching: Semaphore::new(FETCHED_AT_ONCE_MAX),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -178,7 +182,7 @@ impl CodePackages for TreeStore {
         if path.is_dir() {
             return Ok(());
         }
-        let _permit = Arc::clone(&self.inner.unpacking).acquire_owned().await.map_err(internal)?;
+        let _permit = self.inner.fetching.acquire().await.map_err(internal)?;
         let tree = TemporaryTree::create(self.inner.temporary()).map_err(failed)?;
         let filled = self.fill(&tree.path, image, &*images).await;
         // Publishing syncs, and a tree that is of no use has many files to delete.

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
@@ -17,7 +18,7 @@ from support.images import Image, link
 from support.paths import FUNCTIONS, TOOLS
 
 #: bcrypt of "secret".
-BCRYPT = "$2b$12$Z1.QuGk2Vfyv0/J/W9kAxOzAf1UuADQDYk0W7NWQVmpVi.wpaQ2/u"
+BCRYPT = "$2b$04$4F37xZJef1Ssp4QxHuV7ruUIKtPSM8muXqdTwUM3MqhZm8yAAwpW."
 REGISTRY = TOOLS / "bin" / "docker-registry"
 #: The architecture this machine does not have, as images and as Lambda name it.
 OTHER = {"amd64": ("arm64", "arm64"), "arm64": ("amd64", "x86_64")}[images.ARCHITECTURE]
@@ -174,6 +175,28 @@ def test_entry_point_command_and_directory_can_be_overridden(cloud, program):
     failed = aws.Result(cloud.invoke(FunctionName="f", Payload='"about"'))
     assert failed.payload["errorType"] == "Runtime.InvalidEntrypoint"
     assert "/nothing: no such file or directory" in failed.payload["errorMessage"]
+
+
+def with_libraries(program):
+    """A program of this machine and what it is linked against, as files of an image."""
+    listed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    paths = [word for word in listed.split() if word.startswith("/")]
+    return {path.lstrip("/"): (Path(path).read_bytes(), 0o755) for path in [program, *paths]}
+
+
+def test_a_script_starts_the_runtime_as_in_aws_base_images(cloud, program):
+    script = '#!/bin/sh\nexport _HANDLER="$1"\nexec /var/runtime/bootstrap\n'
+    files = with_libraries("/bin/sh") | {
+        "lambda-entrypoint.sh": (script, 0o755),
+        "var/runtime/bootstrap": (program, 0o755),
+        "var/task/": None,
+    }
+    image = Image(files, Entrypoint=["/lambda-entrypoint.sh"], Cmd=["app.one"], WorkingDir="/var/task")
+    images.write_layout(cloud.layouts / "app", {"v1": image})
+    create(cloud, f"oci:{cloud.layouts}/app:v1", ImageConfig={"Command": ["app.two"]})
+    about = ask(cloud, "about")
+    assert (about["arguments"], about["directory"]) == (["/var/runtime/bootstrap"], "/var/task")
+    assert about["variables"]["_HANDLER"] == "app.two"
 
 
 def test_extensions_of_an_image_are_started(cloud, program):
@@ -403,3 +426,72 @@ def test_an_ecr_name_can_stand_for_another_registry_and_needs_its_password(serve
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_token_an_index_and_blobs_elsewhere(serve, tmp_path, program):
+    """What large registries do: a token server, an index of platforms, and redirects to where the blobs are."""
+    ours = Image({"runtime": (program, 0o755)}, Entrypoint=["/runtime"])
+    foreign = Image({"runtime": ("x", 0o755)}, architecture=OTHER[0], Entrypoint=["/runtime"])
+    index = images.index({images.ARCHITECTURE: ours, OTHER[0]: foreign})
+    documents = {image.digest: image.manifest for image in (ours, foreign)} | {"v1": index}
+    basic = "Basic " + base64.b64encode(b"me:secret").decode()
+    tokens, leaked = [], []
+
+    def elsewhere(request):
+        leaked.append(request.headers["Authorization"])
+        return 200, {}, ours.blobs[request.path.removeprefix("/")]
+
+    def registry(request):
+        path, _, query = request.path.partition("?")
+        if path == "/token":
+            tokens.append((request.headers["Authorization"], query))
+            return 200, {}, b'{"token": "t0k"}'
+        if request.headers["Authorization"] != "Bearer t0k":
+            challenge = f'Bearer realm="http://{host}/token",service="s",scope="repository:a/b:pull"'
+            return 401, {"WWW-Authenticate": challenge}, b""
+        kind, _, name = path.removeprefix("/v2/a/b/").partition("/")
+        if kind == "manifests" and name in documents:
+            return 200, {}, documents[name]
+        if kind == "blobs" and name in ours.blobs:
+            return 307, {"Location": f"http://{blobs}/{name}"}, b""
+        return 404, {}, b""
+
+    with images.served(elsewhere) as blobs, images.served(registry) as host:
+        docker = tmp_path / "config.json"
+        docker.write_text(json.dumps({"auths": {host: {"username": "me", "password": "secret"}}}))
+        cloud = aws.client(serve(f'[images]\ndocker_config = "{docker}"\n').url, "lambda")
+        created = create(cloud, f"{host}/a/b:v1")
+        assert created["CodeSha256"] == ours.digest.removeprefix("sha256:")
+        assert ask(cloud, "about")["arguments"] == ["/runtime"]
+    assert set(tokens) == {(basic, "service=s&scope=repository%3Aa%2Fb%3Apull")}
+    assert leaked and set(leaked) == {None}, "a token went to another server"
+
+
+def test_a_registry_of_another_host_is_spoken_to_by_https(serve, tmp_path, program, monkeypatch):
+    packages.needs("/usr/bin/openssl", "openssl")
+    name = socket.gethostname()
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "san").write_text(f"subjectAltName=DNS:{name}\n")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "csr.pem", "-subj", f"/CN={name}")
+    signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "san", "-days", "2"]
+    openssl("x509", "-req", "-in", "csr.pem", "-out", "cert.pem", *signing)
+    image = Image({"runtime": (program, 0o755)}, Entrypoint=["/runtime"])
+
+    def registry(request):
+        kind, _, what = request.path.removeprefix("/v2/app/").partition("/")
+        content = image.manifest if kind == "manifests" else image.blobs[what]
+        return 200, {}, content
+
+    with images.served(registry, tls=(tmp_path / "cert.pem", tmp_path / "key.pem")) as address:
+        uri = f"{name}:{address.split(':')[1]}/app:v1"
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        cloud = aws.client(serve("").url, "lambda")
+        create(cloud, uri)
+        assert ask(cloud, "about")["arguments"] == ["/runtime"]
+    # And nobody listens there any more.
+    error = refused(create, cloud, uri, name="g")
+    assert error["Message"].startswith(f"Hearth cannot reach the registry of the source image {uri}")

@@ -1,12 +1,16 @@
 """Container images, made in memory, as layouts on disk and in registries."""
 
+import contextlib
 import gzip
 import hashlib
 import http.client
+import http.server
 import io
 import json
 import platform
+import ssl
 import tarfile
+import threading
 import urllib.parse
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -109,3 +113,47 @@ def push(host, repository, tag, image, headers=None):
         query = f"{place.query}&digest={urllib.parse.quote(name)}".lstrip("&")
         send("PUT", f"{place.path}?{query}", content, **{"Content-Type": "application/octet-stream"})
     send("PUT", f"/v2/{repository}/manifests/{tag}", image.manifest, **{"Content-Type": MANIFEST})
+
+
+def index(by_architecture):
+    """An index of `{architecture: image}`."""
+    manifests = [
+        {
+            "mediaType": MANIFEST,
+            "digest": image.digest,
+            "size": len(image.manifest),
+            "platform": {"os": "linux", "architecture": architecture},
+        }
+        for architecture, image in by_architecture.items()
+    ]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).encode()
+
+
+@contextlib.contextmanager
+def served(answer, tls=None):
+    """A server whose GETs `answer(request)` answers with status, headers and content; yields `host:port`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, headers, content = answer(self)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("0.0.0.0" if tls else "127.0.0.1", 0), Handler)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

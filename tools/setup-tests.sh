@@ -75,6 +75,16 @@ web_adapter() {
         lambda_web_adapter --version 1.0.0-rc1 || loud "lambda_web_adapter: its test will be skipped"
 }
 
+# Tools that deploy functions. In an environment of their own: Chalice wants other versions of boto3 and pip.
+deployment_tools() {
+    say "Chalice and cargo-lambda into $TOOLS/deploy"
+    python3 -m venv --clear "$TOOLS/deploy"
+    local install=("$TOOLS/deploy/bin/python" -m pip install --quiet --disable-pip-version-check)
+    "${install[@]}" chalice==1.34.0 || loud "Chalice: its test will be skipped"
+    # Without the compiler it brings for cross builds.
+    "${install[@]}" --no-deps cargo-lambda==1.9.2 || loud "cargo-lambda: its test will be skipped"
+}
+
 # Debian 12's package "awscli" is version 2. It is not on PyPI, and runs only where it was packaged for.
 aws_cli_v2() {
     local aws
@@ -111,6 +121,7 @@ mkdir -p "$TOOLS/functions"
 rm -f "$STAMP"
 python_client_side
 python_function_packages
+deployment_tools
 node_packages
 web_adapter
 docker_registry

@@ -1,4 +1,5 @@
-//! Measures the warm path (the machine's floor, the Runtime API alone, and a whole server) and cold starts.
+//! Measures the warm path (the machine's floor, the Runtime API alone, and a whole server), cold starts, many functions
+//! and many log lines.
 //!
 //! What the numbers mean (ARCHITECTURE: measuring the warm path). On one core,
 //! `added = p50(invoke) − p50(floor) − p50(null-runtime)` of the same run is what the platform adds. On two cores
@@ -13,6 +14,8 @@ mod http;
 mod interpreters;
 mod invoke;
 mod load;
+mod logs;
+mod many;
 mod memory;
 mod null_runtime;
 mod report;
@@ -46,7 +49,7 @@ impl BenchError {
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    about = "Measures Hearth. Without a command everything: see `warm` and `cold`.",
+    about = "Measures Hearth. Without a command everything: see `cold`, `many`, `logs` and `warm`.",
     after_help = "Latencies are microseconds. Without --rate the load is closed: each connection sends its next request \
         when the answer to the one before is there, so a stalled server is asked less often and the tail looks better \
         than a client at a fixed rate would see it (coordinated omission). With --rate requests are due at fixed times \
@@ -68,6 +71,8 @@ struct AllArgs {
     warm: warm::WarmArgs,
     #[command(flatten)]
     cold: cold::ColdArgs,
+    #[command(flatten)]
+    logs: logs::LogsArgs,
 }
 
 /// Which server, and where the figures go.
@@ -116,6 +121,20 @@ enum Command {
         program: ProgramArgs,
         #[command(flatten)]
         cold: cold::ColdArgs,
+    },
+    /// A server with 10,000 functions, 100 versions and 1,000 layers: lists, start-up, and the warm path beside one with ten.
+    Many {
+        #[command(flatten)]
+        program: ProgramArgs,
+        #[command(flatten)]
+        many: many::ManyArgs,
+    },
+    /// 50,000 log lines a second: another function's latency, the server's memory, and whether all are kept.
+    Logs {
+        #[command(flatten)]
+        program: ProgramArgs,
+        #[command(flatten)]
+        logs: logs::LogsArgs,
     },
     /// A bare HTTP echo over loopback: what this machine can do at all.
     Floor {
@@ -250,16 +269,23 @@ fn run(command: Command) -> Result<(), BenchError> {
         }
         Command::Warm { program, warm } => finish(&program, [runtime()?.block_on(warm::run(&program, &warm))?]),
         Command::Cold { program, cold } => finish(&program, [runtime()?.block_on(cold::run(&program, &cold))?]),
+        Command::Many { program, many } => finish(&program, [runtime()?.block_on(many::run(&program, &many))?]),
+        Command::Logs { program, logs } => finish(&program, [runtime()?.block_on(logs::run(&program, &logs))?]),
         Command::EchoServer { one_core } => floor::serve(one_core),
     }
 }
 
-fn run_all(AllArgs { program, warm, cold }: &AllArgs) -> Result<(), BenchError> {
+fn run_all(AllArgs { program, warm, cold, logs }: &AllArgs) -> Result<(), BenchError> {
+    let many = many::ManyArgs { quick: cold.quick };
     // Cold starts come first: the warm part leaves this program pinned.
     let cold = runtime()?.block_on(cold::run(program, cold))?;
     println!();
+    let many = runtime()?.block_on(many::run(program, &many))?;
+    println!();
+    let logs = runtime()?.block_on(logs::run(program, logs))?;
+    println!();
     let warm = runtime()?.block_on(warm::run(program, warm))?;
-    finish(program, [cold, warm])
+    finish(program, [cold, many, logs, warm])
 }
 
 fn finish<const N: usize>(program: &ProgramArgs, parts: [Outcome; N]) -> Result<(), BenchError> {

@@ -57,7 +57,14 @@ impl Server {
         Self::start_with(program, "")
     }
 
-    /// The same with a configuration (TOML).
+    /// The same over a data directory, which stays.
+    pub(crate) fn start_in(program: &Path, data: &Path) -> Result<Self, BenchError> {
+        let mut command = Command::new(program);
+        command.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        Self::spawn(program, command, None)
+    }
+
+    /// A fresh one with a configuration (TOML).
     pub(crate) fn start_with(program: &Path, configuration: &str) -> Result<Self, BenchError> {
         let configuration = if configuration.is_empty() { None } else { Some(Configuration::write(configuration)?) };
         let mut command = Command::new(program);
@@ -65,6 +72,10 @@ impl Server {
         if let Some(Configuration(path)) = &configuration {
             command.arg("--config").arg(path);
         }
+        Self::spawn(program, command, configuration)
+    }
+
+    fn spawn(program: &Path, mut command: Command, configuration: Option<Configuration>) -> Result<Self, BenchError> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -91,6 +92,22 @@ def test_the_aws_cli_leads_a_function_through_its_life(cli, tmp_path):
 
     cli("lambda", "delete-function", "--function-name", name)
     assert "ResourceNotFoundException" in cli("lambda", "get-function", "--function-name", name, fails=True)
+
+
+def test_the_aws_cli_provisions_concurrency(cli, make, client):
+    function = make(packages.python("echo"), handler="echo.handler")
+    client.publish_version(FunctionName=function.name)
+    of = ["--function-name", function.name, "--qualifier", "1"]
+    cli("lambda", "put-provisioned-concurrency-config", *of, "--provisioned-concurrent-executions", "1")
+    deadline = time.monotonic() + SECONDS_MAX
+    while (shown := cli("lambda", "get-provisioned-concurrency-config", *of))["Status"] == "IN_PROGRESS":
+        assert time.monotonic() < deadline, shown
+    assert (shown["Status"], shown["AvailableProvisionedConcurrentExecutions"]) == ("READY", 1)
+    listed = cli("lambda", "list-provisioned-concurrency-configs", "--function-name", function.name)
+    assert [item["FunctionArn"] for item in listed["ProvisionedConcurrencyConfigs"]] == [f"{function.arn}:1"]
+    cli("lambda", "delete-provisioned-concurrency-config", *of)
+    assert "ProvisionedConcurrencyConfigNotFoundException" in cli(
+        "lambda", "get-provisioned-concurrency-config", *of, fails=True)
 
 
 def test_the_aws_cli_knows_who_it_is(cli):

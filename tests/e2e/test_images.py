@@ -1,4 +1,4 @@
-"""Functions from container images with boto3: from OCI layouts and from a registry, built here, run as Lambda runs them."""
+"""Functions from container images with boto3: from OCI layouts and registries, built here, run as Lambda runs them."""
 
 import base64
 import json
@@ -29,9 +29,8 @@ def program(tmp_path_factory):
     """A static program that is a runtime: all an image needs."""
     path = tmp_path_factory.mktemp("image-runtime") / "runtime"
     source = FUNCTIONS / "image_runtime" / "main.rs"
-    subprocess.run(
-        ["rustc", "--edition", "2024", "-C", "opt-level=1", "-C", "target-feature=+crt-static", "-o", str(path), str(source)], check=True
-    )
+    options = ["--edition", "2024", "-C", "opt-level=1", "-C", "target-feature=+crt-static"]
+    subprocess.run(["rustc", *options, "-o", str(path), str(source)], check=True)
     return path.read_bytes()
 
 
@@ -61,7 +60,8 @@ def registry(tmp_path):
     config = tmp_path / "registry.yml"
     storage = tmp_path / "registry"
     config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\nhttp: {{addr: {host}}}\n"
+        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: {host}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {storage}}}}}\n"
     )
     process = subprocess.Popen([str(REGISTRY), "serve", str(config)], stderr=subprocess.DEVNULL)
     try:
@@ -242,7 +242,8 @@ def test_what_contradicts_an_image_is_refused(cloud, program):
     zipped = {"FunctionName": "z", "Role": ROLE, "Runtime": "provided.al2023", "Handler": "x"}
     assert "ImageUri" in refused(cloud.create_function, **zipped, Code={"ImageUri": uri})["Message"]
     content = {"ZipFile": packages.zip_of({"bootstrap": "x"})}
-    assert "ImageUri" in refused(cloud.create_function, FunctionName="z", Role=ROLE, PackageType="Image", Code=content)["Message"]
+    zip_as_image = {"FunctionName": "z", "Role": ROLE, "PackageType": "Image", "Code": content}
+    assert "ImageUri" in refused(cloud.create_function, **zip_as_image)["Message"]
     config = {"Command": ["x"]}
     assert "ImageConfig" in refused(cloud.create_function, **zipped, Code=content, ImageConfig=config)["Message"]
     create(cloud, uri)
@@ -251,7 +252,8 @@ def test_what_contradicts_an_image_is_refused(cloud, program):
         ({}, "Please provide ImageUri when updating a function with packageType Image."),
     ):
         assert refused(cloud.update_function_code, FunctionName="f", **settings)["Message"] == text
-    assert refused(cloud.update_function_configuration, FunctionName="f", Handler="a.b")["Code"] == "InvalidParameterValueException"
+    error = refused(cloud.update_function_configuration, FunctionName="f", Handler="a.b")
+    assert error["Code"] == "InvalidParameterValueException"
 
 
 def test_images_that_cannot_be_run_are_refused_when_the_function_is_made(cloud, program, tmp_path):

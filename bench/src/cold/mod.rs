@@ -30,7 +30,7 @@ const SHORT_LIVES: &str = "[execution]\nidle_timeout_seconds = 1\n";
 pub(crate) struct ColdArgs {
     /// Everything shorter and smaller: to see that it works, not to compare.
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
 }
 
 /// How much of everything.

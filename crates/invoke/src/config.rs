@@ -4,6 +4,7 @@ use hearth_types::limits::{ACCOUNT_CONCURRENCY, INIT_TIMEOUT};
 use hearth_types::{Mebibytes, Millis};
 
 use crate::pool::RoomLimits;
+use crate::response_stream::StreamLimits;
 
 /// When an idle environment is frozen, so that nothing of it runs between invocations. Source: Lambda developer guide,
 /// "Understanding the Lambda execution environment lifecycle".
@@ -50,6 +51,7 @@ pub struct EngineConfig {
     pub freezing: Freezing,
     /// Attempts at asynchronous invocations at the same time.
     pub event_concurrency: usize,
+    pub stream: StreamLimits,
 }
 
 impl EngineConfig {
@@ -68,6 +70,7 @@ impl EngineConfig {
             environments_max: 1_000,
             freezing: Freezing::default(),
             event_concurrency: 100,
+            stream: StreamLimits::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hearth_ports::{
     Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, LogSink, Resolved,
+    InvokeResponse, Invoker, LogSink, Provision, Provisioned, Resolved, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -22,7 +22,9 @@ use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
 use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
+use crate::pipeline::Admitted;
 use crate::pool::PoolLimits;
+use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
 use crate::{destination, pipeline, routing, trace};
 
@@ -66,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) gate: Gate,
     pub(crate) environments: Arc<Environments>,
     pub(crate) events: Arc<EventQueue>,
+    pub(crate) stream: StreamLimits,
     usage: Arc<Usage>,
     backend: Arc<dyn Backend>,
     /// Invocations and acceptances under way.
@@ -104,6 +107,7 @@ impl Engine {
     /// | environments | ends idle environments after their time | looks again after a tenth of the idle time-out |
     /// | freezer | freezes idle environments where that is slow | looks again after half the grace |
     /// | room | ends environments when memory or disk is short | looks again after a quarter of a second |
+    /// | provisioner | keeps provisioned environments ready | looks again after some seconds |
     /// | usage | writes the usage roll-up, at most each second | sleeps until something is counted |
     /// | events | runs asynchronous invocations | sleeps until the next is due |
     fn spawn_workers(&self) {
@@ -113,6 +117,8 @@ impl Engine {
         self.workers.spawn(async move { core.environments.freeze_idle(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.environments.watch_room(&core.stop).await });
+        let core = Arc::clone(&self.core);
+        self.workers.spawn(async move { core.environments.keep_ready(&core.stop).await });
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.usage.work(&core.stop).await });
         let core = Arc::clone(&self.core);
@@ -192,6 +198,7 @@ impl Core {
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
             events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
+            stream: config.stream,
             clock,
             random,
             usage,
@@ -249,7 +256,7 @@ impl Attempt for Core {
     ) -> Result<InvokeResponse, InvokeError> {
         let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
         // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, second, invoked_arn, concurrency, .. } =
+        let Resolved { version, second, invoked_arn, concurrency, provisioned, .. } =
             pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
         if version.uid != body.uid {
             // The name belongs to another function now.
@@ -266,9 +273,10 @@ impl Attempt for Core {
             client_context: None,
             payload: body.payload.clone().into(),
             log_tail: false,
+            stream: None,
         };
         let version = routing::choose(version, second, &*self.random);
-        pipeline::run(self, version, concurrency, call).await
+        pipeline::run(self, Admitted { version, provisioned, concurrency, call }).await
     }
 }
 
@@ -277,11 +285,27 @@ impl Invoker for Engine {
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
         pipeline::invoke(&self.core, ctx, request).await
     }
+
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError> {
+        pipeline::invoke_streaming(&self.core, ctx, request).await
+    }
 }
 
 #[async_trait]
 impl EnvironmentKeeper for Engine {
     async fn retire(&self, _ctx: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
         self.core.environments.retire(uid, version, keep);
+    }
+
+    fn provision(&self, uid: &FunctionUid, provisions: Vec<Provision>) {
+        self.core.environments.provision(uid, provisions);
+    }
+
+    fn provisioned(&self, uid: &FunctionUid, qualifier: &str) -> Option<Provisioned> {
+        self.core.environments.provisioned(uid, qualifier)
     }
 }

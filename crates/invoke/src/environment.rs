@@ -12,10 +12,12 @@ use hearth_ports::{
     Authorizer, CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, TemporaryKey,
     runtime_version,
 };
+use hearth_runtime_api::event::InitializationType;
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, Identity, InitFailure, Invocation, InvocationOutcome, Metadata, OutputSink,
-    SandboxError, ShutdownReason,
+    ResponseSink, SandboxError, ShutdownReason,
 };
+use hearth_types::limits::{INVOKE_RESPONSE_BYTES_MAX, PROVISIONED_INIT_TIMEOUT};
 use hearth_types::{Clock, Mebibytes, Millis, Random, RequestContext, RequestId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,7 @@ use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
 use crate::pool::Occupant;
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
+use crate::response_stream::ResponseStream;
 use crate::usage::{Meter, Usage};
 use crate::variables::{Surroundings, availability_zone_id, variables};
 
@@ -62,6 +65,16 @@ pub(crate) struct Call {
     pub(crate) client_context: Option<String>,
     pub(crate) payload: Bytes,
     pub(crate) log_tail: bool,
+    /// Takes the answer as it comes, where the function streams it.
+    pub(crate) stream: Option<Arc<ResponseStream>>,
+}
+
+/// What a function answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answered {
+    /// Empty when it went into the call's stream.
+    body: Bytes,
+    bytes: usize,
 }
 
 /// How a call ended.
@@ -94,6 +107,7 @@ pub(crate) struct LiveEnvironment {
     is_ended: bool,
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
+    initialization_type: InitializationType,
     phase: Phase,
     /// Cancelled when it has to end in the middle of an invocation, for want of memory.
     eviction: CancellationToken,
@@ -125,9 +139,17 @@ impl Workshop {
     ///
     /// # Errors
     /// Why no environment could be made.
-    pub(crate) async fn start(&self, version: Arc<FunctionVersion>) -> Result<LiveEnvironment, InvokeError> {
+    pub(crate) async fn start(
+        &self,
+        version: Arc<FunctionVersion>,
+        initialization_type: InitializationType,
+    ) -> Result<LiveEnvironment, InvokeError> {
         let context = LogStream::context_of(&version, RequestId::generate(&*self.random));
-        let ttl_ms = self.age_max.0 + self.init_timeout.0 + version.timeout.0 + CREDENTIALS_SLACK.0;
+        let init_timeout = match initialization_type {
+            InitializationType::ProvisionedConcurrency => PROVISIONED_INIT_TIMEOUT.max(version.timeout),
+            _ => self.init_timeout,
+        };
+        let ttl_ms = self.age_max.0 + init_timeout.0 + version.timeout.0 + CREDENTIALS_SLACK.0;
         let TemporaryKey { credentials, caller } = self
             .credentials
             .issue_function_session(&context, &version.role_arn, &version.arn, ttl_ms)
@@ -144,7 +166,7 @@ impl Workshop {
             &*self.random,
             context,
         ));
-        let spec = self.spec(&version, &session.credentials, log.name());
+        let spec = self.spec(&version, initialization_type, &session.credentials, log.name());
         self.backend
             .check(&spec.runtime, spec.architecture)
             .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
@@ -154,6 +176,7 @@ impl Workshop {
         // An image brings its own.
         let has_version = version.image.is_none();
         let init_start = Line::InitStart {
+            initialization_type,
             runtime_version: has_version.then_some(&runtime_version),
             runtime_version_arn: has_version.then_some(&runtime_version_arn),
             function_name: &version.name,
@@ -176,12 +199,13 @@ impl Workshop {
             session,
             ending: self.ending.clone(),
             is_ended: false,
+            initialization_type,
             phase: Phase::Ready,
             eviction: CancellationToken::new(),
             memory_used: Mebibytes(0),
             init: None,
         };
-        environment.initialise(self.init_timeout.duration()).await;
+        environment.initialise(init_timeout.duration()).await;
         environment.memory_used = environment.sandbox.memory_used_max();
         if environment.phase == Phase::Broken {
             return Err(InvokeError::Internal { detail: "the environment broke in its init phase".to_owned() });
@@ -189,13 +213,22 @@ impl Workshop {
         Ok(environment)
     }
 
-    fn spec(&self, version: &FunctionVersion, credentials: &Credentials, log_stream: &str) -> EnvironmentSpec {
+    fn spec(
+        &self,
+        version: &FunctionVersion,
+        initialization_type: InitializationType,
+        credentials: &Credentials,
+        log_stream: &str,
+    ) -> EnvironmentSpec {
         let metadata = Metadata {
             availability_zone_id: availability_zone_id(&version.region),
             token: RequestId::generate(&*self.random).to_string(),
         };
         EnvironmentSpec {
-            variables: variables(version, &Surroundings { credentials, log_stream, metadata_token: &metadata.token }),
+            variables: variables(
+                version,
+                &Surroundings { initialization_type, credentials, log_stream, metadata_token: &metadata.token },
+            ),
             metadata: Some(metadata),
             identity: Identity {
                 function_name: version.name.clone(),
@@ -219,6 +252,11 @@ impl LiveEnvironment {
     /// Fit for another invocation?
     pub(crate) fn is_usable(&self) -> bool {
         self.phase != Phase::Broken
+    }
+
+    /// Its init phase has succeeded.
+    pub(crate) fn is_initialised(&self) -> bool {
+        self.phase == Phase::Ready
     }
 
     /// What becomes idle is frozen, at once or some time later.
@@ -249,7 +287,8 @@ impl LiveEnvironment {
         match self.ready_before(started + limit).await {
             Ok(()) => {
                 let duration = started.elapsed().into();
-                self.init = Some(duration);
+                // What happens ahead of invocations is not billed with one of them.
+                self.init = (self.initialization_type == InitializationType::OnDemand).then_some(duration);
                 self.report_init(InitPhase::Init, duration, &Status::Success);
             }
             Err(unready) => {
@@ -312,7 +351,7 @@ impl LiveEnvironment {
     async fn settle(
         &self,
         call: &Call,
-        result: &Result<Bytes, Failure>,
+        result: &Result<Answered, Failure>,
         started: Instant,
         deadline: Instant,
     ) -> Result<(), Failure> {
@@ -325,9 +364,9 @@ impl LiveEnvironment {
         settled.ok_or_else(timed_out)?.map_err(Failure::Extension)
     }
 
-    fn tell_end(&self, call: &Call, result: &Result<Bytes, Failure>, duration: Elapsed) {
+    fn tell_end(&self, call: &Call, result: &Result<Answered, Failure>, duration: Elapsed) {
         let (response_bytes, status) = match result {
-            Ok(body) => (body.len(), Status::Success),
+            Ok(answered) => (answered.bytes, Status::Success),
             Err(failure) => {
                 let described = failure::describe(failure, &call.request_id);
                 (described.payload.len(), described.status)
@@ -338,11 +377,11 @@ impl LiveEnvironment {
     }
 
     /// Writes REPORT, counts the usage and makes the answer.
-    fn account(&mut self, call: &Call, result: Result<Bytes, Failure>, duration: Elapsed) -> Ran {
+    fn account(&mut self, call: &Call, result: Result<Answered, Failure>, duration: Elapsed) -> Ran {
         let request_id = &call.request_id;
         let is_evicted = result == Err(Failure::Evicted);
         let (payload, status, is_error) = match result {
-            Ok(body) => (body, Status::Success, false),
+            Ok(answered) => (answered.body, Status::Success, false),
             Err(failure) => {
                 let described = failure::describe(&failure, request_id);
                 (described.payload, described.status, true)
@@ -358,7 +397,7 @@ impl LiveEnvironment {
         Ran { payload, is_error, is_evicted, log_tail }
     }
 
-    async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Bytes, Failure> {
+    async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Answered, Failure> {
         let invocation = Invocation {
             request_id: call.request_id.clone(),
             deadline_ms,
@@ -367,13 +406,19 @@ impl LiveEnvironment {
             client_context: call.client_context.clone(),
             content_type: None,
             payload: call.payload.clone(),
+            sink: call.stream.clone().map(|stream| stream as Arc<dyn ResponseSink>),
         };
         let timed_out = || Failure::TimedOut { timeout: self.version.timeout };
         let outcome = self.before(deadline, self.sandbox.invoke(invocation)).await.ok_or_else(timed_out)?;
         match outcome {
-            InvocationOutcome::Response { body } => Ok(body),
+            InvocationOutcome::Response { body } => Ok(Answered { bytes: body.len(), body }),
+            InvocationOutcome::Streamed { bytes } => Ok(Answered { bytes, body: Bytes::new() }),
             InvocationOutcome::Error(error) => Err(Failure::Reported(error)),
-            InvocationOutcome::TooLarge { .. } => Err(Failure::ResponseTooLarge),
+            InvocationOutcome::TooLarge { .. } => {
+                let streamed_max = call.stream.as_ref().and_then(|stream| stream.bytes_max());
+                let bytes_max = streamed_max.unwrap_or(INVOKE_RESPONSE_BYTES_MAX as u64);
+                Err(Failure::ResponseTooLarge { bytes_max })
+            }
             InvocationOutcome::Truncated => Err(Failure::ResponseTruncated),
             InvocationOutcome::Exited(cause) => Err(Failure::Exited(cause)),
             InvocationOutcome::Extension(failure) => Err(Failure::Extension(failure)),
@@ -406,8 +451,9 @@ impl LiveEnvironment {
     }
 
     fn report_init(&self, phase: InitPhase, duration: Elapsed, status: &Status) {
-        self.log.platform(&Line::InitRuntimeDone { phase, status });
-        self.log.platform(&Line::InitReport { duration, phase, status });
+        let initialization_type = self.initialization_type;
+        self.log.platform(&Line::InitRuntimeDone { initialization_type, phase, status });
+        self.log.platform(&Line::InitReport { initialization_type, duration, phase, status });
     }
 
     /// Waits for a future, but not past the deadline; shows the log of a long wait from time to time.
@@ -517,7 +563,7 @@ impl Unready {
 const fn reset_reason(failure: &Failure) -> Option<ShutdownReason> {
     match failure {
         // What was evicted is not started again.
-        Failure::Reported(_) | Failure::ResponseTooLarge | Failure::Evicted => None,
+        Failure::Reported(_) | Failure::ResponseTooLarge { .. } | Failure::Evicted => None,
         Failure::TimedOut { .. } => Some(ShutdownReason::Timeout),
         Failure::Init(_) | Failure::Exited(_) | Failure::Extension(_) | Failure::ResponseTruncated => {
             Some(ShutdownReason::Failure)

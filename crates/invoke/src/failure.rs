@@ -4,7 +4,6 @@
 
 use bytes::Bytes;
 use hearth_sandbox::{ExitCause, ExtensionFailure, FunctionError, InitFailure};
-use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use hearth_types::{Millis, RequestId};
 use serde::Serialize;
 
@@ -26,7 +25,9 @@ pub(crate) enum Failure {
     Exited(ExitCause),
     /// An extension ended the environment.
     Extension(ExtensionFailure),
-    ResponseTooLarge,
+    ResponseTooLarge {
+        bytes_max: u64,
+    },
     ResponseTruncated,
     /// The machine had no memory left for it, though the function kept to its setting. The caller is throttled.
     Evicted,
@@ -93,11 +94,10 @@ pub(crate) fn describe(failure: &Failure, request_id: &RequestId) -> Described {
                 status: Status::Timeout,
             }
         }
-        Failure::ResponseTooLarge => {
+        Failure::ResponseTooLarge { bytes_max } => {
             let error_type = "Function.ResponseSizeTooLarge";
-            let error_message = &format!(
-                "Response payload size exceeded maximum allowed payload size ({INVOKE_RESPONSE_BYTES_MAX} bytes)."
-            );
+            let error_message =
+                &format!("Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).");
             Described {
                 payload: json(&MessageFirst { error_message, error_type }),
                 status: Status::Error { error_type: error_type.to_owned() },
@@ -196,7 +196,7 @@ mod tests {
                 r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: <id> Error: Runtime exited with error: exit status 1"}"#,
             ),
             (
-                Failure::ResponseTooLarge,
+                Failure::ResponseTooLarge { bytes_max: 6_291_556 },
                 r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#,
             ),
             (

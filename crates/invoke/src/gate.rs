@@ -1,7 +1,8 @@
 //! Concurrency permits. One node holds all of an account's permits; a cluster leases them to nodes in batches behind
 //! the same [`Gate::enter`].
 //!
-//! Provisioned concurrency and the scaling rate join here. Source: Lambda developer guide, "Understanding Lambda function
+//! An environment of provisioned concurrency is its own permit: it is counted where it is configured, and nobody who runs
+//! in one comes by here. The scaling rate joins here. Source: Lambda developer guide, "Understanding Lambda function
 //! scaling" and "Configuring reserved concurrency for a function".
 
 use std::collections::HashMap;
@@ -70,7 +71,7 @@ impl Gate {
         let mut running = self.running.lock();
         let of_function = running.functions.get(&version.uid).copied().unwrap_or(0);
         let unreserved = match concurrency.reserved {
-            Some(reserved) if of_function >= reserved => {
+            Some(reserved) if of_function >= reserved.saturating_sub(concurrency.provisioned) => {
                 return Err(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
             }
             Some(_) => None,
@@ -97,10 +98,10 @@ mod tests {
     use super::*;
     use crate::testing::function;
 
-    const SHARED: Concurrency = Concurrency { reserved: None, reserved_total: 0 };
+    const SHARED: Concurrency = Concurrency { reserved: None, provisioned: 0, reserved_total: 0 };
 
     fn reserved(count: u32) -> Concurrency {
-        Concurrency { reserved: Some(count), reserved_total: count }
+        Concurrency { reserved: Some(count), provisioned: 0, reserved_total: count }
     }
 
     #[tokio::test]
@@ -132,7 +133,7 @@ mod tests {
     async fn a_reservation_is_a_guarantee_and_a_ceiling() {
         let gate = Gate::new(3);
         let (own, other) = (function("own"), function("other"));
-        let others = Concurrency { reserved: None, reserved_total: 2 };
+        let others = Concurrency { reserved_total: 2, ..SHARED };
         let _other = gate.enter(&other, others).await.expect("one is left to share");
         let full = gate.enter(&other, others).await.expect_err("the rest is reserved");
         assert_eq!(full, ThrottleReason::ConcurrentInvocationLimitExceeded);
@@ -148,6 +149,15 @@ mod tests {
     async fn a_reservation_of_nothing_lets_nothing_run() {
         let refused = Gate::new(1_000).enter(&function("f"), reserved(0)).await.expect_err("off");
         assert_eq!(refused, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
+    }
+
+    #[tokio::test]
+    async fn what_is_provisioned_is_a_part_of_the_reservation() {
+        let (gate, version) = (Gate::new(1_000), function("f"));
+        let concurrency = Concurrency { provisioned: 2, ..reserved(3) };
+        let _on_demand = gate.enter(&version, concurrency).await.expect("one is left");
+        let full = gate.enter(&version, concurrency).await.expect_err("two wait for who calls by their qualifier");
+        assert_eq!(full, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
     }
 
     #[tokio::test]

@@ -5,20 +5,26 @@
 //!       └─▶ start in a task of its own ──▶ whoever waits longest, else idle
 //! give back ──▶ whoever waits longest, else idle, else ended in a task of its own
 //! ```
+//!
+//! Those that are kept ready for provisioned concurrency: `lease/provisioned.rs`.
+
+mod provisioned;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_ports::{FunctionVersion, InvokeError, ThrottleReason};
+use hearth_runtime_api::event::InitializationType;
 use hearth_types::{FunctionUid, SnapshotId, Version};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::provisioned::Provisions;
 use crate::config::FREEZE_GRACE;
 use crate::environment::{Call, LiveEnvironment, Ran, Workshop};
-use crate::pool::{Grant, Member, Next, Observed, Pool, PoolLimits, Relief, Seat, Want};
+use crate::pool::{Grant, KeptKey, Member, Next, Observed, Pool, PoolLimits, Relief, Seat, Want};
 
 /// Bounds of the time between two looks for expired environments; a tenth of the idle time-out lies between them.
 const SWEEP_MIN: Duration = Duration::from_millis(100);
@@ -34,6 +40,7 @@ pub(crate) struct Environments {
     pool: Mutex<Pool<LiveEnvironment, Waiter>>,
     sweep_interval: Duration,
     starting: TaskTracker,
+    provisions: Provisions,
 }
 
 /// An environment for one invocation. Dropping it without [`Lease::give_back`] ends it: nobody knows its state.
@@ -45,9 +52,15 @@ pub(crate) struct Lease {
 /// The pool's account of a leased environment. Dropping it says that the environment is lost.
 struct Place {
     environments: Arc<Environments>,
-    snapshot: SnapshotId,
+    shelf: Shelf,
     seat: Seat,
     is_settled: bool,
+}
+
+/// Where an environment belongs.
+enum Shelf {
+    OnDemand(SnapshotId),
+    Provisioned(KeptKey),
 }
 
 impl Environments {
@@ -58,6 +71,7 @@ impl Environments {
             pool: Mutex::new(Pool::new(limits)),
             sweep_interval: tenth.clamp(SWEEP_MIN, SWEEP_MAX),
             starting: TaskTracker::new(),
+            provisions: Provisions::default(),
         }
     }
 
@@ -66,12 +80,7 @@ impl Environments {
     /// # Errors
     /// Why none could be made; [`InvokeError::Throttled`] when the machine has no room.
     pub(crate) async fn lease(self: &Arc<Self>, version: &Arc<FunctionVersion>) -> Answer {
-        let want = Want {
-            snapshot: version.snapshot.clone(),
-            uid: version.uid.clone(),
-            version: version.version,
-            memory: version.memory,
-        };
+        let want = Want::of(version);
         let mut too_old = Vec::new();
         let mut answer = None;
         let grant = self.pool.lock().lease(
@@ -87,7 +96,7 @@ impl Environments {
         drop(too_old);
         match grant {
             Grant::Warm { member, evicted } => {
-                let lease = self.lend(want.snapshot, member);
+                let lease = self.lend(Shelf::OnDemand(want.snapshot), member);
                 end_all(evicted).await;
                 return Ok(lease);
             }
@@ -110,7 +119,7 @@ impl Environments {
         self.starting.spawn(async move {
             end_all(evicted).await;
             let snapshot = version.snapshot.clone();
-            match environments.workshop.start(version).await {
+            match environments.workshop.start(version, InitializationType::OnDemand).await {
                 Ok(mut environment) => {
                     environments.settle(&snapshot, &mut environment);
                     let now_ms = environments.now_ms();
@@ -135,7 +144,7 @@ impl Environments {
     fn pass_on(self: &Arc<Self>, snapshot: SnapshotId, next: Next<LiveEnvironment, Waiter>) {
         match next {
             Next::Serve(waiter, member) => {
-                let lease = self.lend(snapshot, member);
+                let lease = self.lend(Shelf::OnDemand(snapshot), member);
                 // Nobody waits any more: the environment is untouched, so the next one may have it.
                 if let Err(Ok(lease)) = waiter.send(Ok(lease)) {
                     lease.give_back();
@@ -165,9 +174,9 @@ impl Environments {
         }
     }
 
-    fn lend(self: &Arc<Self>, snapshot: SnapshotId, member: Member<LiveEnvironment>) -> Lease {
+    fn lend(self: &Arc<Self>, shelf: Shelf, member: Member<LiveEnvironment>) -> Lease {
         let seat = member.seat;
-        Lease { member, place: Place { environments: Arc::clone(self), snapshot, seat, is_settled: false } }
+        Lease { member, place: Place { environments: Arc::clone(self), shelf, seat, is_settled: false } }
     }
 
     /// See [`hearth_ports::EnvironmentKeeper`].
@@ -243,16 +252,24 @@ impl Lease {
         }
         place.is_settled = true;
         let environments = Arc::clone(&place.environments);
-        environments.settle(&place.snapshot, &mut member.environment);
-        let next = environments.pool.lock().give_back(&place.snapshot, member, environments.now_ms());
-        environments.pass_on(place.snapshot.clone(), next);
+        match &place.shelf {
+            Shelf::OnDemand(snapshot) => {
+                environments.settle(snapshot, &mut member.environment);
+                let next = environments.pool.lock().give_back(snapshot, member, environments.now_ms());
+                environments.pass_on(snapshot.clone(), next);
+            }
+            Shelf::Provisioned(key) => environments.give_back_provisioned(key, member),
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.environments.pool.lock().lost(&self.snapshot, self.seat);
+            match &self.shelf {
+                Shelf::OnDemand(snapshot) => self.environments.pool.lock().lost(snapshot, self.seat),
+                Shelf::Provisioned(key) => self.environments.lost_provisioned(key, self.seat),
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `admit`, `json_check` | limits of a request, is it JSON |
 //! | `gate` | concurrency permits |
 //! | `lease`, `pool` | warm or new environment; the pure pool behind it |
+//! | `response_stream`, `token_bucket` | an answer that goes to the caller as it comes; how fast (pure) |
 //! | `environment` | the life of one environment: init, invocation, reset, end |
 //! | `failure` | cause of a failure → payload (pure) |
 //! | `report`, `system_log` | the platform's log lines, as text and as JSON (pure) |
@@ -40,16 +41,19 @@ mod pipeline;
 mod pool;
 mod recursion;
 mod report;
+mod response_stream;
 mod routing;
 mod system_log;
 #[cfg(test)]
 mod testing;
+mod token_bucket;
 mod trace;
 mod usage;
 mod variables;
 
 pub use config::{EngineConfig, FREEZE_GRACE, Freezing};
 pub use engine::{Engine, EngineParts, StartError};
+pub use response_stream::StreamLimits;
 pub use usage::{Amounts, HourlyUsage};
 
 #[cfg(test)]

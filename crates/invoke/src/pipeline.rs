@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_ports::{
     Access, Concurrency, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
-    ResolveError, Resolved, ThrottleReason,
+    ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
@@ -19,6 +19,9 @@ use crate::engine::Core;
 use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
+use crate::gate::Permit;
+use crate::lease::Lease;
+use crate::response_stream::ResponseStream;
 use crate::{recursion, routing, trace};
 
 /// # Errors
@@ -28,21 +31,77 @@ pub(crate) async fn invoke(
     ctx: &RequestContext,
     request: InvokeRequest,
 ) -> Result<InvokeResponse, InvokeError> {
+    match prepare(core, ctx, request)? {
+        Step::Nothing => Ok(nothing_ran()),
+        Step::Enqueue(body) => {
+            Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await
+        }
+        Step::Run(admitted) => Detached::new(run(Arc::clone(core), admitted)).await,
+    }
+}
+
+/// As [`invoke`]; the answer is there when it begins.
+///
+/// # Errors
+/// [`InvokeError`] when no function ran.
+pub(crate) async fn invoke_streaming(
+    core: &Arc<Core>,
+    ctx: &RequestContext,
+    request: InvokeRequest,
+) -> Result<StreamedResponse, InvokeError> {
+    let mut admitted = match prepare(core, ctx, request)? {
+        Step::Nothing => return Ok(nothing_ran().into()),
+        Step::Enqueue(_) => {
+            return Err(InvokeError::Internal { detail: "an event has no answer to stream".to_owned() });
+        }
+        Step::Run(admitted) => admitted,
+    };
+    let (stream, mut answer) = ResponseStream::open(core.stream, admitted.version.version);
+    admitted.call.stream = Some(Arc::clone(&stream));
+    let running = run(Arc::clone(core), admitted);
+    let work = Detached::new(async move { stream.end(running.await) });
+    let answer = tokio::select! {
+        biased;
+        // From here on the invocation is in a task of its own.
+        answer = &mut answer => answer,
+        () = work => answer.await,
+    };
+    answer.unwrap_or_else(|_| Err(InvokeError::Internal { detail: "an invocation got lost".to_owned() }))
+}
+
+/// What is to be done about a request.
+enum Step {
+    Nothing,
+    Enqueue(EventBody),
+    Run(Admitted),
+}
+
+/// What may pass the gate when there is room.
+pub(crate) struct Admitted {
+    pub(crate) version: Arc<FunctionVersion>,
+    /// The qualifier, when environments are kept ready for it.
+    pub(crate) provisioned: Option<Arc<str>>,
+    pub(crate) concurrency: Concurrency,
+    pub(crate) call: Call,
+}
+
+/// Everything before the gate.
+fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<Step, InvokeError> {
     let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
     let admitted = admit(&request)?;
-    let Resolved { version, second, invoked_arn, concurrency, allows_loops, .. } = resolved?;
+    let Resolved { version, second, invoked_arn, concurrency, provisioned, allows_loops, .. } = resolved?;
     let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
     let (trace, is_loop) = recursion::extend(&trace, &version.uid);
     let is_stopped = is_loop && !allows_loops;
     match request.invocation_type {
-        InvocationType::DryRun => return Ok(nothing_ran()),
+        InvocationType::DryRun => return Ok(Step::Nothing),
         InvocationType::Event => {
             if is_stopped {
                 let (id, function) = (&ctx.request_id, &request.function_name);
                 tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
-                return Ok(nothing_ran());
+                return Ok(Step::Nothing);
             }
-            let body = EventBody {
+            return Ok(Step::Enqueue(EventBody {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
@@ -50,8 +109,7 @@ pub(crate) async fn invoke(
                 accepted_ms: core.clock.now_ms(),
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
-            };
-            return Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await;
+            }));
         }
         InvocationType::RequestResponse if is_stopped => return Err(InvokeError::RecursiveLoop),
         InvocationType::RequestResponse => {}
@@ -63,9 +121,10 @@ pub(crate) async fn invoke(
         client_context: admitted.client_context,
         payload: admitted.payload,
         log_tail: request.log_tail,
+        stream: None,
     };
     let version = routing::choose(version, second, &*core.random);
-    Detached::new(run(Arc::clone(core), version, concurrency, call)).await
+    Ok(Step::Run(Admitted { version, provisioned, concurrency, call }))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -106,13 +165,10 @@ pub(crate) fn resolve(
 /// Everything from the gate on; attempts at asynchronous invocations come in here too.
 pub(crate) async fn run(
     core: Arc<Core>,
-    version: Arc<FunctionVersion>,
-    concurrency: Concurrency,
-    call: Call,
+    Admitted { version, provisioned, concurrency, call }: Admitted,
 ) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    let _permit = core.gate.enter(&version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
-    let mut lease = core.environments.lease(&version).await?;
+    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();
     if is_evicted {
@@ -127,6 +183,23 @@ pub(crate) async fn run(
         payload,
         log_tail,
     })
+}
+
+/// An environment that may run now, with the permit it needs. One that is provisioned needs none; when all of them run,
+/// the invocation spills over to those made on demand.
+async fn enter(
+    core: &Core,
+    version: &Arc<FunctionVersion>,
+    provisioned: Option<Arc<str>>,
+    concurrency: Concurrency,
+) -> Result<(Lease, Option<Permit>), InvokeError> {
+    if let Some(qualifier) = provisioned
+        && let Some(lease) = core.environments.lease_provisioned(version, qualifier).await
+    {
+        return Ok((lease, None));
+    }
+    let permit = core.gate.enter(version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    Ok((core.environments.lease(version).await?, Some(permit)))
 }
 
 async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, body: EventBody) -> Result<InvokeResponse, InvokeError> {

@@ -13,13 +13,17 @@
 //! cannot be expressed. Whoever waits has a start of its own under way; whatever is ready first serves it. Of what is
 //! busy the pool keeps a [signal](Occupant) to end it by, for when memory gets short all the same (`relief.rs`).
 
+mod kept;
 mod ledger;
 mod relief;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use hearth_ports::FunctionVersion;
 use hearth_types::{FunctionUid, Mebibytes, SnapshotId, Version};
 
+use self::kept::Kept;
+pub(crate) use self::kept::{Keep, KeptKey, Orders};
 use self::ledger::Ledger;
 pub(crate) use self::ledger::{Observed, RoomLimits};
 pub(crate) use self::relief::Relief;
@@ -41,6 +45,17 @@ pub(crate) struct Want {
     pub(crate) uid: FunctionUid,
     pub(crate) version: Version,
     pub(crate) memory: Mebibytes,
+}
+
+impl Want {
+    pub(crate) fn of(version: &FunctionVersion) -> Self {
+        Self {
+            snapshot: version.snapshot.clone(),
+            uid: version.uid.clone(),
+            version: version.version,
+            memory: version.memory,
+        }
+    }
 }
 
 /// What the pool asks of an environment.
@@ -133,6 +148,8 @@ struct Candidate {
 pub(crate) struct Pool<E: Occupant, W> {
     limits: PoolLimits,
     groups: HashMap<SnapshotId, Group<E, W>>,
+    /// For provisioned concurrency.
+    kept: HashMap<KeptKey, Kept<E>>,
     /// By seat: the youngest use comes last.
     busy: BTreeMap<u64, Busy<E::Signal>>,
     ledger: Ledger,
@@ -144,7 +161,8 @@ pub(crate) struct Pool<E: Occupant, W> {
 impl<E: Occupant, W> Pool<E, W> {
     pub(crate) fn new(limits: PoolLimits) -> Self {
         let ledger = Ledger::new(limits.room);
-        Self { limits, groups: HashMap::new(), busy: BTreeMap::new(), ledger, environments: 0, order: 0 }
+        let (groups, kept, busy) = (HashMap::new(), HashMap::new(), BTreeMap::new());
+        Self { limits, groups, kept, busy, ledger, environments: 0, order: 0 }
     }
 
     /// Environments in every state.
@@ -308,15 +326,18 @@ impl<E: Occupant, W> Pool<E, W> {
     /// Every environment that has been idle since before `before_ms`.
     pub(crate) fn idle_since(&mut self, before_ms: i64) -> impl Iterator<Item = &mut E> {
         let idle = self.groups.values_mut().flat_map(|group| &mut group.idle);
-        idle.filter(move |idle| idle.since_ms <= before_ms).map(|idle| &mut idle.environment)
+        let kept = self.kept.values_mut().flat_map(|kept| &mut kept.idle);
+        idle.chain(kept).filter(move |idle| idle.since_ms <= before_ms).map(|idle| &mut idle.environment)
     }
 
     /// Everything idle, at shutdown. Busy environments end when they come back.
     pub(crate) fn drain(&mut self) -> Vec<E> {
-        self.end_idle(|_, group| {
+        let mut ended = self.keep(&HashMap::new(), 0).end;
+        ended.extend(self.end_idle(|_, group| {
             group.retired = true;
             group.idle.len()
-        })
+        }));
+        ended
     }
 
     /// Takes from each group as many of the least recently used as `count` says.

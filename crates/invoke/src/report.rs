@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use hearth_runtime_api::event::InitializationType;
 use hearth_types::{Mebibytes, RequestId, Version};
 
 /// A measured time in hundredths of a millisecond, the precision of the log lines.
@@ -82,6 +83,7 @@ pub(crate) struct Report<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Line<'a> {
     InitStart {
+        initialization_type: InitializationType,
         /// None of an image.
         runtime_version: Option<&'a str>,
         runtime_version_arn: Option<&'a str>,
@@ -93,11 +95,13 @@ pub(crate) enum Line<'a> {
     },
     /// The text format has no line for it.
     InitRuntimeDone {
+        initialization_type: InitializationType,
         phase: InitPhase,
         status: &'a Status,
     },
-    /// The text format has a line for a failed init only.
+    /// The text format has a line for an init that failed, or that ran ahead of invocations: it stands in no REPORT then.
     InitReport {
+        initialization_type: InitializationType,
         duration: Elapsed,
         phase: InitPhase,
         status: &'a Status,
@@ -128,8 +132,11 @@ pub(crate) fn text(line: &Line<'_>) -> Option<String> {
         } => {
             format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}")
         }
-        Line::InitRuntimeDone { .. } | Line::InitReport { status: Status::Success, .. } => return None,
-        Line::InitReport { duration, phase, status } => {
+        Line::InitRuntimeDone { .. }
+        | Line::InitReport { initialization_type: InitializationType::OnDemand, status: Status::Success, .. } => {
+            return None;
+        }
+        Line::InitReport { duration, phase, status, .. } => {
             format!("INIT_REPORT Init Duration: {duration} ms\tPhase: {}\t{}", phase.as_str(), StatusText(status))
         }
         Line::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}"),
@@ -207,6 +214,7 @@ mod tests {
         assert_eq!(line(&end), "END RequestId: 13222b1e");
         assert_eq!(
             line(&Line::InitStart {
+                initialization_type: InitializationType::OnDemand,
                 runtime_version: Some("python:3.10.v11"),
                 runtime_version_arn: Some("arn:aws:lambda:us-east-1::runtime:0a"),
                 function_name: "f",
@@ -254,10 +262,17 @@ mod tests {
 
     #[test]
     fn a_failed_init_is_reported_with_its_phase() {
-        let timeout = Line::InitReport { duration: elapsed(123_604), phase: InitPhase::Init, status: &Status::Timeout };
+        let initialization_type = InitializationType::OnDemand;
+        let timeout = Line::InitReport {
+            initialization_type,
+            duration: elapsed(123_604),
+            phase: InitPhase::Init,
+            status: &Status::Timeout,
+        };
         assert_eq!(line(&timeout), "INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout");
         let status = Status::Error { error_type: "Runtime.ExitError".to_owned() };
-        let crash = Line::InitReport { duration: elapsed(487), phase: InitPhase::Invoke, status: &status };
+        let crash =
+            Line::InitReport { initialization_type, duration: elapsed(487), phase: InitPhase::Invoke, status: &status };
         assert_eq!(
             line(&crash),
             "INIT_REPORT Init Duration: 4.87 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ExitError"
@@ -265,10 +280,16 @@ mod tests {
     }
 
     #[test]
-    fn of_an_init_that_succeeds_the_text_says_nothing() {
+    fn of_an_init_that_succeeds_the_text_tells_when_it_ran_ahead_of_invocations() {
+        let initialization_type = InitializationType::OnDemand;
         let (phase, status) = (InitPhase::Init, &Status::Success);
-        assert_eq!(text(&Line::InitReport { duration: elapsed(1), phase, status }), None);
-        assert_eq!(text(&Line::InitRuntimeDone { phase, status: &Status::Timeout }), None);
+        assert_eq!(text(&Line::InitReport { initialization_type, duration: elapsed(1), phase, status }), None);
+        assert_eq!(text(&Line::InitRuntimeDone { initialization_type, phase, status: &Status::Timeout }), None);
+        let initialization_type = InitializationType::ProvisionedConcurrency;
+        assert_eq!(
+            line(&Line::InitReport { initialization_type, duration: elapsed(12_345), phase, status }),
+            "INIT_REPORT Init Duration: 123.45 ms\tPhase: init\t"
+        );
     }
 
     #[test]

@@ -14,14 +14,20 @@ use hearth_runtime_api::event::{
 
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
 
-const INITIALIZATION_TYPE: InitializationType = InitializationType::OnDemand;
-
 pub(crate) fn event(line: &Line<'_>, time_ms: i64) -> TelemetryEvent {
     let record = match line {
-        Line::InitStart { runtime_version, runtime_version_arn, function_name, version, instance_id, memory } => {
+        Line::InitStart {
+            initialization_type,
+            runtime_version,
+            runtime_version_arn,
+            function_name,
+            version,
+            instance_id,
+            memory,
+        } => {
             let owned = |text: &str| Some(text.to_owned());
             Record::InitStart(InitStart {
-                initialization_type: INITIALIZATION_TYPE,
+                initialization_type: *initialization_type,
                 phase: Phase::Init,
                 instance: Instance {
                     runtime_version: runtime_version.map(str::to_owned),
@@ -33,15 +39,15 @@ pub(crate) fn event(line: &Line<'_>, time_ms: i64) -> TelemetryEvent {
                 },
             })
         }
-        Line::InitRuntimeDone { phase, status } => {
+        Line::InitRuntimeDone { initialization_type, phase, status } => {
             let (status, error_type) = outcome(status);
-            let (initialization_type, phase) = (INITIALIZATION_TYPE, (*phase).into());
+            let (initialization_type, phase) = (*initialization_type, (*phase).into());
             Record::InitRuntimeDone(InitRuntimeDone { initialization_type, phase, status, error_type })
         }
-        Line::InitReport { duration, phase, status } => {
+        Line::InitReport { initialization_type, duration, phase, status } => {
             let (status, error_type) = outcome(status);
             let metrics = DurationMetrics { duration: (*duration).into() };
-            let (initialization_type, phase) = (INITIALIZATION_TYPE, (*phase).into());
+            let (initialization_type, phase) = (*initialization_type, (*phase).into());
             Record::InitReport(InitReport { initialization_type, phase, status, error_type, metrics })
         }
         Line::Start { request_id, version } => Record::Start(Start {
@@ -152,6 +158,7 @@ mod tests {
 
     fn init_start() -> Line<'static> {
         Line::InitStart {
+            initialization_type: InitializationType::OnDemand,
             runtime_version: Some("python:3.11.v1"),
             runtime_version_arn: Some("arn:aws:lambda:us-east-1::runtime:0a"),
             function_name: "f",
@@ -171,11 +178,12 @@ mod tests {
             },
         });
         assert_eq!(parsed(&init_start()), want);
-        let done = Line::InitRuntimeDone { phase: InitPhase::Init, status: &Status::Success };
+        let initialization_type = InitializationType::OnDemand;
+        let done = Line::InitRuntimeDone { initialization_type, phase: InitPhase::Init, status: &Status::Success };
         let want = json!({ "initializationType": "on-demand", "phase": "init", "status": "success" });
         assert_eq!(parsed(&done)["record"], want);
         let duration = Elapsed::from(Duration::from_micros(1_250));
-        let report = Line::InitReport { duration, phase: InitPhase::Invoke, status: &failed() };
+        let report = Line::InitReport { initialization_type, duration, phase: InitPhase::Invoke, status: &failed() };
         let want = json!({
             "initializationType": "on-demand", "phase": "invoke", "status": "error", "errorType": "Runtime.OutOfMemory",
             "metrics": { "durationMs": 1.25 },
@@ -232,12 +240,13 @@ mod tests {
             Line::Report(Report { request_id, duration, init: None, billed_ms: 1, memory, memory_used: memory, status })
         };
         let end = |status| Line::End { request_id, duration, response_bytes: 0, status };
+        let initialization_type = InitializationType::OnDemand;
         let lines = [
             (init_start(), Info),
-            (Line::InitRuntimeDone { phase, status: success }, Debug),
-            (Line::InitRuntimeDone { phase, status: failed }, Warn),
-            (Line::InitReport { duration, phase, status: success }, Debug),
-            (Line::InitReport { duration, phase, status: &Status::Timeout }, Warn),
+            (Line::InitRuntimeDone { initialization_type, phase, status: success }, Debug),
+            (Line::InitRuntimeDone { initialization_type, phase, status: failed }, Warn),
+            (Line::InitReport { initialization_type, duration, phase, status: success }, Debug),
+            (Line::InitReport { initialization_type, duration, phase, status: &Status::Timeout }, Warn),
             (Line::Start { request_id, version: Version::Latest }, Info),
             (end(success), Debug),
             (end(function_error), Warn),
@@ -249,8 +258,7 @@ mod tests {
         for (line, want) in lines {
             assert_eq!(level(&event(&line, NOW_MS).record), Some(want), "{line:?}");
         }
-        let unknown =
-            InitStart { initialization_type: INITIALIZATION_TYPE, phase: Phase::Init, instance: Instance::default() };
+        let unknown = InitStart { initialization_type, phase: Phase::Init, instance: Instance::default() };
         let provisioned = InitReport {
             initialization_type: InitializationType::ProvisionedConcurrency,
             phase: Phase::Init,

@@ -97,6 +97,8 @@ pub(crate) struct Catalog {
     /// Of one function only, instead.
     pub(crate) terms_of: Mutex<Option<(String, EventTerms)>>,
     pub(crate) allows_loops: Mutex<bool>,
+    /// Whether environments are kept for who calls with a qualifier.
+    pub(crate) is_provisioned: AtomicBool,
 }
 
 impl Catalog {
@@ -120,7 +122,10 @@ impl FunctionCatalog for Catalog {
             None => arn.to_string(),
         };
         let (concurrency, allows_loops) = (*self.concurrency.lock(), *self.allows_loops.lock());
-        Ok(Resolved { version, second: None, concurrency, allows_loops, invoked_arn, guard: Arc::default() })
+        let is_provisioned = self.is_provisioned.load(Ordering::Relaxed);
+        let provisioned = qualifier.filter(|_| is_provisioned).map(|qualifier| qualifier.to_string().into());
+        let guard = Arc::default();
+        Ok(Resolved { version, second: None, concurrency, provisioned, allows_loops, invoked_arn, guard })
     }
 
     fn event_terms(&self, _: &RequestContext, name: &str, _: Option<&Qualifier>) -> EventTerms {

@@ -1,6 +1,8 @@
 //! The data plane as its ports show it, over a scripted sandbox and in virtual time.
 
 mod failures;
+mod provisioned;
+mod streaming;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 
 use hearth_ports::{Credentials, FunctionVersion, LogFormat};
+use hearth_runtime_api::event::InitializationType;
 use hearth_types::Region;
 
 /// What differs between two environments of one version.
 pub(crate) struct Surroundings<'a> {
+    pub(crate) initialization_type: InitializationType,
     pub(crate) credentials: &'a Credentials,
     pub(crate) log_stream: &'a str,
     /// Opens the metadata endpoint.
@@ -48,7 +50,7 @@ pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) ->
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", version.memory.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", version.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", version.version.to_string()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", around.initialization_type.as_str().to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", version.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", around.log_stream.to_owned()),
         ("AWS_LAMBDA_METADATA_TOKEN", around.metadata_token.to_owned()),
@@ -83,7 +85,13 @@ mod tests {
             session_token: "token".to_owned(),
             expires_at_ms: 0,
         };
-        let around = Surroundings { credentials: &credentials, log_stream: "s", metadata_token: "metadata" };
+        let initialization_type = InitializationType::OnDemand;
+        let around = Surroundings {
+            initialization_type,
+            credentials: &credentials,
+            log_stream: "s",
+            metadata_token: "metadata",
+        };
         variables(version, &around).into_iter().collect()
     }
 

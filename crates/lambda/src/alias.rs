@@ -85,7 +85,8 @@ pub(crate) fn check_routing(version: Version, second: Option<Share>) -> Result<(
     match (version, second) {
         (_, None) => Ok(()),
         (Version::Latest, Some(_)) => {
-            Err(LambdaError::InvalidUntyped("$LATEST is not supported for an alias pointing to more than 1 version"))
+            let text = "$LATEST is not supported for an alias pointing to more than 1 version";
+            Err(LambdaError::InvalidUntyped(text.to_owned()))
         }
         (Version::Published(number), Some(second)) if number == second.version => Err(LambdaError::invalid(format!(
             "Invalid function version {number}. Function version {number} is already included in routing configuration."

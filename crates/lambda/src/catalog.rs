@@ -8,8 +8,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use hearth_ports::{
-    CodeDigest, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, Guard, LogFormat, ResolveError, Resolved,
-    Weighted,
+    CodeDigest, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, Guard, LogFormat, Provision, ResolveError,
+    Resolved, Weighted,
 };
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
@@ -19,6 +19,7 @@ use crate::alias::Share;
 use crate::error::LambdaError;
 use crate::lifecycle::Phase;
 use crate::permission::Guards;
+use crate::provisioned;
 use crate::record::{
     Deployment, FunctionRecord, VersionRecord, all_versions_key, function_key, functions_key, versions_key,
 };
@@ -115,8 +116,21 @@ impl Function {
         }
     }
 
-    fn reserved(&self) -> u32 {
-        self.record.reserved_concurrency.unwrap_or(0)
+    /// What of the account's concurrency nobody else can have.
+    pub(crate) fn committed(&self) -> u32 {
+        self.record.reserved_concurrency.unwrap_or_else(|| provisioned::total(&self.record))
+    }
+
+    /// What is to be kept ready of it. What is not ready itself comes with its next change.
+    pub(crate) fn provisions(&self) -> Vec<Provision> {
+        let provisions = self.record.provisioned.iter().map(|(qualifier, config)| Provision {
+            qualifier: qualifier.as_str().into(),
+            parts: provisioned::parts(&self.record, qualifier, config.count)
+                .into_iter()
+                .filter_map(|(version, count)| Some((self.runnable(version)??, count)))
+                .collect(),
+        });
+        provisions.collect()
     }
 
     fn code_bytes(&self) -> u64 {
@@ -180,8 +194,8 @@ struct Names {
     by_name: HashMap<Arc<str>, Arc<Function>>,
     /// The same names, for listing in order.
     sorted: BTreeSet<Arc<str>>,
-    /// Reserved concurrency of all of them together.
-    reserved: u32,
+    /// Concurrency that is reserved or provisioned, of all of them together.
+    committed: u32,
     /// Of all their packages; each version counts.
     code_bytes: u64,
 }
@@ -189,7 +203,7 @@ struct Names {
 impl Names {
     fn put(&mut self, function: Function) {
         let name: Arc<str> = function.record.name.as_str().into();
-        self.reserved += function.reserved();
+        self.committed += function.committed();
         self.code_bytes += function.code_bytes();
         self.sorted.insert(name.clone());
         if let Some(former) = self.by_name.insert(name, Arc::new(function)) {
@@ -205,7 +219,7 @@ impl Names {
     }
 
     fn forget(&mut self, former: &Function) {
-        self.reserved -= former.reserved();
+        self.committed -= former.committed();
         self.code_bytes -= former.code_bytes();
     }
 }
@@ -300,9 +314,9 @@ impl Catalog {
             .collect()
     }
 
-    /// Reserved concurrency of all functions of the scope together.
-    pub(crate) fn reserved(&self, scope: &Scope) -> u32 {
-        self.scopes.read().get(scope).map_or(0, |names| names.reserved)
+    /// Concurrency that is reserved or provisioned, of all functions of the scope together.
+    pub(crate) fn committed(&self, scope: &Scope) -> u32 {
+        self.scopes.read().get(scope).map_or(0, |names| names.committed)
     }
 
     /// How many functions the scope has, and the bytes of all their packages: each version counts.
@@ -331,7 +345,7 @@ impl FunctionCatalog for Catalog {
         let (function, reserved_total) = {
             let scopes = self.scopes.read();
             let names = scopes.get(&ctx.scope()).ok_or_else(not_found)?;
-            (names.by_name.get(name).cloned().ok_or_else(not_found)?, names.reserved)
+            (names.by_name.get(name).cloned().ok_or_else(not_found)?, names.committed)
         };
         let (version, second) = match qualifier {
             None => (Version::Latest, None),
@@ -361,9 +375,21 @@ impl FunctionCatalog for Catalog {
             None => function.guard(None),
             Some(qualifier) => function.guard(Some(&qualifier.to_string())),
         };
-        let concurrency = Concurrency { reserved: function.record.reserved_concurrency, reserved_total };
+        let concurrency = Concurrency {
+            reserved: function.record.reserved_concurrency,
+            provisioned: provisioned::total(&function.record),
+            reserved_total,
+        };
+        let provisioned = match qualifier {
+            Some(qualifier) if !function.record.provisioned.is_empty() => {
+                let qualifier = qualifier.to_string();
+                function.record.provisioned.contains_key(&qualifier).then(|| qualifier.into())
+            }
+            _ => None,
+        };
         let allows_loops = function.record.allows_loops;
-        Ok(Resolved { version, second, concurrency, allows_loops, invoked_arn, guard: guard.clone() })
+        let guard = guard.clone();
+        Ok(Resolved { version, second, concurrency, provisioned, allows_loops, invoked_arn, guard })
     }
 
     fn event_terms(&self, ctx: &RequestContext, name: &str, qualifier: Option<&Qualifier>) -> EventTerms {

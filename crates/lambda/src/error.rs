@@ -22,7 +22,7 @@ pub enum LambdaError {
     InvalidParameterValue(String),
     /// As [`InvalidParameterValue`](Self::InvalidParameterValue), from where the real service sends no `Type` (recorded).
     #[error("{0}")]
-    InvalidUntyped(&'static str),
+    InvalidUntyped(String),
     /// A member Hearth knows and cannot honour yet. Never stored and ignored.
     #[error("Hearth does not support {member} yet: {instead}")]
     Unsupported { member: String, instead: String },
@@ -42,6 +42,10 @@ pub enum LambdaError {
     NoCodeSigningConfig { arn: String },
     #[error("No Provisioned Concurrency Config found for this function")]
     NoProvisionedConcurrency,
+    #[error("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")]
+    AliasOfProvisionedVersion,
+    #[error("Version is pointed by a Provisioned Concurrency alias")]
+    VersionOfProvisionedAlias,
     /// Of a function that shall have it.
     #[error(
         "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
@@ -173,6 +177,8 @@ impl LambdaError {
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
             | Self::AliasExists { .. }
+            | Self::AliasOfProvisionedVersion
+            | Self::VersionOfProvisionedAlias
             | Self::VersionHasAliases { .. }
             | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
             Self::RevisionMismatch | Self::PolicyRevisionMismatch | Self::LayerPolicyRevisionMismatch => {

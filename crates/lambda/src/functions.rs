@@ -11,12 +11,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use hearth_ports::EnvironmentKeeper;
 use hearth_store::{Codec, Epoch, KeyVersion, Mutation, Precondition, Shard, Store, StoreError};
 use hearth_types::Scope;
 use tokio::sync::Mutex;
 
 use crate::catalog::{Catalog, Function};
 use crate::error::LambdaError;
+use crate::provisioned;
 use crate::record::{FunctionRecord, VersionRecord, function_key, version_key};
 
 /// Functions whose commits may be under way at the same time. Two that share a slot only wait for each other.
@@ -55,13 +57,28 @@ pub(crate) struct Functions {
     catalog: Arc<Catalog>,
     store: Arc<dyn Store>,
     codec: Arc<Codec>,
+    keeper: Arc<dyn EnvironmentKeeper>,
     slots: Vec<Mutex<()>>,
 }
 
 impl Functions {
-    pub(crate) fn new(catalog: Arc<Catalog>, store: Arc<dyn Store>, codec: Arc<Codec>) -> Self {
+    pub(crate) fn new(
+        catalog: Arc<Catalog>,
+        store: Arc<dyn Store>,
+        codec: Arc<Codec>,
+        keeper: Arc<dyn EnvironmentKeeper>,
+    ) -> Self {
         let slots = (0..COMMIT_SLOTS).map(|_| Mutex::new(())).collect();
-        Self { catalog, store, codec, slots }
+        Self { catalog, store, codec, keeper, slots }
+    }
+
+    /// Tells the data plane what is to be kept ready when that is not what it was at `base`.
+    pub(crate) fn provision(&self, base: Option<&Function>, now: Option<&Function>) {
+        let Some(uid) = now.or(base).map(Function::uid) else { return };
+        let facts = |function: Option<&Function>| function.map(provisioned::facts).unwrap_or_default();
+        if facts(base) != facts(now) {
+            self.keeper.provision(uid, now.map(Function::provisions).unwrap_or_default());
+        }
     }
 
     pub(crate) fn get(&self, scope: &Scope, name: &str) -> Option<Arc<Function>> {
@@ -93,13 +110,17 @@ impl Functions {
         // One process owns an embedded store, so no shard was ever leased: all are at epoch 0.
         let committed = self.store.commit(&shard, Epoch::default(), vec![precondition], mutations).await;
         match committed {
-            Ok(revision) => self.show(scope, name, base, change, KeyVersion(revision.0)),
+            Ok(revision) => {
+                self.show(scope, name, base, change, KeyVersion(revision.0));
+                self.provision(base, self.get(scope, name).as_deref());
+            }
             Err(StoreError::PreconditionFailed) => return Err(CommitError::Conflict),
             Err(error @ (StoreError::Internal(_) | StoreError::Closed)) => {
                 // Whether it happened is unknown: show what the store says now.
                 if let Err(error) = self.catalog.reload(&*self.store, &self.codec, scope, name).await {
                     tracing::error!(%error, function = name, "a function cannot be read after a failed commit");
                 }
+                self.provision(base, self.get(scope, name).as_deref());
                 return Err(CommitError::Failed(error.into()));
             }
             Err(error) => return Err(CommitError::Failed(error.into())),

@@ -56,7 +56,7 @@ pub struct Lambda {
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
     pub(crate) account_concurrency: u32,
-    /// Held by whoever reserves concurrency, from deciding to showing.
+    /// Held by whoever reserves or provisions concurrency, from deciding to showing.
     pub(crate) reservations: Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -79,7 +79,7 @@ impl Lambda {
     pub fn start(parts: LambdaParts) -> Arc<Self> {
         let agenda = Arc::new(Agenda::default());
         let lambda = Arc::new_cyclic(|lambda| Self {
-            functions: Functions::new(parts.catalog, parts.store, parts.codec),
+            functions: Functions::new(parts.catalog, parts.store, parts.codec, Arc::clone(&parts.keeper)),
             layers: parts.layers,
             packages: Arc::new(Packages::new(parts.blobs, parts.packages, parts.images)),
             invoker: parts.invoker,
@@ -99,6 +99,7 @@ impl Lambda {
             if function.is_unfinished() {
                 agenda.provision(&scope, &function.record.name);
             }
+            lambda.functions.provision(None, Some(&function));
         }
         agenda.collect_packages();
         lambda
@@ -188,13 +189,14 @@ impl Lambda {
     ///
     /// # Errors
     /// It is not, or is not there.
-    pub(crate) fn check_provisionable(&self, ctx: &RequestContext, target: &Target) -> Result<(), LambdaError> {
+    pub(crate) fn provisionable(&self, ctx: &RequestContext, target: &Target) -> Result<Arc<Function>, LambdaError> {
         let function = self.function(ctx, target)?;
         if target.qualifier.as_deref() == Some("$LATEST") {
             let text = "The function resource provided must be an alias or a published version.";
             return Err(LambdaError::invalid(text));
         }
-        function.has(target.qualifier().as_ref()).then_some(()).ok_or_else(|| target.not_found())
+        let has = function.has(target.qualifier().as_ref());
+        has.then_some(function).ok_or_else(|| target.not_found())
     }
 
     /// Changes a function once: who was overtaken by another change is told that one is in progress.

@@ -11,6 +11,7 @@
 mod alias;
 mod catalog;
 pub mod code_location;
+mod durable;
 mod error;
 mod event_invoke;
 mod functions;
@@ -23,6 +24,7 @@ mod op;
 mod package;
 mod page;
 mod permission;
+mod provisioned;
 mod pulls;
 mod record;
 mod settings;

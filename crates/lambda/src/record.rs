@@ -15,6 +15,7 @@ use crate::event_invoke::EventInvokeRecord;
 use crate::image::Image;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
+use crate::provisioned::ProvisionedRecord;
 use crate::settings::Settings;
 
 /// A code package as uploaded, or an image.
@@ -80,6 +81,9 @@ pub(crate) struct FunctionRecord {
     /// How asynchronous invocations are dealt with, under the qualifier they are invoked by; `$LATEST` without one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) event_invoke: BTreeMap<String, EventInvokeRecord>,
+    /// Provisioned concurrency, under the version or alias it is for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) provisioned: BTreeMap<String, ProvisionedRecord>,
 }
 
 /// A published version.

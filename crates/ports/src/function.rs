@@ -150,6 +150,8 @@ pub struct Resolved {
     /// Of an alias with weights: the version that gets a part of the invocations instead.
     pub second: Option<Weighted>,
     pub concurrency: Concurrency,
+    /// The qualifier, when environments are kept ready for it.
+    pub provisioned: Option<Arc<str>>,
     /// Whether a chain of requests that comes back to the function again and again is let go on.
     pub allows_loops: bool,
     /// The ARN the function sees as `invoked_function_arn`: as qualified as the caller's name was.
@@ -163,7 +165,9 @@ pub struct Resolved {
 pub struct Concurrency {
     /// The function's own reservation; 0 lets nothing run. `None`: it shares what nobody reserved.
     pub reserved: Option<u32>,
-    /// All reservations in the account and region together.
+    /// The function's provisioned environments. They are a part of its reservation, and take no permit.
+    pub provisioned: u32,
+    /// All reservations in the account and region together, and what functions without one have provisioned.
     pub reserved_total: u32,
 }
 

@@ -4,6 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_types::{FunctionUid, RequestContext, SnapshotId, Version};
 
+use crate::provisioned::{Provision, Provisioned};
+use crate::response_stream::StreamedResponse;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InvocationType {
     RequestResponse,
@@ -103,6 +106,18 @@ pub trait Invoker: Send + Sync + 'static {
     /// # Errors
     /// [`InvokeError`] when no function ran.
     async fn invoke(&self, ctx: &RequestContext, request: InvokeRequest) -> Result<InvokeResponse, InvokeError>;
+
+    /// As [`invoke`](Self::invoke), for RequestResponse and DryRun; resolves as soon as the function begins to answer in
+    /// streaming mode, or has answered or failed without beginning. What goes wrong from then on is told by the
+    /// [`StreamCompletion`](crate::StreamCompletion).
+    ///
+    /// # Errors
+    /// [`InvokeError`] when no function ran.
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError>;
 }
 
 /// Told by the control plane when snapshots stop being current.
@@ -110,4 +125,11 @@ pub trait Invoker: Send + Sync + 'static {
 pub trait EnvironmentKeeper: Send + Sync + 'static {
     /// Idle environments of that version end now, busy ones after their invocation, except those of `keep`.
     async fn retire(&self, ctx: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>);
+
+    /// All that the function is to have ready from now on; nothing when it has been deleted. What failed before is tried
+    /// again.
+    fn provision(&self, uid: &FunctionUid, provisions: Vec<Provision>);
+
+    /// How far the function's provision of that qualifier has come. `None`: it has none.
+    fn provisioned(&self, uid: &FunctionUid, qualifier: &str) -> Option<Provisioned>;
 }

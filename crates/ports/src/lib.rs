@@ -10,6 +10,8 @@ pub mod function;
 pub mod image;
 pub mod invoke;
 pub mod logs;
+pub mod provisioned;
+pub mod response_stream;
 pub mod roles;
 pub mod runtime_version;
 
@@ -28,4 +30,6 @@ pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
+pub use provisioned::{Provision, ProvisionStatus, Provisioned};
+pub use response_stream::{StreamCompletion, StreamError, StreamEvent, StreamedResponse};
 pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};

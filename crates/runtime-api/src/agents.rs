@@ -374,6 +374,7 @@ mod tests {
             client_context: None,
             content_type: None,
             payload: Bytes::new(),
+            sink: None,
         };
         assert_eq!(
             invoke_event(&invocation),

@@ -128,17 +128,27 @@ pub(crate) fn response(mode: ResponseMode, body: Bytes, trailers: Trailers) -> R
             ),
             error_type: Some("Runtime.InvalidResponseModeHeader".to_owned()),
         }),
-        // The function failed after it had begun to stream.
-        ResponseMode::Streaming if trailers.error_type.is_some() || trailers.error_body.is_some() => {
-            let body = trailers.error_body.unwrap_or_default();
-            let body = STANDARD.decode(&body).map_or_else(|_| Bytes::from(body), Bytes::from);
-            RuntimeAnswer::Error(FunctionError {
-                body,
-                error_type: trailers.error_type.as_deref().map(known_error_type),
-            })
-        }
-        ResponseMode::Buffered | ResponseMode::Streaming => RuntimeAnswer::Response { body },
+        ResponseMode::Streaming => match trailers_error(trailers) {
+            Some(error) => RuntimeAnswer::Error(error),
+            None => RuntimeAnswer::Response { body },
+        },
+        ResponseMode::Buffered => RuntimeAnswer::Response { body },
     }
+}
+
+/// What a `/response` body answers that was passed on as it came, `bytes` of it.
+pub(crate) fn streamed(bytes: usize, trailers: Trailers) -> RuntimeAnswer {
+    trailers_error(trailers).map_or(RuntimeAnswer::Streamed { bytes }, RuntimeAnswer::Error)
+}
+
+/// The function failed after it had begun to stream.
+fn trailers_error(trailers: Trailers) -> Option<FunctionError> {
+    if trailers == Trailers::default() {
+        return None;
+    }
+    let body = trailers.error_body.unwrap_or_default();
+    let body = STANDARD.decode(&body).map_or_else(|_| Bytes::from(body), Bytes::from);
+    Some(FunctionError { body, error_type: trailers.error_type.as_deref().map(known_error_type) })
 }
 
 /// A `/error` body that also carries a cause for X-Ray, which the caller does not see.

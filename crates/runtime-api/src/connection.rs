@@ -4,6 +4,8 @@
 //! `POST /response` with the next `GET /next` gets the 202 together with its next event in one packet, while a client
 //! that waits for the 202 gets it at once.
 
+mod answer;
+
 use std::io;
 use std::sync::Arc;
 
@@ -15,8 +17,7 @@ use tokio::sync::SemaphorePermit;
 
 use subtle::ConstantTimeEq;
 
-use crate::RuntimeAnswer;
-use crate::calls::{self, Call, ResponseMode};
+use crate::calls::{self, Call};
 use crate::http::Malformed;
 use crate::http::body::{Decoder, Framing, Step, Trailers};
 use crate::http::head::{self, Head, Method, Persistence};
@@ -159,39 +160,6 @@ impl Connection<'_> {
                 self.after_body(persistence, body.end)
             }
         }
-    }
-
-    /// `POST /response` ([`Event::Response`]) or `/error` ([`Event::Error`]).
-    async fn invocation_answer(
-        &mut self,
-        head: &Head,
-        persistence: Persistence,
-        id: &str,
-        event: Event,
-    ) -> Result<Persistence, End> {
-        let mode = ResponseMode::of(head);
-        let begun = self.shared.begin_answer(self.generation, id, event);
-        let max = if begun.is_ok() { self.shared.max_response_bytes } else { 0 };
-        let (Body { bytes, trailers, size, end }, persistence) = self.body(head, max, persistence).await?;
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let too_large = size > self.shared.max_response_bytes;
-        let whole = matches!(end, BodyEnd::Whole);
-        let finished = begun.and_then(|ticket| {
-            let answer = match event {
-                _ if too_large => RuntimeAnswer::TooLarge { size },
-                _ if !whole => RuntimeAnswer::Truncated,
-                Event::Response => calls::response(mode, bytes, trailers),
-                _ => RuntimeAnswer::Error(calls::function_error(head, bytes)),
-            };
-            self.shared.finish_answer(self.generation, ticket, answer, size)
-        });
-        if finished.is_ok() && whole && event == Event::Response && mode == ResponseMode::Invalid {
-            let (error_type, message) = ("InvalidFunctionResponseMode", "Invalid function response mode");
-            self.error(persistence, Status::BadRequest, error_type, message);
-        } else {
-            self.posted(persistence, finished, too_large, &end);
-        }
-        self.after_body(persistence, end)
     }
 
     /// `GET /runtime/invocation/next`

@@ -38,8 +38,10 @@ mod shared;
 mod telemetry;
 mod wire;
 
+use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_types::RequestId;
 
@@ -64,7 +66,28 @@ pub struct Invocation {
     /// `None` means `application/json`.
     pub content_type: Option<String>,
     pub payload: Bytes,
+    /// Takes the response as it comes, where the runtime streams it. Without one it is kept until it is whole.
+    pub sink: Option<Arc<dyn ResponseSink>>,
 }
+
+/// Where a streamed response goes.
+#[async_trait]
+pub trait ResponseSink: fmt::Debug + Send + Sync + 'static {
+    /// The head of the response has come. Never blocks.
+    fn begin(&self, content_type: Option<&str>);
+
+    /// Takes the next bytes, never none. As long as it waits, nothing more is read from the runtime. Cancel-safe: the
+    /// environment may end in the middle.
+    ///
+    /// # Errors
+    /// [`TooMuch`]: it is not asked again, and the answer is [`RuntimeAnswer::TooLarge`].
+    async fn take(&self, chunk: Bytes) -> Result<(), TooMuch>;
+}
+
+/// The response is longer than a streamed response may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the response is too long")]
+pub struct TooMuch;
 
 /// What a runtime reports about a failed init or invocation. The body goes to the caller untouched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +103,10 @@ pub struct FunctionError {
 pub enum RuntimeAnswer {
     Response {
         body: Bytes,
+    },
+    /// The response has gone into the [`ResponseSink`].
+    Streamed {
+        bytes: usize,
     },
     Error(FunctionError),
     /// More than the allowed response size; `size` in bytes as far as it was counted.

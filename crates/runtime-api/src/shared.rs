@@ -24,7 +24,7 @@ use crate::preparation::Preparation;
 use crate::session::{Action, Event, Refusal, Session};
 use crate::telemetry::Telemetry;
 use crate::wire::{Parked, Wire};
-use crate::{FunctionError, Invocation, RuntimeAnswer};
+use crate::{FunctionError, Invocation, ResponseSink, RuntimeAnswer};
 
 /// How far the processes of the environment have come.
 pub(crate) enum Phase {
@@ -145,8 +145,12 @@ impl Caller<'_> {
 }
 
 /// Permission to read an answer's body; given back with the body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u64);
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    delivered: u64,
+    /// Takes the body as it comes, if somebody wants that.
+    pub(crate) sink: Option<Arc<dyn ResponseSink>>,
+}
 
 impl Inner {
     /// Tells those who wait.
@@ -426,14 +430,15 @@ impl Shared {
         }
         inner.session.answer(id, event)?;
         inner.stopwatch.response_started = Some(Instant::now());
-        Ok(Ticket(inner.delivered))
+        let sink = inner.current.as_ref().and_then(|current| current.invocation.sink.clone());
+        Ok(Ticket { delivered: inner.delivered, sink })
     }
 
     /// The end of a `/response` or `/error`: passes the answer on. `size` of its body in bytes, whole or not.
     pub(crate) fn finish_answer(
         &self,
         generation: u64,
-        ticket: Ticket,
+        ticket: &Ticket,
         answer: RuntimeAnswer,
         size: usize,
     ) -> Result<(), Refusal> {
@@ -441,7 +446,7 @@ impl Shared {
         if inner.generation != generation {
             return Err(Refusal::Replaced);
         }
-        if inner.delivered != ticket.0 {
+        if inner.delivered != ticket.delivered {
             return Err(Refusal::TooLate);
         }
         match inner.session.apply(Event::BodyEnd) {

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{Architecture, CodeDigest, ImageLaunch, LogLevel, RuntimeId};
 pub use hearth_runtime_api::{
-    ExtensionFailure, FunctionError, Identity, Invocation, Metadata, ShutdownReason, TelemetryEvent,
+    ExtensionFailure, FunctionError, Identity, Invocation, Metadata, ResponseSink, ShutdownReason, TelemetryEvent,
+    TooMuch,
 };
 use hearth_types::Mebibytes;
 
@@ -176,6 +177,10 @@ pub enum InitFailure {
 pub enum InvocationOutcome {
     Response {
         body: Bytes,
+    },
+    /// The response has gone into the invocation's [`ResponseSink`].
+    Streamed {
+        bytes: usize,
     },
     Error(FunctionError),
     /// The response is larger than Lambda allows; `size` in bytes as far as it was counted.

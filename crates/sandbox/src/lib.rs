@@ -38,7 +38,7 @@ pub mod variables;
 pub use environment::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
     Identity, InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink,
-    SandboxError, ShutdownReason, TelemetryEvent, Unsupported,
+    ResponseSink, SandboxError, ShutdownReason, TelemetryEvent, TooMuch, Unsupported,
 };
 pub use process::{ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess};
 

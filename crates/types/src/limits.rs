@@ -6,6 +6,11 @@ use crate::units::{Mebibytes, Millis};
 pub const INVOKE_REQUEST_BYTES_MAX: usize = 6_291_456;
 /// Response payload, bytes: 6 MiB + 100, as recorded from the real service.
 pub const INVOKE_RESPONSE_BYTES_MAX: usize = 6_291_556;
+/// A response in streaming mode, bytes; documented as 200 MB.
+pub const RESPONSE_STREAM_BYTES_MAX: u64 = 200 << 20;
+/// What of it goes at any speed, bytes, and the speed of the rest. Source: as above, "Bandwidth for response streaming".
+pub const RESPONSE_STREAM_BURST_BYTES: u64 = 6 << 20;
+pub const RESPONSE_STREAM_BYTES_PER_SECOND: u64 = 2 << 20;
 /// Payload of an asynchronous invocation, bytes.
 pub const INVOKE_EVENT_BYTES_MAX: usize = 1_048_576;
 /// A whole CreateFunction or UpdateFunctionCode request, bytes (recorded).
@@ -37,6 +42,9 @@ pub const TIMEOUT_DEFAULT: Millis = Millis::from_secs(3);
 pub const TIMEOUT_MAX: Millis = Millis::from_secs(900);
 /// The init phase of an on-demand environment.
 pub const INIT_TIMEOUT: Millis = Millis::from_secs(10);
+/// The init phase of an environment of provisioned concurrency; longer when the function's own time-out is. Source:
+/// Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
+pub const PROVISIONED_INIT_TIMEOUT: Millis = Millis::from_secs(130);
 
 /// `MaximumRetryAttempts` of an asynchronous invocation, and its default. Source: Lambda API reference.
 pub const EVENT_RETRIES_MAX: u32 = 2;

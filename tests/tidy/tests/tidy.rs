@@ -88,6 +88,7 @@ fn no_service_uses_another_service() {
 const ASKED_ELSEWHERE: &[(&str, &str)] = &[
     ("crates/lambda/src/op/invoke.rs", "crates/invoke/src/pipeline.rs"),
     ("crates/lambda/src/op/invoke_async.rs", "crates/invoke/src/pipeline.rs"),
+    ("crates/lambda/src/op/invoke_with_response_stream.rs", "crates/invoke/src/pipeline.rs"),
 ];
 
 #[test]

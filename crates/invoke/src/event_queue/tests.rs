@@ -225,7 +225,7 @@ async fn what_is_set_for_the_function_decides_about_retries() {
 #[tokio::test(start_paused = true)]
 async fn events_of_a_function_that_is_off_are_not_tried() {
     let world = World::new([function("f")]).await;
-    *world.catalog.concurrency.lock() = Concurrency { reserved: Some(0), reserved_total: 0 };
+    *world.catalog.concurrency.lock() = Concurrency { reserved: Some(0), ..Concurrency::default() };
     send(&world, "e1", "echo").await.expect("accepted");
     settle().await;
     assert_eq!((starts(&world, "e1"), queued(&world)), (0, 0));

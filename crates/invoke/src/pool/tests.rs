@@ -1,5 +1,7 @@
 //! The pool's promises, one by one, and a random walk against a model of them.
 
+mod kept;
+
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;

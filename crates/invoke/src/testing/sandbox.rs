@@ -9,7 +9,7 @@ use hearth_ports::{Architecture, RuntimeId};
 use hearth_runtime_api::event::Record;
 use hearth_sandbox::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
-    InitFailure, Invocation, InvocationOutcome, OutputSink, SandboxError, TelemetryEvent, Unsupported,
+    InitFailure, Invocation, InvocationOutcome, OutputSink, ResponseSink, SandboxError, TelemetryEvent, Unsupported,
 };
 use hearth_types::Mebibytes;
 use parking_lot::Mutex;
@@ -100,6 +100,46 @@ fn error(text: &str, error_type: &str) -> FunctionError {
     FunctionError { body: text.to_owned().into(), error_type: Some(error_type.to_owned()) }
 }
 
+impl Scripted {
+    /// Answers in streaming mode. The steps: `~MS` is a pause, `*BYTES` a chunk of so many, `!fail`, `!exit`, `!oom`,
+    /// `!host-oom`, `!cut` and `!hang` end it in the middle, anything else is a chunk of text.
+    async fn stream(&self, steps: &str, sink: Option<&dyn ResponseSink>) -> InvocationOutcome {
+        let mut body = Vec::new();
+        if let Some(sink) = sink {
+            sink.begin(Some("text/event-stream"));
+        }
+        for step in steps.split(' ') {
+            let (kind, rest) = step.split_at(1);
+            let chunk = match kind {
+                "~" => {
+                    tokio::time::sleep(Duration::from_millis(rest.parse().expect("milliseconds"))).await;
+                    continue;
+                }
+                "!" => match rest {
+                    "fail" => return InvocationOutcome::Error(error(r#"{"errorType":"Exception"}"#, "Exception")),
+                    "exit" => return InvocationOutcome::Exited(ExitCause::Exited(1)),
+                    "oom" => return InvocationOutcome::Exited(ExitCause::OutOfMemory),
+                    "host-oom" => return InvocationOutcome::Exited(ExitCause::OutOfHostMemory),
+                    "cut" => return InvocationOutcome::Truncated,
+                    _ => std::future::pending().await,
+                },
+                "*" => vec![b'x'; rest.parse().expect("bytes")],
+                _ => step.as_bytes().to_vec(),
+            };
+            body.extend_from_slice(&chunk);
+            if let Some(sink) = sink
+                && sink.take(chunk.into()).await.is_err()
+            {
+                return InvocationOutcome::TooLarge { size: body.len() };
+            }
+        }
+        match sink {
+            Some(_) => InvocationOutcome::Streamed { bytes: body.len() },
+            None => InvocationOutcome::Response { body: body.into() },
+        }
+    }
+}
+
 #[async_trait]
 impl Environment for Scripted {
     fn id(&self) -> EnvironmentId {
@@ -132,7 +172,8 @@ impl Environment for Scripted {
     }
 
     /// The event is a JSON text: `echo`, `id` (answers environment, number of invocations served and boots),
-    /// `print TEXT`, `sleep MS`, `hang`, `fail`, `exit STATUS`, `signal NUMBER`, `oom`, `host-oom`, `large`, `cut`, `context`.
+    /// `print TEXT`, `sleep MS`, `hang`, `fail`, `exit STATUS`, `signal NUMBER`, `oom`, `host-oom`, `large`, `cut`, `context`,
+    /// `stream STEP…`, see [`Scripted::stream`].
     async fn invoke(&self, invocation: Invocation) -> InvocationOutcome {
         assert!(!self.is_destroyed.load(Ordering::SeqCst), "an ended environment is not used");
         assert!(!self.is_frozen.load(Ordering::SeqCst), "a frozen environment cannot answer");
@@ -164,6 +205,7 @@ impl Environment for Scripted {
                 "signal" => InvocationOutcome::Exited(ExitCause::Signaled(number as i32)),
                 "oom" => InvocationOutcome::Exited(ExitCause::OutOfMemory),
                 "host-oom" => InvocationOutcome::Exited(ExitCause::OutOfHostMemory),
+                "stream" => self.stream(argument, invocation.sink.as_deref()).await,
                 "large" => InvocationOutcome::TooLarge { size: 7_000_000 },
                 "cut" => InvocationOutcome::Truncated,
                 "context" => response(format!(

@@ -92,6 +92,7 @@ pub(super) async fn handle(
             reserved_concurrency: None,
             allows_loops: false,
             event_invoke: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
         };
         let (change, answer) = if publish == Some(true) {
             let (record, version) = update::publish_new(&lambda, record, None);

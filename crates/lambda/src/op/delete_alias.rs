@@ -29,6 +29,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
             let is_there = record.aliases.remove(&input.name).is_some();
             record.policies.remove(&input.name);
             record.event_invoke.remove(&input.name);
+            record.provisioned.remove(&input.name);
             Ok((is_there.then(|| Change::record(record)), Nothing {}))
         })
         .await

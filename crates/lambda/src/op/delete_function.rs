@@ -48,6 +48,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
                     }
                     record.policies.remove(&number.to_string());
                     record.event_invoke.remove(&number.to_string());
+                    record.provisioned.remove(&number.to_string());
                     let change = Change::without_version(record, number);
                     Ok((Some(change), (uid, vec![Version::Published(number)])))
                 })

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Nothing;
 use crate::error::LambdaError;
+use crate::functions::Change;
 use crate::lambda::Lambda;
 use crate::name::Target;
 
@@ -21,6 +22,12 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let target = Target::parse(&ctx, &input.function_name, Some(&input.qualifier))?;
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:DeleteProvisionedConcurrencyConfig", &target.qualified_arn(), &[])?;
-    lambda.check_provisionable(&ctx, &target)?;
-    Ok(Nothing {})
+    lambda.provisionable(&ctx, &target)?;
+    lambda
+        .change(&ctx, &target, |function| {
+            let mut record = (*function.record).clone();
+            let is_there = record.provisioned.remove(&input.qualifier).is_some();
+            Ok((is_there.then(|| Change::record(record)), Nothing {}))
+        })
+        .await
 }

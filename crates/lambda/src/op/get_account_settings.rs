@@ -40,14 +40,14 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, _: Input) -
     // It has no resource: only a policy for every function covers it.
     lambda.authorize(&ctx, "lambda:GetAccountSettings", &every_function(&ctx), &[])?;
     let scope = ctx.scope();
-    let reserved = lambda.functions.catalog().reserved(&scope);
+    let committed = lambda.functions.catalog().committed(&scope);
     Ok(Output {
         account_limit: AccountLimit {
             total_code_size: limits::CODE_STORAGE_BYTES_MAX,
             code_size_unzipped: limits::UNZIPPED_BYTES_MAX,
             code_size_zipped: limits::ZIP_BYTES_MAX,
             concurrent_executions: lambda.account_concurrency,
-            unreserved_concurrent_executions: lambda.account_concurrency.saturating_sub(reserved),
+            unreserved_concurrent_executions: lambda.account_concurrency.saturating_sub(committed),
         },
         account_usage: AccountUsage {
             total_code_size: lambda.code_bytes(&scope),

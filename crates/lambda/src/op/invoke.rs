@@ -29,23 +29,39 @@ const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
 const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
-const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+pub(super) const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
-const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-const REMAPPED_CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
+pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+pub(super) const REMAPPED_CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
 
 pub(super) async fn handle(
     lambda: Arc<Lambda>,
     ctx: RequestContext,
     request: RawRequest,
 ) -> Result<Response<Body>, LambdaError> {
+    let (ctx, request) = read(&lambda, ctx, request, &InvocationTypes::INVOKE)?;
+    let invocation_type = request.invocation_type;
+    let response = lambda.invoker.invoke(&ctx, request).await?;
+    Ok(answer(invocation_type, response, ctx.trace.as_deref()))
+}
+
+/// What the data plane is asked for, by Invoke and by its streaming sister. The context that comes back has a trace.
+///
+/// # Errors
+/// What a header or the name says wrong.
+pub(super) fn read(
+    lambda: &Lambda,
+    ctx: RequestContext,
+    request: RawRequest,
+    types: &InvocationTypes,
+) -> Result<(RequestContext, InvokeRequest), LambdaError> {
     let name = request.labels.get("FunctionName").map_or("", String::as_str);
     let qualifier = request.query.iter().find(|(key, _)| key == "Qualifier").map(|(_, value)| value.as_str());
     check_lengths(name, qualifier)?;
     let target = Target::parse(&ctx, name, qualifier)?;
     let mut ctx = target.context(ctx)?;
-    let options = Options::read(&request.headers)?;
+    let options = Options::read(&request.headers, types)?;
     let max = match options.invocation_type {
         InvocationType::Event => limits::INVOKE_EVENT_BYTES_MAX,
         InvocationType::RequestResponse | InvocationType::DryRun => limits::INVOKE_REQUEST_BYTES_MAX,
@@ -53,22 +69,44 @@ pub(super) async fn handle(
     if request.body.len() > max {
         return Err(LambdaError::PayloadTooLarge { max });
     }
-    let trace = ctx.trace.get_or_insert_with(|| new_trace(&lambda)).clone();
-    let response = lambda
-        .invoker
-        .invoke(
-            &ctx,
-            InvokeRequest {
-                qualifier: target.qualifier(),
-                function_name: target.name,
-                invocation_type: options.invocation_type,
-                payload: request.body,
-                log_tail: options.log_tail,
-                client_context: options.client_context,
-            },
-        )
-        .await?;
-    Ok(answer(options.invocation_type, response, &trace))
+    ctx.trace.get_or_insert_with(|| new_trace(lambda));
+    let request = InvokeRequest {
+        qualifier: target.qualifier(),
+        function_name: target.name,
+        invocation_type: options.invocation_type,
+        payload: request.body,
+        log_tail: options.log_tail,
+        client_context: options.client_context,
+    };
+    Ok((ctx, request))
+}
+
+/// The invocation types of an operation, and how a refusal lists them.
+pub(super) struct InvocationTypes {
+    accepted: &'static [(&'static str, InvocationType)],
+    listed: &'static str,
+}
+
+impl InvocationTypes {
+    pub(super) const INVOKE: Self = Self {
+        accepted: &[
+            ("RequestResponse", InvocationType::RequestResponse),
+            ("Event", InvocationType::Event),
+            ("DryRun", InvocationType::DryRun),
+        ],
+        listed: "[Event, RequestResponse, DryRun]",
+    };
+    /// Source: the model's `ResponseStreamingInvocationType`.
+    pub(super) const STREAMING: Self = Self {
+        accepted: &[("RequestResponse", InvocationType::RequestResponse), ("DryRun", InvocationType::DryRun)],
+        listed: "[RequestResponse, DryRun]",
+    };
+
+    fn parse(&self, text: Option<&str>) -> Result<InvocationType, LambdaError> {
+        let Some(text) = text else { return Ok(InvocationType::RequestResponse) };
+        let found = self.accepted.iter().find(|(name, _)| *name == text);
+        found.map(|(_, kind)| *kind).ok_or_else(|| not_in(text, "invocationType", self.listed))
+    }
 }
 
 /// What the headers ask for.
@@ -80,14 +118,9 @@ struct Options {
 }
 
 impl Options {
-    fn read(headers: &HeaderMap) -> Result<Self, LambdaError> {
+    fn read(headers: &HeaderMap, types: &InvocationTypes) -> Result<Self, LambdaError> {
         let text = |name: &HeaderName| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let invocation_type = match text(&INVOCATION_TYPE).as_deref() {
-            None | Some("RequestResponse") => InvocationType::RequestResponse,
-            Some("Event") => InvocationType::Event,
-            Some("DryRun") => InvocationType::DryRun,
-            Some(other) => return Err(not_in(other, "invocationType", "[Event, RequestResponse, DryRun]")),
-        };
+        let invocation_type = types.parse(text(&INVOCATION_TYPE).as_deref())?;
         let log_tail = match text(&LOG_TYPE).as_deref() {
             None | Some("None") => false,
             Some("Tail") => true,
@@ -163,7 +196,7 @@ fn new_trace(lambda: &Lambda) -> Arc<str> {
     format!("Root=1-{seconds:08x}-{id};Parent={parent};Sampled=0").into()
 }
 
-fn answer(invocation_type: InvocationType, response: InvokeResponse, trace: &str) -> Response<Body> {
+fn answer(invocation_type: InvocationType, response: InvokeResponse, trace: Option<&str>) -> Response<Body> {
     let status = match invocation_type {
         InvocationType::RequestResponse => StatusCode::OK,
         InvocationType::Event => StatusCode::ACCEPTED,
@@ -176,7 +209,9 @@ fn answer(invocation_type: InvocationType, response: InvokeResponse, trace: &str
             headers.insert(name, value);
         }
     };
-    set(TRACE_ID, trace);
+    if let Some(trace) = trace {
+        set(TRACE_ID, trace);
+    }
     if let Some(version) = response.executed_version {
         set(EXECUTED_VERSION, &version.to_string());
     }

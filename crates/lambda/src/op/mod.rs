@@ -2,11 +2,16 @@
 
 mod add_layer_version_permission;
 mod add_permission;
+mod checkpoint_durable_execution;
 mod create_alias;
+mod create_capacity_provider;
+mod create_code_signing_config;
+mod create_event_source_mapping;
 mod create_function;
 mod delete_alias;
 mod delete_capacity_provider;
 mod delete_code_signing_config;
+mod delete_durable_execution;
 mod delete_event_source_mapping;
 mod delete_function;
 mod delete_function_code_signing_config;
@@ -20,6 +25,9 @@ mod get_account_settings;
 mod get_alias;
 mod get_capacity_provider;
 mod get_code_signing_config;
+mod get_durable_execution;
+mod get_durable_execution_history;
+mod get_durable_execution_state;
 mod get_event_source_mapping;
 mod get_function;
 mod get_function_code_signing_config;
@@ -27,6 +35,7 @@ mod get_function_concurrency;
 mod get_function_configuration;
 mod get_function_event_invoke_config;
 mod get_function_recursion_config;
+mod get_function_scaling_config;
 mod get_function_url_config;
 mod get_layer_version;
 mod get_layer_version_by_arn;
@@ -37,9 +46,11 @@ mod get_resource_policy;
 mod get_runtime_management_config;
 mod invoke;
 mod invoke_async;
+mod invoke_with_response_stream;
 mod list_aliases;
 mod list_capacity_providers;
 mod list_code_signing_configs;
+mod list_durable_executions_by_function;
 mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
 mod list_function_url_configs;
@@ -51,20 +62,30 @@ mod list_layers;
 mod list_provisioned_concurrency_configs;
 mod list_tags;
 mod list_versions_by_function;
+mod pause_durable_execution;
 mod publish_layer_version;
 mod publish_version;
 mod put_function_code_signing_config;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
 mod put_function_recursion_config;
+mod put_function_scaling_config;
 mod put_provisioned_concurrency_config;
 mod put_resource_policy;
 mod put_runtime_management_config;
 mod remove_layer_version_permission;
 mod remove_permission;
+mod resume_durable_execution;
+mod send_durable_execution_callback_failure;
+mod send_durable_execution_callback_heartbeat;
+mod send_durable_execution_callback_success;
+mod stop_durable_execution;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
+mod update_capacity_provider;
+mod update_code_signing_config;
+mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
 mod update_function_event_invoke_config;
@@ -76,13 +97,13 @@ use hearth_types::RequestContext;
 use hearth_types::limits::{API_REQUEST_BYTES_MAX, CODE_REQUEST_BYTES_MAX, INVOKE_REQUEST_BYTES_MAX};
 use hearth_wire::Service;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
 
-/// The answer of an operation that has nothing to say.
-#[derive(Debug, Serialize)]
+/// The answer of an operation that has nothing to say, and the input of one that looks at nothing.
+#[derive(Debug, Deserialize, Serialize)]
 struct Nothing {}
 
 type Answer<O> = Pin<Box<dyn Future<Output = Result<O, LambdaError>> + Send>>;
@@ -162,6 +183,26 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("DeleteCapacityProvider", SMALL, delete_capacity_provider::handle)
         .op("ListCapacityProviders", SMALL, list_capacity_providers::handle)
         .op("ListFunctionVersionsByCapacityProvider", SMALL, list_function_versions_by_capacity_provider::handle)
+        .op("GetDurableExecution", SMALL, get_durable_execution::handle)
+        .op("GetDurableExecutionHistory", SMALL, get_durable_execution_history::handle)
+        .op("DeleteDurableExecution", SMALL, delete_durable_execution::handle)
+        .op("PauseDurableExecution", SMALL, pause_durable_execution::handle)
+        .op("ResumeDurableExecution", SMALL, resume_durable_execution::handle)
+        .op("StopDurableExecution", SMALL, stop_durable_execution::handle)
+        .op("CheckpointDurableExecution", SMALL, checkpoint_durable_execution::handle)
+        .op("GetDurableExecutionState", SMALL, get_durable_execution_state::handle)
+        .op("SendDurableExecutionCallbackFailure", SMALL, send_durable_execution_callback_failure::handle)
+        .op("SendDurableExecutionCallbackHeartbeat", SMALL, send_durable_execution_callback_heartbeat::handle)
+        .op("SendDurableExecutionCallbackSuccess", SMALL, send_durable_execution_callback_success::handle)
+        .op("ListDurableExecutionsByFunction", SMALL, list_durable_executions_by_function::handle)
+        .op("CreateCapacityProvider", SMALL, create_capacity_provider::handle)
+        .op("UpdateCapacityProvider", SMALL, update_capacity_provider::handle)
+        .op("GetFunctionScalingConfig", SMALL, get_function_scaling_config::handle)
+        .op("PutFunctionScalingConfig", SMALL, put_function_scaling_config::handle)
+        .op("CreateCodeSigningConfig", SMALL, create_code_signing_config::handle)
+        .op("UpdateCodeSigningConfig", SMALL, update_code_signing_config::handle)
+        .op("UpdateEventSourceMapping", SMALL, update_event_source_mapping::handle)
+        .op("CreateEventSourceMapping", SMALL, create_event_source_mapping::handle)
         .op("GetProvisionedConcurrencyConfig", SMALL, get_provisioned_concurrency_config::handle)
         .op("PutProvisionedConcurrencyConfig", SMALL, put_provisioned_concurrency_config::handle)
         .op("DeleteProvisionedConcurrencyConfig", SMALL, delete_provisioned_concurrency_config::handle)
@@ -173,6 +214,7 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("DeleteEventSourceMapping", SMALL, delete_event_source_mapping::handle)
         .op("ListEventSourceMappings", SMALL, list_event_source_mappings::handle)
         .raw("Invoke", INVOKE_REQUEST_BYTES_MAX, invoke::handle)
+        .raw("InvokeWithResponseStream", INVOKE_REQUEST_BYTES_MAX, invoke_with_response_stream::handle)
         .raw("InvokeAsync", INVOKE_REQUEST_BYTES_MAX, invoke_async::handle)
         // As the real service calls it where it refuses a payload for its size.
         .called("Invoke", "InvokeFunction")

@@ -1,14 +1,15 @@
-//! PutProvisionedConcurrencyConfig: refused until environments can be started ahead.
+//! PutProvisionedConcurrencyConfig: has environments initialised ahead for a version or an alias.
 
 use std::sync::Arc;
 
-use hearth_types::RequestContext;
+use hearth_types::{RequestContext, limits};
 use serde::Deserialize;
 
-use super::Nothing;
 use crate::error::LambdaError;
+use crate::functions::Change;
 use crate::lambda::Lambda;
 use crate::name::Target;
+use crate::provisioned::{self, ONLY_PUBLISHED, ProvisionedRecord, ProvisionedShown};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,27 +19,50 @@ pub(super) struct Input {
     provisioned_concurrent_executions: u32,
 }
 
-pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
-    let target = Target::parse(&ctx, &input.function_name, Some(&input.qualifier))?;
+pub(super) async fn handle(
+    lambda: Arc<Lambda>,
+    ctx: RequestContext,
+    input: Input,
+) -> Result<ProvisionedShown, LambdaError> {
+    let Input { function_name, qualifier, provisioned_concurrent_executions: count } = input;
+    let target = Target::parse(&ctx, &function_name, Some(&qualifier))?;
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:PutProvisionedConcurrencyConfig", &target.qualified_arn(), &[])?;
-    let function = lambda.function(&ctx, &target)?;
-    if input.qualifier == "$LATEST" {
-        return Err(LambdaError::invalid(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-        ));
-    }
-    if !function.has(target.qualifier().as_ref()) {
-        return Err(target.not_found());
-    }
-    // Recorded; what was reserved is the most there could be.
-    if function.record.reserved_concurrency.is_some_and(|reserved| input.provisioned_concurrent_executions > reserved) {
-        return Err(LambdaError::invalid(
-            "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
-        ));
-    }
-    Err(LambdaError::Unsupported {
-        member: "ProvisionedConcurrentExecutions".to_owned(),
-        instead: "environments are started on demand.".to_owned(),
-    })
+    // Provisioned and reserved concurrency of all functions have a limit together: one decides at a time.
+    let _alone = lambda.reservations.lock().await;
+    lambda
+        .change(&ctx, &target, |function| {
+            if qualifier == "$LATEST" {
+                return Err(LambdaError::invalid(ONLY_PUBLISHED));
+            }
+            if !function.has(target.qualifier().as_ref()) {
+                return Err(target.not_found());
+            }
+            provisioned::check(&function.record, &qualifier)?;
+            let mut record = (*function.record).clone();
+            let config = ProvisionedRecord { count, last_modified_ms: lambda.clock.now_ms() };
+            record.provisioned.insert(qualifier.clone(), config);
+            let total = provisioned::total(&record);
+            match record.reserved_concurrency {
+                Some(reserved) if total > reserved => {
+                    return Err(LambdaError::invalid(
+                        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+                    ));
+                }
+                Some(_) => {}
+                None => {
+                    let all = lambda.functions.catalog().committed(&ctx.scope());
+                    let others = all.saturating_sub(function.committed());
+                    let taken = others.saturating_add(total - count).saturating_add(limits::UNRESERVED_CONCURRENCY_MIN);
+                    let left = lambda.account_concurrency.saturating_sub(taken);
+                    if count > left {
+                        return Err(LambdaError::invalid(format!(
+                            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{left}]."
+                        )));
+                    }
+                }
+            }
+            Ok((Some(Change::record(record)), ProvisionedShown::new(config, None)))
+        })
+        .await
 }

@@ -10,6 +10,7 @@ use crate::error::LambdaError;
 use crate::functions::Change;
 use crate::lambda::Lambda;
 use crate::name::Target;
+use crate::provisioned;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -48,6 +49,7 @@ pub(super) async fn handle(
                 alias.second = routing.second(&target, function)?;
             }
             alias::check_routing(alias.version, alias.second)?;
+            provisioned::check_alias(&function.record, &name, alias)?;
             if let Some(description) = &description {
                 alias.description.clone_from(description);
             }

@@ -44,19 +44,19 @@ async fn a_reservation_is_made_shown_and_taken_back() {
     assert_eq!(get(&world, "f").await.ok(200), json!({"ReservedConcurrentExecutions": 7}));
     let whole = world.get("/2015-03-31/functions/f").await.ok(200);
     assert_eq!(whole["Concurrency"], json!({"ReservedConcurrentExecutions": 7}));
-    assert_eq!(told(&world, "f"), Concurrency { reserved: Some(7), reserved_total: 7 });
-    assert_eq!(told(&world, "g"), Concurrency { reserved: None, reserved_total: 7 });
+    assert_eq!(told(&world, "f"), Concurrency { reserved: Some(7), provisioned: 0, reserved_total: 7 });
+    assert_eq!(told(&world, "g"), Concurrency { reserved: None, provisioned: 0, reserved_total: 7 });
 
     put(&world, "f", 3).await.ok(200);
     put(&world, "g", 0).await.ok(200);
-    assert_eq!(told(&world, "g"), Concurrency { reserved: Some(0), reserved_total: 3 });
+    assert_eq!(told(&world, "g"), Concurrency { reserved: Some(0), provisioned: 0, reserved_total: 3 });
     for _ in 0..2 {
         let deleted = delete(&world, "f").await;
         assert_eq!((deleted.status.as_u16(), deleted.body.len()), (204, 0));
     }
     assert_eq!(get(&world, "f").await.ok(200), json!({}));
     assert_eq!(world.get("/2015-03-31/functions/f").await.ok(200).get("Concurrency"), None);
-    assert_eq!(told(&world, "f"), Concurrency { reserved: None, reserved_total: 0 });
+    assert_eq!(told(&world, "f"), Concurrency { reserved: None, provisioned: 0, reserved_total: 0 });
 }
 
 #[tokio::test]

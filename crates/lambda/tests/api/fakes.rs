@@ -1,6 +1,6 @@
 //! The neighbours of the control plane, in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,8 +10,8 @@ use hearth_lambda::Catalog;
 use hearth_ports::{
     Access, AccessKeys, Architecture, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied,
     EnvironmentKeeper, FunctionCatalog, ImageConfig, ImageError, ImageLayer, Images, InstalledPackage, InvocationType,
-    InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError, PinnedImage, ResolveError,
-    ResolvedImage, ResourcePolicy, TemporaryKey,
+    InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError, PinnedImage, Provision, Provisioned,
+    ResolveError, ResolvedImage, ResourcePolicy, StreamedResponse, TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
@@ -159,12 +159,28 @@ impl Images for Registry {
 #[derive(Default)]
 pub(crate) struct Keeper {
     pub(crate) retired: Mutex<Vec<(FunctionUid, Version, Option<SnapshotId>)>>,
+    /// What each function is to have ready.
+    pub(crate) provisions: Mutex<HashMap<FunctionUid, Vec<Provision>>>,
+    /// How often it was told.
+    pub(crate) told: AtomicUsize,
+    /// What it says of every provision.
+    pub(crate) provisioned: Mutex<Option<Provisioned>>,
 }
 
 #[async_trait]
 impl EnvironmentKeeper for Keeper {
     async fn retire(&self, _: &RequestContext, uid: &FunctionUid, version: Version, keep: Option<&SnapshotId>) {
         self.retired.lock().push((uid.clone(), version, keep.cloned()));
+    }
+
+    fn provision(&self, uid: &FunctionUid, provisions: Vec<Provision>) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        self.provisions.lock().insert(uid.clone(), provisions);
+    }
+
+    fn provisioned(&self, uid: &FunctionUid, qualifier: &str) -> Option<Provisioned> {
+        let is_wanted = self.provisions.lock().get(uid)?.iter().any(|provision| &*provision.qualifier == qualifier);
+        self.provisioned.lock().clone().filter(|_| is_wanted)
     }
 }
 
@@ -214,6 +230,14 @@ impl Invoker for FakeInvoker {
             payload: if is_sync { request.payload } else { Bytes::new() },
             log_tail: request.log_tail.then(|| Bytes::from_static(b"START\nEND\n")),
         })
+    }
+
+    async fn invoke_streaming(
+        &self,
+        ctx: &RequestContext,
+        request: InvokeRequest,
+    ) -> Result<StreamedResponse, InvokeError> {
+        Ok(self.invoke(ctx, request).await?.into())
     }
 }
 

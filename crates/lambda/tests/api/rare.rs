@@ -5,11 +5,12 @@ use hearth_ports::InvokeError;
 use hearth_types::{RequestContext, RequestId};
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, World, arn, keys};
+use crate::world::{ACCOUNT, Answer, ROLE, World, arn, keys};
 
 const INVALID: &str = "InvalidParameterValueException";
 const NOT_FOUND: &str = "ResourceNotFoundException";
 const NONE: &str = "The resource you requested does not exist.";
+const SIGNING_PROFILE: &str = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/0123456789";
 
 #[track_caller]
 fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
@@ -143,6 +144,14 @@ async fn nobody_has_a_code_signing_configuration() {
     for path in [format!("{list}?Marker=!"), format!("{by_arn}/functions?Marker=!")] {
         assert_eq!(world.get(&path).await.refusal().1, INVALID);
     }
+    refused(&world.call("PUT", &by_arn, json!({"Description": "d"})).await, 404, NOT_FOUND, &none);
+    let publishers = json!({"AllowedPublishers": {"SigningProfileVersionArns": [SIGNING_PROFILE]}});
+    refused(
+        &world.call("POST", list, publishers.clone()).await,
+        400,
+        INVALID,
+        "Hearth does not support AllowedPublishers yet: signatures are not checked.",
+    );
     let of_function = "/2020-06-30/functions/f/code-signing-config";
     let given = json!({"CodeSigningConfigArn": config});
     refused(
@@ -167,6 +176,8 @@ async fn nobody_has_a_code_signing_configuration() {
             ("DeleteCodeSigningConfig", "DELETE", &by_arn, Value::Null),
             ("ListFunctionsByCodeSigningConfig", "GET", &functions, Value::Null),
             ("ListCodeSigningConfigs", "GET", list, Value::Null),
+            ("UpdateCodeSigningConfig", "PUT", &by_arn, json!({})),
+            ("CreateCodeSigningConfig", "POST", list, publishers),
             ("PutFunctionCodeSigningConfig", "PUT", of_function, given),
             ("DeleteFunctionCodeSigningConfig", "DELETE", of_function, Value::Null),
         ],
@@ -187,7 +198,18 @@ async fn there_is_no_capacity_provider() {
         {
             refused(&world.call(method, &path, Value::Null).await, 404, NOT_FOUND, &none);
         }
+        refused(&world.call("PUT", &path, json!({})).await, 404, NOT_FOUND, &none);
     }
+    let create = json!({
+        "CapacityProviderName": "p", "VpcConfig": {"SubnetIds": ["subnet-0a"], "SecurityGroupIds": ["sg-0a"]},
+        "PermissionsConfig": {"CapacityProviderOperatorRoleArn": ROLE},
+    });
+    refused(
+        &world.call("POST", list, create.clone()).await,
+        400,
+        INVALID,
+        "Hearth does not support CapacityProviderName yet: functions run on this server.",
+    );
     assert_eq!(world.get(&format!("{list}?State=Active&MaxItems=5")).await.ok(200), json!({"CapacityProviders": []}));
     for path in [format!("{list}?Marker=!"), format!("{list}/p/function-versions?Marker=!")] {
         assert_eq!(world.get(&path).await.refusal().1, INVALID);
@@ -199,78 +221,8 @@ async fn there_is_no_capacity_provider() {
             ("DeleteCapacityProvider", "DELETE", &format!("{list}/p"), Value::Null),
             ("ListFunctionVersionsByCapacityProvider", "GET", &format!("{list}/p/function-versions"), Value::Null),
             ("ListCapacityProviders", "GET", list, Value::Null),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn provisioned_concurrency_is_refused_and_none_is_there() {
-    let world = world().await;
-    let path = |name: &str, query: &str| format!("/2019-09-30/functions/{name}/provisioned-concurrency{query}");
-    let put = |query: &str, count: i64| {
-        let path = path("f", query);
-        let world = &world;
-        async move { world.call("PUT", &path, json!({"ProvisionedConcurrentExecutions": count})).await }
-    };
-    let only = "The function resource provided must be an alias or a published version.";
-    for qualifier in ["1", "live"] {
-        let query = format!("?Qualifier={qualifier}");
-        refused(
-            &world.get(&path("f", &query)).await,
-            404,
-            "ProvisionedConcurrencyConfigNotFoundException",
-            "No Provisioned Concurrency Config found for this function",
-        );
-        let deleted = world.call("DELETE", &path("f", &query), Value::Null).await;
-        assert_eq!((deleted.status.as_u16(), deleted.body.len()), (204, 0));
-        refused(
-            &put(&query, 1).await,
-            400,
-            INVALID,
-            "Hearth does not support ProvisionedConcurrentExecutions yet: environments are started on demand.",
-        );
-    }
-    for method in ["GET", "DELETE"] {
-        refused(&world.call(method, &path("f", "?Qualifier=$LATEST"), Value::Null).await, 400, INVALID, only);
-        for (name, query, shown) in [("f", "?Qualifier=9", "f:9"), ("nobody", "?Qualifier=1", "nobody:1")] {
-            let answer = world.call(method, &path(name, query), Value::Null).await;
-            refused(&answer, 404, NOT_FOUND, &format!("Function not found: {}", arn(shown)));
-        }
-    }
-    refused(
-        &put("?Qualifier=$LATEST", 1).await,
-        400,
-        INVALID,
-        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-    );
-    refused(
-        &put("?Qualifier=1", 0).await,
-        400,
-        "ValidationException",
-        "1 validation error detected: Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 1",
-    );
-    let reserve = json!({"ReservedConcurrentExecutions": 1});
-    world.call("PUT", "/2017-10-31/functions/f/concurrency", reserve).await.ok(200);
-    refused(
-        &put("?Qualifier=1", 2).await,
-        400,
-        INVALID,
-        "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
-    );
-    let list = path("f", "?List=ALL&MaxItems=5");
-    assert_eq!(world.get(&list).await.ok(200), json!({"ProvisionedConcurrencyConfigs": []}));
-    assert_eq!(world.get(&path("f", "?List=ALL&Marker=!")).await.refusal().1, INVALID);
-    let missing = format!("Function not found: {}", arn("nobody"));
-    refused(&world.get(&path("nobody", "?List=ALL")).await, 404, NOT_FOUND, &missing);
-    let one = path("f", "?Qualifier=1");
-    all_ask(
-        &world,
-        &[
-            ("GetProvisionedConcurrencyConfig", "GET", &one, Value::Null),
-            ("DeleteProvisionedConcurrencyConfig", "DELETE", &one, Value::Null),
-            ("PutProvisionedConcurrencyConfig", "PUT", &one, json!({"ProvisionedConcurrentExecutions": 1})),
-            ("ListProvisionedConcurrencyConfigs", "GET", &list, Value::Null),
+            ("UpdateCapacityProvider", "PUT", &format!("{list}/p"), json!({})),
+            ("CreateCapacityProvider", "POST", list, create),
         ],
     )
     .await;
@@ -315,6 +267,7 @@ async fn there_is_no_event_source_mapping() {
     let world = World::new().await;
     let list = "/2015-03-31/event-source-mappings";
     let one = format!("{list}/11111111-2222-3333-4444-555555555555");
+    refused(&world.call("PUT", &one, json!({"BatchSize": 5})).await, 404, NOT_FOUND, NONE);
     for method in ["GET", "DELETE"] {
         refused(&world.call(method, &one, Value::Null).await, 404, NOT_FOUND, NONE);
         let (status, code, _, text) = world.call(method, &format!("{list}/short"), Value::Null).await.refusal();
@@ -333,7 +286,120 @@ async fn there_is_no_event_source_mapping() {
             ("GetEventSourceMapping", "GET", &one, Value::Null),
             ("DeleteEventSourceMapping", "DELETE", &one, Value::Null),
             ("ListEventSourceMappings", "GET", list, Value::Null),
+            ("UpdateEventSourceMapping", "PUT", &one, json!({})),
+            ("CreateEventSourceMapping", "POST", list, json!({"FunctionName": "f"})),
         ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_mapping_to_a_source_that_nothing_polls_is_refused() {
+    let world = world().await;
+    let list = "/2015-03-31/event-source-mappings";
+    let source = |of: &str| format!("arn:aws:{}:us-east-1:{ACCOUNT}:{}", of.split('/').next().unwrap_or(of), of);
+    let no_start = "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.";
+    let nothing = |polled: &str| {
+        format!(
+            "Hearth does not support EventSourceArn yet: nothing polls {polled} yet; invoke the function from a poller of your own."
+        )
+    };
+    let (sqs, kinesis) = (nothing("sqs"), nothing("kinesis"));
+    let kafka = nothing("self-managed Kafka");
+    let servers = json!({"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:1000"]}});
+    for (mapping, text) in [
+        (json!({"FunctionName": "f", "EventSourceArn": source("sqs")}), sqs.as_str()),
+        (json!({"FunctionName": "f:live", "EventSourceArn": source("sqs"), "BatchSize": 5, "Enabled": false}), &sqs),
+        (json!({"FunctionName": "f", "EventSourceArn": source("kinesis"), "StartingPosition": "LATEST"}), &kinesis),
+        (
+            json!({"FunctionName": "f", "SelfManagedEventSource": servers, "Topics": ["topic"], "StartingPosition": "LATEST"}),
+            &kafka,
+        ),
+        (json!({"FunctionName": "f", "EventSourceArn": source("kinesis")}), no_start),
+        (json!({"FunctionName": "f", "EventSourceArn": source("dynamodb")}), no_start),
+        (json!({"FunctionName": "f"}), "Unrecognized event source."),
+        (json!({"FunctionName": "f", "EventSourceArn": source("iam")}), "Unrecognized event source."),
+        (json!({"FunctionName": "nobody", "EventSourceArn": source("sqs")}), "Function does not exist"),
+        (json!({"FunctionName": "f:9", "EventSourceArn": source("sqs")}), "Function does not exist"),
+    ] {
+        refused(&world.call("POST", list, mapping).await, 400, INVALID, text);
+    }
+    let wrong = json!({"FunctionName": "f", "EventSourceArn": source("kinesis"), "StartingPosition": "invalid"});
+    refused(
+        &world.call("POST", list, wrong).await,
+        400,
+        "ValidationException",
+        "1 validation error detected: Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]",
+    );
+    assert_eq!(world.get(list).await.ok(200), json!({"EventSourceMappings": []}), "nothing was stored");
+}
+
+#[tokio::test]
+async fn there_is_no_durable_execution() {
+    let world = world().await;
+    let execution = arn("f:1/durable-execution/e/0123").replace(':', "%3A").replace('/', "%2F");
+    let one = format!("/2025-12-01/durable-executions/{execution}");
+    let callback = "/2025-12-01/durable-execution-callbacks/abcd";
+    let list = "/2025-12-01/functions/f/durable-executions";
+    let calls = [
+        ("GetDurableExecution", "GET", one.clone(), Value::Null),
+        ("GetDurableExecutionHistory", "GET", format!("{one}/history"), Value::Null),
+        ("DeleteDurableExecution", "DELETE", one.clone(), Value::Null),
+        ("PauseDurableExecution", "POST", format!("{one}/pause"), json!({})),
+        ("ResumeDurableExecution", "POST", format!("{one}/resume"), json!({})),
+        ("StopDurableExecution", "POST", format!("{one}/stop"), json!({})),
+        ("SendDurableExecutionCallbackFailure", "POST", format!("{callback}/fail"), json!({})),
+        ("SendDurableExecutionCallbackHeartbeat", "POST", format!("{callback}/heartbeat"), json!({})),
+        ("SendDurableExecutionCallbackSuccess", "POST", format!("{callback}/succeed"), Value::Null),
+    ];
+    for (_, method, path, body) in &calls {
+        refused(&world.call(method, path, body.clone()).await, 404, NOT_FOUND, NONE);
+    }
+    let checkpoint = json!({"CheckpointToken": "dG9rZW4="});
+    let state = format!("{one}/state?CheckpointToken=dG9rZW4%3D");
+    let by_token = [
+        ("CheckpointDurableExecution", "POST", format!("{one}/checkpoint"), checkpoint),
+        ("GetDurableExecutionState", "GET", state, Value::Null),
+    ];
+    for (_, method, path, body) in &by_token {
+        refused(&world.call(method, path, body.clone()).await, 400, INVALID, "Invalid Checkpoint Token");
+    }
+    for query in ["", "?Qualifier=live&MaxItems=5"] {
+        assert_eq!(world.get(&format!("{list}{query}")).await.ok(200), json!({"DurableExecutions": []}));
+    }
+    assert_eq!(world.get(&format!("{list}?Marker=!")).await.refusal().1, INVALID);
+    for (path, shown) in [(format!("{list}?Qualifier=9"), "f:9"), (list.replace("/f/", "/nobody/"), "nobody")] {
+        refused(&world.get(&path).await, 404, NOT_FOUND, &format!("Function not found: {}", arn(shown)));
+    }
+    let lists = [("ListDurableExecutionsByFunction", "GET", list.to_owned(), Value::Null)];
+    let all = calls.iter().chain(&by_token).chain(&lists);
+    let all: Vec<_> = all.map(|(action, method, path, body)| (*action, *method, path.as_str(), body.clone())).collect();
+    all_ask(&world, &all).await;
+}
+
+#[tokio::test]
+async fn no_function_scales_on_instances() {
+    let world = world().await;
+    let path = |name: &str, qualifier: &str| {
+        format!("/2025-11-30/functions/{name}/function-scaling-config?Qualifier={qualifier}")
+    };
+    let scaling = json!({"FunctionScalingConfig": {"MinExecutionEnvironments": 1}});
+    let one = path("f", "1");
+    assert_eq!(world.get(&one).await.ok(200), json!({"FunctionArn": arn("f:1")}));
+    refused(
+        &world.call("PUT", &one, scaling.clone()).await,
+        400,
+        INVALID,
+        "Hearth does not support FunctionScalingConfig yet: functions run on this server; use reserved or provisioned concurrency.",
+    );
+    for (name, qualifier) in [("f", "9"), ("nobody", "1")] {
+        let missing = format!("Function not found: {}", arn(&format!("{name}:{qualifier}")));
+        refused(&world.get(&path(name, qualifier)).await, 404, NOT_FOUND, &missing);
+        refused(&world.call("PUT", &path(name, qualifier), scaling.clone()).await, 404, NOT_FOUND, &missing);
+    }
+    all_ask(
+        &world,
+        &[("GetFunctionScalingConfig", "GET", &one, Value::Null), ("PutFunctionScalingConfig", "PUT", &one, scaling)],
     )
     .await;
 }

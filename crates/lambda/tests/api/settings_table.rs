@@ -193,13 +193,16 @@ async fn every_refused_member_is_refused_with_the_error_of_its_row() {
             }
             "PublishVersion" => world.publish("f", body).await,
             "ListFunctions" => world.get(&format!("/2015-03-31/functions?{}={text}", row.member)).await,
-            "Invoke" => {
+            "Invoke" | "InvokeWithResponseStream" => {
                 let header = match row.member.as_str() {
                     "TenantId" => "X-Amz-Tenant-Id",
                     "DurableExecutionName" => "X-Amz-Durable-Execution-Name",
                     other => panic!("no header for {other}"),
                 };
-                let path = "/2015-03-31/functions/f/invocations";
+                let path = match row.operation.as_str() {
+                    "Invoke" => "/2015-03-31/functions/f/invocations",
+                    _ => "/2021-11-15/functions/f/response-streaming-invocations",
+                };
                 world.send("POST", path, &[(header, text)], Bytes::from("{}")).await
             }
             other => panic!("no request for {other}"),

@@ -138,6 +138,7 @@ mod tests {
             client_context: None,
             content_type: None,
             payload: Bytes::from_static(b"{}"),
+            sink: None,
         }
     }
 

@@ -141,6 +141,19 @@ pub enum InitializationType {
     LambdaManagedInstances,
 }
 
+impl InitializationType {
+    /// As `AWS_LAMBDA_INITIALIZATION_TYPE` says it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+            Self::SnapStart => "snap-start",
+            Self::LambdaManagedInstances => "lambda-managed-instances",
+        }
+    }
+}
+
 /// Where init runs: by itself, or inside the first invocation after it had failed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

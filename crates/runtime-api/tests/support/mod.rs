@@ -110,6 +110,7 @@ pub(crate) fn invocation(id: &str, payload: impl Into<Bytes>) -> Invocation {
         client_context: None,
         content_type: None,
         payload: payload.into(),
+        sink: None,
     }
 }
 

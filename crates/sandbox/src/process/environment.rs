@@ -32,6 +32,9 @@ use crate::variables;
 
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
 const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
+/// The connection of a process that dies in the middle of an answer ends first. This is how long its own end may take to
+/// be told.
+const DEATH_NOTICE_WAIT: Duration = Duration::from_millis(500);
 
 /// How long processes have to end by themselves, with external and with internal extensions only, and the runtime's part
 /// of it. Source: Lambda developer guide, "Understanding the Lambda execution environment lifecycle", shutdown phase.
@@ -331,8 +334,8 @@ impl Environment for ProcessEnvironment {
                 };
             }
             end = self.control.ended() => match timeout(LAST_WORDS_WAIT, answer).await {
-                Ok(answer @ (RuntimeAnswer::Response { .. } | RuntimeAnswer::Error(_) | RuntimeAnswer::TooLarge { .. })) => answer,
-                Ok(RuntimeAnswer::Truncated | RuntimeAnswer::Closed) | Err(_) => {
+                Ok(answer) if !matches!(answer, RuntimeAnswer::Truncated | RuntimeAnswer::Closed) => answer,
+                Ok(_) | Err(_) => {
                     self.output.drain();
                     return InvocationOutcome::Exited(exit_cause(&end));
                 }
@@ -340,10 +343,17 @@ impl Environment for ProcessEnvironment {
         };
         self.output.drain();
         match answer {
+            RuntimeAnswer::Truncated => match timeout(DEATH_NOTICE_WAIT, self.control.ended()).await {
+                Ok(end) => {
+                    self.output.drain();
+                    InvocationOutcome::Exited(exit_cause(&end))
+                }
+                Err(_) => InvocationOutcome::Truncated,
+            },
             RuntimeAnswer::Response { body } => InvocationOutcome::Response { body },
+            RuntimeAnswer::Streamed { bytes } => InvocationOutcome::Streamed { bytes },
             RuntimeAnswer::Error(error) => InvocationOutcome::Error(error),
             RuntimeAnswer::TooLarge { size } => InvocationOutcome::TooLarge { size },
-            RuntimeAnswer::Truncated => InvocationOutcome::Truncated,
             RuntimeAnswer::Closed => InvocationOutcome::Exited(ExitCause::Signaled(libc::SIGKILL)),
         }
     }

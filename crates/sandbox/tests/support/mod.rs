@@ -224,6 +224,7 @@ pub fn invocation(payload: impl Into<Bytes>) -> Invocation {
         client_context: None,
         content_type: None,
         payload: payload.into(),
+        sink: None,
     }
 }
 

@@ -22,7 +22,8 @@ use crate::value::{self, Value};
 /// Events that wait for a slow client; the sender waits then.
 const EVENTS_WAITING_MAX: usize = 1;
 
-const MEDIA_TYPE: &str = "application/vnd.amazon.eventstream";
+/// `Content-Type` of an event stream.
+pub const MEDIA_TYPE: &str = "application/vnd.amazon.eventstream";
 
 /// The client reads no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

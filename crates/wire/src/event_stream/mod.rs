@@ -5,5 +5,5 @@ mod body;
 mod codec;
 
 pub(crate) use body::encode_response;
-pub use body::{EventSender, EventStream, Gone};
+pub use body::{EventSender, EventStream, Gone, MEDIA_TYPE};
 pub use codec::{DecodeError, EncodeError, Header, HeaderValue, Message};

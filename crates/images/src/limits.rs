@@ -26,3 +26,5 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(20);
 pub const PIECE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// For a whole blob.
 pub const BLOB_WAIT_MAX: Duration = Duration::from_secs(3_600);
+/// Connections to one registry that are kept for later.
+pub const IDLE_MAX: usize = 1;

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::challenge::Challenge;
 use crate::credentials::{Credentials, HUB_HOST};
-use crate::limits::{ANSWER_WAIT_MAX, MANIFEST_BYTES_MAX, REDIRECTS_MAX, TOKEN_BYTES_MAX};
+use crate::limits::{ANSWER_WAIT_MAX, IDLE_MAX, MANIFEST_BYTES_MAX, REDIRECTS_MAX, TOKEN_BYTES_MAX};
 use crate::manifest::MANIFESTS;
 
 /// Docker Hub as references name it.
@@ -66,10 +66,10 @@ impl Registries {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(ANSWER_WAIT_MAX));
-        let plain = Client::builder(TokioExecutor::new()).build(connector.clone());
+        let plain = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_MAX).build(connector.clone());
         let https = HttpsConnectorBuilder::new().with_native_roots().map(|builder| {
             let connector = builder.https_only().enable_http1().wrap_connector(connector);
-            Client::builder(TokioExecutor::new()).build(connector)
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_MAX).build(connector)
         });
         let https = https.map_err(|error| format!("this machine's certificates cannot be read: {error}"));
         Self { plain, https, credentials }

@@ -150,6 +150,7 @@ pub(crate) async fn measure(
         client_context: None,
         content_type: None,
         payload: args.payload().into(),
+        sink: None,
     };
     let start = Instant::now() + args.warm_up();
     let end = start + args.duration();

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import aws, packages
+from support import aws, packages, urls
 from support.command_line import logs_of
 from support.paths import E2E
 from support.server import Server
@@ -125,15 +125,24 @@ def test_terraform_makes_changes_and_destroys_what_is_around_a_function(client, 
         (tmp_path / f"layer-{number}.zip").write_bytes(packages.zip_of({"python/shared.py": f"TEXT = 'layer {number}'\n"}))
 
     terraform.set(package="1.zip", layer="layer-1.zip", stage="test", reserved=5, live=1, canary="{}", retries=0)
+    terraform.set(authorization="NONE", origins='["https://a.example"]')
     made = terraform.apply()
     assert made["layer"].endswith(f":layer:{name}-shared:1") and made["newest_layer"] == 1
     assert made["alias"].endswith(f":function:{name}:live")
     assert function.invoke({}, Qualifier="live").ok() == ["layer 1", 1]
     assert client.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"] == 5
+    url = made["url"]
+    assert made["url_id"] in url and urls.send(server, url).json() == ["layer 1", 1]
+    let_in = urls.send(server, url, headers={"Origin": "https://a.example"})
+    assert let_in.headers["Access-Control-Allow-Origin"] == "https://a.example"
 
     # The next version, with another layer, gets all of the traffic, by weight.
     terraform.set(package="2.zip", layer="layer-2.zip", stage="live", reserved=-1, canary='{"2" = 1}', retries=1)
-    assert terraform.apply()["layer"].endswith(":2")
+    terraform.set(authorization="AWS_IAM", origins="[]")
+    changed = terraform.apply()
+    assert changed["layer"].endswith(":2") and changed["url"] == url
+    assert urls.send(server, url).status == 403
+    assert "Cors" not in client.get_function_url_config(FunctionName=name, Qualifier="live")
     answer = function.invoke({}, Qualifier="live")
     assert (answer.ok(), answer.version) == (["layer 2", 2], "2")
     assert function.invoke({}, Qualifier="1").ok() == ["layer 1", 1], "its layer is deleted, and still there for it"

@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) pool: Pool,
     pub(crate) network: Policy,
     pub(crate) images: Images,
+    pub(crate) urls: Urls,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
 }
@@ -103,6 +104,14 @@ impl Default for Pool {
     }
 }
 
+/// `[urls]`: how function URLs are shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Urls {
+    /// A domain all of whose names lead to this server; else `localhost`, and the path form for other machines.
+    pub(crate) domain: Option<String>,
+}
+
 /// `[logs]`: how much is kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -165,6 +174,7 @@ struct File {
     pool: Pool,
     network: Network,
     images: images::File,
+    urls: Urls,
     logs: Logs,
     audit: Audit,
 }
@@ -263,6 +273,7 @@ impl Config {
             pool: file.pool,
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
             images: file.images.resolve()?,
+            urls: file.urls,
             logs: file.logs,
             audit: file.audit,
         })

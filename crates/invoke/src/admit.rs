@@ -56,6 +56,7 @@ mod tests {
             payload: payload.into(),
             log_tail: false,
             client_context: None,
+            via_url: false,
         }
     }
 

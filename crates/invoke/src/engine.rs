@@ -16,13 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::call::Call;
 use crate::config::EngineConfig;
-use crate::environment::{Call, Workshop};
+use crate::environment::Workshop;
 use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
 use crate::gate::Gate;
 use crate::lease::Environments;
 use crate::logs::LogStream;
-use crate::pipeline::Admitted;
+use crate::pipeline::Order;
 use crate::pool::PoolLimits;
 use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
@@ -276,7 +277,7 @@ impl Attempt for Core {
             stream: None,
         };
         let version = routing::choose(version, second, &*self.random);
-        pipeline::run(self, Admitted { version, provisioned, concurrency, call }).await
+        pipeline::run(self, Order { version, provisioned, concurrency, call }).await
     }
 }
 

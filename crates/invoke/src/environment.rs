@@ -23,12 +23,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::call::{Answered, Call, Ran};
 use crate::config::Freezing;
 use crate::failure::{self, Failure};
 use crate::logs::{FLUSH_INTERVAL, LogStream};
 use crate::pool::Occupant;
 use crate::report::{Elapsed, InitPhase, Line, Report, Status};
-use crate::response_stream::ResponseStream;
 use crate::usage::{Meter, Usage};
 use crate::variables::{Surroundings, availability_zone_id, variables};
 
@@ -53,38 +53,6 @@ pub(crate) struct Workshop {
     pub(crate) ending: TaskTracker,
     /// Cancelled when the engine stops: from then on it is no news that environments break.
     pub(crate) stop: CancellationToken,
-}
-
-/// An event on its way to an environment.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) request_id: RequestId,
-    pub(crate) invoked_arn: String,
-    pub(crate) trace: Arc<str>,
-    /// Decoded JSON text.
-    pub(crate) client_context: Option<String>,
-    pub(crate) payload: Bytes,
-    pub(crate) log_tail: bool,
-    /// Takes the answer as it comes, where the function streams it.
-    pub(crate) stream: Option<Arc<ResponseStream>>,
-}
-
-/// What a function answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Answered {
-    /// Empty when it went into the call's stream.
-    body: Bytes,
-    bytes: usize,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ran {
-    pub(crate) payload: Bytes,
-    pub(crate) is_error: bool,
-    /// The machine had no memory left for it: the caller is told to come again.
-    pub(crate) is_evicted: bool,
-    pub(crate) log_tail: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::provisioned::Provisions;
+use crate::call::{Call, Ran};
 use crate::config::FREEZE_GRACE;
-use crate::environment::{Call, LiveEnvironment, Ran, Workshop};
+use crate::environment::{LiveEnvironment, Workshop};
 use crate::pool::{Grant, KeptKey, Member, Next, Observed, Pool, PoolLimits, Relief, Seat, Want};
 
 /// Bounds of the time between two looks for expired environments; a tenth of the idle time-out lies between them.

@@ -7,6 +7,7 @@
 //! | `admit`, `json_check` | limits of a request, is it JSON |
 //! | `gate` | concurrency permits |
 //! | `lease`, `pool` | warm or new environment; the pure pool behind it |
+//! | `call` | what goes into an environment and what comes out (data) |
 //! | `response_stream`, `token_bucket` | an answer that goes to the caller as it comes; how fast (pure) |
 //! | `environment` | the life of one environment: init, invocation, reset, end |
 //! | `failure` | cause of a failure → payload (pure) |
@@ -25,6 +26,7 @@
 
 mod admit;
 mod application_log;
+mod call;
 mod config;
 mod destination;
 mod detached;

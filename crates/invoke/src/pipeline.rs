@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Concurrency, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
-    ResolveError, Resolved, StreamedResponse, ThrottleReason,
+    Access, Concurrency, Condition, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest,
+    InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
+use crate::call::{Call, Ran};
 use crate::detached::Detached;
 use crate::engine::Core;
-use crate::environment::{Call, Ran};
 use crate::event_queue::EventBody;
 use crate::failure::FUNCTION_ERROR;
 use crate::gate::Permit;
@@ -36,7 +36,7 @@ pub(crate) async fn invoke(
         Step::Enqueue(body) => {
             Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await
         }
-        Step::Run(admitted) => Detached::new(run(Arc::clone(core), admitted)).await,
+        Step::Run(order) => Detached::new(run(Arc::clone(core), order)).await,
     }
 }
 
@@ -49,16 +49,16 @@ pub(crate) async fn invoke_streaming(
     ctx: &RequestContext,
     request: InvokeRequest,
 ) -> Result<StreamedResponse, InvokeError> {
-    let mut admitted = match prepare(core, ctx, request)? {
+    let mut order = match prepare(core, ctx, request)? {
         Step::Nothing => return Ok(nothing_ran().into()),
         Step::Enqueue(_) => {
             return Err(InvokeError::Internal { detail: "an event has no answer to stream".to_owned() });
         }
-        Step::Run(admitted) => admitted,
+        Step::Run(order) => order,
     };
-    let (stream, mut answer) = ResponseStream::open(core.stream, admitted.version.version);
-    admitted.call.stream = Some(Arc::clone(&stream));
-    let running = run(Arc::clone(core), admitted);
+    let (stream, mut answer) = ResponseStream::open(core.stream, order.version.version);
+    order.call.stream = Some(Arc::clone(&stream));
+    let running = run(Arc::clone(core), order);
     let work = Detached::new(async move { stream.end(running.await) });
     let answer = tokio::select! {
         biased;
@@ -73,13 +73,13 @@ pub(crate) async fn invoke_streaming(
 enum Step {
     Nothing,
     Enqueue(EventBody),
-    Run(Admitted),
+    Run(Order),
 }
 
-/// What may pass the gate when there is room.
-pub(crate) struct Admitted {
+/// What is to run, and under which terms.
+pub(crate) struct Order {
     pub(crate) version: Arc<FunctionVersion>,
-    /// The qualifier, when environments are kept ready for it.
+    /// The qualifier whose provisioned environments come first.
     pub(crate) provisioned: Option<Arc<str>>,
     pub(crate) concurrency: Concurrency,
     pub(crate) call: Call,
@@ -87,7 +87,7 @@ pub(crate) struct Admitted {
 
 /// Everything before the gate.
 fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<Step, InvokeError> {
-    let resolved = route(core, ctx, &request.function_name, request.qualifier.as_ref())?;
+    let resolved = route(core, ctx, &request)?;
     let admitted = admit(&request)?;
     let Resolved { version, second, invoked_arn, concurrency, provisioned, allows_loops, .. } = resolved?;
     let trace = ctx.trace.clone().unwrap_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random));
@@ -124,7 +124,7 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
         stream: None,
     };
     let version = routing::choose(version, second, &*core.random);
-    Ok(Step::Run(Admitted { version, provisioned, concurrency, call }))
+    Ok(Step::Run(Order { version, provisioned, concurrency, call }))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -132,9 +132,9 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
 fn route(
     core: &Core,
     ctx: &RequestContext,
-    name: &str,
-    qualifier: Option<&Qualifier>,
+    request: &InvokeRequest,
 ) -> Result<Result<Resolved, InvokeError>, InvokeError> {
+    let (name, qualifier) = (request.function_name.as_str(), request.qualifier.as_ref());
     let resolved = resolve(core, ctx, name, qualifier);
     let resource = match (&resolved, qualifier) {
         (Ok(resolved), None) => Cow::Borrowed(&resolved.version.arn),
@@ -142,8 +142,19 @@ fn route(
         (_, Some(qualifier)) => Cow::Owned(ctx.function_arn(name).qualified(&qualifier.to_string())),
     };
     let access = Access::new("lambda:InvokeFunction", &resource);
+    let through_url;
     let access = match &resolved {
-        Ok(resolved) => access.under(&resolved.guard.conditions).with_policy(resolved.guard.policy()),
+        Ok(resolved) => {
+            let conditions = &resolved.guard.conditions;
+            // Source: "Control access to Lambda function URLs": a permission of its own since October 2025.
+            let conditions = if request.via_url {
+                through_url = [&[Condition::one("lambda:InvokedViaFunctionUrl", "true")], &**conditions].concat();
+                &through_url
+            } else {
+                conditions
+            };
+            access.under(conditions).with_policy(resolved.guard.policy())
+        }
         Err(_) => access,
     };
     core.authorizer.authorize(ctx, &access).map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
@@ -163,10 +174,8 @@ pub(crate) fn resolve(
 }
 
 /// Everything from the gate on; attempts at asynchronous invocations come in here too.
-pub(crate) async fn run(
-    core: Arc<Core>,
-    Admitted { version, provisioned, concurrency, call }: Admitted,
-) -> Result<InvokeResponse, InvokeError> {
+pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse, InvokeError> {
+    let Order { version, provisioned, concurrency, call } = order;
     let _in_flight = core.in_flight()?;
     let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;

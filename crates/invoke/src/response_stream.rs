@@ -22,8 +22,8 @@ use tokio::time::Instant;
 
 use crate::token_bucket::TokenBucket;
 
-/// Chunks between function and caller. Each is at most what one read from the runtime's socket brings, some 16 KiB.
-const CHUNKS_WAITING_MAX: usize = 16;
+/// Chunks between function and caller. Each is what one read from the runtime's socket brings, 64 KiB or so at most.
+const CHUNKS_WAITING_MAX: usize = 8;
 
 /// How much of a streamed response goes how fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -224,10 +224,21 @@ impl Names {
     }
 }
 
+/// Where a function URL leads.
+#[derive(Clone, Debug)]
+struct UrlPlace {
+    scope: Scope,
+    name: Arc<str>,
+    /// The alias it is for; empty: the function itself.
+    qualifier: String,
+}
+
 /// The registry of functions; answers invocations from memory.
 #[derive(Default)]
 pub struct Catalog {
     scopes: RwLock<HashMap<Scope, Names>>,
+    /// By url id. Changed while `scopes` is held, and true to it when that is free.
+    urls: RwLock<HashMap<String, UrlPlace>>,
 }
 
 impl Catalog {
@@ -284,13 +295,44 @@ impl Catalog {
     }
 
     pub(crate) fn put(&self, scope: &Scope, function: Function) {
-        self.scopes.write().entry(scope.clone()).or_default().put(function);
+        let mut scopes = self.scopes.write();
+        let names = scopes.entry(scope.clone()).or_default();
+        let record = function.record.clone();
+        let former = names.by_name.get(record.name.as_str()).map(|former| former.record.clone());
+        names.put(function);
+        let formerly = former.as_ref().map(|former| &former.urls);
+        // Hardly any change of a function is one of its URLs.
+        if formerly.is_some_and(|urls| *urls == record.urls) || (formerly.is_none() && record.urls.is_empty()) {
+            return;
+        }
+        let mut urls = self.urls.write();
+        for url in formerly.into_iter().flat_map(|urls| urls.values()) {
+            urls.remove(&url.id);
+        }
+        for (qualifier, url) in &record.urls {
+            let place =
+                UrlPlace { scope: scope.clone(), name: record.name.as_str().into(), qualifier: qualifier.clone() };
+            urls.insert(url.id.clone(), place);
+        }
     }
 
     pub(crate) fn remove(&self, scope: &Scope, name: &str) {
-        if let Some(names) = self.scopes.write().get_mut(scope) {
-            names.remove(name);
+        let mut scopes = self.scopes.write();
+        let Some(names) = scopes.get_mut(scope) else { return };
+        let former = names.by_name.get(name).cloned();
+        names.remove(name);
+        let mut urls = self.urls.write();
+        for url in former.iter().flat_map(|former| former.record.urls.values()) {
+            urls.remove(&url.id);
         }
+    }
+
+    /// Scope and function of a URL, and the alias it is for; empty: the function itself.
+    pub(crate) fn by_url(&self, id: &str) -> Option<(Scope, Arc<Function>, String)> {
+        let UrlPlace { scope, name, qualifier } = self.urls.read().get(id).cloned()?;
+        let function = self.get(&scope, &name)?;
+        function.record.urls.get(&qualifier).filter(|url| url.id == id)?;
+        Some((scope, function, qualifier))
     }
 
     /// At most `limit` functions in order of their names, from the one named `from` on (it included).

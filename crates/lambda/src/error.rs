@@ -60,6 +60,11 @@ pub enum LambdaError {
     /// Recorded of UpdateAlias.
     #[error("Alias not found: {arn}")]
     AliasNotFound { arn: String },
+    /// Recorded, with the two blanks.
+    #[error(
+        "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig exists for this Lambda function"
+    )]
+    UrlExists { arn: String },
     #[error("Alias already exists: {arn}")]
     AliasExists { arn: String },
     /// Not recorded; the text users report.
@@ -179,6 +184,7 @@ impl LambdaError {
             | Self::AliasExists { .. }
             | Self::AliasOfProvisionedVersion
             | Self::VersionOfProvisionedAlias
+            | Self::UrlExists { .. }
             | Self::VersionHasAliases { .. }
             | Self::StatementExists { .. } => shape("ResourceConflictException", StatusCode::CONFLICT, Lower, user),
             Self::RevisionMismatch | Self::PolicyRevisionMismatch | Self::LayerPolicyRevisionMismatch => {

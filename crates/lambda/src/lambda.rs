@@ -23,6 +23,7 @@ use crate::name::Target;
 use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
 use crate::settings::Runnable;
+use crate::url::UrlDomain;
 use crate::worker::{self, Agenda};
 
 /// What the control plane is made of.
@@ -43,6 +44,7 @@ pub struct LambdaParts {
     pub runnable: Arc<Runnable>,
     /// Invocations of an account in a region that may run at once.
     pub account_concurrency: u32,
+    pub urls: UrlDomain,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
 }
@@ -56,13 +58,14 @@ pub struct Lambda {
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
     pub(crate) account_concurrency: u32,
+    pub(crate) urls: UrlDomain,
     /// Held by whoever reserves or provisions concurrency, from deciding to showing.
     pub(crate) reservations: Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) locations: CodeLocations,
     pub(crate) agenda: Arc<Agenda>,
-    authorizer: Arc<dyn Authorizer>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
     credentials: Arc<dyn CredentialIssuer>,
     worker: JoinHandle<()>,
 }
@@ -86,6 +89,7 @@ impl Lambda {
             keeper: parts.keeper,
             runnable: parts.runnable,
             account_concurrency: parts.account_concurrency,
+            urls: parts.urls,
             reservations: Mutex::default(),
             clock: parts.clock,
             locations: CodeLocations::new(&*parts.random),
@@ -301,6 +305,13 @@ impl Lambda {
                 Err(ImageError::Unreachable { uri: uri.to_owned(), why }.into())
             }
         }
+    }
+
+    /// A trace of our own for a request that brought none; not sampled. Source: X-Ray developer guide, "Tracing header".
+    pub(crate) fn new_trace(&self) -> Arc<str> {
+        let seconds = self.clock.now_ms() / 1000;
+        let (id, parent) = (random::hex(&*self.random, 12), random::hex(&*self.random, 8));
+        format!("Root=1-{seconds:08x}-{id};Parent={parent};Sampled=0").into()
     }
 
     pub(crate) fn new_revision_id(&self) -> String {

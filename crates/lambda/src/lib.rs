@@ -31,6 +31,7 @@ mod settings;
 mod shape;
 mod tags;
 mod update;
+pub mod url;
 mod view;
 mod worker;
 

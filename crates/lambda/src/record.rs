@@ -17,6 +17,7 @@ use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::provisioned::ProvisionedRecord;
 use crate::settings::Settings;
+use crate::url::config::UrlRecord;
 
 /// A code package as uploaded, or an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,9 @@ pub(crate) struct FunctionRecord {
     /// Provisioned concurrency, under the version or alias it is for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) provisioned: BTreeMap<String, ProvisionedRecord>,
+    /// Under the alias they are for, the function's own under an empty one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) urls: BTreeMap<String, UrlRecord>,
 }
 
 /// A published version.

@@ -26,6 +26,8 @@ pub struct InvokeRequest {
     pub log_tail: bool,
     /// `X-Amz-Client-Context` as sent (base64).
     pub client_context: Option<String>,
+    /// It came through a function URL: policies may ask for that.
+    pub via_url: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

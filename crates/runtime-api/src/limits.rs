@@ -16,6 +16,8 @@ pub(crate) const LARGE_HEADS_MAX: usize = 4;
 pub(crate) const HEADERS_MAX: usize = 100;
 /// Read buffer of a new connection.
 pub(crate) const READ_BUFFER_BYTES: usize = 8_192;
+/// Read buffer of a response that is passed on as it comes, and so the largest piece of it.
+pub(crate) const STREAM_BUFFER_BYTES: usize = 65_536;
 /// Bodies up to this size are copied out of the read buffer, so that the buffer can be used again.
 pub(crate) const COPIED_BODY_BYTES_MAX: usize = 4_096;
 /// What is read and thrown away of a body that was refused or is too large, before the connection is closed instead.

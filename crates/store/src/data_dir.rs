@@ -20,6 +20,7 @@ use crate::record::{KeyRing, KeyRingError};
 /// trees/             unpacked packages               crates/sandbox
 /// logs/              log segments                    services/logs
 /// audit/             who did what                    crates/audit
+/// tls/               the authority for HTTPS         crates/tls
 /// runtime/           sockets, and what a restart forgets
 /// keys/secrets.key   master keys, unless they are elsewhere
 /// ```
@@ -138,6 +139,12 @@ impl DataDir {
     #[must_use]
     pub fn audit_of(root: &Path) -> PathBuf {
         root.join("audit")
+    }
+
+    /// Where the authority of a data directory is, whether or not a server has it open.
+    #[must_use]
+    pub fn tls_of(root: &Path) -> PathBuf {
+        root.join("tls")
     }
 
     #[must_use]

@@ -17,6 +17,11 @@ const steps = {
   throw: (out, text) => {
     throw new RangeError(text);
   },
+  hoard: () => {
+    for (const hoard = []; ; ) {
+      hoard.push(Buffer.alloc(8 << 20, "x"));
+    }
+  },
   exit: (out, code) => process.exit(code),
 };
 

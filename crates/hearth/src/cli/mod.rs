@@ -1,6 +1,7 @@
 //! The command line. One file per command.
 
 mod audit;
+mod ca;
 mod client;
 mod doctor;
 mod invoke;
@@ -39,6 +40,8 @@ enum Command {
     Audit(audit::Args),
     /// Make a root access key for an account, while no server runs
     RootKey(root_key::Args),
+    /// Say how clients trust this server's HTTPS
+    Ca(ca::Args),
     /// Say what isolation this machine gives and what is missing
     Doctor(doctor::Args),
 }
@@ -91,6 +94,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::RootKey(args) => root_key::run(&args),
+        Command::Ca(args) => ca::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match result {

@@ -30,8 +30,10 @@ pub(super) async fn handle<B>(app: &App, connection: &Connection, request: Reque
     }
     let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
     match path {
-        // Open to everyone in every mode: health, and code downloads, whose address is a secret of its own.
+        // Open to everyone in every mode: health, what clients must trust for HTTPS, and code downloads, whose address is
+        // a secret of its own.
         "/_hearth/health" | LEGACY_HEALTH => health(app),
+        "/_hearth/ca.pem" => authority(app),
         _ if path.starts_with("/_hearth/code/") => hearth_lambda::code_location::serve(&app.lambda, path, query).await,
         _ => match app.front.authenticate(connection, &head, Bytes::new()) {
             Err(refused) => refused,
@@ -50,6 +52,10 @@ fn health(app: &App) -> Response<Body> {
         "cgroup": format!("hearth-{}", app.instance),
         "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running" },
     }))
+}
+
+fn authority(app: &App) -> Response<Body> {
+    answer(StatusCode::OK, "application/x-pem-file", app.certificates.authority().pem().to_owned())
 }
 
 #[derive(Deserialize)]

@@ -40,6 +40,10 @@ fn is_known(authority: &str, allowed: &[String]) -> bool {
         return address.split_once(']').is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
     }
     let name = authority.split_once(':').map_or(authority, |(name, _)| name).to_ascii_lowercase();
+    // What a function's page asks for it asks for as a function, not as somebody of this machine.
+    if hearth_lambda::url::id_of_name(&name).is_some() {
+        return false;
+    }
     // What clients put before the host of whatever endpoint they are given, for StartLiveTail.
     let name = HOST_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
     name.parse::<Ipv4Addr>().is_ok()
@@ -94,6 +98,8 @@ mod tests {
 
     #[test]
     fn a_page_from_elsewhere_is_refused_and_one_from_here_is_not() {
+        let function = "http://abc.lambda-url.us-east-1.localhost:4566";
+        assert_eq!(checked("localhost", Some(function)), Err(Refused::Origin), "a function's page is no one of ours");
         assert_eq!(checked("localhost", Some("https://evil.example")), Err(Refused::Origin));
         assert_eq!(checked("localhost", Some("null")), Err(Refused::Origin));
         assert_eq!(checked("localhost", Some("http://localhost:3000")), Ok(()));

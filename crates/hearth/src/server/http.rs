@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_lambda::Lambda;
+use hearth_lambda::url::Address;
 use hearth_ports::{Authorizer, LogReader};
 use hearth_sandbox::EnvironmentId;
+use hearth_tls::Certificates;
 use hearth_types::limits;
 use hearth_wire::{Body, Connection, Front, Listener};
 use hyper::body::Incoming;
@@ -18,17 +20,19 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::secure::{self, Opened};
 use super::{admin, browser};
 
 /// Connections from one execution environment at the same time.
 const INSIDE_CONNECTIONS_MAX: usize = 256;
 /// A client must have sent its request head within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// An HTTP/2 client that is silent for so long is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after a failed accept (out of descriptors), so that the loop does not spin.
@@ -38,6 +42,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 pub(crate) struct App {
     pub(crate) front: Front,
     pub(crate) lambda: Arc<Lambda>,
+    /// For connections from outside that speak TLS.
+    pub(crate) certificates: Arc<Certificates>,
     pub(crate) logs: Arc<dyn LogReader>,
     /// Names this server's control groups.
     pub(crate) instance: String,
@@ -48,6 +54,10 @@ pub(crate) struct App {
 
 impl App {
     async fn handle(&self, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
+        // Ahead of what keeps web pages out: pages are what URLs are for, and each says by its CORS which ones.
+        if let Some(address) = Address::of(request.uri(), request.headers()) {
+            return hearth_lambda::url::serve(&self.lambda, &self.front, connection, &address, request).await;
+        }
         if connection.listener == Listener::Outside {
             if let Some(hosts) = &self.allowed_hosts
                 && let Err(refused) = browser::check(request.uri(), request.headers(), hosts)
@@ -78,17 +88,32 @@ pub(crate) async fn serve_outside(
             accepted = door.accept() => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let begun = Arc::new(AtomicBool::new(false));
-        let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Outside });
-        let respond = respond(app.clone(), connection, begun.clone());
-        let served = builder().serve_connection(TokioIo::new(stream), respond).into_owned();
-        let served = graceful.watch(served);
-        let stop = stop.clone();
+        let (app, watcher, stop) = (app.clone(), graceful.watcher(), stop.clone());
         tokio::spawn(async move {
-            attend(served, &begun, stop.cancelled()).await;
+            let opened = tokio::select! {
+                opened = secure::open(stream, &app.certificates) => opened,
+                () = stop.cancelled() => None,
+            };
+            match opened {
+                Some(Opened::Plain(stream)) => converse(stream, peer, false, app, watcher, &stop).await,
+                Some(Opened::Secure(stream)) => converse(*stream, peer, true, app, watcher, &stop).await,
+                None => {}
+            }
             drop(place);
         });
     }
+}
+
+/// Serves one connection from outside.
+async fn converse<Io>(io: Io, peer: SocketAddr, secure: bool, app: Arc<App>, watcher: Watcher, stop: &CancellationToken)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let begun = Arc::new(AtomicBool::new(false));
+    let connection = Arc::new(Connection { peer, secure, listener: Listener::Outside });
+    let respond = respond(app, connection, begun.clone());
+    let served = builder().serve_connection(TokioIo::new(io), respond).into_owned();
+    attend(watcher.watch(served), &begun, stop.cancelled()).await;
 }
 
 /// Serves Hearth's endpoint inside an execution environment's network namespace, until the environment ends and

@@ -7,6 +7,7 @@ mod http;
 mod identity;
 mod prepare;
 pub(crate) mod root_key;
+mod secure;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -17,6 +18,7 @@ use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
+use hearth_lambda::url::UrlDomain;
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
@@ -26,6 +28,7 @@ use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
+use hearth_tls::{Certificates, Names};
 use hearth_types::{AccountId, AuthMode, Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
 use hearth_wire::{Front, FrontConfig};
 use sha2::{Digest as _, Sha256};
@@ -219,9 +222,16 @@ impl House {
             credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
             account_concurrency,
+            urls: UrlDomain::new(config.urls.domain.clone()),
             clock: clock.clone(),
             random: random.clone(),
         });
+
+        let authority = hearth_tls::Authority::open(&DataDir::tls_of(data.root()), clock.now_ms(), &*random);
+        let authority = authority.map_err(|error| data_error(&error))?;
+        let names = Names::new(&config.allowed_hosts, config.urls.domain.as_deref());
+        let certificates =
+            Certificates::new(authority, names, clock.clone(), random.clone()).map_err(|error| start_error(&error))?;
 
         let front = Front::new(FrontConfig {
             services: vec![
@@ -247,6 +257,7 @@ impl House {
         let app = Arc::new(http::App {
             front,
             lambda,
+            certificates,
             logs: log_reader,
             instance: instance_name(&data),
             authorizer,

@@ -104,6 +104,7 @@ pub(crate) fn request(name: &str, event: &str) -> InvokeRequest {
         payload: serde_json::to_vec(event).expect("JSON").into(),
         log_tail: false,
         client_context: None,
+        via_url: false,
     }
 }
 

@@ -164,7 +164,7 @@ async fn a_client_that_does_not_read_holds_the_function_until_its_time_out_and_n
     assert!(report(&world).ends_with("\tStatus: timeout"), "{}", report(&world));
     assert_eq!(world.answer("f", "id").await, "1:2:2", "the environment serves others");
     let (bytes, completion) = collect(response).await;
-    assert_eq!(bytes, b"x".repeat(16), "what was on its way, and no more");
+    assert_eq!(bytes, b"x".repeat(8), "what was on its way, and no more");
     assert!(completion.error.is_some_and(|error| error.details.starts_with(b"{\"errorType\":\"Sandbox.Timedout\"")));
 }
 

@@ -93,6 +93,7 @@ pub(super) async fn handle(
             allows_loops: false,
             event_invoke: BTreeMap::new(),
             provisioned: BTreeMap::new(),
+            urls: BTreeMap::new(),
         };
         let (change, answer) = if publish == Some(true) {
             let (record, version) = update::publish_new(&lambda, record, None);

@@ -30,6 +30,7 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
             record.policies.remove(&input.name);
             record.event_invoke.remove(&input.name);
             record.provisioned.remove(&input.name);
+            record.urls.remove(&input.name);
             Ok((is_there.then(|| Change::record(record)), Nothing {}))
         })
         .await

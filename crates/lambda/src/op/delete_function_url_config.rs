@@ -1,4 +1,4 @@
-//! DeleteFunctionUrlConfig: no function has a URL yet.
+//! DeleteFunctionUrlConfig: the URL leads nowhere from now on, and nobody ever gets it again.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Nothing;
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
-use crate::name::Target;
+use crate::url::config;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,8 +18,16 @@ pub(super) struct Input {
 }
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
-    let target = Target::parse(&ctx, &input.function_name, input.qualifier.as_deref())?;
+    let target = config::target(&ctx, &input.function_name, input.qualifier.as_deref())?;
     let ctx = target.context(ctx)?;
-    lambda.authorize(&ctx, "lambda:DeleteFunctionUrlConfig", &target.qualified_arn(), &[])?;
-    Err(LambdaError::ResourceNotFound)
+    let function = lambda.function(&ctx, &target);
+    let conditions = config::conditions(function.as_deref().ok(), &target);
+    lambda.authorize(&ctx, "lambda:DeleteFunctionUrlConfig", &target.qualified_arn(), &conditions)?;
+    function.map_err(|_| LambdaError::ResourceNotFound)?;
+    lambda
+        .change(&ctx, &target, |function| {
+            config::find(&function.record, &target).ok_or(LambdaError::ResourceNotFound)?;
+            Ok((Some(config::set(function, &target, None)), Nothing {}))
+        })
+        .await
 }

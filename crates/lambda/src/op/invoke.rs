@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hearth_ports::{InvocationType, InvokeRequest, InvokeResponse};
-use hearth_types::{RequestContext, limits, random};
+use hearth_types::{RequestContext, limits};
 use hearth_wire::{Body, RawRequest};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -69,7 +69,7 @@ pub(super) fn read(
     if request.body.len() > max {
         return Err(LambdaError::PayloadTooLarge { max });
     }
-    ctx.trace.get_or_insert_with(|| new_trace(lambda));
+    ctx.trace.get_or_insert_with(|| lambda.new_trace());
     let request = InvokeRequest {
         qualifier: target.qualifier(),
         function_name: target.name,
@@ -77,6 +77,7 @@ pub(super) fn read(
         payload: request.body,
         log_tail: options.log_tail,
         client_context: options.client_context,
+        via_url: false,
     };
     Ok((ctx, request))
 }
@@ -187,13 +188,6 @@ pub(super) fn check_lengths(name: &str, qualifier: Option<&str>) -> Result<(), L
         member: "qualifier",
         constraint: format!("Member must satisfy regular expression pattern: {QUALIFIER_PATTERN}"),
     })
-}
-
-/// A trace of our own when the caller brought none; not sampled. Source: X-Ray developer guide, "Tracing header".
-fn new_trace(lambda: &Lambda) -> Arc<str> {
-    let seconds = lambda.clock.now_ms() / 1000;
-    let (id, parent) = (random::hex(&*lambda.random, 12), random::hex(&*lambda.random, 8));
-    format!("Root=1-{seconds:08x}-{id};Parent={parent};Sampled=0").into()
 }
 
 fn answer(invocation_type: InvocationType, response: InvokeResponse, trace: Option<&str>) -> Response<Body> {

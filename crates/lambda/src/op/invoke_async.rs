@@ -32,6 +32,7 @@ pub(super) async fn handle(
         payload: request.body,
         log_tail: false,
         client_context: None,
+        via_url: false,
     };
     lambda.invoker.invoke(&ctx, request).await?;
     let mut response = Response::new(Body::from(bytes::Bytes::new()));

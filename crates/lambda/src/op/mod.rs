@@ -8,6 +8,7 @@ mod create_capacity_provider;
 mod create_code_signing_config;
 mod create_event_source_mapping;
 mod create_function;
+mod create_function_url_config;
 mod delete_alias;
 mod delete_capacity_provider;
 mod delete_code_signing_config;
@@ -89,6 +90,7 @@ mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
 mod update_function_event_invoke_config;
+mod update_function_url_config;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -207,8 +209,10 @@ pub fn service(lambda: Arc<Lambda>) -> Arc<dyn Service> {
         .op("PutProvisionedConcurrencyConfig", SMALL, put_provisioned_concurrency_config::handle)
         .op("DeleteProvisionedConcurrencyConfig", SMALL, delete_provisioned_concurrency_config::handle)
         .op("ListProvisionedConcurrencyConfigs", SMALL, list_provisioned_concurrency_configs::handle)
+        .op("CreateFunctionUrlConfig", SMALL, to_the_end(create_function_url_config::handle))
         .op("GetFunctionUrlConfig", SMALL, get_function_url_config::handle)
-        .op("DeleteFunctionUrlConfig", SMALL, delete_function_url_config::handle)
+        .op("UpdateFunctionUrlConfig", SMALL, to_the_end(update_function_url_config::handle))
+        .op("DeleteFunctionUrlConfig", SMALL, to_the_end(delete_function_url_config::handle))
         .op("ListFunctionUrlConfigs", SMALL, list_function_url_configs::handle)
         .op("GetEventSourceMapping", SMALL, get_event_source_mapping::handle)
         .op("DeleteEventSourceMapping", SMALL, delete_event_source_mapping::handle)

@@ -21,7 +21,6 @@ use State::{Empty, Missing, Partly};
 
 const SIGNING: &str = "signatures are not checked; Create is refused";
 const PROVIDERS: &str = "functions run on this server; Create and Put are refused";
-const URLS: &str = "function URLs are planned";
 const DURABLE: &str = "executions are not durable; `DurableConfig` is refused";
 const MAPPINGS: &str = "mappings come with the first event source; Create is refused";
 
@@ -51,11 +50,6 @@ const STATES: &[(&str, State)] = &[
     ("UpdateCapacityProvider", Empty(PROVIDERS)),
     ("GetFunctionScalingConfig", Empty(PROVIDERS)),
     ("PutFunctionScalingConfig", Empty(PROVIDERS)),
-    ("GetFunctionUrlConfig", Empty(URLS)),
-    ("DeleteFunctionUrlConfig", Empty(URLS)),
-    ("ListFunctionUrlConfigs", Empty(URLS)),
-    ("CreateFunctionUrlConfig", Missing(URLS)),
-    ("UpdateFunctionUrlConfig", Missing(URLS)),
     ("PutFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),

@@ -190,6 +190,8 @@ pub(crate) struct FakeInvoker {
     pub(crate) requests: Mutex<Vec<(RequestContext, InvokeRequest)>>,
     pub(crate) function_error: Mutex<Option<&'static str>>,
     pub(crate) failure: Mutex<Option<InvokeError>>,
+    /// What the function returns; else its event.
+    pub(crate) returned: Mutex<Option<Bytes>>,
     permissions: Arc<Permissions>,
 }
 
@@ -200,6 +202,7 @@ impl FakeInvoker {
             requests: Mutex::default(),
             function_error: Mutex::default(),
             failure: Mutex::default(),
+            returned: Mutex::default(),
             permissions,
         }
     }
@@ -227,7 +230,7 @@ impl Invoker for FakeInvoker {
         Ok(InvokeResponse {
             executed_version: is_sync.then_some(resolved.version.version),
             function_error: *self.function_error.lock(),
-            payload: if is_sync { request.payload } else { Bytes::new() },
+            payload: if is_sync { self.returned.lock().clone().unwrap_or(request.payload) } else { Bytes::new() },
             log_tail: request.log_tail.then(|| Bytes::from_static(b"START\nEND\n")),
         })
     }

@@ -21,5 +21,7 @@ mod response_stream;
 mod settings_table;
 mod tags;
 mod update;
+mod url;
+mod url_requests;
 mod versions;
 mod world;

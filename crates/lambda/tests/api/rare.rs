@@ -229,40 +229,6 @@ async fn there_is_no_capacity_provider() {
 }
 
 #[tokio::test]
-async fn no_function_has_a_url() {
-    let world = world().await;
-    let path = "/2021-10-31/functions/f/url";
-    for query in ["", "?Qualifier=live"] {
-        for method in ["GET", "DELETE"] {
-            refused(&world.call(method, &format!("{path}{query}"), Value::Null).await, 404, NOT_FOUND, NONE);
-        }
-    }
-    for qualifier in ["1", "$LATEST"] {
-        refused(
-            &world.get(&format!("{path}?Qualifier={qualifier}")).await,
-            400,
-            "ValidationException",
-            &format!(
-                "1 validation error detected: Value '{qualifier}' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: ((?!^\\d+$)^[0-9a-zA-Z-_]+$)"
-            ),
-        );
-    }
-    assert_eq!(world.get(&format!("{path}s?MaxItems=5")).await.ok(200), json!({"FunctionUrlConfigs": []}));
-    assert_eq!(world.get(&format!("{path}s?Marker=!")).await.refusal().1, INVALID);
-    let nobody = world.get("/2021-10-31/functions/nobody/urls").await;
-    refused(&nobody, 404, NOT_FOUND, "Function does not exist");
-    all_ask(
-        &world,
-        &[
-            ("GetFunctionUrlConfig", "GET", path, Value::Null),
-            ("DeleteFunctionUrlConfig", "DELETE", path, Value::Null),
-            ("ListFunctionUrlConfigs", "GET", &format!("{path}s"), Value::Null),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
 async fn there_is_no_event_source_mapping() {
     let world = World::new().await;
     let list = "/2015-03-31/event-source-mappings";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hearth_lambda::url::UrlDomain;
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers};
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_store::{Blobs, Codec, DirBlobs, Key, SqliteStore, Store};
@@ -109,6 +110,7 @@ impl World {
             credentials: Arc::new(AnyRole),
             runnable: Arc::new(runnable),
             account_concurrency: 1_000,
+            urls: UrlDomain::default(),
             clock: clock.clone(),
             random: Arc::new(OsRandom),
         });

@@ -1,6 +1,8 @@
 //! `POST /response` and `/error`: a body is kept until it is whole, or passed on piece by piece where the runtime streams
 //! and whoever waits for the answer takes it so.
 
+use std::io;
+
 use bytes::Bytes;
 
 use super::{Body, BodyEnd, Connection, End};
@@ -8,7 +10,7 @@ use crate::calls::{self, ResponseMode};
 use crate::http::body::{Decoder, Step, Trailers};
 use crate::http::head::{Head, Persistence};
 use crate::http::reply::{self, Status};
-use crate::limits::{DISCARDED_BODY_BYTES_MAX, TRAILER_BYTES_MAX};
+use crate::limits::{DISCARDED_BODY_BYTES_MAX, STREAM_BUFFER_BYTES, TRAILER_BYTES_MAX};
 use crate::session::Event;
 use crate::{ResponseSink, RuntimeAnswer};
 
@@ -80,7 +82,7 @@ impl Connection<'_> {
                     }
                 }
                 Ok(Step::End(trailers)) => break (BodyEnd::Whole, trailers),
-                Ok(Step::More) => match self.fill().await {
+                Ok(Step::More) => match self.fill_for_stream().await {
                     Ok(1..) => {}
                     Ok(0) | Err(_) => break (BodyEnd::Truncated, Trailers::default()),
                 },
@@ -88,5 +90,13 @@ impl Connection<'_> {
             }
         };
         (Body { bytes: Bytes::new(), trailers, size, end }, too_large)
+    }
+
+    /// What one read brings is one chunk for the caller: few large ones are less work for everybody.
+    async fn fill_for_stream(&mut self) -> io::Result<usize> {
+        if self.buffer.capacity() - self.buffer.len() < STREAM_BUFFER_BYTES / 4 {
+            self.buffer.reserve(STREAM_BUFFER_BYTES);
+        }
+        self.fill().await
     }
 }

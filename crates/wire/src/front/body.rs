@@ -1,10 +1,12 @@
 //! Reading a request's body within its limit, hashing it as it comes.
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http_body_util::BodyExt as _;
 use sha2::{Digest, Sha256};
 
 use crate::body::BodyError;
+use crate::error::ErrorAnswer;
 use crate::limits::{BODY_DRAIN_BYTES_MAX, BODY_DRAIN_MAX, BODY_IDLE_MAX, CHUNK_OVERHEAD_BYTES};
 
 /// Room for a body's first growth, bytes.
@@ -21,6 +23,23 @@ pub(super) enum BodyRefused {
     /// Nothing came for [`BODY_IDLE_MAX`].
     Idle,
     Broken(BodyError),
+}
+
+impl BodyRefused {
+    pub(super) fn answer(self, too_large: impl FnOnce() -> ErrorAnswer) -> ErrorAnswer {
+        match self {
+            Self::TooLarge => too_large(),
+            Self::Idle => ErrorAnswer::new(
+                "RequestTimeout",
+                StatusCode::BAD_REQUEST,
+                "Your socket connection to the server was not read from or written to within the timeout period.",
+            ),
+            Self::Broken(error) => {
+                tracing::debug!(%error, "a request's body broke off");
+                ErrorAnswer::new("IncompleteBody", StatusCode::BAD_REQUEST, "The request body terminated unexpectedly.")
+            }
+        }
+    }
 }
 
 /// The limit of an aws-chunked body whose content may have `limit` bytes. Clients send chunks of 8 KiB or more.

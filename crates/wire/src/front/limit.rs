@@ -25,24 +25,11 @@ impl Front {
     }
 
     pub(super) fn body_refused(&self, refused: BodyRefused, detected: &Detected, limit: usize) -> ErrorAnswer {
-        match refused {
-            BodyRefused::TooLarge => {
-                let operation = match detected {
-                    Detected::Operation { target, .. } => Some(target.operation),
-                    Detected::Form { .. } => None,
-                };
-                self.too_large(detected.service(), operation, limit)
-            }
-            BodyRefused::Idle => ErrorAnswer::new(
-                "RequestTimeout",
-                StatusCode::BAD_REQUEST,
-                "Your socket connection to the server was not read from or written to within the timeout period.",
-            ),
-            BodyRefused::Broken(error) => {
-                tracing::debug!(%error, "a request's body broke off");
-                ErrorAnswer::new("IncompleteBody", StatusCode::BAD_REQUEST, "The request body terminated unexpectedly.")
-            }
-        }
+        let operation = match detected {
+            Detected::Operation { target, .. } => Some(target.operation),
+            Detected::Form { .. } => None,
+        };
+        refused.answer(|| self.too_large(detected.service(), operation, limit))
     }
 
     pub(super) fn too_large(&self, service: usize, operation: Option<OperationId>, limit: usize) -> ErrorAnswer {

@@ -13,6 +13,7 @@
 mod body;
 mod caller;
 mod detect;
+mod guest;
 mod limit;
 
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ use crate::sigv4::{AuthError, Authorization, KeyCache, Payload, chunked, header,
 use body::Digested;
 use caller::{Identity, context};
 use detect::{Detected, Target};
+pub use guest::read_body;
 
 /// How a request reached us. Unknown credentials mean something else on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

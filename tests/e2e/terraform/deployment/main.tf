@@ -21,6 +21,10 @@ variable "live" {}
 variable "canary" {
   type = map(number)
 }
+variable "authorization" {}
+variable "origins" {
+  type = list(string)
+}
 variable "retries" {
   type = number
 }
@@ -104,6 +108,32 @@ resource "aws_lambda_permission" "live" {
   principal     = "events.amazonaws.com"
 }
 
+resource "aws_lambda_function_url" "live" {
+  function_name      = aws_lambda_function.function.function_name
+  qualifier          = aws_lambda_alias.live.name
+  authorization_type = var.authorization
+
+  dynamic "cors" {
+    for_each = var.origins
+    content {
+      allow_origins  = [cors.value]
+      allow_methods  = ["GET", "POST"]
+      allow_headers  = ["date", "keep-alive"]
+      expose_headers = ["x-one"]
+      max_age        = 60
+    }
+  }
+}
+
+resource "aws_lambda_permission" "url" {
+  statement_id           = "url"
+  action                 = "lambda:InvokeFunctionUrl"
+  function_name          = aws_lambda_function.function.function_name
+  qualifier              = aws_lambda_alias.live.name
+  principal              = "*"
+  function_url_auth_type = var.authorization
+}
+
 resource "aws_lambda_function_event_invoke_config" "live" {
   function_name                = aws_lambda_function.function.function_name
   qualifier                    = aws_lambda_alias.live.name
@@ -141,4 +171,12 @@ output "newest_layer" {
 
 output "alias" {
   value = data.aws_lambda_alias.live.arn
+}
+
+output "url" {
+  value = aws_lambda_function_url.live.function_url
+}
+
+output "url_id" {
+  value = aws_lambda_function_url.live.url_id
 }

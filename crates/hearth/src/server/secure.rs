@@ -1,0 +1,47 @@
+//! HTTP and HTTPS on one port: the first byte of a connection tells them apart, and nobody but its client decides.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_tls::Certificates;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::http::HEAD_TIMEOUT;
+
+/// What a TLS connection starts with; no HTTP request does. Source: RFC 8446, section 5.1, `handshake(22)`.
+const HANDSHAKE: u8 = 22;
+/// A client must have shaken hands within this time.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// A connection that is ready for HTTP.
+pub(super) enum Opened {
+    Plain(TcpStream),
+    Secure(Box<TlsStream<TcpStream>>),
+}
+
+/// Waits for the client's first byte and shakes hands if it asks to. `None`: it has gone, or says nothing, or is not to be
+/// trusted with, which is its business.
+pub(super) async fn open(stream: TcpStream, certificates: &Arc<Certificates>) -> Option<Opened> {
+    let mut first = [0];
+    let peeked = timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await.ok()?.ok()?;
+    if peeked == 0 {
+        return None;
+    }
+    if first[0] != HANDSHAKE {
+        return Some(Opened::Plain(stream));
+    }
+    let local = stream.local_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip().to_canonical());
+    let acceptor = TlsAcceptor::from(certificates.for_connection(local));
+    match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(Opened::Secure(Box::new(stream))),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
+}

@@ -97,6 +97,19 @@ aws_cli_v2() {
     apt_install awscli || loud "AWS CLI v2: its tests will be skipped (Debian, as root: apt-get install awscli)"
 }
 
+# A registry for container images: one static program of Debian's package, without installing it.
+docker_registry() {
+    say "Debian's docker-registry"
+    local unpacked
+    unpacked=$(mktemp -d)
+    if (cd "$unpacked" && apt-get download -qq docker-registry && dpkg -x docker-registry_*.deb .) >/dev/null 2>&1; then
+        install -D "$unpacked/usr/bin/docker-registry" "$TOOLS/bin/docker-registry"
+    else
+        loud "docker-registry: the tests with a registry will be skipped (it is a package of Debian)"
+    fi
+    rm -rf "$unpacked"
+}
+
 readonly STAMP=$TOOLS/setup.stamp
 wanted=$(cat "${INPUTS[@]}" | sha256sum | cut -d' ' -f1)
 aws_cli_v2
@@ -111,6 +124,7 @@ python_function_packages
 deployment_tools
 node_packages
 web_adapter
+docker_registry
 # The protocol cases and signature vectors that the tests of crates/wire run.
 say "the source distribution of botocore"
 tools/fetch-botocore.sh >/dev/null

@@ -1,11 +1,14 @@
 //! Configuration: a TOML file, then flags. Unknown keys are refused, so that no setting is silently ignored.
 
+mod images;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hearth_network::{Outgoing, Policy};
 use hearth_sandbox::process::PoolConfig;
 use hearth_types::{AuthMode, SandboxAuth};
+pub(crate) use images::Images;
 use serde::Deserialize;
 
 /// Everything the server is started with.
@@ -23,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) execution: Execution,
     pub(crate) pool: Pool,
     pub(crate) network: Policy,
+    pub(crate) images: Images,
     pub(crate) urls: Urls,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
@@ -169,6 +173,7 @@ struct File {
     execution: Execution,
     pool: Pool,
     network: Network,
+    images: images::File,
     urls: Urls,
     logs: Logs,
     audit: Audit,
@@ -199,6 +204,10 @@ pub(crate) enum ConfigError {
     NotPositive(&'static str),
     #[error("`network.allow`: {0}")]
     Allow(#[from] hearth_network::AllowError),
+    #[error(transparent)]
+    Layouts(#[from] images::LayoutsError),
+    #[error(transparent)]
+    DockerConfig(#[from] images::DockerConfigError),
     #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
     CpuPercent,
     #[error("cannot tell where to keep data: set HOME, or give --data DIR or --ephemeral")]
@@ -216,7 +225,10 @@ impl Config {
                 toml::from_str(&text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), error })?
             }
         };
-        Self::resolve(file, flags, default_data_directory)
+        let images = file.images.clone();
+        let mut config = Self::resolve(file, flags, default_data_directory)?;
+        images.credentials(&mut config.images)?;
+        Ok(config)
     }
 
     fn resolve(file: File, flags: Overrides, default_data: impl Fn() -> Option<PathBuf>) -> Result<Self, ConfigError> {
@@ -260,6 +272,7 @@ impl Config {
             execution,
             pool: file.pool,
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
+            images: file.images.resolve()?,
             urls: file.urls,
             logs: file.logs,
             audit: file.audit,

@@ -140,10 +140,13 @@ impl Workshop {
             .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
         let runtime_version_arn =
             runtime_version::arn(version.partition, &version.region, &version.runtime, version.architecture);
+        let runtime_version = runtime_version::name(&version.runtime);
+        // An image brings its own.
+        let has_version = version.image.is_none();
         let init_start = Line::InitStart {
             initialization_type,
-            runtime_version: &runtime_version::name(&version.runtime),
-            runtime_version_arn: &runtime_version_arn,
+            runtime_version: has_version.then_some(&runtime_version),
+            runtime_version_arn: has_version.then_some(&runtime_version_arn),
             function_name: &version.name,
             version: version.version,
             instance_id: log.name(),
@@ -208,6 +211,7 @@ impl Workshop {
             memory: version.memory,
             ephemeral_storage: version.ephemeral_storage,
             handler: version.handler.clone(),
+            image: version.image.clone(),
         }
     }
 }

@@ -84,8 +84,9 @@ pub(crate) struct Report<'a> {
 pub(crate) enum Line<'a> {
     InitStart {
         initialization_type: InitializationType,
-        runtime_version: &'a str,
-        runtime_version_arn: &'a str,
+        /// None of an image.
+        runtime_version: Option<&'a str>,
+        runtime_version_arn: Option<&'a str>,
         function_name: &'a str,
         version: Version,
         /// The log stream.
@@ -121,7 +122,14 @@ pub(crate) enum Line<'a> {
 /// The line in the text format, without the line feed; `None` for what that format does not tell.
 pub(crate) fn text(line: &Line<'_>) -> Option<String> {
     Some(match line {
-        Line::InitStart { runtime_version, runtime_version_arn, .. } => {
+        Line::InitStart { runtime_version: None, .. } | Line::InitStart { runtime_version_arn: None, .. } => {
+            return None;
+        }
+        Line::InitStart {
+            runtime_version: Some(runtime_version),
+            runtime_version_arn: Some(runtime_version_arn),
+            ..
+        } => {
             format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}")
         }
         Line::InitRuntimeDone { .. }
@@ -207,8 +215,8 @@ mod tests {
         assert_eq!(
             line(&Line::InitStart {
                 initialization_type: InitializationType::OnDemand,
-                runtime_version: "python:3.10.v11",
-                runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:0a",
+                runtime_version: Some("python:3.10.v11"),
+                runtime_version_arn: Some("arn:aws:lambda:us-east-1::runtime:0a"),
                 function_name: "f",
                 version: Version::Latest,
                 instance_id: "2026/01/12[$LATEST]0a",

@@ -30,8 +30,8 @@ pub(crate) fn event(line: &Line<'_>, time_ms: i64) -> TelemetryEvent {
                 initialization_type: *initialization_type,
                 phase: Phase::Init,
                 instance: Instance {
-                    runtime_version: owned(runtime_version),
-                    runtime_version_arn: owned(runtime_version_arn),
+                    runtime_version: runtime_version.map(str::to_owned),
+                    runtime_version_arn: runtime_version_arn.map(str::to_owned),
                     function_name: owned(function_name),
                     function_version: Some(version.to_string()),
                     instance_id: owned(instance_id),
@@ -159,8 +159,8 @@ mod tests {
     fn init_start() -> Line<'static> {
         Line::InitStart {
             initialization_type: InitializationType::OnDemand,
-            runtime_version: "python:3.11.v1",
-            runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:0a",
+            runtime_version: Some("python:3.11.v1"),
+            runtime_version_arn: Some("arn:aws:lambda:us-east-1::runtime:0a"),
             function_name: "f",
             version: Version::Latest,
             instance_id: "2022/10/12[$LATEST]0a",

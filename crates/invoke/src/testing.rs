@@ -40,6 +40,7 @@ pub(crate) fn function(name: &str) -> FunctionVersion {
         version: Version::Latest,
         runtime: RuntimeId("python3.11".into()),
         handler: "app.handler".to_owned(),
+        image: None,
         role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
         architecture: Architecture::X86_64,
         memory: Mebibytes(128),

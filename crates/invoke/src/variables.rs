@@ -60,8 +60,8 @@ pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) ->
         ("_HANDLER", version.handler.clone()),
     ];
     all.extend(reserved);
-    // A custom runtime has no execution environment name.
-    if !version.runtime.0.starts_with("provided") {
+    // Neither a custom runtime nor an image has an execution environment name.
+    if version.image.is_none() && !version.runtime.0.starts_with("provided") {
         all.insert("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", version.runtime.0));
     }
     if version.log_format == LogFormat::Json {

@@ -51,7 +51,7 @@ impl Function {
         versions: impl IntoIterator<Item = VersionRecord>,
     ) -> Self {
         let serving = match (record.phase, &record.serving) {
-            (Phase::Creating, _) => None,
+            (phase, _) if !phase.is_invocable() => None,
             (_, Some(former)) => Some(former),
             (_, None) => Some(&record.latest),
         };
@@ -94,7 +94,17 @@ impl Function {
 
     /// Whether the worker still has something to do for it.
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.record.phase != Phase::Ready || self.published.values().any(|version| version.record.phase != Phase::Ready)
+        self.record.phase.is_unfinished() || self.published.values().any(|version| version.record.phase.is_unfinished())
+    }
+
+    /// Of a version; `$LATEST`'s where there is none of that number.
+    fn phase(&self, version: Version) -> Phase {
+        match version {
+            Version::Latest => self.record.phase,
+            Version::Published(number) => {
+                self.published.get(&number).map_or(self.record.phase, |version| version.record.phase)
+            }
+        }
     }
 
     /// Whether it has the version or alias.
@@ -134,7 +144,7 @@ impl Function {
             Version::Latest => Some(self.serving.clone()),
             Version::Published(number) => {
                 let version = self.published.get(&number)?;
-                Some((version.record.phase != Phase::Creating).then(|| version.snapshot.clone()))
+                Some(version.record.phase.is_invocable().then(|| version.snapshot.clone()))
             }
         }
     }
@@ -162,7 +172,8 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         name: record.name.clone(),
         version,
         runtime: settings.runtime.clone(),
-        handler: settings.handler.clone(),
+        handler: deployment.handler(),
+        image: deployment.image_launch().map(Arc::new),
         role_arn: settings.role.clone(),
         architecture: settings.architecture,
         memory: settings.memory,
@@ -388,7 +399,7 @@ impl FunctionCatalog for Catalog {
         };
         let runnable = |version| {
             let snapshot = function.runnable(version).ok_or_else(not_found)?;
-            snapshot.ok_or(ResolveError::NotReady { state: Phase::Creating.state() })
+            snapshot.ok_or_else(|| ResolveError::NotReady { state: function.phase(version).state() })
         };
         let version = runnable(version)?;
         let second = match second {

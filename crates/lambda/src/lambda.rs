@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Access, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer, EnvironmentKeeper,
-    Guard, Invoker,
+    Access, Architecture, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer,
+    EnvironmentKeeper, Guard, ImageError, Images, Invoker, ResolvedImage,
 };
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, Function};
 use crate::code_location::CodeLocations;
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError, Functions};
+use crate::image;
 use crate::layer::Layers;
 use crate::name::Target;
 use crate::package::Packages;
@@ -34,6 +35,7 @@ pub struct LambdaParts {
     pub blobs: Arc<dyn Blobs>,
     pub codec: Arc<Codec>,
     pub packages: Arc<dyn CodePackages>,
+    pub images: Arc<dyn Images>,
     pub invoker: Arc<dyn Invoker>,
     pub keeper: Arc<dyn EnvironmentKeeper>,
     pub authorizer: Arc<dyn Authorizer>,
@@ -51,7 +53,7 @@ pub struct LambdaParts {
 pub struct Lambda {
     pub(crate) functions: Functions,
     pub(crate) layers: Arc<Layers>,
-    pub(crate) packages: Packages,
+    pub(crate) packages: Arc<Packages>,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
@@ -82,7 +84,7 @@ impl Lambda {
         let lambda = Arc::new_cyclic(|lambda| Self {
             functions: Functions::new(parts.catalog, parts.store, parts.codec, Arc::clone(&parts.keeper)),
             layers: parts.layers,
-            packages: Packages::new(parts.blobs, parts.packages),
+            packages: Arc::new(Packages::new(parts.blobs, parts.packages, parts.images)),
             invoker: parts.invoker,
             keeper: parts.keeper,
             runnable: parts.runnable,
@@ -284,6 +286,25 @@ impl Lambda {
             self.agenda.collect_packages();
         }
         result
+    }
+
+    /// Looks an image up.
+    ///
+    /// # Errors
+    /// There is none that can be run.
+    pub(crate) async fn resolve_image(
+        &self,
+        uri: &str,
+        architecture: Architecture,
+    ) -> Result<ResolvedImage, LambdaError> {
+        let resolved = self.packages.images().resolve(uri, architecture);
+        match tokio::time::timeout(image::RESOLVE_WAIT_MAX, resolved).await {
+            Ok(resolved) => Ok(resolved?),
+            Err(_) => {
+                let why = format!("it takes longer than {:?}", image::RESOLVE_WAIT_MAX);
+                Err(ImageError::Unreachable { uri: uri.to_owned(), why }.into())
+            }
+        }
     }
 
     /// A trace of our own for a request that brought none; not sampled. Source: X-Ray developer guide, "Tracing header".

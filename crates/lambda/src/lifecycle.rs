@@ -13,6 +13,38 @@ pub(crate) enum Phase {
     Ready,
     /// `Active`, `InProgress`; the former deployment still answers invocations.
     Updating,
+    /// `Failed`; not invocable.
+    Failed(Cause),
+    /// `Active`, `Failed`; the former deployment goes on answering invocations.
+    UpdateFailed(Cause),
+}
+
+/// Why a deployment did not become ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Cause {
+    ImageAccessDenied,
+    ImageDeleted,
+    InvalidImage,
+    Unreachable,
+    Internal,
+}
+
+impl Cause {
+    /// Codes: Lambda API reference, `StateReasonCode`. Texts are Hearth's.
+    const fn reason(self) -> Reason {
+        match self {
+            Self::ImageAccessDenied => {
+                Reason { text: "Lambda lost permission to access the image.", code: "ImageAccessDenied" }
+            }
+            Self::ImageDeleted => Reason { text: "The image of the function does not exist.", code: "ImageDeleted" },
+            Self::InvalidImage => Reason {
+                text: "The image cannot be unpacked: it is damaged, too large, or not what its manifest says.",
+                code: "InvalidImage",
+            },
+            Self::Unreachable => Reason { text: "The registry of the image cannot be reached.", code: "InternalError" },
+            Self::Internal => Reason { text: "The image could not be kept.", code: "InternalError" },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,31 +53,52 @@ pub(crate) enum Event {
     Changed,
     /// The deployment is ready to serve.
     Provisioned,
+    /// It will not become ready.
+    ProvisionFailed(Cause),
 }
 
 /// Everything not listed is refused. Source: Lambda developer guide, "Lambda function states".
-const TRANSITIONS: [(Phase, Event, Phase); 3] = [
-    (Phase::Creating, Event::Provisioned, Phase::Ready),
-    (Phase::Ready, Event::Changed, Phase::Updating),
-    (Phase::Updating, Event::Provisioned, Phase::Ready),
-];
+const fn transition(from: Phase, event: Event) -> Option<Phase> {
+    Some(match (from, event) {
+        (Phase::Creating, Event::Provisioned) => Phase::Ready,
+        (Phase::Creating, Event::ProvisionFailed(cause)) => Phase::Failed(cause),
+        (Phase::Ready, Event::Changed) => Phase::Updating,
+        (Phase::Updating, Event::Provisioned) => Phase::Ready,
+        (Phase::Updating, Event::ProvisionFailed(cause)) => Phase::UpdateFailed(cause),
+        (Phase::UpdateFailed(_), Event::Changed) => Phase::Updating,
+        (Phase::Failed(_), Event::Changed) => Phase::Creating,
+        _ => return None,
+    })
+}
 
 impl Phase {
-    pub(crate) fn next(self, event: Event) -> Option<Self> {
-        TRANSITIONS.iter().find(|(from, on, _)| *from == self && *on == event).map(|(_, _, to)| *to)
+    pub(crate) const fn next(self, event: Event) -> Option<Self> {
+        transition(self, event)
+    }
+
+    /// Whether it waits for its deployment to become ready.
+    pub(crate) const fn is_unfinished(self) -> bool {
+        matches!(self, Self::Creating | Self::Updating)
+    }
+
+    /// Whether it can be invoked.
+    pub(crate) const fn is_invocable(self) -> bool {
+        !matches!(self, Self::Creating | Self::Failed(_))
     }
 
     pub(crate) const fn state(self) -> &'static str {
         match self {
             Self::Creating => "Pending",
-            Self::Ready | Self::Updating => "Active",
+            Self::Ready | Self::Updating | Self::UpdateFailed(_) => "Active",
+            Self::Failed(_) => "Failed",
         }
     }
 
     pub(crate) const fn state_reason(self) -> Option<Reason> {
         match self {
             Self::Creating => Some(CREATING),
-            Self::Ready | Self::Updating => None,
+            Self::Failed(cause) => Some(cause.reason()),
+            Self::Ready | Self::Updating | Self::UpdateFailed(_) => None,
         }
     }
 
@@ -54,6 +107,7 @@ impl Phase {
             Self::Creating => None,
             Self::Ready => Some("Successful"),
             Self::Updating => Some("InProgress"),
+            Self::Failed(_) | Self::UpdateFailed(_) => Some("Failed"),
         }
     }
 
@@ -61,6 +115,7 @@ impl Phase {
         match self {
             // Recorded: an update carries the text of a creation.
             Self::Updating => Some(CREATING),
+            Self::Failed(cause) | Self::UpdateFailed(cause) => Some(cause.reason()),
             Self::Creating | Self::Ready => None,
         }
     }
@@ -79,6 +134,8 @@ const CREATING: Reason = Reason { text: "The function is being created.", code: 
 mod tests {
     use super::*;
 
+    const CAUSE: Cause = Cause::ImageDeleted;
+
     #[test]
     fn only_the_listed_transitions_are_legal() {
         let legal = [
@@ -88,6 +145,13 @@ mod tests {
             (Phase::Ready, Event::Provisioned, None),
             (Phase::Updating, Event::Changed, None),
             (Phase::Updating, Event::Provisioned, Some(Phase::Ready)),
+            (Phase::Creating, Event::ProvisionFailed(CAUSE), Some(Phase::Failed(CAUSE))),
+            (Phase::Updating, Event::ProvisionFailed(CAUSE), Some(Phase::UpdateFailed(CAUSE))),
+            (Phase::Ready, Event::ProvisionFailed(CAUSE), None),
+            (Phase::Failed(CAUSE), Event::Changed, Some(Phase::Creating)),
+            (Phase::Failed(CAUSE), Event::Provisioned, None),
+            (Phase::UpdateFailed(CAUSE), Event::Changed, Some(Phase::Updating)),
+            (Phase::UpdateFailed(CAUSE), Event::Provisioned, None),
         ];
         for (from, event, to) in legal {
             assert_eq!(from.next(event), to, "{from:?} on {event:?}");

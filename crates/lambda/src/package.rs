@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{CodeDigest, CodePackages, InstalledPackage};
+use hearth_ports::{CodeDigest, CodePackages, ImageError, Images, InstalledPackage, PinnedImage};
 use hearth_store::Blobs;
 use hearth_types::{RequestContext, limits};
 use parking_lot::Mutex;
@@ -21,6 +21,7 @@ use crate::record::Code;
 pub(crate) struct Packages {
     blobs: Arc<dyn Blobs>,
     trees: Arc<dyn CodePackages>,
+    images: Arc<dyn Images>,
     pins: Arc<Pins>,
     /// Held shortly by uploads while they pin, and by the collector from deciding to the last deletion.
     gate: RwLock<()>,
@@ -48,8 +49,22 @@ impl Drop for Pin {
 }
 
 impl Packages {
-    pub(crate) fn new(blobs: Arc<dyn Blobs>, trees: Arc<dyn CodePackages>) -> Self {
-        Self { blobs, trees, pins: Arc::default(), gate: RwLock::new(()) }
+    pub(crate) fn new(blobs: Arc<dyn Blobs>, trees: Arc<dyn CodePackages>, images: Arc<dyn Images>) -> Self {
+        Self { blobs, trees, images, pins: Arc::default(), gate: RwLock::new(()) }
+    }
+
+    pub(crate) fn images(&self) -> &dyn Images {
+        &*self.images
+    }
+
+    /// Fetches and unpacks an image. The record that names it keeps it, once the pin is gone.
+    ///
+    /// # Errors
+    /// The image does not come, or is none.
+    pub(crate) async fn install_image(&self, image: &PinnedImage) -> Result<Pin, ImageError> {
+        let pin = self.pin(image.digest).await;
+        self.trees.install_image(image, self.images.clone()).await?;
+        Ok(pin)
     }
 
     /// Stores and unpacks a zip. Refused packages leave nothing behind.

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::alias::AliasRecord;
 use crate::event_invoke::EventInvokeRecord;
+use crate::image::Image;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::provisioned::ProvisionedRecord;
 use crate::settings::Settings;
 use crate::url::config::UrlRecord;
 
-/// A code package as uploaded.
+/// A code package as uploaded, or an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Code {
     pub(crate) digest: CodeDigest,
@@ -34,6 +35,9 @@ pub(crate) struct Code {
 pub(crate) struct Deployment {
     pub(crate) snapshot: SnapshotId,
     pub(crate) code: Code,
+    /// Where the code comes from, unless it is a zip package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<Image>,
     pub(crate) settings: Settings,
 }
 

@@ -11,6 +11,7 @@ use hearth_types::{Arn, Mebibytes, RequestContext, Version};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::image::Overrides;
 use crate::layer::LayerRef;
 use crate::lifecycle::{Phase, Reason};
 use crate::record::{Deployment, FunctionRecord, VersionRecord};
@@ -27,7 +28,10 @@ pub(crate) struct FunctionConfiguration {
     ephemeral_storage: EphemeralStorage,
     function_arn: String,
     function_name: String,
-    handler: String,
+    /// Not of images.
+    handler: Option<String>,
+    /// Only if something is overridden.
+    image_config_response: Option<ImageConfigResponse>,
     last_modified: String,
     last_update_status: Option<&'static str>,
     last_update_status_reason: Option<&'static str>,
@@ -39,7 +43,8 @@ pub(crate) struct FunctionConfiguration {
     package_type: &'static str,
     revision_id: String,
     role: String,
-    runtime: RuntimeId,
+    /// Not of images.
+    runtime: Option<RuntimeId>,
     runtime_version_config: Option<RuntimeVersionConfig>,
     snap_start: SnapStart,
     state: Option<&'static str>,
@@ -54,6 +59,12 @@ pub(crate) struct FunctionConfiguration {
 #[serde(rename_all = "PascalCase")]
 struct EnvironmentResponse {
     variables: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImageConfigResponse {
+    image_config: Overrides,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,18 +153,21 @@ impl FunctionConfiguration {
 
     fn new(ctx: &RequestContext, name: &str, face: &Face<'_>, deployment: &Deployment) -> Self {
         let Deployment { settings, code, .. } = deployment;
+        let is_zip = deployment.image.is_none();
+        let overrides = Some(settings.image_overrides.clone()).filter(|overrides| !overrides.is_empty());
         let (state_reason, update_reason) = (face.phase.state_reason(), face.phase.last_update_reason());
         let environment = settings.environment.as_ref();
         Self {
             architectures: [settings.architecture],
-            code_sha256: code_sha256(code.digest),
+            code_sha256: deployment.code_sha256(),
             code_size: code.bytes,
             description: face.description.to_owned(),
             environment: environment.map(|Secret(variables)| EnvironmentResponse { variables: variables.clone() }),
             ephemeral_storage: EphemeralStorage { size: settings.ephemeral_storage },
             function_arn: ctx.function_arn(name).to_string(),
             function_name: name.to_owned(),
-            handler: settings.handler.clone(),
+            handler: is_zip.then(|| settings.handler.clone()),
+            image_config_response: overrides.map(|image_config| ImageConfigResponse { image_config }),
             last_modified: lambda_timestamp(face.last_modified_ms),
             last_update_status: face.phase.last_update_status(),
             last_update_status_reason: update_reason.map(|Reason { text, .. }| text),
@@ -166,11 +180,11 @@ impl FunctionConfiguration {
                 log_group: settings.log_group.clone(),
             },
             memory_size: settings.memory,
-            package_type: "Zip",
+            package_type: if is_zip { "Zip" } else { "Image" },
             revision_id: face.revision_id.to_owned(),
             role: settings.role.clone(),
-            runtime: settings.runtime.clone(),
-            runtime_version_config: Some(RuntimeVersionConfig {
+            runtime: is_zip.then(|| settings.runtime.clone()),
+            runtime_version_config: is_zip.then(|| RuntimeVersionConfig {
                 runtime_version_arn: runtime_version_arn(ctx, &settings.runtime, settings.architecture),
             }),
             snap_start: SnapStart { apply_on: "None", optimization_status: "Off" },

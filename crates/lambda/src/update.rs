@@ -9,11 +9,23 @@ use crate::lifecycle::{Event, Phase};
 use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord, VersionRecord};
 
+/// May it be changed? What failed may, that is how it is mended.
+///
 /// # Errors
 /// The function is being created or updated.
+pub(crate) fn check_changeable(target: &Target, phase: Phase) -> Result<(), LambdaError> {
+    match phase {
+        Phase::Failed(_) | Phase::UpdateFailed(_) => Ok(()),
+        other => check_ready(target, other),
+    }
+}
+
+/// # Errors
+/// The function is being created or updated, or that failed.
 pub(crate) fn check_ready(target: &Target, phase: Phase) -> Result<(), LambdaError> {
     match phase {
         Phase::Ready => Ok(()),
+        Phase::Failed(_) | Phase::UpdateFailed(_) => Err(LambdaError::NotReady { state: "Failed" }),
         Phase::Creating => Err(LambdaError::NotReady { state: phase.state() }),
         Phase::Updating => Err(LambdaError::UpdateInProgress { arn: target.arn.to_string() }),
     }
@@ -22,21 +34,27 @@ pub(crate) fn check_ready(target: &Target, phase: Phase) -> Result<(), LambdaErr
 /// The function with `$LATEST` changed to `deployment`; the former one serves until the new one is ready.
 ///
 /// # Errors
-/// As [`check_ready`].
+/// As [`check_changeable`].
 pub(crate) fn redeploy(
     lambda: &Lambda,
     target: &Target,
     record: &FunctionRecord,
     deployment: Deployment,
 ) -> Result<FunctionRecord, LambdaError> {
-    check_ready(target, record.phase)?;
+    check_changeable(target, record.phase)?;
+    let serving = match record.phase {
+        Phase::Failed(_) => None,
+        // The last one that was ready.
+        Phase::UpdateFailed(_) => record.serving.clone(),
+        _ => Some(record.latest.clone()),
+    };
     let phase = record.phase.next(Event::Changed);
     let phase = phase.ok_or_else(|| LambdaError::UpdateInProgress { arn: target.arn.to_string() })?;
     Ok(FunctionRecord {
         phase,
         revision_id: lambda.new_revision_id(),
         last_modified_ms: lambda.clock.now_ms(),
-        serving: Some(record.latest.clone()),
+        serving,
         latest: deployment,
         ..record.clone()
     })

@@ -5,32 +5,32 @@ use hearth_types::{Qualifier, RequestContext, Version};
 use crate::catalog::Function;
 use crate::error::LambdaError;
 use crate::name::Target;
-use crate::record::Code;
+use crate::record::Deployment;
 use crate::shape::FunctionConfiguration;
 
-/// The version `target` names and its package; the ARN shown is as qualified as the request was.
+/// The version `target` names and what it runs; the ARN shown is as qualified as the request was.
 ///
 /// # Errors
 /// There is no such version or alias.
-pub(crate) fn version(
+pub(crate) fn version<'a>(
     ctx: &RequestContext,
-    function: &Function,
+    function: &'a Function,
     target: &Target,
-) -> Result<(FunctionConfiguration, Code), LambdaError> {
+) -> Result<(FunctionConfiguration, &'a Deployment), LambdaError> {
     let record = &function.record;
     let version = match target.qualifier() {
-        None => return Ok((FunctionConfiguration::latest(ctx, record), record.latest.code)),
+        None => return Ok((FunctionConfiguration::latest(ctx, record), &record.latest)),
         Some(Qualifier::Version(version)) => version,
         Some(Qualifier::Alias(alias)) => record.aliases.get(&alias).ok_or_else(|| target.not_found())?.version,
     };
-    let (configuration, code) = match version {
-        Version::Latest => (FunctionConfiguration::latest(ctx, record), record.latest.code),
+    let (configuration, deployment) = match version {
+        Version::Latest => (FunctionConfiguration::latest(ctx, record), &record.latest),
         Version::Published(number) => {
             let version = &function.published.get(&number).ok_or_else(|| target.not_found())?.record;
-            (FunctionConfiguration::published(ctx, &record.name, version), version.deployment.code)
+            (FunctionConfiguration::published(ctx, &record.name, version), &version.deployment)
         }
     };
-    Ok((configuration.under(&target.qualified_arn()), code))
+    Ok((configuration.under(&target.qualified_arn()), deployment))
 }
 
 /// A version as lists of versions name it: `$LATEST` is 0. Every ARN is qualified.

@@ -1,11 +1,14 @@
 //! Code packages: from an uploaded archive to an unpacked, read-only tree.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
+
+use crate::image::{ImageError, Images, PinnedImage};
 
 /// SHA-256 of a package as uploaded; names both the blob and the unpacked tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +62,12 @@ pub trait CodePackages: Send + Sync + 'static {
         digest: CodeDigest,
         zip: Bytes,
     ) -> Result<InstalledPackage, PackageError>;
+
+    /// Fetches and unpacks an image, layer by layer; the tree is complete and durable when this returns. Idempotent.
+    ///
+    /// # Errors
+    /// [`ImageError`]; nothing is left behind then.
+    async fn install_image(&self, image: &PinnedImage, images: Arc<dyn Images>) -> Result<(), ImageError>;
 
     /// Deletes trees that no digest in `keep` names and that no environment uses.
     async fn retain(&self, keep: &[CodeDigest]);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorize::Guard;
 use crate::code::CodeDigest;
+use crate::image::ImageLaunch;
 
 /// A runtime identifier such as `python3.11`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ impl fmt::Debug for RuntimeId {
         f.write_str(&self.0)
     }
 }
+
+/// What functions from container images have in the place of a runtime identifier; none of Lambda's.
+pub const IMAGE_RUNTIME: &str = "image";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Architecture {
@@ -115,6 +119,8 @@ pub struct FunctionVersion {
     pub version: Version,
     pub runtime: RuntimeId,
     pub handler: String,
+    /// Of a function from a container image; `code` is the image then.
+    pub image: Option<Arc<ImageLaunch>>,
     pub role_arn: String,
     pub architecture: Architecture,
     pub memory: Mebibytes,

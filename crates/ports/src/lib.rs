@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod code;
 pub mod credentials;
 pub mod function;
+pub mod image;
 pub mod invoke;
 pub mod logs;
 pub mod provisioned;
@@ -19,8 +20,11 @@ pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
 pub use function::{
-    Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, LogFormat, LogLevel, ResolveError,
-    Resolved, RuntimeId, SystemLogLevel, Weighted,
+    Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, IMAGE_RUNTIME, LogFormat, LogLevel,
+    ResolveError, Resolved, RuntimeId, SystemLogLevel, Weighted,
+};
+pub use image::{
+    ImageConfig, ImageError, ImageLaunch, ImageLayer, Images, LayerCompression, PinnedImage, ResolvedImage,
 };
 pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,

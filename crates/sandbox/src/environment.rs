@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
+use hearth_ports::{Architecture, CodeDigest, ImageLaunch, LogLevel, RuntimeId};
 pub use hearth_runtime_api::{
     ExtensionFailure, FunctionError, Identity, Invocation, Metadata, ResponseSink, ShutdownReason, TelemetryEvent,
     TooMuch,
@@ -37,6 +37,8 @@ pub struct EnvironmentSpec {
     /// Size of `/tmp`.
     pub ephemeral_storage: Mebibytes,
     pub handler: String,
+    /// What is run of the image that `code` is; `/` is the image then. `runtime` is [`hearth_ports::IMAGE_RUNTIME`].
+    pub image: Option<Arc<ImageLaunch>>,
     /// What the metadata endpoint says.
     pub metadata: Option<Metadata>,
     /// The function's own variables and those of the platform that need knowledge of the function (region, name,

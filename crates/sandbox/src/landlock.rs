@@ -48,6 +48,12 @@ pub(crate) fn restrict_unpacker() -> io::Result<()> {
     restrict(&[(".", AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::MakeSym)])
 }
 
+/// An unpacker of layers: takes away what earlier ones made, too, and gives it second names.
+pub(crate) fn restrict_layer_unpacker() -> io::Result<()> {
+    let make = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::MakeSym | AccessFs::Refer;
+    restrict(&[(".", make | AccessFs::ReadDir | AccessFs::RemoveFile | AccessFs::RemoveDir)])
+}
+
 /// Puts the calling thread and everything it starts behind the fence, for good. Sets `no_new_privs`.
 fn restrict(rules: &[(&str, BitFlags<AccessFs>)]) -> io::Result<()> {
     let all = AccessFs::from_all(ABI_KNOWN);

@@ -1,5 +1,5 @@
-//! Code packages on disk: every uploaded zip is unpacked once, into a directory named by its digest, and mounted
-//! read-only into each environment that runs it. What lives here: the store of those trees. What is inside a tree is
+//! Code packages on disk: every uploaded zip and every image is unpacked once, into a directory named by its digest, and
+//! mounted read-only into each environment that runs it. What lives here: the store of those trees. What is inside a tree is
 //! never looked at again.
 //!
 //! ```text
@@ -11,6 +11,7 @@
 //! A tree appears by one rename after its content is on disk, and disappears by one rename before it is deleted: it is
 //! there as a whole or not at all, whenever the machine stops.
 
+mod layer;
 mod plan;
 mod unpack;
 mod unpacker;
@@ -25,17 +26,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearth_ports::{CodeDigest, CodePackages, InstalledPackage, PackageError};
+use hearth_ports::{CodeDigest, CodePackages, ImageError, Images, InstalledPackage, PackageError, PinnedImage};
 use hearth_types::RequestContext;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use layer::Amount;
 pub use unpacker::Unpacker;
 pub(crate) use unpacker::main_if_requested as unpacker_main_if_requested;
 
 /// Archives unpacked at the same time: each fills a core and the disk.
 const UNPACKED_AT_ONCE_MAX: usize = 4;
+/// Images fetched and unpacked at the same time. They wait for registries, and zips must not wait with them.
+const FETCHED_AT_ONCE_MAX: usize = 4;
 const EMPTY: &str = "empty";
 
 /// The trees below one directory. One process at a time owns a directory.
@@ -52,6 +56,7 @@ struct Inner {
     sequence: AtomicU64,
     trees: Mutex<HashMap<CodeDigest, Tree>>,
     unpacking: Arc<Semaphore>,
+    fetching: Semaphore,
 }
 
 /// What is known about a tree in this life of the process.
@@ -94,6 +99,7 @@ impl TreeStore {
             sequence: AtomicU64::new(0),
             trees: Mutex::new(HashMap::new()),
             unpacking: Arc::new(Semaphore::new(UNPACKED_AT_ONCE_MAX)),
+            fetching: Semaphore::new(FETCHED_AT_ONCE_MAX),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -155,12 +161,7 @@ impl CodePackages for TreeStore {
         digest: CodeDigest,
         zip: Bytes,
     ) -> Result<InstalledPackage, PackageError> {
-        let gate = {
-            let mut trees = self.inner.trees.lock();
-            let tree = trees.entry(digest).or_default();
-            tree.unwanted = false;
-            Arc::clone(&tree.gate)
-        };
+        let gate = self.inner.gate(&digest);
         let mut known = gate.lock_owned().await;
         let permit = Arc::clone(&self.inner.unpacking).acquire_owned().await.map_err(internal)?;
         let inner = Arc::clone(&self.inner);
@@ -172,6 +173,24 @@ impl CodePackages for TreeStore {
             Ok(InstalledPackage { digest, unpacked_bytes })
         };
         tokio::task::spawn_blocking(work).await.map_err(internal)?
+    }
+
+    async fn install_image(&self, image: &PinnedImage, images: Arc<dyn Images>) -> Result<(), ImageError> {
+        let gate = self.inner.gate(&image.digest);
+        let _installing = gate.lock_owned().await;
+        let path = self.path(&image.digest);
+        if path.is_dir() {
+            return Ok(());
+        }
+        let _permit = self.inner.fetching.acquire().await.map_err(internal)?;
+        let tree = TemporaryTree::create(self.inner.temporary()).map_err(failed)?;
+        let filled = self.fill(&tree.path, image, &*images).await;
+        // Publishing syncs, and a tree that is of no use has many files to delete.
+        let finished = tokio::task::spawn_blocking(move || match filled {
+            Ok(()) => tree.publish(&path).map_err(|error| failed(error).into()),
+            Err(error) => Err(error),
+        });
+        finished.await.map_err(internal)?
     }
 
     async fn retain(&self, keep: &[CodeDigest]) {
@@ -188,7 +207,39 @@ impl CodePackages for TreeStore {
     }
 }
 
+impl TreeStore {
+    /// Unpacks the layers of an image over each other.
+    async fn fill(&self, tree: &Path, image: &PinnedImage, images: &dyn Images) -> Result<(), ImageError> {
+        let invalid = |why: String| ImageError::Invalid { uri: image.uri.clone(), why };
+        let mut left = Amount { bytes: unpacker::IMAGE_BYTES_MAX, nodes: unpacker::IMAGE_NODES_MAX };
+        for layer in images.layers(image).await? {
+            let blob = images.fetch(image, &layer).await?;
+            let (unpacker, root) = (self.inner.unpacker.clone(), tree.to_owned());
+            let apply = move || unpacker.apply(blob, &layer, &root, left);
+            let applied = match tokio::task::spawn_blocking(apply).await.map_err(internal)? {
+                Err(PackageError::Unreadable) => return Err(invalid("a layer cannot be unpacked".to_owned())),
+                Err(PackageError::TooLarge { max }) => return Err(invalid(format!("more than {max} bytes unpacked"))),
+                applied => applied?,
+            };
+            if applied.diff_id != layer.diff_id.0 {
+                return Err(invalid("a layer has another content than its configuration says".to_owned()));
+            }
+            left.bytes = left.bytes.saturating_sub(applied.amount.bytes);
+            left.nodes = left.nodes.saturating_sub(applied.amount.nodes);
+        }
+        Ok(fs::set_permissions(tree, fs::Permissions::from_mode(0o755)).map_err(failed)?)
+    }
+}
+
 impl Inner {
+    /// Of a tree that is to be there.
+    fn gate(&self, digest: &CodeDigest) -> Arc<tokio::sync::Mutex<Option<u64>>> {
+        let mut trees = self.trees.lock();
+        let tree = trees.entry(*digest).or_default();
+        tree.unwanted = false;
+        Arc::clone(&tree.gate)
+    }
+
     fn path(&self, digest: &CodeDigest) -> PathBuf {
         self.dir.join(digest.hex())
     }

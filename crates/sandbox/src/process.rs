@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod environment;
 mod frames;
+mod launch;
 mod memory;
 mod output;
 mod pool;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
 use hearth_network::NetworkClient;
-use hearth_ports::{Architecture, RuntimeId};
+use hearth_ports::{Architecture, CodeDigest, RuntimeId};
 use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::sync::Semaphore;
@@ -128,11 +129,12 @@ impl Slots {
     async fn prepare(
         &self,
         root: Root,
+        image: Option<CodeDigest>,
         memory: Option<Mebibytes>,
         ephemeral_storage: Mebibytes,
     ) -> Result<PreparedSlot, SandboxError> {
         let network = self.network.as_deref();
-        PreparedSlot::make(&self.spawner, network, self.next_id(), root, memory, ephemeral_storage).await
+        PreparedSlot::make(&self.spawner, network, self.next_id(), (root, image), memory, ephemeral_storage).await
     }
 
     fn host(&self, root: Root) -> Host {
@@ -144,10 +146,10 @@ impl Slots {
 impl Maker for Slots {
     async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
         let memory = started.and_then(|started| started.memory);
-        let mut slot = self.prepare(root, memory, EPHEMERAL_STORAGE_MIN).await?;
+        let mut slot = self.prepare(root, None, memory, EPHEMERAL_STORAGE_MIN).await?;
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
-            let launch = environment::launch(runtime, variables::prepared(runtime, self.host(root)));
+            let launch = launch::launch(runtime, None, variables::prepared(runtime, self.host(root)));
             slot.start(Launch { when_furnished: false, ..launch }).await?;
         }
         Ok(slot)
@@ -227,7 +229,7 @@ impl ProcessBackend {
     async fn bare_slot(&self, root: Root, spec: &EnvironmentSpec) -> Result<PreparedSlot, SandboxError> {
         match self.pool.take(Kind { root, started: None }) {
             Some(slot) => Ok(slot),
-            None => self.slots.prepare(root, Some(spec.memory), spec.ephemeral_storage).await,
+            None => self.slots.prepare(root, None, Some(spec.memory), spec.ephemeral_storage).await,
         }
     }
 
@@ -304,7 +306,14 @@ impl Backend for ProcessBackend {
         let _making = self.pool.making();
         // A semaphore that is never closed gives its permits in the order they were asked for.
         let _turn = self.turns.acquire().await.map_err(|_| SandboxError::ShutDown)?;
-        let slot = self.slot(runtime.root, started, &spec).await?;
+        let slot = match &spec.image {
+            // Its root is its own: nothing that waits will do.
+            Some(_) => {
+                let _held = self.trees.hold(&spec.code);
+                self.slots.prepare(runtime.root, Some(spec.code), Some(spec.memory), spec.ephemeral_storage).await?
+            }
+            None => self.slot(runtime.root, started, &spec).await?,
+        };
         let spawner = &self.slots.spawner;
         let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };
         Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))

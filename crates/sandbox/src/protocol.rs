@@ -72,6 +72,8 @@ pub struct PrepareSlot {
     /// Never used before in this life of the spawner.
     pub slot: u64,
     pub root: Root,
+    /// The tree that is `/`, mounted in place of the root.
+    pub image: Option<CodeDigest>,
     /// What `/proc` tells of the machine goes by it. `None` when that may wait until the slot is furnished: nothing is
     /// started before that looks.
     pub memory: Option<Mebibytes>,
@@ -82,8 +84,9 @@ pub struct PrepareSlot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FurnishSlot {
     pub slot: u64,
+    /// In a slot with an image, that image.
     pub code: CodeDigest,
-    /// The last one wins.
+    /// The last one wins; none in a slot with an image.
     pub layers: Vec<CodeDigest>,
     pub memory: Mebibytes,
     pub ephemeral_storage: Mebibytes,
@@ -219,6 +222,7 @@ pub struct Launch {
     /// A program that is run with the runtime's command line as its arguments. Source: Lambda developer guide,
     /// "Modifying the runtime environment", wrapper scripts.
     pub wrapper: Option<String>,
+    pub working_directory: String,
     /// `NAME=value`.
     pub environment: Vec<String>,
     /// Not before the slot is a function's: the order may come while the spawner still furnishes it.
@@ -275,6 +279,8 @@ pub enum Report {
 pub enum LaunchFailure {
     /// None of the programs is there.
     NoProgram,
+    /// Its working directory is not there.
+    WorkingDirectory { errno: i32 },
     /// The kernel does not run it.
     Exec { program: String, errno: i32 },
     /// The process could not be confined, so it was not started.
@@ -320,7 +326,7 @@ mod tests {
     use super::*;
 
     fn prepare() -> PrepareSlot {
-        PrepareSlot { slot: 7, root: Root::Provided, memory: None, ephemeral_storage: Mebibytes(512) }
+        PrepareSlot { slot: 7, root: Root::Provided, image: None, memory: None, ephemeral_storage: Mebibytes(512) }
     }
 
     fn furnish() -> FurnishSlot {
@@ -339,6 +345,7 @@ mod tests {
             programs: Vec::new(),
             arguments: Vec::new(),
             wrapper: None,
+            working_directory: "/".to_owned(),
             environment: variables.iter().map(|variable| (*variable).to_owned()).collect(),
             when_furnished: true,
         };

@@ -5,7 +5,7 @@ pub mod bytecode;
 pub mod discover;
 pub mod prestart;
 
-use hearth_ports::RuntimeId;
+use hearth_ports::{IMAGE_RUNTIME, RuntimeId};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Unsupported;
@@ -64,6 +64,8 @@ pub enum Language {
 /// What is run for a runtime identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
+    /// The image says it.
+    Image,
     /// The function brings its own. Source: Lambda developer guide, "Building a custom runtime".
     Bootstrap,
     Interpreter {
@@ -90,6 +92,15 @@ pub struct Runtime {
 pub const BOOTSTRAPS: &[&str] = &["/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap"];
 
 pub const RUNTIMES: &[Runtime] = &[
+    Runtime {
+        id: IMAGE_RUNTIME,
+        // Where an image is mounted; it leaves nothing of it.
+        root: Root::Provided,
+        program: Program::Image,
+        variables: &[],
+        prestart: Prestart::Never,
+        read_at_start: &[],
+    },
     Runtime {
         id: "provided.al2",
         root: Root::Provided,
@@ -142,7 +153,7 @@ pub const RUNTIMES: &[Runtime] = &[
 /// [`Unsupported`] with the identifiers there are.
 pub fn find(id: &RuntimeId) -> Result<&'static Runtime, Unsupported> {
     RUNTIMES.iter().find(|runtime| runtime.id == &*id.0).ok_or_else(|| {
-        let known: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.id).collect();
+        let known: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.id).filter(|id| *id != IMAGE_RUNTIME).collect();
         Unsupported(format!("the runtime {} is not supported; supported are {}", id.0, known.join(", ")))
     })
 }

@@ -47,6 +47,14 @@ pub fn unpacker_filter() -> Result<Filter, SeccompError> {
     filter_of(&[table::UNPACKER])
 }
 
+/// The filter of what unpacks a layer of an image: besides, it looks at what is there, links and deletes.
+///
+/// # Errors
+/// As [`filter`].
+pub fn layer_unpacker_filter() -> Result<Filter, SeccompError> {
+    filter_of(&[table::UNPACKER, table::LAYER_UNPACKER])
+}
+
 fn filter_of(allowed: &[&[table::Call]]) -> Result<Filter, SeccompError> {
     let unlisted = match mutation::is_off(Control::UnlistedCalls) {
         // A filter that does nothing is refused.

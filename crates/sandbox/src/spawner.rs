@@ -274,6 +274,7 @@ impl<'a> Spawner<'a> {
         request.memory.map_or(Ok(()), faces::learn)?;
         let root =
             self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
+        let image = request.image.map(|image| furnish::image(&self.roots, &image)).transpose()?;
         let identity = self.identities.take()?;
         let (control, inside) = seqpacket::pair()?;
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -290,6 +291,7 @@ impl<'a> Spawner<'a> {
             storage: self.roots.storage.as_ref(),
             has_network: self.has_network,
             root: root.as_fd(),
+            image: image.as_ref().map(AsFd::as_fd),
             identity: identity.as_fd(),
             cgroup: &cgroup,
             filter: &self.filter,

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use hearth_ports::ImageLaunch;
+
 use crate::environment::EnvironmentSpec;
 use crate::protocol::{ENDPOINT_PORT, RECORDS_DESCRIPTOR, RECORDS_VARIABLE, RUNTIME_API_PORT, SANDBOX_ADDRESS};
 use crate::runtimes::prestart::PREPARED;
@@ -29,6 +31,18 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("TZ", ":UTC"),
 ];
 
+/// Of [`DEFAULTS`], what an image's own variables do not say.
+const IMAGE_DEFAULTS: &[&str] = &[
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "_AWS_XRAY_DAEMON_ADDRESS",
+    "_AWS_XRAY_DAEMON_PORT",
+    "TZ",
+];
+/// Where programs of an image are looked for that says nothing of it. Source: Docker.
+const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What this machine adds to the table of runtimes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Host {
@@ -41,12 +55,19 @@ pub struct Host {
 /// Everything a runtime process starts with, by name.
 #[must_use]
 pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
-    let mut all = defaults(runtime);
+    let mut all = match &spec.image {
+        Some(image) => of_image(image),
+        None => defaults(runtime),
+    };
     if host.endpoint {
         all.insert("AWS_ENDPOINT_URL".to_owned(), format!("http://{SANDBOX_ADDRESS}:{ENDPOINT_PORT}"));
     }
     all.extend(spec.variables.iter().cloned());
-    all.extend(sandbox());
+    match &spec.image {
+        // Where its code is, an image may say itself.
+        Some(_) => all.extend([runtime_api()]),
+        None => all.extend(sandbox()),
+    }
     if spec.metadata.is_some() {
         all.insert("AWS_LAMBDA_METADATA_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}"));
     }
@@ -54,6 +75,7 @@ pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTree
     all.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string());
     all.insert("_HANDLER".to_owned(), spec.handler.clone());
     match runtime.program {
+        Program::Image => None,
         Program::Bootstrap => all.remove("AWS_EXECUTION_ENV"),
         Program::Interpreter { .. } => all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", runtime.id)),
     };
@@ -75,10 +97,24 @@ fn defaults(runtime: &Runtime) -> BTreeMap<String, String> {
     DEFAULTS.iter().chain(runtime.variables).map(owned).collect()
 }
 
+/// An image's own variables over what the platform has for all.
+fn of_image(image: &ImageLaunch) -> BTreeMap<String, String> {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let defaults = DEFAULTS.iter().copied().filter(|(name, _)| IMAGE_DEFAULTS.contains(name));
+    let places = [("PATH", IMAGE_PATH), ("LAMBDA_TASK_ROOT", "/var/task"), ("LAMBDA_RUNTIME_DIR", "/var/runtime")];
+    let its_own = image.environment.iter().filter_map(|variable| variable.split_once('='));
+    defaults.chain(places).chain(its_own.filter(|(name, _)| !name.is_empty())).map(owned).collect()
+}
+
+/// Where the Runtime API is.
+fn runtime_api() -> (String, String) {
+    ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}"))
+}
+
 /// What is the same in every sandbox and overridden by nobody.
 fn sandbox() -> [(String, String); 3] {
     [
-        ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}")),
+        runtime_api(),
         ("LAMBDA_RUNTIME_DIR".to_owned(), "/var/runtime".to_owned()),
         ("LAMBDA_TASK_ROOT".to_owned(), "/var/task".to_owned()),
     ]
@@ -87,7 +123,7 @@ fn sandbox() -> [(String, String); 3] {
 /// Managed runtimes write their log records to a descriptor of their own.
 fn records(runtime: &Runtime) -> Option<(String, String)> {
     match runtime.program {
-        Program::Bootstrap => None,
+        Program::Bootstrap | Program::Image => None,
         Program::Interpreter { .. } => Some((RECORDS_VARIABLE.to_owned(), RECORDS_DESCRIPTOR.to_string())),
     }
 }
@@ -126,7 +162,7 @@ pub fn of_extensions(all: &BTreeMap<String, String>) -> Vec<String> {
 #[must_use]
 pub fn wrapper(variables: &BTreeMap<String, String>, runtime: &Runtime) -> Option<String> {
     match runtime.program {
-        Program::Bootstrap => None,
+        Program::Bootstrap | Program::Image => None,
         Program::Interpreter { .. } => variables.get(WRAPPER).filter(|path| !path.is_empty()).cloned(),
     }
 }
@@ -154,6 +190,7 @@ mod tests {
             memory: Mebibytes(1_769),
             ephemeral_storage: Mebibytes(512),
             handler: "app.handler".to_owned(),
+            image: None,
             metadata: None,
             variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
@@ -205,6 +242,41 @@ mod tests {
         let host = Host { needs_library_path: true, ..Host::default() };
         assert_eq!(variables(&spec, runtime, host)[LIBRARIES], "/var/task/lib:/var/lang/lib");
         assert_eq!(variables(&spec, runtime, Host::default())[LIBRARIES], "/var/task/lib");
+    }
+
+    #[test]
+    fn an_image_s_variables_lie_between_the_platforms_defaults_and_the_functions_own() {
+        let (mut spec, runtime) = spec(hearth_ports::IMAGE_RUNTIME, &[("MINE", "function"), ("LANG", "C")]);
+        let environment = [
+            "PATH=/image/bin",
+            "MINE=image",
+            "THEIRS=a=b",
+            "AWS_LAMBDA_RUNTIME_API=x",
+            "LAMBDA_TASK_ROOT=/function",
+            "=x",
+        ];
+        let image = |environment: &[&str]| ImageLaunch {
+            command_line: Vec::new(),
+            working_directory: String::new(),
+            environment: environment.iter().map(|variable| (*variable).to_owned()).collect(),
+        };
+        spec.image = Some(image(&environment).into());
+        let all = variables(&spec, runtime, Host::default());
+        for (name, value) in [
+            ("PATH", "/image/bin"),
+            ("MINE", "function"),
+            ("THEIRS", "a=b"),
+            ("LANG", "C"),
+            ("AWS_LAMBDA_RUNTIME_API", "169.254.100.1:9001"),
+            ("LAMBDA_TASK_ROOT", "/function"),
+            ("_HANDLER", "app.handler"),
+        ] {
+            assert_eq!(all.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        // Libraries of the image are where it has them.
+        assert_eq!(all.get(LIBRARIES), None);
+        spec.image = Some(image(&[]).into());
+        assert_eq!(variables(&spec, runtime, Host::default())["PATH"], IMAGE_PATH);
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn digest(number: u8) -> CodeDigest {
 }
 
 fn prepare(slot: u64) -> PrepareSlot {
-    PrepareSlot { slot, root: Root::Provided, memory: None, ephemeral_storage: Mebibytes(512) }
+    PrepareSlot { slot, root: Root::Provided, image: None, memory: None, ephemeral_storage: Mebibytes(512) }
 }
 
 fn furnish(slot: u64) -> FurnishSlot {

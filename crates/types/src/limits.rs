@@ -54,6 +54,8 @@ pub const EVENT_AGE_MAX: Millis = Millis::from_secs(21_600);
 /// Packages of all functions and layers of an account in a region, bytes.
 pub const CODE_STORAGE_BYTES_MAX: u64 = 300 << 30;
 pub const LAYERS_MAX: usize = 5;
+/// `ImageConfig`, all its texts together, bytes.
+pub const IMAGE_CONFIG_BYTES_MAX: usize = 16_384;
 pub const TAGS_MAX: usize = 50;
 /// Page size of ListFunctions and ListVersionsByFunction.
 pub const LIST_PAGE_MAX: usize = 50;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use hearth_audit::Audit;
 use hearth_iam::{Authority, Directory, Iam, Keyring};
+use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::url::UrlDomain;
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
@@ -39,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use self::descriptors::Room;
 pub(crate) use self::prepare::prepare;
 use self::prepare::{Memory, Prepared};
-use crate::config::{Config, Execution, Freeze, Pool, WebIdentity};
+use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -201,6 +202,12 @@ impl House {
         .await
         .map_err(|error| start_error(&error))?;
 
+        if let Some(note) = &config.images.note {
+            tracing::warn!("{note}");
+        }
+        let Images { layouts, mirrors, credentials, .. } = config.images.clone();
+        let images =
+            RegistryImages::new(hearth_images::Config { layouts, mirrors, credentials, scratch: data.storage() });
         let lambda = Lambda::start(LambdaParts {
             catalog,
             layers,
@@ -208,6 +215,7 @@ impl House {
             blobs,
             codec,
             packages: Arc::new(trees),
+            images: Arc::new(images),
             invoker: engine.clone(),
             keeper: engine.clone(),
             authorizer: authorizer.clone(),

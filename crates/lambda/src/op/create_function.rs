@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::error::LambdaError;
 use crate::functions::{Change, CommitError};
+use crate::image::{self, Image};
 use crate::lambda::Lambda;
 use crate::lifecycle::Phase;
 use crate::name::Target;
@@ -24,6 +25,7 @@ pub(super) struct Input {
     function_name: String,
     code: Code,
     architectures: Option<Vec<Architecture>>,
+    package_type: Option<String>,
     publish: Option<bool>,
     tags: Option<BTreeMap<String, String>>,
     #[serde(flatten)]
@@ -34,6 +36,7 @@ pub(super) struct Input {
 #[serde(rename_all = "PascalCase")]
 struct Code {
     zip_file: Option<Bytes>,
+    image_uri: Option<String>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -43,7 +46,7 @@ pub(super) async fn handle(
     ctx: RequestContext,
     input: Input,
 ) -> Result<FunctionConfiguration, LambdaError> {
-    let Input { function_name, code, architectures, publish, tags, settings: requested } = input;
+    let Input { function_name, code, architectures, package_type, publish, tags, settings: requested } = input;
     let target = Target::parse_unqualified(&ctx, &function_name)?;
     let ctx = target.context(ctx)?;
     let tags = tags.unwrap_or_default();
@@ -60,49 +63,59 @@ pub(super) async fn handle(
     requested.refuse_unsupported()?;
     code.rest.refuse("Code.")?;
     let architecture = settings::architecture(architectures.as_deref()).unwrap_or_default();
+    let is_image =
+        image::is_wanted(package_type.as_deref(), code.image_uri.is_some(), code.zip_file.is_some(), &requested)?;
     let attached = lambda.attach(&ctx, requested.layers.as_deref().unwrap_or_default()).await?;
-    let settings = requested.create(&target.name, architecture, attached.layers.clone(), &*lambda.runnable)?;
+    let settings = match is_image {
+        true => requested.create_from_image(&target.name, architecture, &*lambda.runnable)?,
+        false => requested.create(&target.name, architecture, attached.layers.clone(), &*lambda.runnable)?,
+    };
     tags::check_given(&tags)?;
     tags::check_count(&tags)?;
     // After everything about the request itself: who waits for a role to spread asks again and again.
     lambda.check_role(&ctx, &settings.role, &target.arn)?;
-    let zip = code.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
-    lambda
-        .with_package(&ctx, zip, async |code| {
-            layer::check_size(code, &settings.layers)?;
-            let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings };
-            let record = FunctionRecord {
-                uid: FunctionUid::generate(&*lambda.random),
-                name: target.name.clone(),
-                phase: Phase::Creating,
-                revision_id: lambda.new_revision_id(),
-                last_modified_ms: lambda.clock.now_ms(),
-                latest: deployment,
-                serving: None,
-                versions_issued: 0,
-                tags,
-                policies: BTreeMap::new(),
-                aliases: BTreeMap::new(),
-                reserved_concurrency: None,
-                allows_loops: false,
-                event_invoke: BTreeMap::new(),
-                provisioned: BTreeMap::new(),
-                urls: BTreeMap::new(),
-            };
-            let (change, answer) = if publish == Some(true) {
-                let (record, version) = update::publish_new(&lambda, record, None);
-                // Recorded: the version's answer, under the unqualified ARN.
-                let answer = FunctionConfiguration::published(&ctx, &target.name, &version);
-                (Change::with_versions(record, vec![version]), answer)
-            } else {
-                let answer = FunctionConfiguration::latest(&ctx, &record);
-                (Change::record(record), answer)
-            };
-            match lambda.commit(&ctx, &target.name, None, change).await {
-                Ok(()) => Ok(answer),
-                Err(CommitError::Conflict) => Err(exists()),
-                Err(CommitError::Failed(error)) => Err(error),
-            }
-        })
-        .await
+    let create = async |code, image| {
+        layer::check_size(code, &settings.layers)?;
+        let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, image, settings };
+        let record = FunctionRecord {
+            uid: FunctionUid::generate(&*lambda.random),
+            name: target.name.clone(),
+            phase: Phase::Creating,
+            revision_id: lambda.new_revision_id(),
+            last_modified_ms: lambda.clock.now_ms(),
+            latest: deployment,
+            serving: None,
+            versions_issued: 0,
+            tags,
+            policies: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            reserved_concurrency: None,
+            allows_loops: false,
+            event_invoke: BTreeMap::new(),
+            provisioned: BTreeMap::new(),
+            urls: BTreeMap::new(),
+        };
+        let (change, answer) = if publish == Some(true) {
+            let (record, version) = update::publish_new(&lambda, record, None);
+            // Recorded: the version's answer, under the unqualified ARN.
+            let answer = FunctionConfiguration::published(&ctx, &target.name, &version);
+            (Change::with_versions(record, vec![version]), answer)
+        } else {
+            let answer = FunctionConfiguration::latest(&ctx, &record);
+            (Change::record(record), answer)
+        };
+        match lambda.commit(&ctx, &target.name, None, change).await {
+            Ok(()) => Ok(answer),
+            Err(CommitError::Conflict) => Err(exists()),
+            Err(CommitError::Failed(error)) => Err(error),
+        }
+    };
+    match (code.image_uri.filter(|_| is_image), code.zip_file) {
+        (Some(uri), _) => {
+            let (code, image) = Image::deployed(uri.clone(), lambda.resolve_image(&uri, architecture).await?);
+            create(code, Some(image)).await
+        }
+        (None, Some(zip)) => lambda.with_package(&ctx, zip, async |code| create(code, None).await).await,
+        (None, None) => Err(LambdaError::invalid("Please provide a source for function code.")),
+    }
 }

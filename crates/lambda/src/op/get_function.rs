@@ -7,6 +7,7 @@ use hearth_types::RequestContext;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LambdaError;
+use crate::image::Image;
 use crate::lambda::Lambda;
 use crate::name::Target;
 use crate::shape::FunctionConfiguration;
@@ -40,7 +41,11 @@ struct Concurrency {
 #[serde(rename_all = "PascalCase")]
 struct Code {
     repository_type: &'static str,
-    location: String,
+    /// Of a zip package.
+    location: Option<String>,
+    /// Of an image, as it was given and by digest.
+    image_uri: Option<String>,
+    resolved_image_uri: Option<String>,
 }
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Output, LambdaError> {
@@ -48,11 +53,22 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:GetFunction", &target.qualified_arn(), &[])?;
     let function = lambda.function(&ctx, &target)?;
-    let (configuration, code) = view::version(&ctx, &function, &target)?;
-    let now_ms = lambda.clock.now_ms();
-    let location = lambda.locations.url(&ctx, &target.name, &configuration.version, code.digest, now_ms);
+    let (configuration, deployment) = view::version(&ctx, &function, &target)?;
+    let code = match &deployment.image {
+        Some(Image { uri, pinned_uri, .. }) => Code {
+            repository_type: "ECR",
+            location: None,
+            image_uri: Some(uri.clone()),
+            resolved_image_uri: Some(pinned_uri.clone()),
+        },
+        None => {
+            let (now_ms, digest) = (lambda.clock.now_ms(), deployment.code.digest);
+            let location = lambda.locations.url(&ctx, &target.name, &configuration.version, digest, now_ms);
+            Code { repository_type: "S3", location: Some(location), image_uri: None, resolved_image_uri: None }
+        }
+    };
     let tags = Some(function.record.tags.clone()).filter(|tags| !tags.is_empty());
     let reserved = function.record.reserved_concurrency;
     let concurrency = reserved.map(|reserved_concurrent_executions| Concurrency { reserved_concurrent_executions });
-    Ok(Output { configuration, code: Code { repository_type: "S3", location }, tags, concurrency })
+    Ok(Output { configuration, code, tags, concurrency })
 }

@@ -10,7 +10,7 @@ use crate::functions::Change;
 use crate::lambda::{Lambda, check_revision};
 use crate::name::Target;
 use crate::settings::Rest;
-use crate::shape::{FunctionConfiguration, code_sha256};
+use crate::shape::FunctionConfiguration;
 use crate::update;
 
 #[derive(Debug, Deserialize)]
@@ -38,7 +38,7 @@ pub(super) async fn handle(
             let record = &function.record;
             update::check_ready(&target, record.phase)?;
             check_revision(input.revision_id.as_deref(), record)?;
-            check_code(input.code_sha256.as_deref(), &code_sha256(record.latest.code.digest))?;
+            check_code(input.code_sha256.as_deref(), &record.latest.code_sha256())?;
             let description = input.description.clone().filter(|text| !text.is_empty());
             let (record, version, is_new) = update::publish(&lambda, function, (**record).clone(), description);
             let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();

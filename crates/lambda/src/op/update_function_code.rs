@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::LambdaError;
 use crate::functions::Change;
+use crate::image::Image;
 use crate::lambda::{Lambda, check_revision};
 use crate::layer;
 use crate::name::Target;
@@ -40,50 +41,58 @@ pub(super) async fn handle(
     let ctx = target.context(ctx)?;
     lambda.authorize(&ctx, "lambda:UpdateFunctionCode", &target.arn, &[])?;
     let function = lambda.function(&ctx, &target)?;
-    update::check_ready(&target, function.record.phase)?;
+    update::check_changeable(&target, function.record.phase)?;
     check_revision(input.revision_id.as_deref(), &function.record)?;
-    if input.image_uri.is_some() {
-        // Recorded.
-        return Err(LambdaError::invalid(
-            "Please don't provide ImageUri when updating a function with packageType Zip.",
-        ));
+    // Recorded, but for the last.
+    let is_zip = function.record.latest.image.is_none();
+    match (is_zip, &input.image_uri, &input.zip_file) {
+        (true, Some(_), _) => Err("Please don't provide ImageUri when updating a function with packageType Zip."),
+        (false, None, _) => Err("Please provide ImageUri when updating a function with packageType Image."),
+        (false, _, Some(_)) => Err("Please don't provide ZipFile when updating a function with packageType Image."),
+        _ => Ok(()),
     }
+    .map_err(LambdaError::invalid)?;
     input.rest.refuse("")?;
     let architecture = settings::architecture(input.architectures.as_deref());
-    let deploy = |record: &FunctionRecord, code: Code| {
+    let deploy = |record: &FunctionRecord, (code, image): (Code, Option<Image>)| {
         let current = &record.latest.settings;
         let settings = match architecture {
             Some(architecture) => settings::on_architecture(current, architecture, &*lambda.runnable)?,
             None => current.clone(),
         };
         layer::check_size(code, &settings.layers)?;
-        Ok::<_, LambdaError>(Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, settings })
+        Ok::<_, LambdaError>(Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, image, settings })
     };
-    deploy(&function.record, function.record.latest.code)?;
+    let latest = &function.record.latest;
+    let Deployment { settings, .. } = deploy(&function.record, (latest.code, latest.image.clone()))?;
 
+    let take = async |source: (Code, Option<Image>)| {
+        if input.dry_run == Some(true) {
+            let record = FunctionRecord { latest: deploy(&function.record, source)?, ..(*function.record).clone() };
+            lambda.agenda.collect_packages();
+            return Ok(FunctionConfiguration::latest(&ctx, &record));
+        }
+        lambda
+            .change_once(&ctx, &target, |function| {
+                check_revision(input.revision_id.as_deref(), &function.record)?;
+                let deployment = deploy(&function.record, source)?;
+                let record = update::redeploy(&lambda, &target, &function.record, deployment)?;
+                if input.publish != Some(true) {
+                    let answer = FunctionConfiguration::latest(&ctx, &record);
+                    return Ok((Change::record(record), answer));
+                }
+                let (record, version, is_new) = update::publish(&lambda, function, record, None);
+                let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
+                let versions = if is_new { vec![version] } else { Vec::new() };
+                Ok((Change::with_versions(record, versions), answer))
+            })
+            .await
+    };
+    if let Some(uri) = input.image_uri {
+        let resolved = lambda.resolve_image(&uri, settings.architecture).await?;
+        let (code, image) = Image::deployed(uri, resolved);
+        return take((code, Some(image))).await;
+    }
     let zip = input.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
-    lambda
-        .with_package(&ctx, zip, async |code| {
-            if input.dry_run == Some(true) {
-                let record = FunctionRecord { latest: deploy(&function.record, code)?, ..(*function.record).clone() };
-                lambda.agenda.collect_packages();
-                return Ok(FunctionConfiguration::latest(&ctx, &record));
-            }
-            lambda
-                .change_once(&ctx, &target, |function| {
-                    check_revision(input.revision_id.as_deref(), &function.record)?;
-                    let deployment = deploy(&function.record, code)?;
-                    let record = update::redeploy(&lambda, &target, &function.record, deployment)?;
-                    if input.publish != Some(true) {
-                        let answer = FunctionConfiguration::latest(&ctx, &record);
-                        return Ok((Change::record(record), answer));
-                    }
-                    let (record, version, is_new) = update::publish(&lambda, function, record, None);
-                    let answer = FunctionConfiguration::published(&ctx, &target.name, &version).qualified();
-                    let versions = if is_new { vec![version] } else { Vec::new() };
-                    Ok((Change::with_versions(record, versions), answer))
-                })
-                .await
-        })
-        .await
+    lambda.with_package(&ctx, zip, async |code| take((code, None)).await).await
 }

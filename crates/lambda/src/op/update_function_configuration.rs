@@ -9,12 +9,12 @@ use serde::Deserialize;
 use crate::error::LambdaError;
 use crate::functions::Change;
 use crate::lambda::{Lambda, check_revision};
-use crate::layer;
 use crate::name::Target;
 use crate::record::Deployment;
 use crate::settings::Requested;
 use crate::shape::FunctionConfiguration;
 use crate::update;
+use crate::{image, layer};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -50,12 +50,16 @@ pub(super) async fn handle(
     lambda
         .change_once(&ctx, &target, |function| {
             let current = &function.record;
-            update::check_ready(&target, current.phase)?;
+            update::check_changeable(&target, current.phase)?;
             check_revision(revision_id.as_deref(), current)?;
+            match current.latest.image {
+                Some(_) => image::check_members(&requested)?,
+                None => image::check_zip(&requested)?,
+            }
             let settings = requested.apply(&current.latest.settings, layers, &*lambda.runnable)?;
             layer::check_size(current.latest.code, &settings.layers)?;
             let snapshot = SnapshotId::generate(&*lambda.random);
-            let deployment = Deployment { snapshot, code: current.latest.code, settings };
+            let deployment = Deployment { snapshot, settings, ..current.latest.clone() };
             let record = update::redeploy(&lambda, &target, current, deployment)?;
             let answer = FunctionConfiguration::latest(&ctx, &record);
             Ok((Change::record(record), answer))

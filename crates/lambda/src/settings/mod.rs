@@ -9,7 +9,7 @@ mod runtime;
 
 use std::collections::BTreeMap;
 
-use hearth_ports::{Architecture, LogFormat, LogLevel, RuntimeId, SystemLogLevel};
+use hearth_ports::{Architecture, IMAGE_RUNTIME, LogFormat, LogLevel, RuntimeId, SystemLogLevel};
 use hearth_store::Secret;
 use hearth_types::{Mebibytes, Millis, limits};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ pub use runtime::Runnable;
 pub(crate) use runtime::{is_runtime, offered_runtimes};
 
 use crate::error::LambdaError;
+use crate::image::Overrides;
 use crate::layer::LayerRef;
 
 const TIMEOUT_SECONDS_DEFAULT: u32 = (limits::TIMEOUT_DEFAULT.0 / 1000) as u32;
@@ -49,6 +50,9 @@ pub(crate) struct Settings {
     /// In the order in which they lie over each other, the last one on top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) layers: Vec<LayerRef>,
+    /// Of a function from an image.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub(crate) image_overrides: Overrides,
 }
 
 /// What the JSON log format leaves out: records below these.
@@ -79,6 +83,8 @@ pub(crate) struct Requested {
     pub(crate) logging_config: Option<LoggingConfig>,
     /// ARNs of layer versions; an empty list takes all away.
     pub(crate) layers: Option<Vec<String>>,
+    /// Replaced as a whole.
+    pub(crate) image_config: Option<Overrides>,
     /// Everything else that was sent.
     #[serde(flatten)]
     pub(crate) rest: Rest,
@@ -153,8 +159,35 @@ impl Requested {
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
         };
+        let runtime = runtime::choose(runtime, architecture, runnable)?;
+        self.create_with(name, runtime, handler, architecture, layers, runnable)
+    }
+
+    /// The settings of a new function from an image.
+    ///
+    /// # Errors
+    /// A member is out of its range, or this server does not run images for the architecture.
+    pub(crate) fn create_from_image(
+        self,
+        name: &str,
+        architecture: Architecture,
+        runnable: &Runnable,
+    ) -> Result<Settings, LambdaError> {
+        let runtime = runtime::of_images(architecture, runnable)?;
+        self.create_with(name, runtime, String::new(), architecture, Vec::new(), runnable)
+    }
+
+    fn create_with(
+        self,
+        name: &str,
+        runtime: RuntimeId,
+        handler: String,
+        architecture: Architecture,
+        layers: Vec<LayerRef>,
+        runnable: &Runnable,
+    ) -> Result<Settings, LambdaError> {
         let defaults = Settings {
-            runtime: runtime::choose(runtime, architecture, runnable)?,
+            runtime,
             architecture,
             handler,
             // Required by the model.
@@ -167,6 +200,7 @@ impl Requested {
             log_group: format!("/aws/lambda/{name}"),
             json_log: None,
             layers: Vec::new(),
+            image_overrides: Overrides::default(),
         };
         Self { runtime: None, ..self }.apply(&defaults, Some(layers), runnable)
     }
@@ -209,6 +243,9 @@ impl Requested {
         if let Some(Environment { variables }) = self.environment {
             settings.environment = Some(Secret(variables.unwrap_or_default().check()?));
         }
+        if let Some(overrides) = self.image_config {
+            settings.image_overrides = overrides.check()?;
+        }
         if let Some(logging) = self.logging_config {
             logging.apply(&mut settings)?;
         }
@@ -239,7 +276,10 @@ pub(crate) fn on_architecture(
     architecture: Architecture,
     runnable: &Runnable,
 ) -> Result<Settings, LambdaError> {
-    let runtime = runtime::choose(&settings.runtime.0, architecture, runnable)?;
+    let runtime = match &*settings.runtime.0 {
+        IMAGE_RUNTIME => runtime::of_images(architecture, runnable)?,
+        name => runtime::choose(name, architecture, runnable)?,
+    };
     Ok(Settings { runtime, architecture, ..settings.clone() })
 }
 

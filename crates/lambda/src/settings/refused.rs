@@ -39,12 +39,11 @@ const fn refused(member: &'static str, neutral: Neutral, instead: &'static str) 
 
 const UPLOAD: &str = "send the package as ZipFile.";
 
-const REFUSED: [Refused; 28] = [
+const REFUSED: [Refused; 25] = [
     refused("Code.S3Bucket", Neutral::Never, UPLOAD),
     refused("Code.S3Key", Neutral::Never, UPLOAD),
     refused("Code.S3ObjectVersion", Neutral::Never, UPLOAD),
     refused("Code.S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
-    refused("Code.ImageUri", Neutral::Never, UPLOAD),
     refused("Code.SourceKMSKeyArn", Neutral::Empty, "packages are kept unencrypted."),
     refused("Content.S3Bucket", Neutral::Never, UPLOAD),
     refused("Content.S3Key", Neutral::Never, UPLOAD),
@@ -55,8 +54,6 @@ const REFUSED: [Refused; 28] = [
     refused("S3ObjectVersion", Neutral::Never, UPLOAD),
     refused("S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
     refused("SourceKMSKeyArn", Neutral::Empty, "packages are kept unencrypted."),
-    refused("PackageType", Neutral::Text("Zip"), "use Zip."),
-    refused("ImageConfig", Neutral::Empty, "use a zip package."),
     refused("VpcConfig", Neutral::Empty, "functions run without a VPC."),
     refused("FileSystemConfigs", Neutral::Empty, "only /tmp is writable."),
     refused("KMSKeyArn", Neutral::Empty, "variables are encrypted with the server's own key."),
@@ -130,8 +127,8 @@ mod tests {
             json!({}),
             json!({"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false}}),
             json!({"TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"}}),
-            json!({"DeadLetterConfig": {"TargetArn": ""}, "KMSKeyArn": "", "FileSystemConfigs": [], "PackageType": "Zip"}),
-            json!({"ImageConfig": {}, "DeadLetterConfig": {}, "TracingConfig": {}, "KMSKeyArn": null}),
+            json!({"DeadLetterConfig": {"TargetArn": ""}, "KMSKeyArn": "", "FileSystemConfigs": []}),
+            json!({"DeadLetterConfig": {}, "TracingConfig": {}, "KMSKeyArn": null}),
         ] {
             assert_eq!(refuse(members.clone()), Ok(()), "{members}");
         }

@@ -1,6 +1,6 @@
 //! Which runtime identifiers exist, and which may still be chosen.
 
-use hearth_ports::{Architecture, RuntimeId};
+use hearth_ports::{Architecture, IMAGE_RUNTIME, RuntimeId};
 
 use crate::error::LambdaError;
 
@@ -97,6 +97,20 @@ pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable
         Ok(()) => Ok(id),
         Err(reason) => {
             Err(LambdaError::Unsupported { member: format!("Runtime {name} on {architecture}"), instead: reason })
+        }
+    }
+}
+
+/// What functions from images have for a runtime.
+///
+/// # Errors
+/// This server does not run images for the architecture.
+pub(crate) fn of_images(architecture: Architecture, runnable: &Runnable) -> Result<RuntimeId, LambdaError> {
+    let id = RuntimeId(IMAGE_RUNTIME.into());
+    match runnable(&id, architecture) {
+        Ok(()) => Ok(id),
+        Err(reason) => {
+            Err(LambdaError::Unsupported { member: format!("PackageType Image on {architecture}"), instead: reason })
         }
     }
 }

@@ -24,8 +24,11 @@ const MAPPINGS: &str = "mappings come with the first event source; Create is ref
 
 /// Every operation that does not simply work.
 const STATES: &[(&str, State)] = &[
-    ("CreateFunction", Partly("zip packages sent in the request; what is refused stands in settings.tsv")),
-    ("UpdateFunctionCode", Partly("zip packages sent in the request")),
+    (
+        "CreateFunction",
+        Partly("zip packages sent in the request, and container images; what is refused stands in settings.tsv"),
+    ),
+    ("UpdateFunctionCode", Partly("zip packages sent in the request, and container images")),
     ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),
     ("PublishLayerVersion", Partly("zip packages sent in the request")),
     ("GetFunctionCodeSigningConfig", Empty(SIGNING)),

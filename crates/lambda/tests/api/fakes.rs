@@ -8,14 +8,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_lambda::Catalog;
 use hearth_ports::{
-    Access, AccessKeys, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied,
-    EnvironmentKeeper, FunctionCatalog, InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse,
-    Invoker, KeyLookup, PackageError, Provision, Provisioned, ResolveError, ResourcePolicy, StreamedResponse,
-    TemporaryKey,
+    Access, AccessKeys, Architecture, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer, Denied,
+    EnvironmentKeeper, FunctionCatalog, ImageConfig, ImageError, ImageLayer, Images, InstalledPackage, InvocationType,
+    InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError, PinnedImage, Provision, Provisioned,
+    ResolveError, ResolvedImage, ResourcePolicy, StreamedResponse, TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, FunctionUid, Millis, RequestContext, SnapshotId, Version};
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 /// No key is known: every caller is the root of its account.
@@ -109,8 +110,48 @@ impl CodePackages for Trees {
         Ok(InstalledPackage { digest, unpacked_bytes: said.unwrap_or(zip.len() as u64) })
     }
 
+    async fn install_image(&self, image: &PinnedImage, images: Arc<dyn Images>) -> Result<(), ImageError> {
+        images.layers(image).await?;
+        self.installed.lock().insert(image.digest);
+        Ok(())
+    }
+
     async fn retain(&self, keep: &[CodeDigest]) {
         self.installed.lock().retain(|digest| keep.contains(digest));
+    }
+}
+
+/// Has an image under every reference but those that say what is wrong with them; the digest is the reference's own.
+#[derive(Default)]
+pub(crate) struct Registry {
+    /// Pulls fail with it from now on.
+    pub(crate) broken: Mutex<Option<ImageError>>,
+}
+
+#[async_trait]
+impl Images for Registry {
+    async fn resolve(&self, uri: &str, _: Architecture) -> Result<ResolvedImage, ImageError> {
+        match uri.rsplit('/').next() {
+            Some("absent") => Err(ImageError::NotFound { uri: uri.to_owned() }),
+            Some("private") => Err(ImageError::AccessDenied { why: "a test".to_owned() }),
+            _ => {
+                let digest = CodeDigest(Sha256::digest(uri).into());
+                let config = ImageConfig {
+                    entry_point: vec!["/entry".to_owned()],
+                    command: vec!["app.handler".to_owned()],
+                    ..ImageConfig::default()
+                };
+                Ok(ResolvedImage { digest, pinned_uri: format!("{uri}@sha256:{}", digest.hex()), config })
+            }
+        }
+    }
+
+    async fn layers(&self, _: &PinnedImage) -> Result<Vec<ImageLayer>, ImageError> {
+        self.broken.lock().clone().map_or(Ok(Vec::new()), Err)
+    }
+
+    async fn fetch(&self, image: &PinnedImage, _: &ImageLayer) -> Result<std::fs::File, ImageError> {
+        Err(ImageError::NotFound { uri: image.uri.clone() })
     }
 }
 

@@ -9,6 +9,7 @@ mod delete;
 mod errors;
 mod event_invoke;
 mod fakes;
+mod image;
 mod invoke;
 mod layer;
 mod lives;

@@ -106,11 +106,10 @@ fn asking(member: &str) -> Value {
     let kms = json!("arn:aws:kms:us-east-1:000000000000:key/k");
     match member.strip_prefix("Code.").or(member.strip_prefix("Content.")).unwrap_or(member) {
         "S3Bucket" => json!("bucket"),
-        "S3Key" | "S3ObjectVersion" | "ImageUri" => json!("x"),
+        "S3Key" | "S3ObjectVersion" => json!("x"),
         "S3ObjectStorageMode" => json!("REFERENCE"),
         "SourceKMSKeyArn" | "KMSKeyArn" | "DurableConfig.KMSKeyArn" => kms,
         "PublishTo" => json!("LATEST_PUBLISHED"),
-        "PackageType" => json!("Image"),
         "VpcConfig.SubnetIds" => json!(["subnet-0a"]),
         "VpcConfig.SecurityGroupIds" => json!(["sg-0a"]),
         "VpcConfig.Ipv6AllowedForDualStack" => json!(true),
@@ -120,8 +119,6 @@ fn asking(member: &str) -> Value {
             "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",
             "LocalMountPath": "/mnt/a",
         }]),
-        "ImageConfig.EntryPoint" | "ImageConfig.Command" => json!(["x"]),
-        "ImageConfig.WorkingDirectory" => json!("/x"),
         "SnapStart.ApplyOn" => json!("PublishedVersions"),
         "CodeSigningConfigArn" => {
             json!("arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0")
@@ -215,8 +212,7 @@ async fn every_refused_member_is_refused_with_the_error_of_its_row() {
         assert_eq!((status, code.as_str(), fault.as_deref()), (400, row.by.as_str(), Some("User")), "{what}");
         let top = row.member.split('.').next().expect("a name");
         let is_named = text.starts_with("Hearth does not support ") && text.contains(top);
-        let is_recorded = text == "Please don't provide ImageUri when updating a function with packageType Zip.";
-        assert!(is_named || is_recorded, "{what}");
+        assert!(is_named, "{what}");
     }
     // Nothing of it was kept.
     assert_eq!(world.get("/2015-03-31/functions/g").await.status, 404);

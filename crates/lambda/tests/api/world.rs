@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::fakes::{AnyRole, FakeInvoker, GatedStore, Keeper, NoKeys, Permissions, Trees};
+use crate::fakes::{AnyRole, FakeInvoker, GatedStore, Keeper, NoKeys, Permissions, Registry, Trees};
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const NOW_MS: i64 = 1_768_232_232_000;
@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<GatedStore>,
     pub(crate) blobs: Arc<DirBlobs>,
     pub(crate) trees: Arc<Trees>,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) invoker: Arc<FakeInvoker>,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) permissions: Arc<Permissions>,
@@ -93,6 +94,7 @@ impl World {
         let keeper = Arc::new(Keeper::default());
         let permissions = Arc::new(Permissions::default());
         let invoker = Arc::new(FakeInvoker::new(catalog.clone(), permissions.clone()));
+        let registry = Arc::new(Registry::default());
         let layers = Layers::load(store.clone(), codec.clone()).await.expect("layers");
         let lambda = Lambda::start(LambdaParts {
             catalog: catalog.clone(),
@@ -101,6 +103,7 @@ impl World {
             blobs: blobs.clone(),
             codec,
             packages: trees.clone(),
+            images: registry.clone(),
             invoker: invoker.clone(),
             keeper: keeper.clone(),
             authorizer: permissions.clone(),
@@ -120,7 +123,7 @@ impl World {
             sandbox_auth: SandboxAuth::Role,
         });
         let front = Arc::new(front.expect("one service"));
-        Self { front, lambda, catalog, store, blobs, trees, invoker, keeper, permissions, clock, dir }
+        Self { front, lambda, catalog, store, blobs, trees, registry, invoker, keeper, permissions, clock, dir }
     }
 
     /// The same data in a new server; the old one ends as if killed.
@@ -251,7 +254,7 @@ fn runnable(id: &RuntimeId, architecture: Architecture) -> Result<(), String> {
         return Err("this machine is x86_64.".to_owned());
     }
     match &*id.0 {
-        "provided.al2023" | "python3.11" => Ok(()),
+        "provided.al2023" | "python3.11" | "image" => Ok(()),
         _ => Err("available are provided.al2023, python3.11.".to_owned()),
     }
 }

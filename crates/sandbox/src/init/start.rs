@@ -139,6 +139,9 @@ fn run(launch: &Launch, shared: Shared<'_>) -> LaunchFailure {
     };
     let Ok(command) = Command::new(launch, program) else { return failure(program, Errno::INVAL.into()) };
     let records = launch.writes_records().then_some(shared.records);
+    if let Err(error) = chdir(launch.working_directory.as_str()) {
+        return LaunchFailure::WorkingDirectory { errno: error.raw_os_error() };
+    }
     if let Err(error) = enter(records) {
         return unconfined(&error);
     }
@@ -156,7 +159,6 @@ fn enter(records: Option<BorrowedFd<'_>>) -> io::Result<()> {
     if let Some(records) = records {
         sys::inherit_as(records, RECORDS_DESCRIPTOR)?;
     }
-    chdir(WORKING_DIRECTORY)?;
     if mutation::is_off(Control::Landlock) {
         return Ok(());
     }

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 /// Files, directories (also those only implied by a path) and links of one archive.
 pub(super) const NODES_MAX: usize = 200_000;
 /// Directories above each other, so that walking a tree needs few descriptors.
-const DEPTH_MAX: usize = 128;
+pub(super) const DEPTH_MAX: usize = 128;
 /// One name, as Linux limits it.
 const NAME_BYTES_MAX: usize = 255;
 /// A path below the tree's root; leaves room for where the tree is mounted under Linux' 4,096.
-const PATH_BYTES_MAX: usize = 2_048;
+pub(super) const PATH_BYTES_MAX: usize = 2_048;
 /// The target of a link.
 pub(super) const TARGET_BYTES_MAX: u64 = 1_024;
 /// Links followed from one to the next, as Linux limits them.
-const LINKS_FOLLOWED_MAX: usize = 40;
+pub(super) const LINKS_FOLLOWED_MAX: usize = 40;
 
 /// A path below the root of a tree: its names joined by `/`; empty for the root itself.
 pub(super) type TreePath = String;

@@ -184,9 +184,9 @@ impl Control {
     fn extension_not_launched(&self, name: &str, failure: &LaunchFailure) {
         let error = match failure {
             LaunchFailure::NoProgram => io::ErrorKind::NotFound.into(),
-            LaunchFailure::Exec { errno, .. } | LaunchFailure::Confinement { errno } => {
-                io::Error::from_raw_os_error(*errno)
-            }
+            LaunchFailure::Exec { errno, .. }
+            | LaunchFailure::WorkingDirectory { errno }
+            | LaunchFailure::Confinement { errno } => io::Error::from_raw_os_error(*errno),
         };
         let text = error.raw_os_error().map_or_else(|| "no such file or directory".to_owned(), error_text);
         self.api.extension_not_launched(name, error.kind(), &format!("fork/exec {EXTENSIONS}/{name}: {text}"));
@@ -201,11 +201,17 @@ impl Control {
         state.listed.clone().ok_or(SandboxError::Gone)
     }
 
-    pub(super) async fn start_extension(&self, name: String, environment: Vec<String>) -> Result<(), SandboxError> {
+    pub(super) async fn start_extension(
+        &self,
+        name: String,
+        working_directory: String,
+        environment: Vec<String>,
+    ) -> Result<(), SandboxError> {
         let launch = Launch {
             programs: vec![format!("{EXTENSIONS}/{name}")],
             arguments: Vec::new(),
             wrapper: None,
+            working_directory,
             environment,
             when_furnished: true,
         };

@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout};
 
 use super::EndpointHook;
 use super::client::SpawnerClient;
-use super::control::{Control, Runtime, error_text};
+use super::control::{Control, Runtime};
+use super::launch::{launch, launch_failure};
 use super::memory::MemoryGauge;
 use super::output::Output;
 use super::slot::{Aborted, PreparedSlot, Served};
@@ -23,10 +24,11 @@ use crate::environment::{
     Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, InitFailure, Invocation,
     InvocationOutcome, OutputSink, SandboxError, ShutdownReason, TelemetryEvent,
 };
+use crate::init::WORKING_DIRECTORY;
 use crate::package::{TreeHold, TreeStore};
-use crate::protocol::{FurnishSlot, Launch, LaunchFailure};
-use crate::runtimes::{self, BOOTSTRAPS, Program};
-use crate::variables::{self, wrapper};
+use crate::protocol::{FurnishSlot, Launch};
+use crate::runtimes;
+use crate::variables;
 
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
 const LAST_WORDS_WAIT: Duration = Duration::from_millis(20);
@@ -59,14 +61,18 @@ pub(super) struct ProcessEnvironment {
     launch: Launch,
     /// What extensions see of it.
     extension_variables: Vec<String>,
-    /// Layers may have brought extensions.
-    has_layers: bool,
+    /// Where they start; an image may not have the usual one.
+    extension_directory: &'static str,
+    /// Layers, or an image, may have brought extensions.
+    may_extend: bool,
     started: Mutex<Started>,
     memory: Mebibytes,
     gauge: MemoryGauge,
     /// One reset at a time.
     resetting: Mutex<()>,
     ended: watch::Receiver<bool>,
+    /// The first word of an image's command line.
+    image_program: Option<String>,
     /// Each ends when the slot does.
     _tasks: [Aborted; 2],
     /// Who serves Hearth's endpoint inside.
@@ -116,7 +122,7 @@ impl ProcessEnvironment {
             network,
         } = parts.slot;
         let extension_variables = variables::of_extensions(&variables);
-        let launch = launch(runtime, variables.clone());
+        let launch = launch(runtime, spec.image.as_deref(), variables.clone());
         api.set_sink(Arc::new(Forwarded(Arc::clone(&output))));
         if let Some(metadata) = spec.metadata.clone() {
             api.set_metadata(metadata);
@@ -133,12 +139,12 @@ impl ProcessEnvironment {
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
         });
-        let has_layers = !spec.layers.is_empty();
+        let may_extend = !spec.layers.is_empty() || spec.image.is_some();
         let mut started = Started::default();
         let readied = async {
             if is_started {
                 control.show_environment(launch.environment.clone()).await
-            } else if has_layers {
+            } else if may_extend {
                 // Extensions come first.
                 Ok(())
             } else {
@@ -169,11 +175,13 @@ impl ProcessEnvironment {
             api,
             launch,
             extension_variables,
-            has_layers,
+            extension_directory: if spec.image.is_some() { "/" } else { WORKING_DIRECTORY },
+            may_extend,
             started: Mutex::new(started),
             memory: spec.memory,
             gauge: MemoryGauge::new(Arc::clone(&cgroup), spec.memory),
             resetting: Mutex::new(()),
+            image_program: spec.image.as_ref().map(|image| image.command_line.first().cloned().unwrap_or_default()),
             ended,
             _tasks: [follower, Aborted(tokio::spawn(Arc::clone(&output).follow()))],
             control,
@@ -184,7 +192,7 @@ impl ProcessEnvironment {
             network: parking_lot::Mutex::new(network),
             _trees: trees,
         };
-        if !environment.has_layers {
+        if !environment.may_extend {
             // Nothing to wait for: the runtime starts while the caller gets ready to wait.
             environment.start_runtime(&mut *environment.started.lock().await).await?;
         }
@@ -206,13 +214,17 @@ impl ProcessEnvironment {
 
     /// Starts the programs in `/opt/extensions`.
     async fn start_extensions(&self, started: &mut Started) -> Result<(), InitFailure> {
-        if std::mem::replace(&mut started.extensions, true) || !self.has_layers {
+        if std::mem::replace(&mut started.extensions, true) || !self.may_extend {
             return Ok(());
         }
         let names = self.control.list_extensions().await.map_err(gone)?;
         self.api.expect_extensions(names.iter().cloned()).map_err(InitFailure::Extension)?;
+        let directory = self.extension_directory.to_owned();
         for name in names {
-            self.control.start_extension(name, self.extension_variables.clone()).await.map_err(gone)?;
+            self.control
+                .start_extension(name, directory.clone(), self.extension_variables.clone())
+                .await
+                .map_err(gone)?;
         }
         Ok(())
     }
@@ -240,41 +252,6 @@ impl ProcessEnvironment {
             InitFailure::Launch { error_type: "Sandbox.Failure", message: "the CPU limit cannot be set".to_owned() }
         })
     }
-}
-
-/// How a runtime process with these variables is started.
-pub(super) fn launch(runtime: &runtimes::Runtime, variables: BTreeMap<String, String>) -> Launch {
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let (programs, arguments) = match runtime.program {
-        Program::Bootstrap => (owned(BOOTSTRAPS), Vec::new()),
-        Program::Interpreter { program, arguments } => (owned(&[program]), owned(arguments)),
-    };
-    Launch {
-        programs,
-        arguments,
-        wrapper: wrapper(&variables, runtime),
-        environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        when_furnished: true,
-    }
-}
-
-/// Lambda's words for a runtime that could not be started. Recorded for custom runtimes.
-fn launch_failure(failure: LaunchFailure) -> InitFailure {
-    let (error_type, message) = match failure {
-        LaunchFailure::NoProgram => (
-            "Runtime.InvalidEntrypoint",
-            // The platform's own directory is not the customer's business.
-            format!("Couldn't find valid bootstrap(s): [{}]", BOOTSTRAPS[1..].join(" ")),
-        ),
-        LaunchFailure::Exec { program, errno } => {
-            ("Runtime.InvalidEntrypoint", format!("fork/exec {program}: {}", error_text(errno)))
-        }
-        LaunchFailure::Confinement { errno } => {
-            tracing::error!(error = error_text(errno), "a runtime process could not be confined");
-            ("Sandbox.Failure", "the runtime process could not be confined".to_owned())
-        }
-    };
-    InitFailure::Launch { error_type, message }
 }
 
 /// What the environment's own APIs tell goes where its output goes.
@@ -306,9 +283,9 @@ fn done(result: Result<(), Interruption>) -> Result<(), ExtensionFailure> {
     }
 }
 
-fn init_failure(end: Runtime) -> InitFailure {
+fn init_failure(end: Runtime, image: Option<&str>) -> InitFailure {
     match end {
-        Runtime::NotStarted(failure) => launch_failure(failure),
+        Runtime::NotStarted(failure) => launch_failure(failure, image),
         Runtime::Exited(cause) => InitFailure::Exited(cause),
         // `Control::ended` resolves with an end only.
         Runtime::Starting | Runtime::Running => InitFailure::Exited(ExitCause::Signaled(libc::SIGKILL)),
@@ -336,7 +313,7 @@ impl Environment for ProcessEnvironment {
             result = &mut ready => result,
             end = self.control.ended() => match timeout(LAST_WORDS_WAIT, ready).await {
                 Ok(Err(InitFailure::Reported(reported))) => Err(InitFailure::Reported(reported)),
-                Ok(_) | Err(_) => Err(init_failure(end)),
+                Ok(_) | Err(_) => Err(init_failure(end, self.image_program.as_deref())),
             },
         };
         self.output.drain();
@@ -393,7 +370,7 @@ impl Environment for ProcessEnvironment {
         self.api.reset();
         let mut started = self.started.lock().await;
         *started = Started::default();
-        if !self.has_layers {
+        if !self.may_extend {
             // As in the beginning.
             self.start_runtime(&mut started).await?;
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_network::{Attachment, NetworkClient};
+use hearth_ports::CodeDigest;
 use hearth_runtime_api::{RuntimeApi, Settings};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
@@ -81,13 +82,13 @@ impl PreparedSlot {
         spawner: &SpawnerClient,
         network: Option<&NetworkClient>,
         id: EnvironmentId,
-        root: Root,
+        (root, image): (Root, Option<CodeDigest>),
         memory: Option<Mebibytes>,
         ephemeral_storage: Mebibytes,
     ) -> Result<Self, SandboxError> {
         let late = || SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}"));
         let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
-        let request = PrepareSlot { slot: id.0, root, memory, ephemeral_storage };
+        let request = PrepareSlot { slot: id.0, root, image, memory, ephemeral_storage };
         let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
         let NewSlot { control, output, records, cgroup, ended } = slot?;
         let cgroup = Arc::new(cgroup);

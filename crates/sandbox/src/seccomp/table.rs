@@ -140,6 +140,16 @@ pub const UNPACKER: &[Call] = calls! {
     #[cfg(target_arch = "x86_64")] SYS_chmod
 };
 
+/// What unpacking a layer needs besides [`UNPACKER`].
+pub const LAYER_UNPACKER: &[Call] = calls! {
+    SYS_readlinkat SYS_linkat SYS_unlinkat SYS_getdents64 SYS_utimensat
+    #[cfg(target_arch = "x86_64")] SYS_lstat
+    #[cfg(target_arch = "x86_64")] SYS_readlink
+    #[cfg(target_arch = "x86_64")] SYS_link
+    #[cfg(target_arch = "x86_64")] SYS_unlink
+    #[cfg(target_arch = "x86_64")] SYS_rmdir
+};
+
 /// Older forms that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const X86_64_ONLY: &[Call] = calls! {

@@ -33,12 +33,7 @@ pub(super) fn write(etc: &Path) -> io::Result<()> {
         ),
     )?;
     text("group", format!("root:x:0:\n{FUNCTION_USER}:x:{FUNCTION_ID}:\n"))?;
-    text(
-        "hosts",
-        format!("127.0.0.1 localhost localhost.localdomain\n{SANDBOX_ADDRESS} sandbox sandbox.localdomain\n"),
-    )?;
-    text("hostname", format!("{}\n", super::HOST_NAME))?;
-    text("resolv.conf", format!("nameserver {SANDBOX_ADDRESS}\noptions timeout:5 attempts:2\n"))?;
+    write_network(etc)?;
     text("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned())?;
     text(
         "os-release",
@@ -47,6 +42,17 @@ pub(super) fn write(etc: &Path) -> io::Result<()> {
     symlink("../usr/share/zoneinfo/UTC", etc.join("localtime"))?;
     certificates(etc)?;
     alternatives(etc)
+}
+
+/// What of `/etc` is about the sandbox's network, whatever else is there.
+pub(super) fn write_network(etc: &Path) -> io::Result<()> {
+    let text = |name: &str, content: String| fs::write(etc.join(name), content);
+    text(
+        "hosts",
+        format!("127.0.0.1 localhost localhost.localdomain\n{SANDBOX_ADDRESS} sandbox sandbox.localdomain\n"),
+    )?;
+    text("hostname", format!("{}\n", super::HOST_NAME))?;
+    text("resolv.conf", format!("nameserver {SANDBOX_ADDRESS}\noptions timeout:5 attempts:2\n"))
 }
 
 /// The bundle where Debian's and where Amazon Linux's programs look for it, and the hashed directory.

@@ -1,4 +1,5 @@
-//! Making a prepared slot a function's: its code, its layers, and what its sizes show. Done from outside, in the slot's
+//! Making a prepared slot a function's: its code, its layers, and what its sizes show. A slot whose root is an image has
+//! its code already. Done from outside, in the slot's
 //! mount namespace, which belongs to the initial user namespace: the function can undo none of it.
 
 use std::fs::File;
@@ -19,7 +20,11 @@ use crate::protocol::{FurnishSlot, PrepareSlot};
 
 /// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet.
 pub(super) fn furnish(roots: &Roots, process: Pid, prepared: &PrepareSlot, request: &FurnishSlot) -> io::Result<()> {
-    let code = code(roots, &request.code)?;
+    let code = match &prepared.image {
+        None => Some(code(roots, &request.code)?),
+        Some(image) if *image == request.code && request.layers.is_empty() => None,
+        Some(_) => return Err(io::Error::other("the slot is for another image")),
+    };
     let layers = layers(roots, &request.layers)?;
     let faces = if prepared.memory == Some(request.memory) { Vec::new() } else { faces::of(request.memory)? };
     let storage = if prepared.ephemeral_storage == request.ephemeral_storage {
@@ -29,7 +34,7 @@ pub(super) fn furnish(roots: &Roots, process: Pid, prepared: &PrepareSlot, reque
     };
     let namespace = namespace(roots, process)?;
     setns(&namespace, CloneFlags::CLONE_NEWNS)?;
-    let attached = attach(&code, layers.as_ref(), storage.as_ref(), &faces);
+    let attached = attach(code.as_ref(), layers.as_ref(), storage.as_ref(), &faces);
     // Whatever happened there.
     setns(&roots.home, CloneFlags::CLONE_NEWNS)?;
     chdir("/")?;
@@ -49,12 +54,14 @@ fn namespace(roots: &Roots, process: Pid) -> io::Result<File> {
 }
 
 fn attach(
-    code: &OwnedFd,
+    code: Option<&OwnedFd>,
     layers: Option<&OwnedFd>,
     storage: Option<&OwnedFd>,
     faces: &[(&str, OwnedFd)],
 ) -> io::Result<()> {
-    mounts::attach(code.as_fd(), "/var/task")?;
+    if let Some(code) = code {
+        mounts::attach(code.as_fd(), "/var/task")?;
+    }
     if let Some(layers) = layers {
         mounts::attach(layers.as_fd(), "/opt")?;
     }
@@ -77,6 +84,12 @@ fn tree(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
 fn code(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
     let tree = tree(roots, digest)?;
     mounts::view(&[tree.as_fd()], roots.empty.as_fd())
+}
+
+/// A root made of an image, mounted nowhere yet: what every sandbox has, and below it the tree.
+pub(super) fn image(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
+    let tree = tree(roots, digest)?;
+    mounts::view(&[roots.over_images.as_fd(), tree.as_fd()], roots.empty.as_fd())
 }
 
 /// The layers over each other, or none.

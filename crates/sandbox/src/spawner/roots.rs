@@ -57,6 +57,9 @@ const VERSIONED: &str = ".so.";
 const DIRECTORIES: &[&str] =
     &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task/lib"];
 
+/// On the stage, see [`Roots::over_images`].
+const OVER_IMAGES: &str = "over-images";
+
 /// Options of the small file systems made here.
 const SMALL: &[(&str, &str)] = &[("source", "hearth"), ("mode", "0755")];
 
@@ -67,6 +70,8 @@ pub(super) struct Roots {
     /// The code trees, with owners as sandboxes see them.
     pub(super) trees: OwnedFd,
     pub(super) empty: OwnedFd,
+    /// What lies over an image: mount points, and the files in `/etc` that are about the network.
+    pub(super) over_images: OwnedFd,
     /// The spawner's own mount namespace.
     pub(super) home: OwnedFd,
     /// `/tmp` as disks; where it cannot be, it is memory.
@@ -100,11 +105,16 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     )?;
     at("mounting over the code trees", mounts::attach(stage.as_fd(), &boot.trees))?;
     fchdir(&stage)?;
-    for directory in ["trees", "proc", "sys", "empty", "root", "faces"] {
+    for directory in ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES] {
         fs::create_dir(directory)?;
     }
     let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes };
     lchown("empty", Some(OWNER), Some(OWNER))?;
+    for directory in ["dev", "etc", "proc", "sys", "tmp"] {
+        fs::create_dir(Path::new(OVER_IMAGES).join(directory))?;
+    }
+    etc::write_network(&Path::new(OVER_IMAGES).join("etc"))?;
+    chown_all(Path::new(OVER_IMAGES))?;
     let trees = builder.owned(trees.as_fd())?;
     mounts::seal(trees.as_fd(), mounts::SEALED)?;
     mounts::attach(trees.as_fd(), "trees")?;
@@ -125,6 +135,7 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         namespaces,
         trees: mounts::directory("/trees")?,
         empty: mounts::directory("/empty")?,
+        over_images: mounts::directory(Path::new("/").join(OVER_IMAGES))?,
         home: builder.home,
         storage,
         notes: builder.notes,
@@ -302,7 +313,7 @@ impl Builder {
 }
 
 /// Makes `root` the root of this mount namespace and unmounts the old one.
-fn enter(root: &OwnedFd) -> io::Result<()> {
+pub(super) fn enter(root: impl AsFd) -> io::Result<()> {
     fchdir(root)?;
     // With the same directory twice the old root ends up on top of the new one, from where it is taken away: no
     // directory for it is needed. Source: pivot_root(2).

@@ -25,7 +25,7 @@ use rustix::thread::{
 use super::TUN;
 use super::identity::OWNER;
 use super::storage::Storage;
-use super::{faces, mounts};
+use super::{faces, mounts, roots};
 use crate::cgroup::Cgroup;
 use crate::init;
 use crate::mutation::{self, Control};
@@ -71,6 +71,8 @@ pub(super) struct Parts<'a> {
     pub(super) has_network: bool,
     /// The mount namespace of the root.
     pub(super) root: BorrowedFd<'a>,
+    /// A mount to take in place of it.
+    pub(super) image: Option<BorrowedFd<'a>>,
     pub(super) identity: BorrowedFd<'a>,
     pub(super) cgroup: &'a Cgroup,
     pub(super) filter: &'a seccomp::Filter,
@@ -146,7 +148,7 @@ fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
     let storage = storage(parts.storage, parts.request.ephemeral_storage).map_err(at(Step::Storage))?;
     let processes = processes().map_err(at(Step::Processes))?;
     let faces = parts.request.memory.map_or(Ok(Vec::new()), faces::of).map_err(at(Step::Processes))?;
-    root(parts.root, &storage).map_err(at(Step::Root))?;
+    root(parts.root, parts.image, &storage).map_err(at(Step::Root))?;
     show_processes(&processes, &faces).map_err(at(Step::Processes))?;
     become_init(parts.identity).map_err(at(Step::Identity))?;
     give_up_privileges().map_err(at(Step::Privileges))?;
@@ -216,10 +218,17 @@ fn processes() -> io::Result<OwnedFd> {
 }
 
 /// Moves to a copy of the prepared root and mounts there what is this slot's own.
-fn root(prepared: BorrowedFd<'_>, storage: &OwnedFd) -> io::Result<()> {
+fn root(prepared: BorrowedFd<'_>, image: Option<BorrowedFd<'_>>, storage: &OwnedFd) -> io::Result<()> {
     setns(prepared, CloneFlags::CLONE_NEWNS)?;
     let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP;
     unshare(CloneFlags::from_bits_retain(mutation::namespaces(own.bits())))?;
+    if let Some(image) = image {
+        let devices = mounts::clone_of(rustix::fs::CWD, "/dev")?;
+        // Somewhere to stand while the root is changed.
+        mounts::attach(image, "/var/task")?;
+        roots::enter(image)?;
+        mounts::attach(devices.as_fd(), "/dev")?;
+    }
     mounts::attach(storage.as_fd(), "/tmp")
 }
 

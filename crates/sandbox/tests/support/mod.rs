@@ -207,6 +207,7 @@ pub fn spec(runtime: &str, code: CodeDigest) -> EnvironmentSpec {
         memory: Mebibytes(512),
         ephemeral_storage: Mebibytes(512),
         handler: "app.handler".to_owned(),
+        image: None,
         metadata: None,
         variables: vec![("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "f".to_owned())],
     }

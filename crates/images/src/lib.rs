@@ -1,0 +1,23 @@
+//! Container images: what a reference means, what a manifest says, and how blobs come from an OCI layout on disk or from
+//! a registry. What lives here: reading and checking. Unpacking is the sandbox crate's, in a process of its own; which
+//! function runs which image is the Lambda API's.
+//!
+//! ```text
+//! ImageUri ─▶ reference ─▶ layout    ─┐
+//!                     └──▶ registry  ─┴▶ manifest (pure) ─▶ digest, config, layers ─▶ verified blobs
+//! ```
+//!
+//! Registries and layouts are strangers: every body has a limit, and nothing is used whose digest is not the one asked
+//! for. Sources: OCI image and distribution specifications 1.1, Docker registry token authentication.
+
+mod challenge;
+mod credentials;
+mod images;
+mod layout;
+pub mod limits;
+mod manifest;
+mod reference;
+mod registry;
+
+pub use credentials::{Credentials, CredentialsError};
+pub use images::{Config, RegistryImages};

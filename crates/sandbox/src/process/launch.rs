@@ -1,0 +1,101 @@
+//! What is started as a runtime process, and Lambda's words for what could not be started. Pure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hearth_ports::ImageLaunch;
+
+use super::control::error_text;
+use crate::environment::InitFailure;
+use crate::init::WORKING_DIRECTORY;
+use crate::protocol::{Launch, LaunchFailure};
+use crate::runtimes::{BOOTSTRAPS, Program, Runtime};
+use crate::variables::wrapper;
+
+/// How a runtime process with these variables is started.
+pub(super) fn launch(runtime: &Runtime, image: Option<&ImageLaunch>, variables: BTreeMap<String, String>) -> Launch {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let mut working_directory = WORKING_DIRECTORY.to_owned();
+    let (programs, arguments) = match (runtime.program, image) {
+        (Program::Image, Some(ImageLaunch { command_line, working_directory: directory, .. })) => {
+            // A relative one is below the root, as in Docker.
+            working_directory = Path::new("/").join(directory).to_string_lossy().into_owned();
+            let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
+            let (program, arguments) =
+                command_line.split_first().map_or(("", [].as_slice()), |(first, rest)| (first, rest));
+            (candidates(program, path, &working_directory), arguments.to_vec())
+        }
+        (Program::Interpreter { program, arguments }, _) => (owned(&[program]), owned(arguments)),
+        (Program::Bootstrap | Program::Image, _) => (owned(BOOTSTRAPS), Vec::new()),
+    };
+    Launch {
+        programs,
+        arguments,
+        working_directory,
+        wrapper: wrapper(&variables, runtime),
+        environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        when_furnished: true,
+    }
+}
+
+/// The files a command's first word may mean: a path from the working directory, or a name in the directories of `PATH`.
+fn candidates(program: &str, path: &str, working_directory: &str) -> Vec<String> {
+    let from = |directory: &str| {
+        let directory = Path::new("/").join(working_directory).join(directory);
+        directory.join(program).to_string_lossy().into_owned()
+    };
+    match program {
+        "" => Vec::new(),
+        program if program.contains('/') => vec![from("")],
+        _ => path.split(':').map(from).collect(),
+    }
+}
+
+/// Lambda's words for a runtime that could not be started. Recorded for custom runtimes.
+pub(super) fn launch_failure(failure: LaunchFailure, image: Option<&str>) -> InitFailure {
+    let (error_type, message) = match failure {
+        // Source: Go's words for what is not in PATH, and for what is not where a path says.
+        LaunchFailure::NoProgram if let Some(program) = image => {
+            let message = match program.contains('/') {
+                true => format!("fork/exec {program}: no such file or directory"),
+                false => format!("exec: \"{program}\": executable file not found in $PATH"),
+            };
+            ("Runtime.InvalidEntrypoint", message)
+        }
+        LaunchFailure::WorkingDirectory { errno } => {
+            ("Runtime.InvalidWorkingDir", format!("chdir to the working directory: {}", error_text(errno)))
+        }
+        LaunchFailure::NoProgram => (
+            "Runtime.InvalidEntrypoint",
+            // The platform's own directory is not the customer's business.
+            format!("Couldn't find valid bootstrap(s): [{}]", BOOTSTRAPS[1..].join(" ")),
+        ),
+        LaunchFailure::Exec { program, errno } => {
+            ("Runtime.InvalidEntrypoint", format!("fork/exec {program}: {}", error_text(errno)))
+        }
+        LaunchFailure::Confinement { errno } => {
+            tracing::error!(error = error_text(errno), "a runtime process could not be confined");
+            ("Sandbox.Failure", "the runtime process could not be confined".to_owned())
+        }
+    };
+    InitFailure::Launch { error_type, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_s_first_word_is_a_path_or_a_name_to_look_for() {
+        let path = "/usr/bin:/bin";
+        for (program, expected) in [
+            ("/entry", vec!["/entry"]),
+            ("./entry", vec!["/work/./entry"]),
+            ("bin/entry", vec!["/work/bin/entry"]),
+            ("python3", vec!["/usr/bin/python3", "/bin/python3"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(candidates(program, path, "/work"), expected, "{program}");
+        }
+    }
+}

@@ -11,6 +11,7 @@
 //! A tree appears by one rename after its content is on disk, and disappears by one rename before it is deleted: it is
 //! there as a whole or not at all, whenever the machine stops.
 
+pub mod in_process;
 mod layer;
 mod plan;
 mod unpack;

@@ -2,7 +2,8 @@
 //! qualifier. The pool keeps them (`pool/kept.rs`); here is what is wanted, and the worker that brings the two together.
 //!
 //! A provision whose function fails in its init is not tried again until it is put anew or leads elsewhere: a function
-//! that cannot start would be started for ever. One for which there is no room is tried again every few seconds.
+//! that cannot start would be started for ever. What fails for want of room, or for another reason of this server's, is
+//! tried again every few seconds.
 //!
 //! Source: Lambda developer guide, "Configuring provisioned concurrency for a function".
 
@@ -26,6 +27,7 @@ use crate::pool::{Keep, KeptKey, Member, Next, Orders, Seat, Want};
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Seen of the real service as the reason of a provision whose function fails in its init phase.
 const INIT_FAILURE: &str = "FUNCTION_ERROR_INIT_FAILURE";
+const SERVER_FAILURE: &str = "An internal error occurred.";
 
 /// What is wanted, of every function that has provisioned concurrency.
 #[derive(Default)]
@@ -41,8 +43,10 @@ struct Wanted {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Failure {
-    /// For good.
-    Start(String),
+    /// The function's doing, or that of its configuration: for good.
+    Function(String),
+    /// For now.
+    Server,
     /// For now.
     NoRoom,
 }
@@ -60,7 +64,8 @@ impl Wanted {
         match &self.failure {
             _ if ready >= count => ProvisionStatus::Ready,
             None => ProvisionStatus::InProgress,
-            Some(Failure::Start(reason)) => ProvisionStatus::Failed(reason.clone()),
+            Some(Failure::Function(reason)) => ProvisionStatus::Failed(reason.clone()),
+            Some(Failure::Server) => ProvisionStatus::Failed(SERVER_FAILURE.to_owned()),
             Some(Failure::NoRoom) => ProvisionStatus::Failed(format!(
                 "This server has no room for {count} environments of this function; {ready} are ready."
             )),
@@ -156,7 +161,7 @@ impl Environments {
         let all: HashMap<KeptKey, Keep> = {
             let wanted = self.provisions.wanted.lock();
             let keys = wanted.values().flatten().flat_map(|wanted| {
-                let starts = !matches!(wanted.failure, Some(Failure::Start(_)));
+                let starts = !matches!(wanted.failure, Some(Failure::Function(_)));
                 wanted.keys().map(move |(key, version, count)| (key, version, count, starts))
             });
             keys.map(|(key, version, count, starts)| {
@@ -182,7 +187,7 @@ impl Environments {
         self.starting.spawn(async move {
             end_all(evicted).await;
             let started = environments.workshop.start(version, InitializationType::ProvisionedConcurrency).await;
-            let reason = match started {
+            let failure = match started {
                 Ok(mut environment) if environment.is_initialised() => {
                     if environment.freezes_at_once() {
                         environment.freeze();
@@ -191,16 +196,18 @@ impl Environments {
                     environments.put_away(next);
                     return;
                 }
-                Ok(_) => INIT_FAILURE.to_owned(),
-                Err(InvokeError::AccessDenied { message } | InvokeError::InvalidRuntime { message }) => message,
+                Ok(_) => Failure::Function(INIT_FAILURE.to_owned()),
+                Err(InvokeError::AccessDenied { message } | InvokeError::InvalidRuntime { message }) => {
+                    Failure::Function(message)
+                }
                 Err(error) => {
                     if !environments.workshop.stop.is_cancelled() {
                         tracing::error!(%error, qualifier = %key.qualifier, "a provisioned environment did not start");
                     }
-                    "An internal error occurred.".to_owned()
+                    Failure::Server
                 }
             };
-            environments.provisions.note(&key, Failure::Start(reason));
+            environments.provisions.note(&key, failure);
             environments.pool.lock().kept_failed(&key);
         });
     }

@@ -107,6 +107,28 @@ async fn an_init_that_fails_is_told_and_not_tried_again_until_it_is_provisioned_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_server_fails_at_is_tried_again_by_itself() {
+    let version = function("f");
+    let world = World::new([version.clone()]).await;
+    world.sandboxes.failures.store(1, SeqCst);
+    provision(&world, &version, 1);
+    world.pass(Millis(100)).await;
+    assert_eq!(state(&world, &version), (0, ProvisionStatus::Failed("An internal error occurred.".to_owned())));
+    world.pass(Millis::from_secs(6)).await;
+    assert_eq!(state(&world, &version), (1, ProvisionStatus::Ready));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_is_not_there_is_told_as_it_is() {
+    let version = function("f");
+    let world = World::new([version.clone()]).await;
+    *world.sandboxes.unsupported.lock() = Some("no such runtime here".to_owned());
+    provision(&world, &version, 1);
+    world.pass(Millis(100)).await;
+    assert_eq!(state(&world, &version), (0, ProvisionStatus::Failed("no such runtime here".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_init_may_take_longer_than_on_demand() {
     let version = with_handler("f", "init-sleeps:100000");
     let world = World::new([version.clone()]).await;

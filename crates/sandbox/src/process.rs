@@ -251,6 +251,12 @@ impl ProcessBackend {
         self.pool.any(|kind| kind.started.is_some_and(|started| started.runtime == runtime))
     }
 
+    /// Slots that waited and were taken, so far.
+    #[must_use]
+    pub fn pool_taken(&self) -> u64 {
+        self.pool.taken()
+    }
+
     /// Slots that wait for a function now.
     #[must_use]
     pub fn pool_depth(&self) -> usize {

@@ -115,6 +115,8 @@ struct State {
     depths: Depths,
     waiting: HashMap<Kind, VecDeque<PreparedSlot>>,
     last_taken: Instant,
+    /// Slots taken so far.
+    taken: u64,
     /// Environments that are being made.
     making: usize,
     closed: bool,
@@ -132,7 +134,14 @@ impl SlotPool {
         let now = now();
         let depths = Depths::new(config, kinds, now);
         let pool = Arc::new(Self {
-            state: Mutex::new(State { depths, waiting: HashMap::new(), last_taken: now, making: 0, closed: false }),
+            state: Mutex::new(State {
+                depths,
+                waiting: HashMap::new(),
+                last_taken: now,
+                taken: 0,
+                making: 0,
+                closed: false,
+            }),
             taken: Notify::new(),
             filler: Mutex::default(),
             cpu_percent: config.cpu_percent.clamp(1, 100),
@@ -153,6 +162,7 @@ impl SlotPool {
         if slot.is_none() {
             state.depths.missed(kind, now());
         }
+        state.taken += u64::from(slot.is_some());
         state.last_taken = now();
         drop(state);
         self.taken.notify_one();
@@ -167,6 +177,10 @@ impl SlotPool {
     /// What waits now.
     pub(super) fn depth(&self) -> usize {
         self.state.lock().waiting.values().map(VecDeque::len).sum()
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.state.lock().taken
     }
 
     /// Ends what waits and stops filling up.

@@ -328,10 +328,10 @@ async fn move_in(machine: &Machine) -> Result<Cell, String> {
 }
 
 async fn create(machine: &Machine, origin: Origin, spec: EnvironmentSpec) -> Result<Cell, String> {
-    let (before, copies) = (machine.backend.pool_depth(), machine.backend.copies());
+    let (taken, copies) = (machine.backend.pool_taken(), machine.backend.copies());
     let output = Arc::new(Counted::default());
     let environment = machine.backend.create(spec, output.clone()).await.map_err(|error| error.to_string())?;
-    assert!(!origin.is_pooled() || machine.backend.pool_depth() < before, "it came from the pool");
+    assert!(!origin.is_pooled() || machine.backend.pool_taken() > taken, "it came from the pool");
     assert!(origin != Origin::Copied || machine.backend.copies() > copies, "it is a copy");
     environment.ready().await.map_err(|error| format!("{error:?}"))?;
     assert_eq!(environment.has_extensions(), origin == Origin::Extension);

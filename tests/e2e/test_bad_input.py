@@ -113,12 +113,9 @@ def test_an_unknown_path_is_an_unknown_operation(server):
         assert (status, code) == (404, "UnknownOperationException"), (method, path)
 
 
-def test_an_operation_of_the_model_that_is_missing_says_so(target):
-    status, code, message = refused(
-        target.client.create_code_signing_config,
-        AllowedPublishers={"SigningProfileVersionArns": ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/v"]},
-    )
-    assert (status, code) == (501, "NotImplementedException") and "CreateCodeSigningConfig" in message
+def test_an_operation_of_the_model_that_is_missing_says_so(server):
+    status, code, message = refused(aws.client(server.url, "logs").describe_queries)
+    assert (status, code) == (501, "NotImplementedException") and "DescribeQueries" in message
 
 
 def test_an_unknown_query_action_is_invalid(server):

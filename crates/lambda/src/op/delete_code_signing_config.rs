@@ -3,18 +3,12 @@
 use std::sync::Arc;
 
 use hearth_types::RequestContext;
-use serde::Deserialize;
 
 use super::Nothing;
+use super::get_code_signing_config::Input;
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
 use crate::tags::Tagged;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Input {
-    code_signing_config_arn: String,
-}
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
     let tagged = Tagged::parse(ctx, &input.code_signing_config_arn)?;

@@ -12,7 +12,7 @@ use crate::lambda::Lambda;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Input {
-    capacity_provider_name: String,
+    pub(super) capacity_provider_name: String,
 }
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {

@@ -13,7 +13,7 @@ use crate::tags::Tagged;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Input {
-    code_signing_config_arn: String,
+    pub(super) code_signing_config_arn: String,
 }
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {

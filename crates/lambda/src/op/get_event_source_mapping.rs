@@ -12,7 +12,7 @@ use crate::lambda::Lambda;
 #[derive(Debug, Deserialize)]
 pub(super) struct Input {
     #[serde(rename = "UUID")]
-    uuid: String,
+    pub(super) uuid: String,
 }
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {

@@ -3,18 +3,11 @@
 use std::sync::Arc;
 
 use hearth_types::RequestContext;
-use serde::Deserialize;
 
 use super::Nothing;
-use super::get_capacity_provider::capacity_provider_arn;
+use super::get_capacity_provider::{Input, capacity_provider_arn};
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Input {
-    capacity_provider_name: String,
-}
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
     let arn = capacity_provider_arn(&ctx, &input.capacity_provider_name);

@@ -3,18 +3,11 @@
 use std::sync::Arc;
 
 use hearth_types::RequestContext;
-use serde::Deserialize;
 
 use super::Nothing;
-use super::get_event_source_mapping::mapping_arn;
+use super::get_event_source_mapping::{Input, mapping_arn};
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Input {
-    #[serde(rename = "UUID")]
-    uuid: String,
-}
 
 pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
     lambda.authorize(&ctx, "lambda:UpdateEventSourceMapping", &mapping_arn(&ctx, &input.uuid), &[])?;

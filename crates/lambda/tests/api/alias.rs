@@ -5,7 +5,7 @@ use hearth_types::{Qualifier, RequestContext, RequestId, Version};
 use serde_json::{Value, json};
 
 use crate::permission::permission;
-use crate::world::{ACCOUNT, Answer, World, arn, keys};
+use crate::world::{ACCOUNT, Answer, World, arn, keys, refused};
 
 const MEMBERS: [&str; 5] = ["AliasArn", "Description", "FunctionVersion", "Name", "RevisionId"];
 const STALE: &str = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id";
@@ -47,12 +47,6 @@ async fn world() -> World {
 fn weighted(name: &str, weight: f64) -> Value {
     let routing = json!({"AdditionalVersionWeights": {"2": weight}});
     json!({"Name": name, "FunctionVersion": "1", "RoutingConfig": routing})
-}
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
 }
 
 #[track_caller]

@@ -4,7 +4,7 @@ use hearth_ports::{EventTerms, FunctionCatalog};
 use hearth_types::{Millis, Qualifier, RequestContext, RequestId};
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, NOW_MS, World, arn, keys};
+use crate::world::{ACCOUNT, Answer, NOW_MS, World, arn, keys, refused};
 
 const INVALID: &str = "InvalidParameterValueException";
 const NOT_FOUND: &str = "ResourceNotFoundException";
@@ -34,12 +34,6 @@ fn terms(world: &World, qualifier: Option<&str>) -> (u32, Millis) {
     let EventTerms { retries_max, age_max, .. } =
         world.catalog.event_terms(&ctx, "f", qualifier.map(Qualifier::parse).as_ref());
     (retries_max, age_max)
-}
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
 }
 
 fn none(name: &str) -> String {

@@ -4,7 +4,7 @@ use hearth_ports::FunctionCatalog;
 use hearth_types::{RequestContext, RequestId};
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, World, arn, blob, function, keys, with};
+use crate::world::{ACCOUNT, Answer, World, arn, blob, function, keys, refused, with};
 
 const INVALID: &str = "InvalidParameterValueException";
 const NOT_FOUND: &str = "ResourceNotFoundException";
@@ -40,12 +40,6 @@ async fn delete(world: &World, name: &str, number: u64) {
 
 fn using(name: &str, layers: &[String]) -> Value {
     with(function(name), json!({"Layers": layers}))
-}
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
 }
 
 #[tokio::test]

@@ -6,18 +6,12 @@ use hearth_ports::{Concurrency, FunctionCatalog, ProvisionStatus, Provisioned};
 use hearth_types::{Qualifier, RequestContext, RequestId};
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, World, arn, keys};
+use crate::world::{ACCOUNT, Answer, World, arn, keys, refused};
 
 const INVALID: &str = "InvalidParameterValueException";
 const NOT_FOUND: &str = "ResourceNotFoundException";
 const CONFLICT: &str = "ResourceConflictException";
 const UNPUBLISHED: &str = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
-}
 
 /// A function `f` with versions 1 and 2, an alias `live` of the first and an alias `newest` of `$LATEST`.
 async fn world() -> World {

@@ -5,18 +5,12 @@ use hearth_ports::InvokeError;
 use hearth_types::{RequestContext, RequestId};
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, ROLE, World, arn, keys};
+use crate::world::{ACCOUNT, ROLE, World, arn, keys, refused};
 
 const INVALID: &str = "InvalidParameterValueException";
 const NOT_FOUND: &str = "ResourceNotFoundException";
 const NONE: &str = "The resource you requested does not exist.";
 const SIGNING_PROFILE: &str = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/0123456789";
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
-}
 
 /// A function `f` with version 1 and an alias `live` of it.
 async fn world() -> World {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, World, arn, function, keys, with};
+use crate::world::{ACCOUNT, Answer, World, arn, function, keys, refused, with};
 
 fn path(arn: &str) -> String {
     format!("/2017-03-31/tags/{}", arn.replace(':', "%3A"))
@@ -26,12 +26,6 @@ async fn tags(world: &World, name: &str) -> Value {
 
 fn many(count: usize) -> BTreeMap<String, String> {
     (0..count).map(|number| (format!("key-{number}"), "v".to_owned())).collect()
-}
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
 }
 
 #[tokio::test]

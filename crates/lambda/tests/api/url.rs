@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, Answer, World, arn, keys, with};
+use crate::world::{ACCOUNT, Answer, World, arn, keys, refused, with};
 
 const NOT_FOUND: &str = "ResourceNotFoundException";
 const NONE: &str = "The resource you requested does not exist.";
@@ -22,12 +22,6 @@ async fn ask(world: &World, method: &str, name: &str, body: Value) -> Answer {
 
 fn open() -> Value {
     json!({"AuthType": "NONE"})
-}
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
-    let (got_status, got_code, _, got_text) = answer.refusal();
-    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
 }
 
 async fn world_with_alias() -> World {

@@ -80,6 +80,13 @@ impl Answer {
     }
 }
 
+/// The answer is this refusal.
+#[track_caller]
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
+    let (got_status, got_code, _, got_text) = answer.refusal();
+    assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let dir = Dir(Arc::new(tempfile::tempdir().expect("a directory")));

@@ -16,8 +16,8 @@ use hearth_ports::{
 use hearth_sandbox::HostRoom;
 use hearth_types::{Mebibytes, Millis, Qualifier, SnapshotId, Version};
 
-use crate::testing::{function, scope};
 use crate::testing::world::{World, config, context, request, text, with_handler};
+use crate::testing::{function, scope};
 use crate::{EngineConfig, Freezing};
 
 #[tokio::test(start_paused = true)]

@@ -17,8 +17,7 @@
 //! | `routing` | which of an alias's versions an invocation runs |
 //! | `variables`, `trace` | what a function is told |
 //! | `usage` | the hourly roll-up |
-//! | `event_queue` | asynchronous invocations |
-//! | `destination` | who is told how they ended |
+//! | `events` | asynchronous invocations, and who is told how they ended |
 //! | `detached` | work that outlives its caller |
 //! | `engine`, `config` | wiring, workers, shutdown |
 //!
@@ -28,11 +27,10 @@ mod admit;
 mod application_log;
 mod call;
 mod config;
-mod destination;
 mod detached;
 mod engine;
 mod environment;
-mod event_queue;
+mod events;
 mod failure;
 mod gate;
 mod json_check;

@@ -11,13 +11,14 @@ use hearth_ports::{
     Access, Concurrency, Condition, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest,
     InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
+use hearth_store::StoreError;
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
 use crate::call::{Call, Ran};
 use crate::detached::Detached;
 use crate::engine::Core;
-use crate::event_queue::EventBody;
+use crate::events::Event;
 use crate::failure::FUNCTION_ERROR;
 use crate::gate::Permit;
 use crate::lease::Lease;
@@ -72,7 +73,7 @@ pub(crate) async fn invoke_streaming(
 /// What is to be done about a request.
 enum Step {
     Nothing,
-    Enqueue(EventBody),
+    Enqueue(Event),
     Run(Order),
 }
 
@@ -101,12 +102,11 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
                 tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
                 return Ok(Step::Nothing);
             }
-            return Ok(Step::Enqueue(EventBody {
+            return Ok(Step::Enqueue(Event {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
                 trace: Some(trace.as_ref().to_owned()),
-                accepted_ms: core.clock.now_ms(),
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
             }));
@@ -211,9 +211,12 @@ async fn enter(
     Ok((core.environments.lease(version).await?, Some(permit)))
 }
 
-async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, body: EventBody) -> Result<InvokeResponse, InvokeError> {
+async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, event: Event) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    core.events.accept(scope, id, body).await?;
+    core.events.accept(&scope, id, event).await.map_err(|error| match error {
+        StoreError::Full => InvokeError::DiskFull,
+        error => InvokeError::Internal { detail: format!("the event is not accepted: {error}") },
+    })?;
     Ok(nothing_ran())
 }
 

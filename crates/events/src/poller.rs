@@ -122,7 +122,10 @@ impl Poller {
         let plan = self.plan.borrow_and_update().clone();
         if plan.mapping.concurrency_max != self.concurrency_max {
             self.concurrency_max = plan.mapping.concurrency_max;
-            *self.scaling.lock() = Scaling::new(self.concurrency_max);
+            let running = self.running.count.load(Ordering::SeqCst);
+            let mut scaling = Scaling::new(self.concurrency_max);
+            scaling.see(Seen::Messages { running }, self.parts.clock.now_ms());
+            *self.scaling.lock() = scaling;
         }
         if let Waited::Changed = self.place().await? {
             return Some(());
@@ -150,7 +153,8 @@ impl Poller {
                 Waited::For(Err(error)) => return self.failed(&plan, &error).await,
                 Waited::For(Ok(messages)) if messages.is_empty() => {
                     self.failures = 0;
-                    self.scaling.lock().see(Seen::Nothing, self.parts.clock.now_ms());
+                    let running = self.running.count.load(Ordering::SeqCst);
+                    self.scaling.lock().see(Seen::Nothing { running }, self.parts.clock.now_ms());
                     return Some(());
                 }
                 Waited::For(Ok(messages)) => {

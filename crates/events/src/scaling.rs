@@ -1,13 +1,17 @@
 //! How many batches of a mapping may run at once. Pure: time comes in.
 //!
 //! ```text
-//! state      messages, all places taken   messages, places left   nothing           setback
-//! Steady     Growing from here            Steady                  Quiet at start    Steady at half
-//! Growing    Growing                      Steady from here        Quiet at start    Steady at half
-//! Quiet      Growing from the start       Steady at the start     Quiet             Quiet
+//! seen                                 becomes
+//! messages, and all places are taken   Growing from what it is, or goes on growing
+//! messages, and half of them are left  Steady at what it is; the start when it was quiet
+//! nothing, all of the start running    Steady at one more than runs: somebody must go on looking
+//! nothing, two or more running         Steady at the start
+//! nothing, less running                Quiet: the start for a minute, then two
+//! setback                              Growing from half
 //! ```
 //!
-//! A setback is a throttle or a failed batch: the real service then takes places away, too.
+//! Messages that wait are found, however long the batches that run take. A setback is a throttle or a failed batch: the real
+//! service then takes places away, too.
 
 use crate::limits::{BATCHES_MAX, BATCHES_PER_MINUTE, BATCHES_QUIET, BATCHES_START, QUIET_MS};
 
@@ -17,7 +21,7 @@ pub(crate) enum Seen {
     /// Messages came. `running`: the batches that run, with theirs.
     Messages { running: u32 },
     /// A receive came back empty.
-    Nothing,
+    Nothing { running: u32 },
     /// The function was throttled, or failed.
     Setback,
 }
@@ -61,18 +65,20 @@ impl Scaling {
     }
 
     pub(crate) fn see(&mut self, seen: Seen, now_ms: i64) {
-        let places = self.places(now_ms);
-        self.state = match (self.state, seen) {
-            (State::Quiet { .. }, Seen::Messages { running }) if running >= self.start => {
-                State::Growing { from: self.start, since_ms: now_ms }
-            }
-            (State::Quiet { .. }, Seen::Messages { .. }) => State::Steady { places: self.start },
-            (State::Growing { .. }, Seen::Messages { running }) if running >= places => self.state,
-            (_, Seen::Messages { running }) if running >= places => State::Growing { from: places, since_ms: now_ms },
-            (_, Seen::Messages { .. }) => State::Steady { places },
-            (State::Quiet { .. }, Seen::Nothing | Seen::Setback) => self.state,
-            (_, Seen::Nothing) => State::Quiet { since_ms: now_ms },
-            (_, Seen::Setback) => State::Steady { places: (places / 2).max(self.quiet) },
+        let places = match self.state {
+            State::Quiet { .. } => self.start,
+            _ => self.places(now_ms),
+        };
+        let growing = |from| State::Growing { from, since_ms: now_ms };
+        self.state = match (seen, self.state) {
+            (Seen::Messages { running }, State::Growing { .. }) if running * 2 >= places => self.state,
+            (Seen::Messages { running }, _) if running >= places => growing(places),
+            (Seen::Messages { .. }, _) => State::Steady { places },
+            (Seen::Nothing { running }, _) if running >= self.start => State::Steady { places: running + 1 },
+            (Seen::Nothing { running }, _) if running >= self.quiet => State::Steady { places: self.start },
+            (Seen::Nothing { .. }, State::Quiet { .. }) => self.state,
+            (Seen::Nothing { .. }, _) => State::Quiet { since_ms: now_ms },
+            (Seen::Setback, _) => growing((places / 2).max(self.quiet)),
         };
     }
 
@@ -131,15 +137,32 @@ mod tests {
     fn it_falls_to_5_and_then_to_2_when_nothing_comes() {
         let mut scaling = Scaling::new(None);
         busy(&mut scaling, 0, MINUTE);
-        scaling.see(Seen::Nothing, MINUTE);
+        scaling.see(Seen::Nothing { running: 0 }, MINUTE);
         assert_eq!(scaling.places(MINUTE), 5);
         for second in 1..=60 {
-            scaling.see(Seen::Nothing, MINUTE + second * 1_000);
+            scaling.see(Seen::Nothing { running: 0 }, MINUTE + second * 1_000);
         }
         assert_eq!(scaling.places(2 * MINUTE - 1), 5);
         assert_eq!(scaling.places(2 * MINUTE), 2);
         scaling.see(Seen::Messages { running: 1 }, 3 * MINUTE);
         assert_eq!(scaling.places(3 * MINUTE), 5);
+    }
+
+    #[test]
+    fn who_waits_behind_long_batches_is_found() {
+        for running in [5, 6, 300] {
+            let mut scaling = Scaling::new(None);
+            for minute in 0..10 {
+                scaling.see(Seen::Nothing { running }, minute * MINUTE);
+                assert_eq!(scaling.places(minute * MINUTE), running + 1);
+                assert_eq!(scaling.places(minute * MINUTE + 59_000), running + 1, "nobody has asked for more");
+            }
+        }
+        let mut scaling = Scaling::new(None);
+        for second in 0..600 {
+            scaling.see(Seen::Nothing { running: 3 }, second * 1_000);
+        }
+        assert_eq!(scaling.places(10 * MINUTE), 5);
     }
 
     #[test]
@@ -149,7 +172,7 @@ mod tests {
             assert_eq!(scaling.places(0), max.min(5));
             busy(&mut scaling, 0, 10 * MINUTE);
             assert_eq!(scaling.places(10 * MINUTE), max);
-            scaling.see(Seen::Nothing, 10 * MINUTE);
+            scaling.see(Seen::Nothing { running: 0 }, 10 * MINUTE);
             assert_eq!(scaling.places(20 * MINUTE), max.min(5));
         }
     }

@@ -322,6 +322,7 @@ impl FunctionCatalog for FakeFunction {
             version: Version::Latest,
             runtime: RuntimeId("python3.11".into()),
             handler: "app.handler".to_owned(),
+            dead_letters: None,
             image: None,
             role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
             architecture: Architecture::X86_64,

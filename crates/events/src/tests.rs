@@ -222,6 +222,25 @@ async fn fifo_concurrency_is_that_of_the_groups() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_does_not_wait_for_batches_that_take_long() {
+    for is_fifo in [false, true] {
+        let world = World::new(is_fifo);
+        world.function.timeout_s.store(900, SeqCst);
+        world.function.does(|_| (secs(800), returned("null")));
+        world.pollers.poll(QueueMapping { batch_size: 1, ..mapping() });
+        for at in 0..7 {
+            let group = format!("g{at}");
+            world.queue.put("x", is_fifo.then_some(group.as_str()), None);
+            pass(secs(90)).await;
+            assert_eq!(world.function.runs().len(), at + 1);
+        }
+        pass(secs(900)).await;
+        assert!(world.queue.left().is_empty());
+        assert_eq!(world.function.runs().len(), 7);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_backlog_starts_with_five_batches_and_gets_300_more_a_minute() {
     let world = World::new(false);
     world.function.does(|_| (secs(25), returned("null")));

@@ -14,7 +14,7 @@ use crate::record::Deployment;
 use crate::settings::Requested;
 use crate::shape::FunctionConfiguration;
 use crate::update;
-use crate::{image, layer};
+use crate::{image, layer, mapping};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -47,6 +47,11 @@ pub(super) async fn handle(
         None => None,
     };
     let layers = attached.as_ref().map(|attached| attached.layers.clone());
+    if let Some(seconds) = requested.timeout
+        && let Some(function) = lambda.functions.get(&ctx.scope(), &target.name)
+    {
+        mapping::check_timeout(&lambda, &ctx, &function, &target, u32::try_from(seconds).unwrap_or(0)).await?;
+    }
     lambda
         .change_once(&ctx, &target, |function| {
             let current = &function.record;

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod errors;
 mod event_invoke;
+mod event_source_mapping;
 mod fakes;
 mod image;
 mod invoke;

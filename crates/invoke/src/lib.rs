@@ -5,7 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `admit`, `json_check` | limits of a request, is it JSON |
-//! | `gate` | concurrency permits |
+//! | `gate`, `rates` | concurrency permits, request rates (pure) |
 //! | `lease`, `pool` | warm or new environment; the pure pool behind it |
 //! | `call` | what goes into an environment and what comes out (data) |
 //! | `response_stream`, `token_bucket` | an answer that goes to the caller as it comes; how fast (pure) |
@@ -39,6 +39,7 @@ mod log_permission;
 mod logs;
 mod pipeline;
 mod pool;
+mod rates;
 mod recursion;
 mod report;
 mod response_stream;

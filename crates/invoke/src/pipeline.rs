@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_ports::{
@@ -84,6 +85,8 @@ pub(crate) struct Order {
     /// The qualifier whose provisioned environments come first.
     pub(crate) provisioned: Option<Arc<str>>,
     pub(crate) concurrency: Concurrency,
+    /// Somebody waits for the answer: the request counts against a rate.
+    pub(crate) is_synchronous: bool,
     pub(crate) call: Call,
 }
 
@@ -125,7 +128,7 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
         stream: None,
     };
     let version = routing::choose(version, second, &*core.random);
-    Ok(Step::Run(Order { version, provisioned, concurrency, call }))
+    Ok(Step::Run(Order { version, provisioned, concurrency, is_synchronous: true, call }))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -187,9 +190,9 @@ pub(crate) fn resolve(
 
 /// Everything from the gate on; attempts at asynchronous invocations come in here too.
 pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse, InvokeError> {
-    let Order { version, provisioned, concurrency, call } = order;
+    let Order { version, provisioned, concurrency, is_synchronous, call } = order;
     let _in_flight = core.in_flight()?;
-    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency).await?;
+    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency, is_synchronous).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();
     if is_evicted {
@@ -213,13 +216,19 @@ async fn enter(
     version: &Arc<FunctionVersion>,
     provisioned: Option<Arc<str>>,
     concurrency: Concurrency,
+    is_synchronous: bool,
 ) -> Result<(Lease, Option<Permit>), InvokeError> {
     if let Some(qualifier) = provisioned
         && let Some(lease) = core.environments.lease_provisioned(version, qualifier).await
     {
         return Ok((lease, None));
     }
-    let permit = core.gate.enter(version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    let requested_at = is_synchronous.then(|| Duration::from_millis(u64::try_from(core.clock.now_ms()).unwrap_or(0)));
+    let permit = core
+        .gate
+        .enter(version, concurrency, requested_at)
+        .await
+        .map_err(|reason| InvokeError::Throttled { reason })?;
     Ok((core.environments.lease(version).await?, Some(permit)))
 }
 

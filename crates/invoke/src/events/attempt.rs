@@ -87,7 +87,7 @@ async fn run(core: Arc<Core>, delivery: &Delivery<Event>) -> Result<InvokeRespon
         stream: None,
     };
     let version = routing::choose(version, second, &*core.random);
-    pipeline::run(core, Order { version, provisioned, concurrency, call }).await
+    pipeline::run(core, Order { version, provisioned, concurrency, is_synchronous: false, call }).await
 }
 
 /// The event has come to its end: who is to be told is told, in the commit that forgets it.

@@ -26,6 +26,7 @@ use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
+use hearth_sqs::{Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, Names};
@@ -103,6 +104,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
     house.logs.end_live_tails();
+    house.sqs.end_polls();
     let deadline = Instant::now() + DRAIN_MAX;
     let mut answered = std::pin::pin!(connections.shutdown());
     let is_late = timeout_at(deadline, answered.as_mut()).await.is_err();
@@ -123,6 +125,7 @@ struct House {
     engine: Arc<Engine>,
     backend: Arc<dyn Backend>,
     logs: Arc<Logs>,
+    sqs: Arc<Sqs>,
     audit: Arc<Audit>,
     // Declared last: an ephemeral directory is removed after everything that writes to it.
     data: DataDir,
@@ -186,6 +189,16 @@ impl House {
         let backend: Arc<dyn Backend> =
             Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
 
+        let sqs = Sqs::open(SqsParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            wall: clock.clone(),
+            service: clock.clone(),
+            random: random.clone(),
+            authorizer: authorizer.clone(),
+        });
+        let sqs = sqs.await.map_err(|error| start_error(&error))?;
+
         let account_concurrency = engine.account_concurrency;
         let engine = Engine::start(EngineParts {
             catalog: catalog.clone(),
@@ -233,19 +246,21 @@ impl House {
         let certificates =
             Certificates::new(authority, names, clock.clone(), random.clone()).map_err(|error| start_error(&error))?;
 
+        let mut services = vec![
+            hearth_lambda::service(lambda.clone()),
+            hearth_iam::service(iam.clone()),
+            hearth_sts::service(Arc::new(Sts::new(StsParts {
+                authorizer: authorizer.clone(),
+                roles: keyring.clone(),
+                credentials: keyring.clone(),
+                issuers: issuers(&config.web_identities)?,
+                clock: clock.clone(),
+            }))),
+            hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
+        ];
+        services.extend(hearth_sqs::services(&sqs));
         let front = Front::new(FrontConfig {
-            services: vec![
-                hearth_lambda::service(lambda.clone()),
-                hearth_iam::service(iam.clone()),
-                hearth_sts::service(Arc::new(Sts::new(StsParts {
-                    authorizer: authorizer.clone(),
-                    roles: keyring.clone(),
-                    credentials: keyring.clone(),
-                    issuers: issuers(&config.web_identities)?,
-                    clock: clock.clone(),
-                }))),
-                hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
-            ],
+            services,
             keys: keyring,
             clock,
             random,
@@ -259,19 +274,21 @@ impl House {
             lambda,
             certificates,
             logs: log_reader,
+            sqs: sqs.clone(),
             instance: instance_name(&data),
             authorizer,
             // Who must sign every request is nobody's browser.
             allowed_hosts: (config.auth != AuthMode::Enforce).then(|| config.allowed_hosts.clone()),
         });
         let _ = app_slot.set(app.clone());
-        Ok(Self { app, engine, backend, logs, audit, data })
+        Ok(Self { app, engine, backend, logs, sqs, audit, data })
     }
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
         self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.backend.shutdown().await;
+        self.sqs.close().await;
         let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
         let closed = tokio::task::spawn_blocking(move || {

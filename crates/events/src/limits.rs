@@ -18,8 +18,6 @@ pub(crate) const BATCHES_PER_MINUTE: i64 = 300;
 /// How long nothing must have come.
 pub(crate) const QUIET_MS: i64 = 60_000;
 
-/// Part of the visibility time-out that gathering a batch may take: the rest is the function's.
-pub(crate) const GATHER_PART: i64 = 2;
 /// What a message must be invisible for beyond the function's time-out.
 pub(crate) const VISIBILITY_MARGIN_MS: i64 = 1_000;
 /// The longest visibility time-out. Source: SQS developer guide, "Amazon SQS message quotas".
@@ -31,6 +29,8 @@ pub(crate) const THROTTLE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// After a queue could not be asked: the first pause, and the longest.
 pub(crate) const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) const QUEUE_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Between two receives that find nothing, at least.
+pub(crate) const EMPTY_PAUSE: Duration = Duration::from_secs(1);
 /// Before looking again for a function that is not there, or is not ready.
 pub(crate) const FUNCTION_PAUSE: Duration = Duration::from_secs(1);
 /// Attempts to delete messages that are done with.

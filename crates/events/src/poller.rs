@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::batch::{Batch, Taken};
 use crate::filter::Filter;
 use crate::limits::{
-    FACTS_AGE_MS, FUNCTION_PAUSE, GATHER_PART, QUEUE_PAUSE, QUEUE_PAUSE_MAX, RECEIVE_MAX, RECEIVE_WAIT_S,
+    EMPTY_PAUSE, FACTS_AGE_MS, FUNCTION_PAUSE, QUEUE_PAUSE, QUEUE_PAUSE_MAX, RECEIVE_MAX, RECEIVE_WAIT_S,
 };
 use crate::pollers::PollersParts;
 use crate::role::Role;
@@ -145,9 +145,11 @@ impl Poller {
             Waited::For(Err(error)) => return self.failed(&plan, &error).await,
             Waited::Changed => return Some(()),
         };
+        let terms = Terms { facts, timeout_ms: i64::try_from(version.timeout.0).unwrap_or(i64::MAX) };
         self.taken_as = Some(as_role.clone());
         self.take_left(mapping.batch_size);
         if self.open.messages.is_empty() {
+            let asked = tokio::time::Instant::now();
             match self.receive(&as_role, &plan, mapping.batch_size, RECEIVE_WAIT_S).await? {
                 Waited::Changed => return Some(()),
                 Waited::For(Err(error)) => return self.failed(&plan, &error).await,
@@ -155,7 +157,9 @@ impl Poller {
                     self.failures = 0;
                     let running = self.running.count.load(Ordering::SeqCst);
                     self.scaling.lock().see(Seen::Nothing { running }, self.parts.clock.now_ms());
-                    return Some(());
+                    // A queue that does not wait is not asked without end.
+                    let rest = EMPTY_PAUSE.saturating_sub(asked.elapsed());
+                    return if rest.is_zero() { Some(()) } else { self.pause(rest).await };
                 }
                 Waited::For(Ok(messages)) => {
                     self.failures = 0;
@@ -165,14 +169,14 @@ impl Poller {
             if self.open.messages.is_empty() {
                 return Some(());
             }
-            self.gather(&as_role, &plan, facts).await?;
+            self.gather(&as_role, &plan, terms).await?;
         }
         let running = self.running.count.load(Ordering::SeqCst) + 1;
         self.scaling.lock().see(Seen::Messages { running }, self.parts.clock.now_ms());
         let work = Work {
             parts: Arc::clone(&self.parts),
             batch: std::mem::take(&mut self.open),
-            terms: Terms { facts, timeout_ms: i64::try_from(version.timeout.0).unwrap_or(i64::MAX) },
+            terms,
             plan,
             as_role,
             scaling: Arc::clone(&self.scaling),
@@ -216,11 +220,13 @@ impl Poller {
         }
     }
 
-    /// Messages until the batch is full or its time is over. What was taken stays in `open` whatever happens.
-    async fn gather(&mut self, as_role: &RequestContext, plan: &Arc<Plan>, facts: QueueFacts) -> Option<()> {
+    /// Messages until the batch is full or its time is over: the window, or when the function could no longer end while
+    /// the first message is invisible. What was taken stays in `open` whatever happens.
+    async fn gather(&mut self, as_role: &RequestContext, plan: &Arc<Plan>, terms: Terms) -> Option<()> {
+        let facts = terms.facts;
         let window_ms = i64::try_from(plan.mapping.window.0).unwrap_or(i64::MAX);
-        let visible_ms = i64::from(facts.visibility_timeout_s) * 1_000;
-        let end_ms = self.parts.clock.now_ms() + window_ms.min(visible_ms / GATHER_PART);
+        let spare_ms = self.open.visible_at_ms().saturating_sub(terms.needed_ms());
+        let end_ms = self.parts.clock.now_ms().saturating_add(window_ms).min(spare_ms);
         while self.left.is_empty() && self.open.room(plan.mapping.batch_size) > 0 {
             let rest_ms = end_ms - self.parts.clock.now_ms();
             if rest_ms <= 0 {

@@ -52,10 +52,15 @@ impl Pollers {
         })
     }
 
+    /// No poller takes another message from now on.
+    pub fn stop_taking(&self) {
+        self.stop.cancel();
+    }
+
     /// Takes no more messages, gives back those that wait, and resolves when the batches in flight have ended. How long
     /// functions may still run is the data plane's matter.
     pub async fn shutdown(&self) {
-        self.stop.cancel();
+        self.stop_taking();
         self.workers.close();
         self.workers.wait().await;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hearth_ports::{InvocationType, InvokeRequest, InvokeResponse, QueueFacts};
+use hearth_ports::{InvocationType, InvokeRequest, InvokeResponse, QueueError, QueueFacts};
 use hearth_types::{Caller, RequestContext, RequestId};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,13 @@ pub(crate) struct Terms {
     pub(crate) facts: QueueFacts,
     /// Of the function.
     pub(crate) timeout_ms: i64,
+}
+
+impl Terms {
+    /// How long messages must be invisible from the moment the function starts.
+    pub(crate) const fn needed_ms(&self) -> i64 {
+        self.timeout_ms.saturating_add(VISIBILITY_MARGIN_MS)
+    }
 }
 
 pub(crate) struct Work {
@@ -64,7 +71,7 @@ impl Work {
     /// The function must be able to end before anybody else gets a message of the batch. Whether it may begin.
     async fn keep_invisible(&mut self) -> bool {
         let now_ms = self.parts.clock.now_ms();
-        let needed_ms = self.terms.timeout_ms.saturating_add(VISIBILITY_MARGIN_MS);
+        let needed_ms = self.terms.needed_ms();
         if self.batch.visible_at_ms().saturating_sub(now_ms) >= needed_ms {
             return true;
         }
@@ -72,10 +79,15 @@ impl Work {
         let seconds = needed_s.max(self.terms.facts.visibility_timeout_s).min(VISIBILITY_S_MAX);
         let handles: Vec<String> = self.batch.messages.iter().map(|taken| taken.handle()).collect();
         let queue = &self.plan.mapping.queue;
-        if let Err(error) = self.parts.queues.change_visibility(&self.as_role, queue, &handles, seconds).await {
-            let mapping = self.plan.mapping.id.as_str();
-            tracing::warn!(mapping, %error, "a batch would be visible before its function ends; its messages come again");
-            return false;
+        match self.parts.queues.change_visibility(&self.as_role, queue, &handles, seconds).await {
+            Ok(()) => {}
+            // A mapping works without that permission, and then as the queue is set.
+            Err(QueueError::AccessDenied { .. }) => return self.batch.visible_at_ms() > now_ms,
+            Err(error) => {
+                let mapping = self.plan.mapping.id.as_str();
+                tracing::warn!(mapping, %error, "a batch would be visible before its function ends; its messages come again");
+                return false;
+            }
         }
         for taken in &mut self.batch.messages {
             taken.visible_at_ms = now_ms + i64::from(seconds) * 1_000;

@@ -12,7 +12,7 @@
 mod batch;
 mod event;
 mod filter;
-pub mod limits;
+mod limits;
 mod outcome;
 mod poller;
 mod pollers;

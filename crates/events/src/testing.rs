@@ -239,6 +239,8 @@ pub(crate) struct Run {
     pub(crate) groups: Vec<Option<String>>,
     pub(crate) at: Duration,
     pub(crate) ended: Option<Duration>,
+    /// Not throttled.
+    pub(crate) has_run: bool,
     pub(crate) request: InvokeRequest,
     pub(crate) ctx: RequestContext,
 }
@@ -292,7 +294,7 @@ impl Invoker for FakeFunction {
         let at = self.start.elapsed();
         let place = {
             let mut runs = self.runs.lock();
-            runs.push(Run { ids, groups, at, ended: None, request, ctx: ctx.clone() });
+            runs.push(Run { ids, groups, at, ended: None, has_run: answer.is_ok(), request, ctx: ctx.clone() });
             runs.len() - 1
         };
         tokio::time::sleep(takes).await;

@@ -1,11 +1,14 @@
 //! A mapping from its queue to its function, in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use hearth_ports::{EventPollers, InvokeError, QueueError, QueueMapping, ThrottleReason};
 use hearth_types::{Caller, Millis, Qualifier};
+use parking_lot::Mutex;
 
 use crate::testing::{Run, World, failed, mapping, returned};
 
@@ -177,7 +180,7 @@ async fn groups_stay_in_order_and_each_runs_one_batch_at_a_time() {
     let world = World::new(true);
     world.pollers.poll(QueueMapping { batch_size: 3, reports_failures: true, ..mapping() });
     // Every message fails once.
-    let seen = parking_lot::Mutex::new(BTreeSet::new());
+    let seen = Mutex::new(BTreeSet::new());
     world.function.does(move |ids| {
         let mut seen = seen.lock();
         let first = ids.iter().find(|id| seen.insert((*id).clone()));
@@ -353,4 +356,65 @@ async fn a_batch_goes_on_with_the_longest_chain_of_its_messages() {
     world.pollers.poll(mapping());
     pass(secs(1)).await;
     assert_eq!(world.function.runs()[0].ctx.trace.as_deref(), Some("Root=1-b;Lineage=1:aaaaaaaa:4"));
+}
+
+/// A number below `limit`, always the same for the same input.
+fn chance(seed: u64, of: &str, limit: u64) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (seed, of).hash(&mut hasher);
+    hasher.finish() % limit
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_function_does_nothing_is_lost_or_given_out_twice_at_once() {
+    for seed in 0..40 {
+        let world = World::new(seed % 2 == 0);
+        let succeeded = Arc::new(Mutex::new(BTreeSet::new()));
+        let calls = AtomicU64::new(0);
+        let noted = Arc::clone(&succeeded);
+        world.function.does(move |ids| {
+            let call = format!("{}", calls.fetch_add(1, SeqCst));
+            let takes = Duration::from_millis(chance(seed, &format!("takes {call}"), 3_000));
+            let answer = match chance(seed, &call, 5) {
+                0 => failed(),
+                1 => Err(throttled()),
+                2 => {
+                    let bad: Vec<_> = ids.iter().filter(|id| chance(seed, &format!("{call} {id}"), 2) == 0).collect();
+                    noted.lock().extend(ids.iter().filter(|id| !bad.contains(id)).cloned());
+                    let items: Vec<String> = bad.iter().map(|id| format!(r#"{{"itemIdentifier": "{id}"}}"#)).collect();
+                    returned(&format!(r#"{{"batchItemFailures": [{}]}}"#, items.join(",")))
+                }
+                _ => {
+                    noted.lock().extend(ids.iter().cloned());
+                    returned("null")
+                }
+            };
+            (takes, answer)
+        });
+        let batch_size = 1 + u32::try_from(chance(seed, "size", 10)).expect("small");
+        let window = Millis::from_secs(if seed % 4 == 1 { chance(seed, "window", 60) } else { 0 });
+        world.pollers.poll(QueueMapping { batch_size, window, reports_failures: true, ..mapping() });
+        let mut sent = BTreeSet::new();
+        for at in 0..60 {
+            let group = format!("g{}", at % 4);
+            sent.insert(world.queue.put("x", (seed % 2 == 0).then_some(group.as_str()), None));
+            pass(Duration::from_millis(chance(seed, &format!("gap {at}"), 2_000))).await;
+            let left = world.queue.left();
+            let succeeded = succeeded.lock();
+            assert!(sent.iter().all(|id| left.contains_key(id) || succeeded.contains(id)), "seed {seed}");
+        }
+        pass(secs(6_000)).await;
+        assert!(world.queue.left().is_empty(), "seed {seed}: {:?}", world.queue.left());
+        assert_eq!(*succeeded.lock(), sent, "seed {seed}");
+        let runs: Vec<Run> = world.function.runs().into_iter().filter(|run| run.has_run).collect();
+        let mut ended: BTreeMap<&str, Duration> = BTreeMap::new();
+        for run in &runs {
+            for id in &run.ids {
+                let before = ended.insert(id, run.ended.expect("ended"));
+                assert!(before.is_none_or(|before| before <= run.at), "seed {seed}: {id} twice at once");
+            }
+        }
+        world.pollers.shutdown().await;
+    }
 }

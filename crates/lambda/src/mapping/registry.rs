@@ -111,7 +111,9 @@ impl Mappings {
         let all = self.scopes.read().get(scope).cloned().unwrap_or_default();
         let record = Arc::new(decide(&all)?);
         self.commit(scope, &record.uuid, Some(Arc::clone(&record))).await?;
-        if !record.phase.is_settled() {
+        // Who is being settled already has its task.
+        let was_settled = all.get(&record.uuid).is_none_or(|base| base.phase.is_settled());
+        if was_settled && !record.phase.is_settled() {
             self.settle(scope, &record.uuid);
         }
         Ok(record)

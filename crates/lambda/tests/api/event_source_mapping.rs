@@ -397,6 +397,11 @@ async fn a_mapping_lives_until_its_batches_are_done_and_nobody_changes_it_meanwh
         refused(&answer, 400, "ResourceInUseException", &text);
         assert_eq!(keys(&answer.json()), ["Message", "Type"]);
     }
+    // Tags may change, and hurry nothing.
+    let resource = mapping["EventSourceMappingArn"].as_str().expect("an ARN").replace(':', "%3A");
+    world.call("POST", &format!("/2017-03-31/tags/{resource}"), json!({"Tags": {"k": "v"}})).await.ok(204);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(world.get(&path(&mapping)).await.ok(200)["State"], "Deleting");
     world.pollers.stops.add_permits(100);
     gone(&world, &mapping).await;
     for method in ["GET", "DELETE"] {

@@ -208,7 +208,7 @@ impl House {
             store: store.clone(),
             codec: codec.clone(),
             wall: clock.clone(),
-            service: clock.clone(),
+            service: clocks.service.clone(),
             random: random.clone(),
             authorizer: authorizer.clone(),
         });
@@ -239,6 +239,7 @@ impl House {
         let images =
             RegistryImages::new(hearth_images::Config { layouts, mirrors, credentials, scratch: data.storage() });
         let queues = Arc::new(Queues(sqs.clone()));
+        let sending = queues.clone();
         let pollers = Pollers::new(PollersParts {
             queues: queues.clone(),
             invoker: engine.clone(),
@@ -291,7 +292,7 @@ impl House {
         services.extend(hearth_sqs::services(&sqs));
         let front = Front::new(FrontConfig {
             services,
-            keys: keyring,
+            keys: keyring.clone(),
             clock,
             random,
             auth: config.auth,
@@ -314,6 +315,7 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
+        workers.spawn(messaging.work(sending, keyring.clone(), stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 

@@ -1,7 +1,9 @@
 //! Configuration: a TOML file, then flags. Unknown keys are refused, so that no setting is silently ignored.
 
 mod images;
+mod runtimes;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) pool: Pool,
     pub(crate) network: Policy,
     pub(crate) images: Images,
+    /// Images that are the roots of runtimes, by identifier.
+    pub(crate) runtimes: BTreeMap<String, String>,
     pub(crate) urls: Urls,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
@@ -174,6 +178,7 @@ struct File {
     pool: Pool,
     network: Network,
     images: images::File,
+    runtimes: BTreeMap<String, String>,
     urls: Urls,
     logs: Logs,
     audit: Audit,
@@ -206,6 +211,8 @@ pub(crate) enum ConfigError {
     Allow(#[from] hearth_network::AllowError),
     #[error(transparent)]
     Layouts(#[from] images::LayoutsError),
+    #[error(transparent)]
+    Runtimes(#[from] runtimes::RuntimesError),
     #[error(transparent)]
     DockerConfig(#[from] images::DockerConfigError),
     #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
@@ -261,6 +268,7 @@ impl Config {
         if !(1..=100).contains(&file.pool.cpu_percent) {
             return Err(ConfigError::CpuPercent);
         }
+        runtimes::check(&file.runtimes)?;
         Ok(Self {
             listen,
             data,
@@ -273,6 +281,7 @@ impl Config {
             pool: file.pool,
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
             images: file.images.resolve()?,
+            runtimes: file.runtimes,
             urls: file.urls,
             logs: file.logs,
             audit: file.audit,

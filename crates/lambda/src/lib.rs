@@ -40,4 +40,4 @@ pub use error::LambdaError;
 pub use lambda::{Lambda, LambdaParts};
 pub use layer::Layers;
 pub use op::service;
-pub use settings::Runnable;
+pub use settings::{Runnable, is_offered};

@@ -8,8 +8,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use hearth_images::RegistryImages;
 use hearth_ports::Images;
 use hearth_sandbox::probe::{self, Finding, State};
-use hearth_sandbox::runtimes::{self, Interpreter, Language, Root, Search};
 use hearth_sandbox::process::NATIVE;
+use hearth_sandbox::runtimes::{self, Interpreter, Language, Root, Search};
 use serde::Serialize;
 use tokio::time::timeout;
 

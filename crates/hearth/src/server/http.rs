@@ -223,7 +223,9 @@ fn respond(
     Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 > + Clone {
     service_fn(move |mut request: Request<Incoming>| {
-        tls.map(|tls| request.extensions_mut().insert(tls));
+        if let Some(tls) = tls {
+            request.extensions_mut().insert(tls);
+        }
         begun.store(true, Ordering::Relaxed);
         let (app, connection) = (app.clone(), connection.clone());
         async move { Ok(app.handle(&connection, request).await) }

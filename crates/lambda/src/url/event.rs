@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hearth_types::clock::format_utc;
 use hearth_types::{Caller, RequestContext};
-use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName};
 use hearth_wire::front::Tls;
+use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName};
 use http::request::Parts;
 use serde::Serialize;
 
@@ -161,7 +161,9 @@ impl Request<'_> {
         headers.insert("x-forwarded-port".to_owned(), port.unwrap_or(default_port).to_owned());
         headers.insert("x-forwarded-proto".to_owned(), scheme.to_owned());
         headers.insert("x-amzn-trace-id".to_owned(), self.trace.to_owned());
-        for (name, value) in [(TLS_VERSION, tls.map(|tls| tls.version)), (TLS_CIPHER_SUITE, tls.map(|tls| tls.cipher_suite))] {
+        for (name, value) in
+            [(TLS_VERSION, tls.map(|tls| tls.version)), (TLS_CIPHER_SUITE, tls.map(|tls| tls.cipher_suite))]
+        {
             match value {
                 Some(value) => drop(headers.insert(name.to_owned(), value.to_owned())),
                 None => drop(headers.remove(name)),
@@ -276,7 +278,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut head, ()) = request.body(()).expect("a request").into_parts();
-        tls.map(|tls| head.extensions.insert(tls));
+        if let Some(tls) = tls {
+            head.extensions.insert(tls);
+        }
         let address = Address::of(&head.uri, &head.headers).expect("a URL");
         let body = Bytes::copy_from_slice(body);
         let request = Request {

@@ -110,7 +110,8 @@ impl ProcessEnvironment {
             parts.trees.hold(digest).ok_or_else(missing)
         };
         let root = parts.root.map(|root| &root.digest);
-        let trees = std::iter::once(&spec.code).chain(&spec.layers).chain(root).map(held).collect::<Result<Vec<_>, _>>()?;
+        let trees =
+            std::iter::once(&spec.code).chain(&spec.layers).chain(root).map(held).collect::<Result<Vec<_>, _>>()?;
         let PreparedSlot {
             id,
             api,

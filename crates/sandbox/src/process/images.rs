@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 #[derive(Default)]
 pub struct RuntimeImages {
     runtimes: BTreeMap<String, watch::Receiver<State>>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl RuntimeImages {
         for (runtime, uri) in configured {
             let (state, shown) = watch::channel(State::OnItsWay);
             all.runtimes.insert(runtime.clone(), shown);
-            all._tasks.spawn(have(RuntimeId(runtime.as_str().into()), uri.clone(), Arc::clone(&source), state));
+            all.tasks.spawn(have(RuntimeId(runtime.as_str().into()), uri.clone(), Arc::clone(&source), state));
         }
         Ok(all)
     }
@@ -94,7 +94,7 @@ impl RuntimeImages {
     pub fn ready(roots: impl IntoIterator<Item = (String, ImageRoot)>) -> Self {
         let shown = |root| watch::channel(State::Ready(Arc::new(root))).1;
         let runtimes = roots.into_iter().map(|(runtime, root)| (runtime, shown(root))).collect();
-        Self { runtimes, _tasks: JoinSet::new() }
+        Self { runtimes, tasks: JoinSet::new() }
     }
 
     /// Whether functions of this runtime have an image as their root, and if so whether it can be had; one that is on its
@@ -160,7 +160,12 @@ impl Source {
                 Known { uri: uri.to_owned(), pinned_uri, digest, config }
             }
             (Err(why), Some(known)) if self.trees.path(&known.digest).is_dir() => {
-                tracing::warn!(runtime = &*runtime.0, image = uri, why, "the runtime's image is the one of the last start");
+                tracing::warn!(
+                    runtime = &*runtime.0,
+                    image = uri,
+                    why,
+                    "the runtime's image is the one of the last start"
+                );
                 known
             }
             (Err(why), _) => return Err(why),
@@ -217,12 +222,13 @@ fn text(error: &ImageError) -> String {
     }
 }
 
-fn read(file: &PathBuf) -> io::Result<BTreeMap<String, Known>> {
+fn read(file: &Path) -> io::Result<BTreeMap<String, Known>> {
     let text = match std::fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Ok(metadata) if metadata.len() > FILE_BYTES_MAX => Err(io::Error::other("it is too large")),
         _ => std::fs::read(file),
     };
-    text.and_then(|text| Ok(serde_json::from_slice(&text)?))
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}; delete it, it is made anew", file.display())))
+    text.and_then(|text| Ok(serde_json::from_slice(&text)?)).map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}; delete it, it is made anew", file.display()))
+    })
 }

@@ -29,7 +29,9 @@ pub(super) fn launch(
                 command_line.split_first().map_or(("", [].as_slice()), |(first, rest)| (first, rest));
             (candidates(program, path, &working_directory), arguments.to_vec())
         }
-        (Program::Interpreter { .. }, _) if let Some((program, arguments)) = root.and_then(|root| root.command.clone()) => {
+        (Program::Interpreter { .. }, _)
+            if let Some((program, arguments)) = root.and_then(|root| root.command.clone()) =>
+        {
             (vec![program], arguments)
         }
         (Program::Interpreter { program, arguments }, _) => (owned(&[program]), owned(arguments)),

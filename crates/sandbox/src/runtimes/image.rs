@@ -58,12 +58,7 @@ impl ImageRoot {
     ///
     /// # Errors
     /// The image has no program for this runtime; what is missing.
-    pub fn inspect(
-        id: &RuntimeId,
-        digest: CodeDigest,
-        environment: &[String],
-        tree: &Path,
-    ) -> Result<Self, String> {
+    pub fn inspect(id: &RuntimeId, digest: CodeDigest, environment: &[String], tree: &Path) -> Result<Self, String> {
         let tree = Tree::open(tree).map_err(|error| format!("its files cannot be looked at: {error}"))?;
         let split = environment.iter().filter_map(|variable| variable.split_once('='));
         let mut variables: BTreeMap<String, String> = split
@@ -219,7 +214,10 @@ mod tests {
     fn an_image_without_a_program_for_the_runtime_is_refused_with_what_is_missing() {
         let refused = inspect("python3.12", &["usr/bin/python3.11"], &[]).expect_err("another version");
         assert_eq!(refused, "it has neither /var/runtime/bootstrap nor python3.12 in its PATH");
-        assert_eq!(inspect("java21", &["usr/bin/java"], &[]).expect_err("no client"), "it has no /var/runtime/bootstrap");
+        assert_eq!(
+            inspect("java21", &["usr/bin/java"], &[]).expect_err("no client"),
+            "it has no /var/runtime/bootstrap"
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::process::Command;
 
 const PYTHON: &str = "/usr/bin/python3";
 const PROGRAMS: &[&str] = &["/usr/bin/env", "/usr/bin/sleep", "/usr/bin/su"];
-const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:1051::/home/sbx_user1051:/sbin/nologin\n";
+const PASSWD: &str =
+    "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:1051::/home/sbx_user1051:/sbin/nologin\n";
 
 /// Writes it as an unpacked tree. Without a Python there its functions do not start, which the test says.
 pub(crate) fn write(tree: &Path) {

@@ -298,7 +298,7 @@ fn issuers(configured: &[WebIdentity]) -> Result<Issuers, ServerError> {
 }
 
 /// Where images come from, as the configuration says it.
-pub(crate) fn images_config(images: &Images, scratch: PathBuf) -> hearth_images::Config {
+fn images_config(images: &Images, scratch: PathBuf) -> hearth_images::Config {
     let Images { layouts, mirrors, credentials, .. } = images.clone();
     hearth_images::Config { layouts, mirrors, credentials, scratch }
 }

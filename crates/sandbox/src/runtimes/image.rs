@@ -15,7 +15,7 @@ use std::path::Path;
 use hearth_ports::{CodeDigest, RuntimeId};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
-use super::{CLIENTS, Client, Prestart, Program, Root, Runtime, bytecode};
+use super::{Client, Prestart, Program, Root, Runtime, bytecode};
 
 /// Where interpreters are looked for besides the image's own `PATH`.
 const LANGUAGE_PROGRAMS: &str = "/var/lang/bin";
@@ -170,6 +170,7 @@ impl Tree {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use super::super::CLIENTS;
     use super::*;
 
     /// A tree with empty files.

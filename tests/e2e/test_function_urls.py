@@ -139,7 +139,7 @@ def test_a_reservation_limits_how_often_a_url_is_asked(url, server, client):
     for answer in refused:
         assert answer.json()["Reason"] == "ReservedFunctionInvocationRateLimitExceeded"
         assert answer.json()["message"] == "Rate Exceeded."
-    # Who asks by the API is not counted here, and a second later the URL is open again.
+    # A second later it is open again.
     time.sleep(1.1)
     assert urls.send(server, address).status == 200
 

@@ -24,7 +24,6 @@ use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
 use crate::settings::Runnable;
 use crate::url::UrlDomain;
-use crate::url::rate::Rates;
 use crate::worker::{self, Agenda};
 
 /// What the control plane is made of.
@@ -60,7 +59,6 @@ pub struct Lambda {
     pub(crate) runnable: Arc<Runnable>,
     pub(crate) account_concurrency: u32,
     pub(crate) urls: UrlDomain,
-    pub(crate) url_rates: Rates,
     /// Held by whoever reserves or provisions concurrency, from deciding to showing.
     pub(crate) reservations: Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -92,7 +90,6 @@ impl Lambda {
             runnable: parts.runnable,
             account_concurrency: parts.account_concurrency,
             urls: parts.urls,
-            url_rates: Rates::default(),
             reservations: Mutex::default(),
             clock: parts.clock,
             locations: CodeLocations::new(&*parts.random),

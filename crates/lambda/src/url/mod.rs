@@ -14,7 +14,6 @@ mod answer;
 pub(crate) mod config;
 mod cors;
 mod event;
-pub(crate) mod rate;
 mod serve;
 mod stream;
 

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_ports::{Access, InvocationType, InvokeError, InvokeRequest, ThrottleReason};
+use hearth_ports::{Access, InvocationType, InvokeError, InvokeRequest};
 use hearth_types::limits::INVOKE_REQUEST_BYTES_MAX;
 use hearth_types::{Arn, Qualifier, RequestContext};
 use hearth_wire::protocol::Protocol;
@@ -162,17 +162,11 @@ where
         Err(answer) => return Protocol::RestJson.encode_error(None, &answer, &ctx.request_id),
     };
 
-    let now_ms = lambda.clock.now_ms();
-    let reserved = url.function.record.reserved_concurrency;
-    if reserved.is_some_and(|reserved| !lambda.url_rates.admit(url.function.uid(), reserved, now_ms)) {
-        let reason = ThrottleReason::ReservedFunctionInvocationRateLimitExceeded;
-        return error(LambdaError::Throttled { reason }, ctx);
-    }
-
     let is_traced = ctx.trace.is_some();
     let trace = ctx.trace.get_or_insert_with(|| lambda.new_trace()).clone();
     // A trace of our own is shown by its root alone.
     let shown = if is_traced { &*trace } else { trace.split(';').next().unwrap_or_default() };
+    let now_ms = lambda.clock.now_ms();
     let payload = event::Request { ctx, address, head, body: &body, is_signed, trace: shown, now_ms }.event();
     let mut response = invoke(lambda, url, record.mode, ctx, payload).await;
     if let Ok(trace) = HeaderValue::from_str(&trace) {

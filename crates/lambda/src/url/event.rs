@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::address::Address;
 
-/// Recorded from the real service.
+/// Source: Lambda developer guide, "Invoking Lambda function URLs".
 const TLS_VERSION: &str = "x-amzn-tls-version";
 const TLS_CIPHER_SUITE: &str = "x-amzn-tls-cipher-suite";
 /// As logs of web servers have it.

@@ -11,15 +11,16 @@ from functools import cache
 
 from support.paths import ROOT
 
-MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs")}
+MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs")}
 #: Where each service registers its operations with the protocol front.
 SERVICES = {
     "lambda": ROOT / "crates" / "lambda" / "src",
     "iam": ROOT / "crates" / "services" / "iam" / "src",
     "sts": ROOT / "crates" / "services" / "sts" / "src",
     "logs": ROOT / "crates" / "services" / "logs" / "src",
+    "sqs": ROOT / "crates" / "services" / "sqs" / "src",
 }
-REGISTERED = re.compile(r"\.(?:op|op_with_status|raw|event_stream)\(\s*\"(\w+)\"")
+REGISTERED = re.compile(r"\.(?:op|op_with_status|poll|raw|event_stream)\(\s*\"(\w+)\"")
 
 
 @cache

@@ -9,9 +9,16 @@ use std::process::Command;
 
 use crate::json::Json;
 
-/// Service, folder of the API version in botocore's data.
-const SERVICES: [(&str, &str); 4] =
-    [("lambda", "2015-03-31"), ("iam", "2010-05-08"), ("sts", "2011-06-15"), ("logs", "2014-03-28")];
+/// Table, service and folder of the API version in botocore's data. A service that speaks a second protocol has a second
+/// table, whose overlay says how.
+const TABLES: [(&str, &str, &str); 6] = [
+    ("lambda", "lambda", "2015-03-31"),
+    ("iam", "iam", "2010-05-08"),
+    ("sts", "sts", "2011-06-15"),
+    ("logs", "logs", "2014-03-28"),
+    ("sqs", "sqs", "2012-11-05"),
+    ("sqs-query", "sqs", "2012-11-05"),
+];
 
 const METADATA: [&str; 10] = [
     "apiVersion",
@@ -79,25 +86,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     };
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut stale = Vec::new();
-    for (service, version) in SERVICES {
+    for (name, service, version) in TABLES {
         let source = data.join(service).join(version).join("service-2.json");
         let mut model = read(&source)?;
-        let overlay = here.join("overlays").join(format!("{service}.json"));
+        let overlay = here.join("overlays").join(format!("{name}.json"));
         if overlay.exists() {
             apply(&mut model, &read(&overlay)?)?;
         }
         let table = table(&model)?;
-        let target = here.join("../crates/wire/models").join(format!("{service}.json"));
+        let target = here.join("../crates/wire/models").join(format!("{name}.json"));
         let current = std::fs::read_to_string(&target).unwrap_or_default();
         if current == table {
             continue;
         }
         if check {
-            stale.push(service);
+            stale.push(name);
             continue;
         }
         std::fs::write(&target, table).map_err(|error| format!("{}: {error}", target.display()))?;
-        println!("wrote crates/wire/models/{service}.json");
+        println!("wrote crates/wire/models/{name}.json");
     }
     if stale.is_empty() { Ok(()) } else { Err(format!("run `cargo xtask models`: {} changed", stale.join(", "))) }
 }
@@ -127,7 +134,7 @@ fn read(path: &Path) -> Result<Json, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// An overlay names shapes and what to set in them; a shape that is gone makes it stale.
+/// An overlay names shapes and what to set in them, and may set metadata; a shape or member that is gone makes it stale.
 fn apply(model: &mut Json, overlay: &Json) -> Result<(), String> {
     let Some(mut shapes) = model.get("shapes").cloned() else {
         return Err("the model has no shapes".to_owned());
@@ -137,11 +144,31 @@ fn apply(model: &mut Json, overlay: &Json) -> Result<(), String> {
             return Err(format!("the overlay changes {name}, which the model does not have"));
         };
         for (key, value) in changes.members() {
-            shape.set(key, value.clone());
+            match (key.as_str(), shape.get(key).cloned()) {
+                ("members", Some(mut members)) => {
+                    for (member, changes) in value.members() {
+                        let Some(mut changed) = members.get(member).cloned() else {
+                            return Err(format!("the overlay changes {name}.{member}, which the model does not have"));
+                        };
+                        changes.members().iter().for_each(|(key, value)| changed.set(key, value.clone()));
+                        members.set(member, changed);
+                    }
+                    shape.set(key, members);
+                }
+                ("member" | "key" | "value", Some(mut part)) => {
+                    value.members().iter().for_each(|(key, value)| part.set(key, value.clone()));
+                    shape.set(key, part);
+                }
+                _ => shape.set(key, value.clone()),
+            }
         }
         shapes.set(name, shape);
     }
     model.set("shapes", shapes);
+    if let (Some(changes), Some(mut metadata)) = (overlay.get("metadata"), model.get("metadata").cloned()) {
+        changes.members().iter().for_each(|(key, value)| metadata.set(key, value.clone()));
+        model.set("metadata", metadata);
+    }
     Ok(())
 }
 
@@ -227,5 +254,26 @@ mod tests {
         apply(&mut model, &json(r#"{"shapes":{"A":{"sparse":true}}}"#)).expect("applies");
         assert_eq!(model, json(r#"{"shapes":{"A":{"type":"list","sparse":true}}}"#));
         assert!(apply(&mut model, &json(r#"{"shapes":{"B":{"sparse":true}}}"#)).is_err());
+        let mut model = json(r#"{"shapes":{"A":{"members":{"a":{"shape":"S"}}}}}"#);
+        assert!(apply(&mut model, &json(r#"{"shapes":{"A":{"members":{"b":{"locationName":"B"}}}}}"#)).is_err());
+    }
+
+    #[test]
+    fn an_overlay_sets_parts_of_members_and_metadata() {
+        let mut model = json(
+            r#"{"metadata":{"protocol":"json"},
+                "shapes":{"A":{"members":{"a":{"shape":"S"}}},"L":{"type":"list","member":{"shape":"S"}}}}"#,
+        );
+        let overlay = json(
+            r#"{"metadata":{"protocol":"query"},
+                "shapes":{"A":{"members":{"a":{"locationName":"b"}}},"L":{"member":{"locationName":"c"}}}}"#,
+        );
+        apply(&mut model, &overlay).expect("applies");
+        let expected = json(
+            r#"{"metadata":{"protocol":"query"},
+                "shapes":{"A":{"members":{"a":{"shape":"S","locationName":"b"}}},
+                          "L":{"type":"list","member":{"shape":"S","locationName":"c"}}}}"#,
+        );
+        assert_eq!(model, expected);
     }
 }

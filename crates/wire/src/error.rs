@@ -46,6 +46,17 @@ pub struct ErrorAnswer {
     pub fields: Vec<(String, serde_json::Value)>,
     /// Further headers, for example `Retry-After`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the same error is called in the query form of a service that speaks both: query answers have it in place of
+    /// code and text, JSON answers tell it in a header. Source: Smithy specification, "awsQueryCompatible".
+    pub query: Option<Box<QueryForm>>,
+}
+
+/// An error in the words of a service's older protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryForm {
+    pub code: &'static str,
+    /// `None`: as in JSON.
+    pub message: Option<&'static str>,
 }
 
 impl ErrorAnswer {
@@ -60,7 +71,15 @@ impl ErrorAnswer {
             fault: None,
             fields: Vec::new(),
             headers: Vec::new(),
+            query: None,
         }
+    }
+
+    /// With another code, and another text if there is one, in the query protocol.
+    #[must_use]
+    pub fn in_query(mut self, code: &'static str, message: Option<&'static str>) -> Self {
+        self.query = Some(Box::new(QueryForm { code, message }));
+        self
     }
 
     /// With `Type: User` or `Type: Service`.

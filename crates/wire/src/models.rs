@@ -37,6 +37,16 @@ model!(
     "../models/logs.json"
 );
 model!(
+    /// Amazon Simple Queue Service, 2012-11-05.
+    sqs,
+    "../models/sqs.json"
+);
+model!(
+    /// The same in its older, query form.
+    sqs_query,
+    "../models/sqs-query.json"
+);
+model!(
     /// AWS Security Token Service, 2011-06-15.
     sts,
     "../models/sts.json"
@@ -52,6 +62,8 @@ mod tests {
         assert_eq!(iam().operations().count(), 180);
         assert_eq!(sts().operations().count(), 11);
         assert_eq!(logs().operations().count(), 118);
+        assert_eq!(sqs().operations().count(), 23);
+        assert_eq!(sqs_query().operations().count(), 23);
         assert_eq!(lambda().signing_name(), "lambda");
         assert_eq!(iam().api_version(), "2010-05-08");
         assert_eq!(sts().xml_namespace(), Some("https://sts.amazonaws.com/doc/2011-06-15/"));
@@ -59,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for model in [lambda(), iam(), sts(), logs()] {
+        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query()] {
             for shape in model.shapes() {
                 if let Some(pattern) = &shape.pattern {
                     assert!(pattern.compiled().is_some(), "{}: {}", shape.name, pattern.text);

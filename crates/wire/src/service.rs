@@ -45,6 +45,15 @@ struct Operation<S> {
     handler: Option<Handler<S>>,
 }
 
+/// How long an operation works.
+#[derive(Clone, Copy)]
+enum End {
+    /// To its end.
+    Always,
+    /// Until its client hangs up.
+    WhileAwaited,
+}
+
 /// What the front needs of a service. Made by [`ServiceBuilder::build`].
 pub trait Service: Send + Sync + 'static {
     fn model(&self) -> &Arc<Model>;
@@ -99,7 +108,7 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         O: Serialize,
         E: Into<ErrorAnswer>,
     {
-        self.typed(name, limit_bytes, None, handler)
+        self.typed(name, limit_bytes, None, End::Always, handler)
     }
 
     /// As [`op`](Self::op), for operations that answer with another status than their model says.
@@ -121,7 +130,23 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         O: Serialize,
         E: Into<ErrorAnswer>,
     {
-        self.typed(name, limit_bytes, Some(status), handler)
+        self.typed(name, limit_bytes, Some(status), End::Always, handler)
+    }
+
+    /// As [`op`](Self::op), for operations that wait for something: dropped when the client hangs up.
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn poll<I, O, E, F, Fut>(self, name: &'static str, limit_bytes: usize, handler: F) -> Self
+    where
+        F: Fn(Arc<S>, RequestContext, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize,
+        E: Into<ErrorAnswer>,
+    {
+        self.typed(name, limit_bytes, None, End::WhileAwaited, handler)
     }
 
     /// Decoded and validated input as with [`op`](Self::op); the output is a stream of events.
@@ -187,6 +212,15 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self
     }
 
+    /// Takes every operation out of the generic validation: the service checks its input itself, with its own texts.
+    #[must_use]
+    pub fn unvalidated(mut self) -> Self {
+        for operation in &mut self.operations {
+            Arc::make_mut(&mut operation.exemptions).cover_all();
+        }
+        self
+    }
+
     /// The code of a failed generic validation, of every operation, where it is not the protocol's.
     #[must_use]
     pub fn validation_code(mut self, code: &'static str) -> Self {
@@ -217,6 +251,7 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         name: &'static str,
         limit_bytes: usize,
         status: Option<StatusCode>,
+        end: End,
         handler: F,
     ) -> Self
     where
@@ -243,7 +278,10 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
                 })?;
                 model.protocol().encode(&model, id, status, output, &request_id)
             };
-            Box::pin(to_the_end(name, work))
+            match end {
+                End::Always => Box::pin(to_the_end(name, work)),
+                End::WhileAwaited => Box::pin(work),
+            }
         }));
         self
     }

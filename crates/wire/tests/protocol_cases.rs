@@ -82,7 +82,7 @@ fn decodes(case: &Case) -> Result<(), String> {
         Vec::new()
     };
     let body = sent["body"].as_str().unwrap_or_default().to_owned().into();
-    let incoming = Incoming { labels, query, headers, body };
+    let incoming = Incoming { labels, query, headers, body, ..Incoming::default() };
     let decoded =
         case.model.protocol().decode(&case.model, case.operation, &incoming).map_err(|error| format!("{error:?}"))?;
     let shape = case.model.input(case.operation);

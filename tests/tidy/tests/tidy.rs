@@ -8,7 +8,7 @@ use hearth_tidy::{Source, root, sources};
 /// The house, from the ground up: a crate may use crates of lower storeys only.
 const STOREYS: &[&[&str]] = &[
     &["hearth-types"],
-    &["hearth-authz"],
+    &["hearth-authz", "hearth-event-pattern"],
     &["hearth-ports"],
     &[
         "hearth-wire",
@@ -21,12 +21,12 @@ const STOREYS: &[&[&str]] = &[
     ],
     &["hearth-sandbox", "hearth-delivery"],
     &["hearth-invoke"],
-    &["hearth-lambda", "hearth-iam", "hearth-sts", "hearth-logs"],
+    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"],
     &["hearth"],
 ];
 
 /// Services know each other through ports; none knows the data plane.
-const SERVICES: &[&str] = &["hearth-lambda", "hearth-iam", "hearth-sts", "hearth-logs"];
+const SERVICES: &[&str] = &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"];
 
 /// What a crate must not use although it lies below it. (user, used)
 const FORBIDDEN: &[(&str, &str)] =
@@ -129,7 +129,7 @@ fn every_registered_operation_has_a_file_of_its_own() {
     let mut findings = Vec::new();
     for lib in files.iter().filter(|file| file.path.starts_with("crates/") && !file.is_test()) {
         let crate_of = lib.path.split("/src/").next().unwrap_or_default();
-        for registered in [".op(\"", ".op_with_status(\"", ".raw(\"", ".event_stream(\""] {
+        for registered in [".op(\"", ".op_with_status(\"", ".poll(\"", ".raw(\"", ".event_stream(\""] {
             for part in lib.product_code().split(registered).skip(1) {
                 let name = part.split('"').next().unwrap_or_default();
                 let file = format!("{crate_of}/src/op/{}.rs", snake_case(name));

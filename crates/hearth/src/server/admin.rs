@@ -1,4 +1,5 @@
-//! Hearth's own routes under `/_hearth/`: health, log lines for `hearth logs`, code downloads.
+//! Hearth's own routes, under `/_hearth/` and where users know them from: health, log lines for `hearth logs`, code
+//! downloads, the messages of queues.
 //! Answered on the outside listener only; never from inside a sandbox.
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ const LOG_WAIT_MS_MAX: u64 = 20_000;
 const LEGACY_HEALTH: &str = "/_localstack/health";
 
 pub(super) fn is_own_route(path: &str) -> bool {
-    path.starts_with("/_hearth/") || path == LEGACY_HEALTH
+    path.starts_with("/_hearth/") || path == LEGACY_HEALTH || hearth_sqs::is_inspection(path)
 }
 
 pub(super) async fn handle<B>(app: &App, connection: &Connection, request: Request<B>) -> Response<Body> {
@@ -38,6 +39,7 @@ pub(super) async fn handle<B>(app: &App, connection: &Connection, request: Reque
         _ => match app.front.authenticate(connection, &head, Bytes::new()) {
             Err(refused) => refused,
             Ok(ctx) if path == "/_hearth/logs" => logs(app, ctx, query).await,
+            Ok(ctx) if hearth_sqs::is_inspection(path) => app.sqs.inspect(&ctx, &head).await,
             Ok(_) => text(StatusCode::NOT_FOUND, "no such page; /_hearth/health is one\n"),
         },
     }
@@ -50,7 +52,7 @@ fn health(app: &App) -> Response<Body> {
         "version": env!("CARGO_PKG_VERSION"),
         // Everything this server runs for functions is below this control group.
         "cgroup": format!("hearth-{}", app.instance),
-        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running" },
+        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running", "sqs": "running" },
     }))
 }
 

@@ -12,6 +12,7 @@ use hearth_lambda::Lambda;
 use hearth_lambda::url::Address;
 use hearth_ports::{Authorizer, LogReader};
 use hearth_sandbox::EnvironmentId;
+use hearth_sqs::Sqs;
 use hearth_tls::Certificates;
 use hearth_types::limits;
 use hearth_wire::front::Tls;
@@ -46,6 +47,7 @@ pub(crate) struct App {
     /// For connections from outside that speak TLS.
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) logs: Arc<dyn LogReader>,
+    pub(crate) sqs: Arc<Sqs>,
     /// Names this server's control groups.
     pub(crate) instance: String,
     pub(crate) authorizer: Arc<dyn Authorizer>,

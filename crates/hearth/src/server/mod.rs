@@ -17,17 +17,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_audit::Audit;
+use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
+use hearth_sqs::{Queues, Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, Names};
@@ -110,6 +112,8 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
     house.logs.end_live_tails();
+    house.pollers.stop_taking();
+    house.sqs.end_polls();
     let deadline = Instant::now() + DRAIN_MAX;
     let mut answered = std::pin::pin!(connections.shutdown());
     let is_late = timeout_at(deadline, answered.as_mut()).await.is_err();
@@ -128,8 +132,10 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
 struct House {
     app: Arc<http::App>,
     engine: Arc<Engine>,
+    pollers: Arc<Pollers>,
     backend: Arc<dyn Backend>,
     logs: Arc<Logs>,
+    sqs: Arc<Sqs>,
     audit: Arc<Audit>,
     /// Ends the workers that are the wiring's own.
     stop: CancellationToken,
@@ -202,6 +208,16 @@ impl House {
         let backend: Arc<dyn Backend> =
             Arc::new(backend.await.map_err(|error| ServerError::Sandbox(error.to_string()))?);
 
+        let sqs = Sqs::open(SqsParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            wall: clock.clone(),
+            service: clocks.service.clone(),
+            random: random.clone(),
+            authorizer: authorizer.clone(),
+        });
+        let sqs = sqs.await.map_err(|error| start_error(&error))?;
+
         let account_concurrency = engine.account_concurrency;
         let engine = Engine::start(EngineParts {
             catalog: catalog.clone(),
@@ -221,9 +237,23 @@ impl House {
         .map_err(|error| start_error(&error))?;
 
         let images = RegistryImages::new(images_config(&config.images, data.storage()));
+        let queues = Arc::new(Queues(sqs.clone()));
+        let sending = queues.clone();
+        let pollers = Pollers::new(PollersParts {
+            queues: queues.clone(),
+            invoker: engine.clone(),
+            catalog: catalog.clone(),
+            credentials: keyring.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
+        let mappings = Mappings::load(store.clone(), codec.clone(), pollers.clone(), clock.clone());
+        let mappings = mappings.await.map_err(|error| start_error(&error))?;
         let lambda = Lambda::start(LambdaParts {
             catalog,
             layers,
+            mappings,
+            queues,
             store,
             blobs,
             codec,
@@ -246,20 +276,22 @@ impl House {
         let certificates =
             Certificates::new(authority, names, clock.clone(), random.clone()).map_err(|error| start_error(&error))?;
 
+        let mut services = vec![
+            hearth_lambda::service(lambda.clone()),
+            hearth_iam::service(iam.clone()),
+            hearth_sts::service(Arc::new(Sts::new(StsParts {
+                authorizer: authorizer.clone(),
+                roles: keyring.clone(),
+                credentials: keyring.clone(),
+                issuers: issuers(&config.web_identities)?,
+                clock: clock.clone(),
+            }))),
+            hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
+        ];
+        services.extend(hearth_sqs::services(&sqs));
         let front = Front::new(FrontConfig {
-            services: vec![
-                hearth_lambda::service(lambda.clone()),
-                hearth_iam::service(iam.clone()),
-                hearth_sts::service(Arc::new(Sts::new(StsParts {
-                    authorizer: authorizer.clone(),
-                    roles: keyring.clone(),
-                    credentials: keyring.clone(),
-                    issuers: issuers(&config.web_identities)?,
-                    clock: clock.clone(),
-                }))),
-                hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
-            ],
-            keys: keyring,
+            services,
+            keys: keyring.clone(),
             clock,
             random,
             auth: config.auth,
@@ -272,6 +304,7 @@ impl House {
             lambda,
             certificates,
             logs: log_reader,
+            sqs: sqs.clone(),
             instance: instance_name(&data),
             authorizer,
             // Who must sign every request is nobody's browser.
@@ -281,13 +314,20 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
-        Ok(Self { app, engine, backend, logs, audit, stop, workers, data })
+        workers.spawn(messaging.work(sending, keyring.clone(), stop.clone()));
+        Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
-        self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
+        // Batches in flight end with their functions, and what became of them is told to their queues.
+        let engine = self.engine.shutdown(deadline.saturating_duration_since(Instant::now()));
+        let pollers = timeout_at(deadline + WORKERS_END_MAX, self.pollers.shutdown());
+        if tokio::join!(engine, pollers).1.is_err() {
+            tracing::error!("shutdown leaves batches of event source mappings behind");
+        }
         self.backend.shutdown().await;
+        self.sqs.close().await;
         self.stop.cancel();
         self.workers.close();
         if timeout(WORKERS_END_MAX, self.workers.wait()).await.is_err() {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hearth_types::AccountId;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -65,6 +66,14 @@ impl Front {
             let protocol = if REST_XML.contains(&name) { Protocol::Query } else { self.guess(head) };
             return Err(Refusal::new(protocol, None, answer));
         };
+        // Who signed for a query service sends it forms, to its resources' own URLs too.
+        let query = candidates.iter().find(|&&index| self.model(index).protocol() == Protocol::Query);
+        if let Some(&service) = query
+            && header(&head.headers, "x-amz-target").is_none()
+            && has_form(head)
+        {
+            return Ok(Detected::Form { service, any: false });
+        }
         let refused = match self.among(&candidates, head) {
             Some(Ok(Detected::Form { service, .. })) => return Ok(Detected::Form { service, any: false }),
             Some(Ok(detected)) => return Ok(detected),
@@ -125,7 +134,11 @@ impl Front {
 
     fn by_target(&self, candidates: &[usize], target: &str) -> Result<Detected, Refusal> {
         let (prefix, name) = target.rsplit_once('.').unwrap_or(("", target));
-        let service = candidates.iter().copied().find(|&index| self.model(index).target_prefix() == Some(prefix));
+        let is_meant = |&index: &usize| {
+            let model = self.model(index);
+            matches!(model.protocol(), Protocol::AwsJson(_)) && model.target_prefix() == Some(prefix)
+        };
+        let service = candidates.iter().copied().find(is_meant);
         let operation = service.and_then(|index| Some((index, self.model(index).operation_id(name)?)));
         match operation {
             Some((service, operation)) => {
@@ -206,11 +219,18 @@ fn signed_for(authorization: Option<&Authorization>) -> Option<&str> {
 
 /// A form in the body, or an `Action` in the query string.
 fn is_form(head: &Parts) -> bool {
+    // A form is also what curl calls any body: only the root path, and that of a resource, takes it for one.
+    (matches!(head.uri.path(), "" | "/") || is_of_resource(head.uri.path())) && has_form(head)
+}
+
+/// `/ACCOUNT/NAME`, as the URL of a queue has it.
+fn is_of_resource(path: &str) -> bool {
+    let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    parts.is_some_and(|(account, name)| account.parse::<AccountId>().is_ok() && !name.contains('/'))
+}
+
+fn has_form(head: &Parts) -> bool {
     let content_type = header(&head.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-    // A form is also what curl calls any body: only the root path takes it for one.
-    if !matches!(head.uri.path(), "" | "/") {
-        return false;
-    }
     (head.method == Method::POST && content_type.starts_with("application/x-www-form-urlencoded"))
         || head.uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("Action="))
 }

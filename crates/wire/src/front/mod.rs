@@ -81,7 +81,7 @@ pub struct FrontConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrontError {
     /// Requests could not be told apart.
-    #[error("two services are called {0} and have the same API version")]
+    #[error("two services are called {0} and have the same API version and protocol")]
     Ambiguous(String),
 }
 
@@ -129,10 +129,12 @@ impl Front {
     pub fn new(config: FrontConfig) -> Result<Self, FrontError> {
         let FrontConfig { services, keys, auth, sandbox_auth, clock, random } = config;
         for (index, service) in services.iter().enumerate() {
-            let (name, version) = (service.model().signing_name(), service.model().api_version());
-            let same = |other: &Arc<dyn Service>| {
-                other.model().signing_name() == name && other.model().api_version() == version
+            let identity = |service: &Arc<dyn Service>| {
+                let model = service.model().clone();
+                (model.signing_name().to_owned(), model.api_version().to_owned(), model.protocol())
             };
+            let name = service.model().signing_name();
+            let same = |other: &Arc<dyn Service>| identity(other) == identity(service);
             if services[..index].iter().any(same) {
                 return Err(FrontError::Ambiguous(name.to_owned()));
             }
@@ -250,7 +252,8 @@ impl Front {
 
         let ctx = context(connection, &head, authorization, identity, request_id);
         let query = head.uri.query().map(str::to_owned);
-        let incoming = Incoming { labels, query, headers: head.headers, body };
+        let path = head.uri.path().to_owned();
+        let incoming = Incoming { labels, path, query, headers: head.headers, body };
         mounted.call(operation, ctx, incoming).await.map_err(refuse)
     }
 

@@ -33,6 +33,9 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-reques
 /// Carries the error's code in JSON answers.
 pub(crate) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
+/// Carries the error's older code in the JSON answers of services that have one.
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+
 /// A protocol this crate serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -117,6 +120,12 @@ impl Protocol {
         {
             headers.insert(ERROR_TYPE, code);
         }
+        if let (Self::AwsJson(_), Some(form)) = (self, &error.query) {
+            let fault = query::fault(error);
+            if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", form.code)) {
+                headers.insert(QUERY_ERROR, value);
+            }
+        }
         for (name, value) in &error.headers {
             headers.insert(name.clone(), value.clone());
         }
@@ -154,6 +163,8 @@ pub(crate) fn identify(response: &mut Response<Body>, request_id: &RequestId) {
 pub struct Incoming {
     /// Path labels by member name, percent-decoded.
     pub labels: Vec<(Arc<str>, String)>,
+    /// As it came.
+    pub path: String,
     /// The query string as it came.
     pub query: Option<String>,
     pub headers: HeaderMap,

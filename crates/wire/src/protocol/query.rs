@@ -11,7 +11,7 @@ use super::xml::{XmlWriter, flat_name};
 use super::{EncodeError, Incoming, malformed_input, text};
 use crate::body::Body;
 use crate::error::{ErrorAnswer, Fault};
-use crate::model::{Kind, Model, OperationId, Reference, Shape, ShapeId};
+use crate::model::{Kind, Location, Model, OperationId, Reference, Shape, ShapeId};
 use crate::timestamp::TimestampFormat;
 use crate::value::Value;
 
@@ -25,7 +25,16 @@ pub(crate) fn form_bytes<'a>(query: Option<&'a str>, body: &'a Bytes) -> &'a [u8
 
 pub(super) fn decode(model: &Model, operation: OperationId, request: &Incoming) -> Result<Value, ErrorAnswer> {
     let form = Node::parse(form_bytes(request.query.as_deref(), &request.body))?;
-    structure(model, model.input(operation), &form)
+    let mut input = structure(model, model.input(operation), &form)?;
+    // A resource's URL is where its requests are sent: it need not stand in the form.
+    if let (Kind::Structure(structure), Value::Map(members)) = (&model.input(operation).kind, &mut input) {
+        for member in structure.members.iter().filter(|member| member.location == Location::Uri) {
+            if request.path.len() > 1 && !members.iter().any(|(name, _)| *name == member.name) {
+                members.push((member.name.clone(), Value::String(request.path.clone())));
+            }
+        }
+    }
+    Ok(input)
 }
 
 fn structure(model: &Model, shape: &Shape, node: &Node) -> Result<Value, ErrorAnswer> {
@@ -121,16 +130,29 @@ pub(super) fn encode(
     Ok(response)
 }
 
+/// Whose fault it is, in this protocol's words.
+pub(super) fn fault(error: &ErrorAnswer) -> &'static str {
+    match error.fault {
+        Some(Fault::Client) => "Sender",
+        Some(Fault::Server) => "Receiver",
+        None if error.status.is_server_error() => "Receiver",
+        None => "Sender",
+    }
+}
+
 /// `<ErrorResponse><Error><Type/><Code/><Message/></Error><RequestId/></ErrorResponse>`.
 pub(super) fn error_body(model: Option<&Model>, error: &ErrorAnswer, request_id: &RequestId) -> Vec<u8> {
-    let fault = error.fault.unwrap_or(if error.status.is_server_error() { Fault::Server } else { Fault::Client });
+    let (code, message) = match &error.query {
+        Some(form) => (form.code, form.message.unwrap_or(&error.message)),
+        None => (error.code.as_ref(), error.message.as_str()),
+    };
     let mut xml = XmlWriter::new();
     xml.open("ErrorResponse", Some(("", model.and_then(Model::xml_namespace).unwrap_or(NAMESPACE))));
     xml.open("Error", None);
-    xml.text_element("Type", if fault == Fault::Client { "Sender" } else { "Receiver" });
-    xml.text_element("Code", &error.code);
-    if !error.message.is_empty() {
-        xml.text_element("Message", &error.message);
+    xml.text_element("Type", fault(error));
+    xml.text_element("Code", code);
+    if !message.is_empty() {
+        xml.text_element("Message", message);
     }
     for (name, value) in &error.fields {
         field(&mut xml, name, value);

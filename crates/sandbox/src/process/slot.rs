@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_network::{Attachment, NetworkClient};
-use hearth_ports::CodeDigest;
 use hearth_runtime_api::{RuntimeApi, Settings};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
@@ -20,7 +19,7 @@ use super::client::{NewSlot, SpawnerClient};
 use super::control::{Control, IntoSandbox};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{EnvironmentId, SandboxError};
-use crate::protocol::{Launch, PrepareSlot};
+use crate::protocol::{ImageTree, Launch, PrepareSlot};
 use crate::runtimes::Root;
 
 /// How long a slot may take to come up; milliseconds are usual.
@@ -82,7 +81,7 @@ impl PreparedSlot {
         spawner: &SpawnerClient,
         network: Option<&NetworkClient>,
         id: EnvironmentId,
-        (root, image): (Root, Option<CodeDigest>),
+        (root, image): (Root, Option<ImageTree>),
         memory: Option<Mebibytes>,
         ephemeral_storage: Mebibytes,
     ) -> Result<Self, SandboxError> {

@@ -23,6 +23,7 @@ use crate::provisioned;
 use crate::record::{
     Deployment, FunctionRecord, VersionRecord, all_versions_key, function_key, functions_key, versions_key,
 };
+use crate::settings::Settings;
 
 /// A function with everything published of it.
 #[derive(Clone, Debug)]
@@ -116,6 +117,19 @@ impl Function {
         }
     }
 
+    /// Of the version, or of the first one that the alias leads to; of `$LATEST` what it is set to.
+    pub(crate) fn settings(&self, qualifier: Option<&Qualifier>) -> Option<&Settings> {
+        let version = match qualifier {
+            None => Version::Latest,
+            Some(Qualifier::Version(version)) => *version,
+            Some(Qualifier::Alias(alias)) => self.record.aliases.get(alias)?.version,
+        };
+        match version {
+            Version::Latest => Some(&self.record.latest.settings),
+            Version::Published(number) => Some(&self.published.get(&number)?.record.deployment.settings),
+        }
+    }
+
     /// What of the account's concurrency nobody else can have.
     pub(crate) fn committed(&self) -> u32 {
         self.record.reserved_concurrency.unwrap_or_else(|| provisioned::total(&self.record))
@@ -182,6 +196,7 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         environment: settings.environment.as_ref().map(|Secret(variables)| variables.clone()).unwrap_or_default(),
         code: deployment.code.digest,
         layers: settings.layers.iter().map(|layer| layer.code.digest).collect(),
+        dead_letters: settings.dead_letters.as_deref().and_then(|arn| arn.parse().ok()),
         log_group: settings.log_group.clone(),
         log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
         application_log_level: settings.json_log.unwrap_or_default().application,

@@ -2,9 +2,11 @@
 
 mod admin;
 mod browser;
+mod clocks;
 mod descriptors;
 mod http;
 mod identity;
+mod messaging;
 mod prepare;
 pub(crate) mod root_key;
 mod secure;
@@ -15,30 +17,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_audit::Audit;
+use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
-use hearth_sqs::{Sqs, SqsParts};
+use hearth_sqs::{Queues, Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, Names};
-use hearth_types::{AccountId, AuthMode, Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
+use hearth_types::{AccountId, AuthMode, Mebibytes, Millis, OsRandom, Random};
 use hearth_wire::{Front, FrontConfig};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use self::clocks::Clocks;
 use self::descriptors::Room;
+use self::messaging::Messaging;
 pub(crate) use self::prepare::prepare;
 use self::prepare::{Memory, Prepared};
 use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
@@ -47,6 +53,8 @@ use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Clients whose requests were cut off get this long to read that.
 const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+/// Workers that only have to write down where they are.
+const WORKERS_END_MAX: Duration = Duration::from_secs(5);
 /// Blocking helper threads get this long at the very end.
 pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
@@ -104,6 +112,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
     house.logs.end_live_tails();
+    house.pollers.stop_taking();
     house.sqs.end_polls();
     let deadline = Instant::now() + DRAIN_MAX;
     let mut answered = std::pin::pin!(connections.shutdown());
@@ -123,10 +132,14 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
 struct House {
     app: Arc<http::App>,
     engine: Arc<Engine>,
+    pollers: Arc<Pollers>,
     backend: Arc<dyn Backend>,
     logs: Arc<Logs>,
     sqs: Arc<Sqs>,
     audit: Arc<Audit>,
+    /// Ends the workers that are the wiring's own.
+    stop: CancellationToken,
+    workers: TaskTracker,
     // Declared last: an ephemeral directory is removed after everything that writes to it.
     data: DataDir,
 }
@@ -139,13 +152,15 @@ impl House {
         (spawner, network): (SpawnerProcess, NetworkProcess),
         data: DataDir,
     ) -> Result<Self, ServerError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
 
         let data_error = |error: &dyn std::fmt::Display| ServerError::Data(error.to_string());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.store()).map_err(|error| data_error(&error))?);
         let blobs: Arc<dyn Blobs> = Arc::new(DirBlobs::open(&data.blobs()).map_err(|error| data_error(&error))?);
         let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
+        let clocks = Clocks::open(&store, &codec, config.time_scale).await.map_err(|error| data_error(&error))?;
+        let clock = clocks.wall.clone();
+        let messaging = Messaging::new(store.clone(), codec.clone(), clocks.service.clone());
         let trees = TreeStore::open(&data.trees(), Unpacker::default()).map_err(|error| data_error(&error))?;
         let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
         let logs = LogsParts {
@@ -193,7 +208,7 @@ impl House {
             store: store.clone(),
             codec: codec.clone(),
             wall: clock.clone(),
-            service: clock.clone(),
+            service: clocks.service.clone(),
             random: random.clone(),
             authorizer: authorizer.clone(),
         });
@@ -205,6 +220,8 @@ impl House {
             backend: backend.clone(),
             store: store.clone(),
             codec: codec.clone(),
+            outbox: messaging.outbox.clone(),
+            messages: messaging.messages.clone(),
             logs: logs.clone(),
             credentials: keyring.clone(),
             authorizer: authorizer.clone(),
@@ -221,9 +238,23 @@ impl House {
         let Images { layouts, mirrors, credentials, .. } = config.images.clone();
         let images =
             RegistryImages::new(hearth_images::Config { layouts, mirrors, credentials, scratch: data.storage() });
+        let queues = Arc::new(Queues(sqs.clone()));
+        let sending = queues.clone();
+        let pollers = Pollers::new(PollersParts {
+            queues: queues.clone(),
+            invoker: engine.clone(),
+            catalog: catalog.clone(),
+            credentials: keyring.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
+        let mappings = Mappings::load(store.clone(), codec.clone(), pollers.clone(), clock.clone());
+        let mappings = mappings.await.map_err(|error| start_error(&error))?;
         let lambda = Lambda::start(LambdaParts {
             catalog,
             layers,
+            mappings,
+            queues,
             store,
             blobs,
             codec,
@@ -261,7 +292,7 @@ impl House {
         services.extend(hearth_sqs::services(&sqs));
         let front = Front::new(FrontConfig {
             services,
-            keys: keyring,
+            keys: keyring.clone(),
             clock,
             random,
             auth: config.auth,
@@ -281,14 +312,28 @@ impl House {
             allowed_hosts: (config.auth != AuthMode::Enforce).then(|| config.allowed_hosts.clone()),
         });
         let _ = app_slot.set(app.clone());
-        Ok(Self { app, engine, backend, logs, sqs, audit, data })
+        let stop = CancellationToken::new();
+        let workers = TaskTracker::new();
+        workers.spawn(clocks.work(stop.clone()));
+        workers.spawn(messaging.work(sending, keyring.clone(), stop.clone()));
+        Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
-        self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
+        // Batches in flight end with their functions, and what became of them is told to their queues.
+        let engine = self.engine.shutdown(deadline.saturating_duration_since(Instant::now()));
+        let pollers = timeout_at(deadline + WORKERS_END_MAX, self.pollers.shutdown());
+        if tokio::join!(engine, pollers).1.is_err() {
+            tracing::error!("shutdown leaves batches of event source mappings behind");
+        }
         self.backend.shutdown().await;
         self.sqs.close().await;
+        self.stop.cancel();
+        self.workers.close();
+        if timeout(WORKERS_END_MAX, self.workers.wait()).await.is_err() {
+            tracing::error!("shutdown leaves workers behind");
+        }
         let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
         let closed = tokio::task::spawn_blocking(move || {

@@ -10,7 +10,7 @@ use super::MessageKey;
 use super::dedup::{DedupKey, Remembered};
 
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     /// Slots whose messages are here and not leaving.
     present: u16,
     /// Slots whose messages are leaving.

@@ -161,4 +161,4 @@ impl Pages {
 }
 
 #[cfg(test)]
-pub(super) type PageForSize = Page;
+pub(super) const PAGE_ENTRY_BYTES: usize = size_of::<(u64, Page)>();

@@ -1,0 +1,95 @@
+//! What a crash leaves: everything that was acknowledged, nothing that was deleted.
+
+use serde_json::json;
+
+use super::{Server, bodies};
+
+#[tokio::test]
+async fn sent_messages_are_there_and_deleted_ones_are_not() {
+    let (server, url) = Server::queue().await;
+    server.send_batch(&url, &["a", "b", "c", "d"]).await;
+    server.send(&url, "e").await;
+    let received = server.receive(&url).await;
+    for at in [1, 2, 4] {
+        server.delete(&url, &received[at]).await;
+    }
+    let server = server.crash().await;
+    server.pass(31);
+    let received = server.receive(&url).await;
+    assert_eq!(bodies(&received), ["a", "d"]);
+    server.delete(&url, &received[0]).await;
+    server.delete(&url, &received[1]).await;
+    let server = server.crash().await;
+    server.pass(31);
+    assert_eq!(server.receive(&url).await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_orderly_end_forgets_no_receive() {
+    let (server, url) = Server::queue().await;
+    server.send(&url, "a").await;
+    let handle = server.receive(&url).await[0]["ReceiptHandle"].clone();
+    let server = server.restart().await;
+    assert_eq!(server.counts(&url).await, ["0", "1", "0"]);
+    // Who took it can still say what became of it.
+    server
+        .run("ChangeMessageVisibility", json!({ "QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": 99 }))
+        .await;
+    server.run("DeleteMessage", json!({ "QueueUrl": url, "ReceiptHandle": handle })).await;
+    assert_eq!(server.counts(&url).await, ["0", "0", "0"]);
+}
+
+#[tokio::test]
+async fn delays_and_settings_go_on() {
+    let server = Server::start().await;
+    let url = server.create("q", json!({ "VisibilityTimeout": "7", "DelaySeconds": "10" })).await;
+    server.send(&url, "late").await;
+    let server = server.crash().await;
+    assert_eq!(server.attribute(&url, "VisibilityTimeout").await, "7");
+    assert_eq!(server.counts(&url).await, ["0", "0", "1"]);
+    server.pass(10);
+    assert_eq!(bodies(&server.receive(&url).await), ["late"]);
+}
+
+#[tokio::test]
+async fn a_fifo_group_keeps_its_order() {
+    let (server, url) = Server::fifo().await;
+    for body in ["1", "2", "3"] {
+        server.send_to(&url, "g", body).await;
+    }
+    let server = server.crash().await;
+    server.send_to(&url, "g", "4").await;
+    assert_eq!(bodies(&server.receive(&url).await), ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn nothing_of_what_is_gone_stays_in_the_store() {
+    let (server, url) = Server::queue().await;
+    server.send_batch(&url, &["a", "b"]).await;
+    for message in server.receive(&url).await {
+        server.delete(&url, &message).await;
+    }
+    server.send_batch(&url, &["purged", "too"]).await;
+    server.receive_as(&url, json!({ "MaxNumberOfMessages": 1 })).await;
+    server.run("PurgeQueue", json!({ "QueueUrl": url })).await;
+    let other = server.create("other", json!({})).await;
+    server.send(&other, "gone with its queue").await;
+    server.run("DeleteQueue", json!({ "QueueUrl": other })).await;
+    // What the crash kept from being tidied up is tidied up by the next life.
+    let server = server.crash().await;
+    server.sqs.keep().await.expect("keeps");
+    for table in crate::record::Table::ALL {
+        let rows = server.sqs.store.scan(&table.all(&super::scope()), None, 10).await.expect("read");
+        assert_eq!(rows, [], "{table:?}");
+    }
+}
+
+/// Bodies larger than the cache come from the store.
+#[tokio::test]
+async fn pages_that_are_not_in_memory_are_read_back() {
+    let (server, url) = Server::queue().await;
+    server.send_batch(&url, &["a", "b"]).await;
+    let queue = server.sqs.find(&super::scope(), "q").expect("a queue");
+    server.sqs.cache.forget(queue.id);
+    assert_eq!(bodies(&server.receive(&url).await), ["a", "b"]);
+}

@@ -198,7 +198,10 @@ impl QueueConsumer for FakeQueue {
                 return Ok(taken);
             }
             // Messages become visible by themselves.
-            let look_again = (Instant::now() + Duration::from_millis(100)).min(end);
+            let now_ms = self.clock.now_ms();
+            let next_ms = self.messages.lock().iter().map(|one| one.visible_at_ms).filter(|at| *at > now_ms).min();
+            let next = next_ms.and_then(|at| u64::try_from(at - now_ms).ok()).map(Duration::from_millis);
+            let look_again = next.map_or(end, |next| (Instant::now() + next).min(end));
             tokio::select! {
                 () = arrived => {}
                 () = tokio::time::sleep_until(look_again) => {}

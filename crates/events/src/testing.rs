@@ -215,6 +215,8 @@ impl QueueConsumer for FakeQueue {
             return Err(QueueError::Unavailable { detail: "a test".to_owned() });
         }
         self.messages.lock().retain(|stored| !handles.contains(&stored.handle()));
+        // What stands behind them in their groups may be had.
+        self.arrived.notify_waiters();
         Ok(())
     }
 

@@ -96,6 +96,8 @@ pub(crate) struct FakeQueue {
     messages: Mutex<Vec<Stored>>,
     pub(crate) facts: Mutex<QueueFacts>,
     pub(crate) failure: Mutex<Option<QueueError>>,
+    /// Whether the role may change the visibility of messages; mappings need not have that permission.
+    pub(crate) may_change: AtomicBool,
     /// Deletions fail so often.
     pub(crate) undeletable: AtomicU64,
     pub(crate) receives: AtomicU64,
@@ -228,6 +230,9 @@ impl QueueConsumer for FakeQueue {
         seconds: u32,
     ) -> Result<(), QueueError> {
         as_role(ctx)?;
+        if !self.may_change.load(Ordering::SeqCst) {
+            return Err(QueueError::AccessDenied { message: "a test".to_owned() });
+        }
         let visible_at_ms = self.clock.now_ms() + i64::from(seconds) * 1_000;
         for stored in self.messages.lock().iter_mut().filter(|stored| handles.contains(&stored.handle())) {
             stored.visible_at_ms = visible_at_ms;
@@ -408,6 +413,7 @@ impl World {
             messages: Mutex::default(),
             facts: Mutex::new(QueueFacts { visibility_timeout_s: 30, is_fifo }),
             failure: Mutex::default(),
+            may_change: AtomicBool::new(true),
             undeletable: AtomicU64::default(),
             receives: AtomicU64::default(),
             arrived: Notify::new(),

@@ -63,6 +63,18 @@ pub(crate) struct Checked<'a> {
     pub(crate) dedup: Option<DedupKey>,
 }
 
+/// A trace header is some hundred characters long; what is longer is none.
+const TRACE_BYTES_MAX: usize = 1_024;
+
+impl<'a> Checked<'a> {
+    /// With the trace header of the request, where the message brings none: SDKs in functions send that one. Source: X-Ray
+    /// developer guide, "Amazon SQS and AWS X-Ray".
+    pub(crate) fn traced(self, of_request: Option<&'a str>) -> Self {
+        let of_request = of_request.filter(|header| header.len() <= TRACE_BYTES_MAX);
+        Self { trace_header: self.trace_header.or(of_request), ..self }
+    }
+}
+
 impl Outgoing {
     /// # Errors
     /// What is wrong with it, in the words of the real service.

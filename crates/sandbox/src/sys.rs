@@ -68,6 +68,49 @@ pub(crate) fn fork_into(
     }
 }
 
+/// Makes what the loader has written into this program and its libraries, and closed since (RELRO), files again: shared by
+/// every child, faulted in where it is used. Else it is a megabyte and more of private memory, whose pages each fork has
+/// to take over one by one and each exec and exit to give back, which are large parts of them.
+///
+/// Only while there is one thread.
+pub(crate) fn share_relocated() -> io::Result<()> {
+    for (start, end) in relocated(&std::fs::read_to_string("/proc/self/smaps")?) {
+        let length = end - start;
+        // SAFETY: the kernel has just said that this range is mapped and readable, and nothing writes to it any more.
+        let bytes = unsafe { std::slice::from_raw_parts(start as *const u8, length) };
+        let file = rustix::fs::memfd_create(c"relocated", rustix::fs::MemfdFlags::CLOEXEC)?;
+        std::os::unix::fs::FileExt::write_all_at(&std::fs::File::from(file.try_clone()?), bytes, 0)?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
+        // SAFETY: the same bytes at the same place, exchanged within one call of the only thread, and like those before
+        // them not writable.
+        let mapped = unsafe { libc::mmap(start as *mut _, length, libc::PROT_READ, flags, file.as_raw_fd(), 0) };
+        if mapped == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// The read-only parts of mapped files of which the process has its own copies. Source: proc_pid_smaps(5).
+fn relocated(smaps: &str) -> Vec<(usize, usize)> {
+    let mut ranges = Vec::new();
+    let mut range = None;
+    for line in smaps.lines() {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        match fields[..] {
+            [addresses, "r--p", _, _, _, path, ..] if path.starts_with('/') => {
+                range = addresses.split_once('-').and_then(|(start, end)| {
+                    Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+                });
+            }
+            ["Anonymous:", kib, _] if kib != "0" => ranges.extend(range.take()),
+            [key, ..] if key.ends_with(':') => {}
+            _ => range = None,
+        }
+    }
+    ranges
+}
+
 /// What [`set_mount_attributes`] changes: `MOUNT_ATTR_*` flags to set, and whose ids the mount shows.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct MountAttributes<'fd> {

@@ -166,6 +166,15 @@ impl Cgroup {
             || trees.into_iter().any(|tree| tree.dialect == Dialect::V2 && tree.dir == dir)
     }
 
+    /// What goes by a function's memory setting before it runs: memory, and the part of scarce processors.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn limit(&self, memory: Mebibytes) -> Result<(), CgroupError> {
+        self.limit_memory(memory)?;
+        self.weigh_cpu(memory)
+    }
+
     /// Limits memory, without swap. A group that holds more than that already has some of it reclaimed, or is refused.
     ///
     /// # Errors

@@ -72,6 +72,11 @@ impl Storage {
         })
     }
 
+    /// What is needed for [`mount`](Self::mount) alone.
+    pub(super) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.directory.as_fd(), self.loop_control.as_fd()]
+    }
+
     /// Makes the empty file system of a size, unless it is remembered.
     pub(super) fn learn(&mut self, size: Mebibytes) -> io::Result<()> {
         if self.templates.contains_key(&size) {

@@ -18,6 +18,7 @@ mod roots;
 mod slot;
 mod stock;
 mod storage;
+mod turn;
 #[cfg_attr(not(target_arch = "x86_64"), path = "spawner/zygote/none.rs")]
 mod zygote;
 
@@ -25,14 +26,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::time::Duration;
 
 use hearth_network::seqpacket;
-use hearth_types::Mebibytes;
-use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN};
+use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, makedev, mknodat, openat};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
 
@@ -48,6 +47,7 @@ use identity::Identities;
 use roots::Roots;
 use slot::Finish;
 use stock::{Begun, Means, Prepared, Stock};
+use turn::take_turn;
 use zygote::{Destination, Zygote};
 
 /// The name by which a program knows that it is to be the spawner.
@@ -55,9 +55,6 @@ pub const PROGRAM_NAME: &str = "hearth-spawner";
 /// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
 const TUN: &str = "/tun";
 const TUN_DEVICE: (u32, u32) = (10, 200);
-/// Pause between two looks whether the earlier life has ended, and how many looks that is worth: ten seconds.
-const TURN_LOOK: Duration = Duration::from_millis(10);
-const TURN_LOOKS_MAX: usize = 1_000;
 /// What a sandbox calls its machine.
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
@@ -280,12 +277,11 @@ impl<'a> Spawner<'a> {
         request.memory.map_or(Ok(()), faces::learn)?;
         let image = request.image.map(|image| furnish::image(&self.roots, &image)).transpose()?;
         let identity = self.identities.take()?;
-        let begun = self.begun(request)?;
-        if let Some(memory) = request.memory {
-            begun.cgroup.limit(memory).map_err(io::Error::other)?;
+        if !self.roots.namespaces.contains_key(&request.root) {
+            return Err(io::Error::other("there is no such root here"));
         }
-        let root =
-            self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
+        let begun = self.begun(request)?;
+        let root = &self.roots.namespaces[&request.root];
         let descriptors: Vec<_> = [root, &identity].into_iter().chain(&image).map(AsFd::as_fd).collect();
         // Fails only when its process has ended, which the control socket says, too.
         let _ = begun.finish(&Finish { memory: request.memory }, &descriptors);
@@ -309,13 +305,17 @@ impl<'a> Spawner<'a> {
     /// A slot that has been begun, now or before.
     fn begun(&mut self, request: &PrepareSlot) -> io::Result<Begun> {
         let is_usual = request.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
-        match if is_usual { self.stock.take() } else { None } {
-            Some(begun) => Ok(begun),
-            None => self.begin(request.memory.unwrap_or(MEMORY_MIN), request.ephemeral_storage),
+        let Some(begun) = (if is_usual { self.stock.take() } else { None }) else { return self.begin(Some(request)) };
+        match request.memory.map_or(Ok(()), |memory| begun.cgroup.limit(memory)) {
+            Ok(()) => Ok(begun),
+            Err(error) => {
+                begun.cgroup.remove().map_err(io::Error::other)?;
+                Err(io::Error::other(error))
+            }
         }
     }
 
-    fn begin(&mut self, memory: Mebibytes, ephemeral_storage: Mebibytes) -> io::Result<Begun> {
+    fn begin(&mut self, wanted: Option<&PrepareSlot>) -> io::Result<Begun> {
         self.groups += 1;
         let means = Means {
             cgroups: &self.cgroups,
@@ -323,7 +323,7 @@ impl<'a> Spawner<'a> {
             has_network: self.has_network,
             filter: &self.filter,
         };
-        Begun::new(&means, self.groups, memory, ephemeral_storage)
+        Begun::new(&means, self.groups, wanted)
     }
 
     fn furnish(&mut self, request: &FurnishSlot) -> io::Result<()> {
@@ -430,7 +430,7 @@ impl<'a> Spawner<'a> {
         let refilled = if self.identities.wants_refill() {
             self.identities.refill()
         } else if self.stock.wants_refill() {
-            let begun = self.begin(MEMORY_MIN, EPHEMERAL_STORAGE_MIN);
+            let begun = self.begin(None);
             let (begun, made) = begun.map_or_else(|error| (None, Err(error)), |begun| (Some(begun), Ok(())));
             self.stock.refill(begun);
             made
@@ -463,20 +463,6 @@ impl<'a> Spawner<'a> {
             eprintln!("{PROGRAM_NAME}: {error}");
         }
     }
-}
-
-/// Waits until the spawner of an earlier life of this server has ended everything: it works in the same control groups,
-/// and would take the slots of this life for its own. One that hangs is not waited for for ever.
-fn take_turn(trees: &std::path::Path) -> io::Result<(OwnedFd, bool)> {
-    let turn = openat(CWD, trees, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    for _ in 0..TURN_LOOKS_MAX {
-        match flock(&turn, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((turn, true)),
-            Err(Errno::WOULDBLOCK) => std::thread::sleep(TURN_LOOK),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok((turn, false))
 }
 
 /// Makes [`TUN`], and sees that it works.

@@ -298,6 +298,7 @@ pub(crate) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Own
 /// See loop(4).
 const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4c82;
 const LOOP_CONFIGURE: libc::c_ulong = 0x4c0a;
+const LOOP_SET_DIRECT_IO: libc::c_ulong = 0x4c08;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 
 /// `struct loop_config` with its `struct loop_info64`, of which only the flags are ours to set.
@@ -330,6 +331,15 @@ pub(crate) fn configure_loop_device(device: BorrowedFd<'_>, image: BorrowedFd<'_
     };
     // SAFETY: the ioctl reads one `loop_config`, which is valid for the call and has the kernel's layout (loop.h).
     let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE as _, &raw const config) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets a loop device read and write its image past the page cache, after what is in there has reached the disk: what a
+/// function writes is kept once, by its own file system, and the disk's pace is the function's. `EINVAL` where the file
+/// system of the image cannot.
+pub(crate) fn bypass_page_cache(device: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: this ioctl takes a number for its argument.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_SET_DIRECT_IO as _, 1) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -71,6 +71,8 @@ const CAPABILITY_BITS: u32 = 64;
 pub(super) struct Parts<'a> {
     pub(super) storage: Option<&'a Storage>,
     pub(super) ephemeral_storage: Mebibytes,
+    /// Nobody waits for it yet.
+    pub(super) is_ahead: bool,
     pub(super) has_network: bool,
     pub(super) cgroup: &'a Cgroup,
     pub(super) filter: &'a seccomp::Filter,
@@ -170,7 +172,7 @@ fn begin(parts: &Parts<'_>) -> Result<Begun, (Step, io::Error)> {
     parts.cgroup.enter().map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
     Ok(Begun {
         listeners: network(parts.has_network).map_err(at(Step::Network))?,
-        storage: storage(parts.storage, parts.ephemeral_storage).map_err(at(Step::Storage))?,
+        storage: storage(parts.storage, parts.ephemeral_storage, parts.is_ahead).map_err(at(Step::Storage))?,
         processes: processes().map_err(at(Step::Processes))?,
     })
 }
@@ -237,9 +239,9 @@ fn outside(socket: BorrowedFd<'_>) -> io::Result<Outside> {
 }
 
 /// `/tmp`: a disk of its own; where there is none to be had, memory.
-pub(super) fn storage(storage: Option<&Storage>, size: Mebibytes) -> io::Result<OwnedFd> {
+pub(super) fn storage(storage: Option<&Storage>, size: Mebibytes, is_ahead: bool) -> io::Result<OwnedFd> {
     if let Some(storage) = storage {
-        return storage.mount(size);
+        return storage.mount(size, is_ahead);
     }
     let owner = OWNER.to_string();
     let options =

@@ -7,8 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use hearth_network::seqpacket;
-use hearth_types::Mebibytes;
-use hearth_types::limits::SANDBOX_PROCESSES_MAX;
+use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, fchmod};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -18,6 +17,7 @@ use super::slot::{self, Finish};
 use super::storage::Storage;
 use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot, Knob};
 use crate::mutation::{self, Control};
+use crate::protocol::PrepareSlot;
 use crate::seccomp;
 use crate::sys::Forked;
 
@@ -56,13 +56,8 @@ pub(super) struct Prepared {
 }
 
 impl Begun {
-    /// Forks one; `group` is a number no other slot has.
-    pub(super) fn new(
-        means: &Means<'_>,
-        group: u64,
-        memory: Mebibytes,
-        ephemeral_storage: Mebibytes,
-    ) -> io::Result<Self> {
+    /// Forks one; `group` is a number no other slot has. `wanted` is who waits for it, if anybody does.
+    pub(super) fn new(means: &Means<'_>, group: u64, wanted: Option<&PrepareSlot>) -> io::Result<Self> {
         let (control, inside) = seqpacket::pair()?;
         let (order, taken) = seqpacket::pair()?;
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -71,11 +66,13 @@ impl Begun {
         let (records, logged) = pipe_with(PipeFlags::CLOEXEC)?;
         let furnished = eventfd(0, EventfdFlags::CLOEXEC)?;
         let times = if mutation::is_off(Control::ProcessLimit) { 100 } else { 1 };
+        let memory = wanted.and_then(|wanted| wanted.memory).unwrap_or(MEMORY_MIN);
         let limits = CgroupLimits { memory, processes_max: times * SANDBOX_PROCESSES_MAX };
         let cgroup = means.cgroups.create(group, &limits).map_err(io::Error::other)?;
         let parts = slot::Parts {
             storage: means.storage,
-            ephemeral_storage,
+            ephemeral_storage: wanted.map_or(EPHEMERAL_STORAGE_MIN, |wanted| wanted.ephemeral_storage),
+            is_ahead: wanted.is_none(),
             has_network: means.has_network,
             cgroup: &cgroup,
             filter: means.filter,

@@ -393,3 +393,47 @@ pub(crate) fn call_all() -> &'static [u8] {
     // SAFETY: both are labels around the same piece of read-only data, which lives as long as the program.
     unsafe { std::slice::from_raw_parts(start, end.offset_from_unsigned(start)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{WaitOptions, waitpid};
+
+    use super::*;
+
+    const SMAPS: &str = "\
+1000-2000 r--p 00000000 fe:00 7 /usr/bin/program
+Rss:                   4 kB
+Anonymous:             0 kB
+2000-4000 r--p 00001000 fe:00 7 /usr/bin/program
+Rss:                   8 kB
+Anonymous:             8 kB
+4000-5000 rw-p 00003000 fe:00 7 /usr/bin/program
+Anonymous:             4 kB
+6000-7000 r--p 00000000 00:00 0
+Anonymous:             4 kB
+7000-8000 r--p 00000000 00:00 0                                          [vvar]
+Anonymous:             4 kB
+VmFlags: rd mr pf io de dd sd
+";
+
+    #[test]
+    fn relocated_is_what_is_closed_and_of_a_file_and_has_pages_of_its_own() {
+        assert_eq!(relocated(SMAPS), [(0x2000, 0x4000)]);
+    }
+
+    #[test]
+    fn a_program_runs_on_with_its_relocated_data_shared() {
+        // In a process of its own, which has one thread.
+        let child = fork_into(0, None, || {
+            let own = || std::fs::read_to_string("/proc/self/smaps").map(|smaps| relocated(&smaps).len());
+            let before = own();
+            let shared = share_relocated();
+            // What is formatted goes through tables that have just been exchanged.
+            let said = format!("{before:?} {shared:?} {:?}", own());
+            let is_fine = matches!((before, shared, own()), (Ok(1..), Ok(()), Ok(0))) && !said.is_empty();
+            exit_now(i32::from(!is_fine))
+        });
+        let status = waitpid(Some(child.expect("forked").pid), WaitOptions::empty()).expect("waited").expect("ended");
+        assert_eq!(status.1.exit_status(), Some(0));
+    }
+}

@@ -149,3 +149,20 @@ impl Stock {
         self.waiting.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_made_is_tried_once_for_each_that_is_wanted() {
+        let mut stock = Stock::default();
+        let mut tries = 0;
+        while stock.wants_refill() {
+            tries += 1;
+            stock.refill(None);
+        }
+        assert_eq!(tries, STOCK);
+        assert!(stock.take().is_none() && !stock.wants_refill(), "nothing was taken");
+    }
+}

@@ -28,10 +28,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use hearth_network::seqpacket;
-use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
+use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN};
 use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
 
@@ -52,9 +52,6 @@ use zygote::{Destination, Zygote};
 
 /// The name by which a program knows that it is to be the spawner.
 pub const PROGRAM_NAME: &str = "hearth-spawner";
-/// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
-const TUN: &str = "/tun";
-const TUN_DEVICE: (u32, u32) = (10, 200);
 /// What a sandbox calls its machine.
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
@@ -160,7 +157,8 @@ impl<'a> Spawner<'a> {
             roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
         }
         let library_path = boot.interpreters.iter().filter(|(_, interpreter)| interpreter.needs_library_path());
-        let has_network = boot.network && tun_device().map_err(|error| roots.notes.push(network_note(&error))).is_ok();
+        let has_network =
+            boot.network && slot::tun_device().map_err(|error| roots.notes.push(slot::network_note(&error))).is_ok();
         let spawner = Self {
             server,
             _turn: turn,
@@ -244,7 +242,10 @@ impl<'a> Spawner<'a> {
             Request::Furnish(furnish) => {
                 let slot = furnish.slot;
                 match self.furnish(furnish) {
-                    Ok(()) => self.reply(&Reply::Furnished { slot }),
+                    Ok(()) => {
+                        self.reply(&Reply::Furnished { slot })?;
+                        self.weigh(furnish)
+                    }
                     Err(error) => self.reply(&Reply::NotFurnished { slot, message: text(&error) }),
                 }
             }
@@ -306,13 +307,7 @@ impl<'a> Spawner<'a> {
     fn begun(&mut self, request: &PrepareSlot) -> io::Result<Begun> {
         let is_usual = request.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
         let Some(begun) = (if is_usual { self.stock.take() } else { None }) else { return self.begin(Some(request)) };
-        match request.memory.map_or(Ok(()), |memory| begun.cgroup.limit(memory)) {
-            Ok(()) => Ok(begun),
-            Err(error) => {
-                begun.cgroup.remove().map_err(io::Error::other)?;
-                Err(io::Error::other(error))
-            }
-        }
+        begun.limited(request.memory)
     }
 
     fn begin(&mut self, wanted: Option<&PrepareSlot>) -> io::Result<Begun> {
@@ -337,12 +332,22 @@ impl<'a> Spawner<'a> {
         if std::mem::replace(&mut slot.is_furnished, true) && !mutation::is_off(Control::OneFunctionPerSlot) {
             return Err(io::Error::other("the slot is a function's already"));
         }
-        if slot.prepared.memory != Some(request.memory) {
-            slot.cgroup.limit(request.memory).map_err(io::Error::other)?;
+        let before = slot.prepared.memory.unwrap_or(MEMORY_MIN);
+        if before != request.memory {
+            slot.cgroup.limit_memory(request.memory, Some(before)).map_err(io::Error::other)?;
         }
         furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)?;
         rustix::io::write(&slot.furnished, &1_u64.to_ne_bytes())?;
         Ok(())
+    }
+
+    /// What a function may do without for a moment.
+    fn weigh(&self, request: &FurnishSlot) -> io::Result<()> {
+        let slot = self.slots.get(&request.slot).filter(|slot| slot.prepared.memory != Some(request.memory));
+        match slot.map_or(Ok(()), |slot| slot.cgroup.weigh_cpu(request.memory)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.reply(&Reply::Trouble { message: text(&error) }),
+        }
     }
 
     fn copy(&mut self, number: u64) -> io::Result<Option<i32>> {
@@ -463,17 +468,6 @@ impl<'a> Spawner<'a> {
             eprintln!("{PROGRAM_NAME}: {error}");
         }
     }
-}
-
-/// Makes [`TUN`], and sees that it works.
-fn tun_device() -> io::Result<()> {
-    let (major, minor) = TUN_DEVICE;
-    mknodat(CWD, TUN, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(major, minor))?;
-    std::fs::File::open(TUN).map(drop)
-}
-
-fn network_note(error: &io::Error) -> String {
-    format!("functions have no network: this machine has no TUN device ({error}); `modprobe tun` may bring it")
 }
 
 fn end(slot: &Slot) {

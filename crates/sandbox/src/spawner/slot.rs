@@ -15,6 +15,7 @@ use hearth_network::seqpacket::{self, Received};
 
 use hearth_types::Mebibytes;
 use nix::sched::{CloneFlags, setns, unshare};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::mount::MountAttrFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
@@ -25,7 +26,6 @@ use rustix::thread::{
 
 use serde::{Deserialize, Serialize};
 
-use super::TUN;
 use super::identity::OWNER;
 use super::storage::Storage;
 use super::{faces, mounts, roots};
@@ -36,6 +36,9 @@ use crate::protocol::{ENDPOINT_PORT, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, 
 use crate::seccomp;
 use crate::sys::{self, Forked};
 
+/// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
+const TUN: &str = "/tun";
+const TUN_DEVICE: (u32, u32) = (10, 200);
 /// Namespaces a slot is born into. The mount and control group namespaces follow when there is something to copy, the
 /// user namespace last: what exists before it belongs to the initial one, where a function can change nothing.
 const NAMESPACES: i32 = libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
@@ -193,6 +196,17 @@ fn finish(order: BorrowedFd<'_>, begun: Begun) -> Result<Listeners, (Step, io::E
     become_init(identity.as_fd()).map_err(at(Step::Identity))?;
     give_up_privileges().map_err(at(Step::Privileges))?;
     Ok(begun.listeners)
+}
+
+/// Makes [`TUN`], and sees that it works.
+pub(super) fn tun_device() -> io::Result<()> {
+    let (major, minor) = TUN_DEVICE;
+    mknodat(CWD, TUN, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(major, minor))?;
+    std::fs::File::open(TUN).map(drop)
+}
+
+pub(super) fn network_note(error: &io::Error) -> String {
+    format!("functions have no network: this machine has no TUN device ({error}); `modprobe tun` may bring it")
 }
 
 /// A loopback interface with the platform's address, the sockets the server will serve on it, and the device that leads

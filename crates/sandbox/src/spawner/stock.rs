@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use hearth_network::seqpacket;
+use hearth_types::Mebibytes;
 use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, fchmod};
@@ -96,6 +97,19 @@ impl Begun {
             Err(error) => {
                 cgroup.remove().map_err(io::Error::other)?;
                 Err(error)
+            }
+        }
+    }
+
+    /// With the limits that go by a memory setting; where they cannot be set nothing is left of it.
+    pub(super) fn limited(self, memory: Option<Mebibytes>) -> io::Result<Self> {
+        let Some(memory) = memory else { return Ok(self) };
+        let limited = self.cgroup.limit_memory(memory, Some(MEMORY_MIN)).and_then(|()| self.cgroup.weigh_cpu(memory));
+        match limited {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.cgroup.remove().map_err(io::Error::other)?;
+                Err(io::Error::other(error))
             }
         }
     }

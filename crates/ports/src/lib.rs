@@ -11,9 +11,11 @@ pub mod image;
 pub mod invoke;
 pub mod logs;
 pub mod provisioned;
+pub mod queue;
 pub mod response_stream;
 pub mod roles;
 pub mod runtime_version;
+pub mod topic;
 
 pub use audit::{AuditLog, AuditRecord, Verdict};
 pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy};
@@ -31,5 +33,10 @@ pub use invoke::{
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
 pub use provisioned::{Provision, ProvisionStatus, Provisioned};
+pub use queue::{
+    AttributeValue, MessageAttribute, MessageAttributes, OutgoingMessage, QueueConsumer, QueueError, QueueFacts,
+    QueueSender, ReceiveTerms, ReceivedMessage,
+};
 pub use response_stream::{StreamCompletion, StreamError, StreamEvent, StreamedResponse};
 pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};
+pub use topic::{Notification, TopicError, TopicPublisher};

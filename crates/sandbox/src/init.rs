@@ -36,9 +36,14 @@ pub(crate) use start::{OOM_SCORE, WORKING_DIRECTORY, lower_limits};
 static ORDERS: Mutex<[u8; ORDER_BYTES_MAX]> = Mutex::new([0; ORDER_BYTES_MAX]);
 
 /// Follows orders until there is nobody left to give them.
-pub(crate) fn run(control: BorrowedFd<'_>, shared: Shared<'_>, filter: &seccomp::Filter) -> Infallible {
+pub(crate) fn run(
+    control: BorrowedFd<'_>,
+    shared: Shared<'_>,
+    filter: &seccomp::Filter,
+    will_start: bool,
+) -> Infallible {
     // Without one a start takes longer, and tells why it fails, if it does.
-    let waiting = start::prepare(shared, filter).ok();
+    let waiting = if will_start { start::prepare(shared, filter).ok() } else { None };
     let mut init = Init { control, shared, filter, waiting, processes: HashMap::new() };
     match init.serve() {
         Ok(()) => sys::exit_now(0),

@@ -285,7 +285,7 @@ impl<'a> Spawner<'a> {
         let root = &self.roots.namespaces[&request.root];
         let descriptors: Vec<_> = [root, &identity].into_iter().chain(&image).map(AsFd::as_fd).collect();
         // Fails only when its process has ended, which the control socket says, too.
-        let _ = begun.finish(&Finish { memory: request.memory }, &descriptors);
+        let _ = begun.finish(&Finish { memory: request.memory, for_copy: request.for_copy }, &descriptors);
         let Begun { process: Forked { pid, pidfd }, cgroup, furnished, output, records, prepared, .. } = begun;
         self.by_pid.insert(pid, request.slot);
         let slot = Slot {

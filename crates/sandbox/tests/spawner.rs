@@ -165,7 +165,8 @@ fn digest(number: u8) -> CodeDigest {
 }
 
 fn prepare(slot: u64) -> PrepareSlot {
-    PrepareSlot { slot, root: Root::Provided, image: None, memory: None, ephemeral_storage: Mebibytes(512) }
+    let (root, ephemeral_storage) = (Root::Provided, Mebibytes(512));
+    PrepareSlot { slot, root, image: None, memory: None, ephemeral_storage, for_copy: false }
 }
 
 fn furnish(slot: u64) -> FurnishSlot {

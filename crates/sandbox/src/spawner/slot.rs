@@ -92,6 +92,7 @@ pub(super) struct Parts<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Finish {
     pub(super) memory: Option<Mebibytes>,
+    pub(super) for_copy: bool,
 }
 
 /// Bytes of a [`Finish`].
@@ -102,14 +103,14 @@ const FINISH_BYTES_MAX: usize = 16;
 pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     let birthplace = parts.cgroup.birthplace().map_err(io::Error::other)?;
     sys::fork_into(mutation::namespaces(NAMESPACES), birthplace.as_ref().map(AsFd::as_fd), || {
-        let furnished = begin(parts).and_then(|begun| finish(parts.order, begun)).and_then(|listeners| {
+        let furnished = begin(parts).and_then(|begun| finish(parts.order, begun)).and_then(|(listeners, for_copy)| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
             let mut kept = vec![parts.control, parts.output, parts.records, parts.furnished];
             kept.extend(listeners.descriptors());
-            keep_only(&kept).map(|()| listeners).map_err(|error| (Step::Privileges, error))
+            keep_only(&kept).map(|()| (listeners, for_copy)).map_err(|error| (Step::Privileges, error))
         });
         match furnished {
-            Ok(listeners) => live(parts, listeners),
+            Ok((listeners, for_copy)) => live(parts, listeners, for_copy),
             Err((step, error)) => {
                 let errno = error.raw_os_error().unwrap_or(0);
                 let _ = seqpacket::send(parts.control, &Report::NotUp { step, errno }, &[]);
@@ -145,13 +146,13 @@ impl Listeners {
 }
 
 /// Says that the slot is up and becomes hearth-init.
-fn live(parts: &Parts<'_>, listeners: Listeners) -> Infallible {
+fn live(parts: &Parts<'_>, listeners: Listeners, for_copy: bool) -> Infallible {
     if seqpacket::send(parts.control, &Report::Up, &listeners.descriptors()).is_err() {
         sys::exit_now(1);
     }
     drop(listeners);
     let Parts { output, records, furnished, .. } = *parts;
-    init::run(parts.control, init::Shared { output, records, furnished }, parts.filter)
+    init::run(parts.control, init::Shared { output, records, furnished }, parts.filter, !for_copy)
 }
 
 /// A slot around the calling process, its first, before it is known what for.
@@ -180,11 +181,11 @@ fn begin(parts: &Parts<'_>) -> Result<Begun, (Step, io::Error)> {
     })
 }
 
-fn finish(order: BorrowedFd<'_>, begun: Begun) -> Result<Listeners, (Step, io::Error)> {
+fn finish(order: BorrowedFd<'_>, begun: Begun) -> Result<(Listeners, bool), (Step, io::Error)> {
     let mut buffer = [0; FINISH_BYTES_MAX];
     let received = seqpacket::receive::<Finish>(order, &mut buffer).map_err(at(Step::Root))?;
     // The spawner has ended.
-    let Some(Received { message: Finish { memory }, descriptors }) = received else { sys::exit_now(0) };
+    let Some(Received { message: Finish { memory, for_copy }, descriptors }) = received else { sys::exit_now(0) };
     let (root_namespace, identity, image) = match &descriptors[..] {
         [root, identity] => (root, identity, None),
         [root, identity, image] => (root, identity, Some(image.as_fd())),
@@ -195,7 +196,7 @@ fn finish(order: BorrowedFd<'_>, begun: Begun) -> Result<Listeners, (Step, io::E
     show_processes(&begun.processes, &faces).map_err(at(Step::Processes))?;
     become_init(identity.as_fd()).map_err(at(Step::Identity))?;
     give_up_privileges().map_err(at(Step::Privileges))?;
-    Ok(begun.listeners)
+    Ok((begun.listeners, for_copy))
 }
 
 /// Makes [`TUN`], and sees that it works.

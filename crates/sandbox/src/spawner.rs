@@ -139,7 +139,8 @@ impl<'a> Spawner<'a> {
         // What is made for functions they must be able to read, whatever the server's umask is.
         rustix::process::umask(Mode::from_raw_mode(0o022));
         rustix::thread::set_name(c"hearth-spawner")?;
-        sys::share_relocated()?;
+        // Where the kernel does not tell enough for it, forks take longer.
+        let _ = sys::share_relocated();
         let (turn, is_alone) = take_turn(&boot.trees)?;
         let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
         let swept = cgroups.sweep().map_err(io::Error::other)?;

@@ -169,6 +169,7 @@ fn at(step: Step) -> impl Fn(io::Error) -> (Step, io::Error) {
 fn begin(parts: &Parts<'_>) -> Result<Begun, (Step, io::Error)> {
     // Should the spawner be killed, its slots end with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| (Step::Privileges, error.into()))?;
+    rustix::thread::set_name(c"hearth-slot").map_err(|error| (Step::Privileges, error.into()))?;
     // It may wait for long, and others must see the ends of theirs.
     let mut kept = vec![parts.order, parts.control, parts.output, parts.records, parts.furnished];
     kept.extend(parts.storage.into_iter().flat_map(Storage::descriptors));

@@ -204,6 +204,19 @@ fn belongings(spawner: &Spawner) -> (BTreeSet<PathBuf>, [usize; 2]) {
     (all, [names(&process.join("fd")).count(), mounts])
 }
 
+/// The same, when it has made all that it makes ahead of need.
+fn at_rest(spawner: &Spawner) -> (BTreeSet<PathBuf>, [usize; 2]) {
+    let mut last = belongings(spawner);
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = belongings(spawner);
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
+}
+
 /// A message of any kind but an honest one, of which some may still be right by chance.
 fn nonsense(random: &SeededRandom, live: u64) -> Vec<u8> {
     let number = |below: usize| {
@@ -285,7 +298,7 @@ fn nonsense_makes_nothing_and_leaves_what_is_there_alone() {
     let live = 1 << 40;
     let descriptors = spawner.prepared(prepare(live));
     assert_eq!(spawner.ask(&Request::Furnish(furnish(live))).0, Reply::Furnished { slot: live });
-    let before = belongings(&spawner);
+    let before = at_rest(&spawner);
     let random = SeededRandom::new(11);
     let mut heard = Heard::default();
     for count in 0..NONSENSE_MESSAGES {

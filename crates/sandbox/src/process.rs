@@ -43,7 +43,7 @@ use environment::ProcessEnvironment;
 pub use images::RuntimeImages;
 pub use pool::PoolConfig;
 use pool::{Kind, Maker, SlotPool, Started};
-use slot::PreparedSlot;
+use slot::{PreparedSlot, Wanted};
 
 /// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
 /// when the environment ends, since an open listener would keep its network namespace alive.
@@ -131,15 +131,8 @@ impl Slots {
         EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn prepare(
-        &self,
-        root: Root,
-        image: Option<ImageTree>,
-        memory: Option<Mebibytes>,
-        ephemeral_storage: Mebibytes,
-    ) -> Result<PreparedSlot, SandboxError> {
-        let network = self.network.as_deref();
-        PreparedSlot::make(&self.spawner, network, self.next_id(), (root, image), memory, ephemeral_storage).await
+    async fn prepare(&self, wanted: Wanted) -> Result<PreparedSlot, SandboxError> {
+        PreparedSlot::make(&self.spawner, self.network.as_deref(), self.next_id(), wanted).await
     }
 
     fn host(&self, root: Root) -> Host<'static> {
@@ -151,7 +144,8 @@ impl Slots {
 impl Maker for Slots {
     async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
         let memory = started.and_then(|started| started.memory);
-        let mut slot = self.prepare(root, None, memory, EPHEMERAL_STORAGE_MIN).await?;
+        let ephemeral_storage = EPHEMERAL_STORAGE_MIN;
+        let mut slot = self.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy: false }).await?;
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
             let launch = launch::launch(runtime, (None, None), variables::prepared(runtime, self.host(root)));
@@ -216,8 +210,9 @@ impl ProcessBackend {
         if let Some(slot) = pooled {
             return Ok(slot);
         }
-        let mut slot = self.bare_slot(root, spec).await?;
-        if !self.copies || started.is_none_or(|started| started.memory.is_some()) {
+        let for_copy = self.copies && started.is_some_and(|started| started.memory.is_none());
+        let mut slot = self.bare_slot(root, spec, for_copy).await?;
+        if !for_copy {
             return Ok(slot);
         }
         match slot.copy(&self.slots.spawner).await {
@@ -227,16 +222,22 @@ impl ProcessBackend {
             }
             Err(error) => {
                 tracing::warn!(environment = %slot.id, %error, "a waiting runtime could not be copied");
-                self.bare_slot(root, spec).await
+                self.bare_slot(root, spec, false).await
             }
         }
     }
 
-    async fn bare_slot(&self, root: Root, spec: &EnvironmentSpec) -> Result<PreparedSlot, SandboxError> {
-        match self.pool.take(Kind { root, started: None }) {
-            Some(slot) => Ok(slot),
-            None => self.slots.prepare(root, None, Some(spec.memory), spec.ephemeral_storage).await,
+    async fn bare_slot(
+        &self,
+        root: Root,
+        spec: &EnvironmentSpec,
+        for_copy: bool,
+    ) -> Result<PreparedSlot, SandboxError> {
+        if let Some(slot) = self.pool.take(Kind { root, started: None }) {
+            return Ok(slot);
         }
+        let (memory, ephemeral_storage) = (Some(spec.memory), spec.ephemeral_storage);
+        self.slots.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy }).await
     }
 
     /// Environments that got a copy of a process that waits, so far.
@@ -337,7 +338,9 @@ impl Backend for ProcessBackend {
             // Its root is its own: nothing that waits will do.
             Some(tree) => {
                 let _held = self.trees.hold(&tree.digest);
-                self.slots.prepare(runtime.root, Some(tree), Some(spec.memory), spec.ephemeral_storage).await?
+                let (root, image, memory) = (runtime.root, Some(tree), Some(spec.memory));
+                let ephemeral_storage = spec.ephemeral_storage;
+                self.slots.prepare(Wanted { root, image, memory, ephemeral_storage, for_copy: false }).await?
             }
             None => self.slot(runtime.root, started, &spec).await?,
         };

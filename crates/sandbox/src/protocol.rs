@@ -78,6 +78,8 @@ pub struct PrepareSlot {
     /// started before that looks.
     pub memory: Option<Mebibytes>,
     pub ephemeral_storage: Mebibytes,
+    /// It will get a copy of a process that waits elsewhere, so that none of its own needs to wait for something to run.
+    pub for_copy: bool,
 }
 
 /// The tree of an image that is `/`.
@@ -342,7 +344,8 @@ mod tests {
     use super::*;
 
     fn prepare() -> PrepareSlot {
-        PrepareSlot { slot: 7, root: Root::Provided, image: None, memory: None, ephemeral_storage: Mebibytes(512) }
+        let (root, ephemeral_storage) = (Root::Provided, Mebibytes(512));
+        PrepareSlot { slot: 7, root, image: None, memory: None, ephemeral_storage, for_copy: false }
     }
 
     fn furnish() -> FurnishSlot {

@@ -46,6 +46,15 @@ pub(super) struct PreparedSlot {
     pub(super) network: Option<Attachment>,
 }
 
+/// What a slot is to be like, see [`PrepareSlot`].
+pub(super) struct Wanted {
+    pub(super) root: Root,
+    pub(super) image: Option<ImageTree>,
+    pub(super) memory: Option<Mebibytes>,
+    pub(super) ephemeral_storage: Mebibytes,
+    pub(super) for_copy: bool,
+}
+
 /// The APIs inside a slot, closed when this is dropped: an open listener keeps the network namespace alive.
 pub(super) struct Served(RuntimeApi);
 
@@ -81,13 +90,12 @@ impl PreparedSlot {
         spawner: &SpawnerClient,
         network: Option<&NetworkClient>,
         id: EnvironmentId,
-        (root, image): (Root, Option<ImageTree>),
-        memory: Option<Mebibytes>,
-        ephemeral_storage: Mebibytes,
+        wanted: Wanted,
     ) -> Result<Self, SandboxError> {
         let late = || SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}"));
         let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
-        let request = PrepareSlot { slot: id.0, root, image, memory, ephemeral_storage };
+        let Wanted { root, image, memory, ephemeral_storage, for_copy } = wanted;
+        let request = PrepareSlot { slot: id.0, root, image, memory, ephemeral_storage, for_copy };
         let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
         let NewSlot { control, output, records, cgroup, ended } = slot?;
         let cgroup = Arc::new(cgroup);

@@ -33,7 +33,7 @@ pub(super) fn furnish(roots: &Roots, process: Pid, prepared: &PrepareSlot, reque
     let storage = if prepared.ephemeral_storage == request.ephemeral_storage {
         None
     } else {
-        Some(slot::storage(roots.storage.as_ref(), request.ephemeral_storage)?)
+        Some(slot::storage(roots.storage.as_ref(), request.ephemeral_storage, false)?)
     };
     let namespace = namespace(roots, process)?;
     setns(&namespace, CloneFlags::CLONE_NEWNS)?;

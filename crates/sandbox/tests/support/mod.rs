@@ -59,7 +59,7 @@ pub struct Machine {
     pub backend: Arc<ProcessBackend>,
     trees: PathBuf,
     packages: AtomicU64,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// How a machine differs from the usual one.
@@ -94,6 +94,11 @@ impl Machine {
         Self::start_with(Setup::default()).await
     }
 
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub async fn start_with(setup: Setup) -> Option<Self> {
         let dir = tempfile::tempdir().expect("tempdir");
         let trees = dir.path().join("trees");
@@ -125,7 +130,7 @@ impl Machine {
             Err(error) => Err(error),
         };
         match backend {
-            Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), _dir: dir }),
+            Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), dir }),
             Err(error) => {
                 eprintln!("SKIPPED: no process backend here: {error}");
                 None

@@ -50,6 +50,13 @@ class Mapped:
         self.made = made
         self.until("Enabled")
 
+    def reconnect(self):
+        """After a restart the server listens elsewhere."""
+        name = self.url.rsplit("/", 1)[1]
+        self.sqs = aws.client(self.server.url, "sqs")
+        self.client = self.function.client = aws.client(self.server.url, "lambda")
+        self.url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
     def attribute(self, name):
         return self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])["Attributes"][name]
 
@@ -276,6 +283,7 @@ def test_messages_survive_a_server_that_is_killed(own_server):
     one.wait(5)
     own_server.kill()
     own_server.start()
+    one.reconnect()
     one.wait_empty(90)
     assert {message for batch in one.lines("DONE") for message in batch} == sent
     assert one.client.get_event_source_mapping(UUID=one.uuid)["State"] == "Enabled"
@@ -287,6 +295,7 @@ def test_a_server_that_is_stopped_lets_batches_end(own_server):
     one.wait(1)
     assert own_server.stop() == 0
     own_server.start()
+    one.reconnect()
     one.wait_empty(5)
     assert one.lines("DONE") == [[sent]]
 

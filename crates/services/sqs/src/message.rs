@@ -258,7 +258,7 @@ fn stored_attribute<'a>(name: &'a str, input: &'a AttributeInput) -> Result<Stor
         if !is_valid_text(text) {
             return Err(SqsError::MessageContents);
         }
-        if kind == "Number" && text.trim().parse::<f64>().is_ok_and(f64::is_finite) == false {
+        if kind == "Number" && !text.trim().parse::<f64>().is_ok_and(f64::is_finite) {
             return Err(SqsError::invalid(format!(
                 "Can't cast the value of message (user) attribute '{name}' to a number."
             )));

@@ -1,5 +1,7 @@
 //! What the model test does not show: deduplication, departures that run at the same time, sizes.
 
+mod model;
+
 use super::*;
 
 const NOW: Now = Now { wall_ms: 1_000, service_ms: 1_000 };

@@ -533,6 +533,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod model_test;
-#[cfg(test)]
 mod tests;

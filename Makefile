@@ -52,7 +52,7 @@ check: ## the inner loop: format, lints, licences, tidy
 	fi
 	$(CARGO) test -q -p hearth-tidy
 
-bench: ## warm and cold starts, many functions, many log lines, beside the machine's own limits and the goals (ARGS="--json FILE")
+bench: ## warm and cold starts, many functions, many log lines, events and messages, beside the machine's own limits and the goals (ARGS="--json FILE")
 	$(CARGO) build --release -p hearth -p hearth-bench
 	$(CARGO) build --release -p hearth-store --example commit_rate
 	target/release/hearth-bench $(ARGS)

@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) auth: AuthMode,
     pub(crate) sandbox_auth: SandboxAuth,
     pub(crate) web_identities: Vec<WebIdentity>,
+    /// Seconds of the service clock in one of the wall's.
+    pub(crate) time_scale: u32,
     pub(crate) execution: Execution,
     pub(crate) pool: Pool,
     pub(crate) network: Policy,
@@ -37,6 +39,9 @@ pub(crate) enum DataLocation {
     Directory(PathBuf),
     Ephemeral,
 }
+
+/// A day in less than a second.
+const TIME_SCALE_MAX: u32 = 100_000;
 
 /// Hardly any function needs all of its setting: on a machine of 24 GB there is room for two hundred of 128 MB at once.
 const MEMORY_OVERCOMMIT: f64 = 1.25;
@@ -170,6 +175,7 @@ struct File {
     auth: Option<AuthMode>,
     sandbox_auth: Option<SandboxAuth>,
     web_identity: Vec<WebIdentity>,
+    time_scale: Option<u32>,
     execution: Execution,
     pool: Pool,
     network: Network,
@@ -188,6 +194,7 @@ pub(crate) struct Overrides {
     pub(crate) auth: Option<AuthMode>,
     pub(crate) sandbox_auth: Option<SandboxAuth>,
     pub(crate) freeze: Option<Freeze>,
+    pub(crate) time_scale: Option<u32>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -210,6 +217,8 @@ pub(crate) enum ConfigError {
     DockerConfig(#[from] images::DockerConfigError),
     #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
     CpuPercent,
+    #[error("`time_scale` is how many times faster retries, ages and delays go: 1 to {TIME_SCALE_MAX}")]
+    TimeScale,
     #[error("cannot tell where to keep data: set HOME, or give --data DIR or --ephemeral")]
     NoHome,
 }
@@ -261,6 +270,10 @@ impl Config {
         if !(1..=100).contains(&file.pool.cpu_percent) {
             return Err(ConfigError::CpuPercent);
         }
+        let time_scale = flags.time_scale.or(file.time_scale).unwrap_or(1);
+        if !(1..=TIME_SCALE_MAX).contains(&time_scale) {
+            return Err(ConfigError::TimeScale);
+        }
         Ok(Self {
             listen,
             data,
@@ -269,6 +282,7 @@ impl Config {
             auth,
             sandbox_auth,
             web_identities: file.web_identity,
+            time_scale,
             execution,
             pool: file.pool,
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
@@ -304,6 +318,17 @@ mod tests {
         let config = resolve("", Overrides::default()).expect("valid");
         assert_eq!(config.listen.to_string(), "127.0.0.1:4566");
         assert_eq!(config.data, DataLocation::Directory("/home/me/hearth".into()));
+    }
+
+    #[test]
+    fn time_goes_faster_only_where_that_is_asked_for() {
+        let scale = |file: &str, time_scale| {
+            resolve(file, Overrides { time_scale, ..Overrides::default() }).map(|config| config.time_scale)
+        };
+        assert_eq!(scale("", None), Ok(1));
+        assert_eq!(scale("time_scale = 60", None), Ok(60));
+        assert_eq!(scale("time_scale = 60", Some(2)), Ok(2));
+        assert!(scale("time_scale = 0", None).is_err() && scale("", Some(100_001)).is_err());
     }
 
     #[test]

@@ -5,29 +5,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hearth_delivery::message::Message;
+use hearth_delivery::{Lane, LaneLimits, Outbox};
 use hearth_ports::{
-    Authorizer, CredentialIssuer, EnvironmentKeeper, EventTerms, FunctionCatalog, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, LogSink, Provision, Provisioned, Resolved, StreamedResponse,
+    Authorizer, CredentialIssuer, EnvironmentKeeper, FunctionCatalog, InvokeError, InvokeRequest, InvokeResponse,
+    Invoker, LogSink, Provision, Provisioned, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
-use hearth_types::{Arn, Clock, FunctionUid, Random, RequestContext, RequestId, Scope, SnapshotId, Version};
+use hearth_types::{Clock, FunctionUid, Random, RequestContext, SnapshotId, Version};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::call::Call;
 use crate::config::EngineConfig;
 use crate::environment::Workshop;
-use crate::event_queue::{Attempt, Ended, EventBody, EventQueue};
+use crate::events::{Event, LANE};
 use crate::gate::Gate;
 use crate::lease::Environments;
-use crate::logs::LogStream;
-use crate::pipeline::Order;
+use crate::pipeline;
 use crate::pool::PoolLimits;
 use crate::response_stream::StreamLimits;
 use crate::usage::Usage;
-use crate::{destination, pipeline, routing, trace};
 
 /// How long a shutdown waits for what must end by itself once all environments are gone.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -38,6 +37,9 @@ pub struct EngineParts {
     pub backend: Arc<dyn Backend>,
     pub store: Arc<dyn Store>,
     pub codec: Arc<Codec>,
+    pub outbox: Arc<Outbox>,
+    /// Where dead letters and records for queues and topics go out.
+    pub messages: Arc<Lane<Message>>,
     pub logs: Arc<dyn LogSink>,
     pub credentials: Arc<dyn CredentialIssuer>,
     pub authorizer: Arc<dyn Authorizer>,
@@ -68,7 +70,8 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) gate: Gate,
     pub(crate) environments: Arc<Environments>,
-    pub(crate) events: Arc<EventQueue>,
+    pub(crate) events: Arc<Lane<Event>>,
+    pub(crate) messages: Arc<Lane<Message>>,
     pub(crate) stream: StreamLimits,
     usage: Arc<Usage>,
     backend: Arc<dyn Backend>,
@@ -123,7 +126,8 @@ impl Engine {
         let core = Arc::clone(&self.core);
         self.workers.spawn(async move { core.usage.work(&core.stop).await });
         let core = Arc::clone(&self.core);
-        self.workers.spawn(async move { core.events.work(Arc::clone(&core), &core.stop, &core.in_flight).await });
+        self.workers
+            .spawn(async move { Arc::clone(&core.events).work(Arc::clone(&core), &core.stop, &core.in_flight).await });
     }
 
     /// Takes no more work, lets what runs finish for at most `deadline`, ends all environments and writes the usage.
@@ -168,9 +172,21 @@ impl Drop for Engine {
 
 impl Core {
     fn new(parts: EngineParts) -> Self {
-        let EngineParts { catalog, backend, store, codec, logs, credentials, authorizer, clock, random, config } =
-            parts;
-        let usage = Arc::new(Usage::new(Arc::clone(&store), Arc::clone(&codec)));
+        let EngineParts {
+            catalog,
+            backend,
+            store,
+            codec,
+            outbox,
+            messages,
+            logs,
+            credentials,
+            authorizer,
+            clock,
+            random,
+            config,
+        } = parts;
+        let usage = Arc::new(Usage::new(store, codec));
         let limits = PoolLimits {
             room: config.room_limits(),
             environments: config.environments_max,
@@ -198,7 +214,8 @@ impl Core {
             credentials,
             gate: Gate::new(config.account_concurrency),
             environments: Arc::new(Environments::new(workshop, limits)),
-            events: Arc::new(EventQueue::new(store, codec, Arc::clone(&clock), config.event_concurrency)),
+            events: Lane::new(&outbox, LANE, LaneLimits { attempts: config.event_concurrency }),
+            messages,
             stream: config.stream,
             clock,
             random,
@@ -226,58 +243,6 @@ impl Core {
             return Err(InvokeError::Internal { detail: "the server is shutting down".to_owned() });
         }
         Ok(token)
-    }
-}
-
-impl Attempt for Core {
-    fn terms(&self, scope: &Scope, id: &RequestId, body: &EventBody) -> (EventTerms, bool) {
-        let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
-        let (name, qualifier) = (&body.function_name, body.qualifier.as_ref());
-        let resolved = self.catalog.resolve(&ctx, name, qualifier);
-        let is_off = resolved.is_ok_and(|resolved| resolved.concurrency.reserved == Some(0));
-        (self.catalog.event_terms(&ctx, name, qualifier), is_off)
-    }
-
-    fn forward(
-        &self,
-        scope: &Scope,
-        id: &RequestId,
-        body: &EventBody,
-        ended: &Ended<'_>,
-        destination: &Arn,
-    ) -> Result<(RequestId, EventBody), String> {
-        destination::forward(self, scope, id, body, ended, destination)
-    }
-
-    async fn attempt(
-        self: Arc<Self>,
-        scope: &Scope,
-        id: &RequestId,
-        body: &EventBody,
-    ) -> Result<InvokeResponse, InvokeError> {
-        let ctx = RequestContext::service(scope, LogStream::PRINCIPAL, id.clone());
-        // The alias is resolved at each attempt; the caller was authorised when the event was accepted.
-        let Resolved { version, second, invoked_arn, concurrency, provisioned, .. } =
-            pipeline::resolve(&self, &ctx, &body.function_name, body.qualifier.as_ref())?;
-        if version.uid != body.uid {
-            // The name belongs to another function now.
-            return Err(InvokeError::FunctionNotFound { arn: invoked_arn });
-        }
-        let trace = match &body.trace {
-            Some(trace) => trace.as_str().into(),
-            None => trace::new_header(self.clock.now_ms(), &*self.random),
-        };
-        let call = Call {
-            request_id: id.clone(),
-            invoked_arn,
-            trace,
-            client_context: None,
-            payload: body.payload.clone().into(),
-            log_tail: false,
-            stream: None,
-        };
-        let version = routing::choose(version, second, &*self.random);
-        pipeline::run(self, Order { version, provisioned, concurrency, call }).await
     }
 }
 

@@ -1,50 +1,61 @@
-//! Concurrency permits. One node holds all of an account's permits; a cluster leases them to nodes in batches behind
-//! the same [`Gate::enter`].
+//! Concurrency permits and request rates. One node holds all of an account's permits; a cluster leases them to nodes in
+//! batches behind the same [`Gate::enter`].
 //!
 //! An environment of provisioned concurrency is its own permit: it is counted where it is configured, and nobody who runs
-//! in one comes by here. The scaling rate joins here. Source: Lambda developer guide, "Understanding Lambda function
-//! scaling" and "Configuring reserved concurrency for a function".
+//! in one comes by here. How fast environments may be added is the pool's matter. Source: Lambda developer guide,
+//! "Understanding Lambda function scaling" and "Configuring reserved concurrency for a function".
+
+mod lock;
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_ports::{Concurrency, FunctionVersion, ThrottleReason};
 use hearth_types::{AccountId, FunctionUid, Region};
-use parking_lot::Mutex;
+
+use self::lock::Lock;
+use crate::rates::{Rate, Rates};
+
+/// Synchronous requests a second for each unit of concurrency. Source: as above, "requests per second".
+const REQUESTS_PER_CONCURRENCY: u32 = 10;
 
 /// Counts the invocations that run: of each function, and of those without a reservation in each account and region.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Gate<L = parking_lot::Mutex<Counts>> {
     account_limit: u32,
-    running: Arc<Mutex<Running>>,
+    counts: Arc<L>,
 }
 
-/// Holds what is not zero: bounded by the invocations that run.
+/// Holds what is not zero: bounded by the invocations that run, and by those of the last second.
 #[derive(Debug, Default)]
-struct Running {
+pub(crate) struct Counts {
     functions: HashMap<FunctionUid, u32>,
     unreserved: HashMap<Owner, u32>,
+    function_rates: Rates<FunctionUid>,
+    unreserved_rates: Rates<Owner>,
 }
 
 type Owner = (AccountId, Region);
 
 /// One running invocation. Dropping it makes room.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    running: Arc<Mutex<Running>>,
+pub(crate) struct Permit<L: Lock<Counts> = parking_lot::Mutex<Counts>> {
+    counts: Arc<L>,
     function: FunctionUid,
     /// Set when it came in without a reservation: a later one does not change where it counts.
     unreserved: Option<Owner>,
 }
 
-impl Drop for Permit {
+impl<L: Lock<Counts>> Drop for Permit<L> {
     fn drop(&mut self) {
-        let mut running = self.running.lock();
-        leave(&mut running.functions, &self.function);
-        if let Some(owner) = &self.unreserved {
-            leave(&mut running.unreserved, owner);
-        }
+        self.counts.with(|counts| {
+            leave(&mut counts.functions, &self.function);
+            if let Some(owner) = &self.unreserved {
+                leave(&mut counts.unreserved, owner);
+            }
+        });
     }
 }
 
@@ -55,11 +66,13 @@ fn leave<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: &K) {
     }
 }
 
-impl Gate {
+impl<L: Lock<Counts>> Gate<L> {
     pub(crate) fn new(account_limit: u32) -> Self {
-        Self { account_limit, running: Arc::default() }
+        Self { account_limit, counts: Arc::new(L::new(Counts::default())) }
     }
 
+    /// `requested_at`: of a synchronous request, on the clock its rate is measured by; others have no rate.
+    ///
     /// # Errors
     /// The reason for the caller's 429.
     #[expect(clippy::unused_async, reason = "permits of a cluster come from another node")]
@@ -67,109 +80,57 @@ impl Gate {
         &self,
         version: &FunctionVersion,
         concurrency: Concurrency,
-    ) -> Result<Permit, ThrottleReason> {
-        let mut running = self.running.lock();
-        let of_function = running.functions.get(&version.uid).copied().unwrap_or(0);
+        requested_at: Option<Duration>,
+    ) -> Result<Permit<L>, ThrottleReason> {
+        let unreserved =
+            self.counts.with(|counts| counts.enter(version, concurrency, self.account_limit, requested_at))?;
+        Ok(Permit { counts: Arc::clone(&self.counts), function: version.uid.clone(), unreserved })
+    }
+}
+
+impl Counts {
+    /// Counts one more: among those of its owner without a reservation, if it has none.
+    fn enter(
+        &mut self,
+        version: &FunctionVersion,
+        concurrency: Concurrency,
+        account_limit: u32,
+        requested_at: Option<Duration>,
+    ) -> Result<Option<Owner>, ThrottleReason> {
+        let of_function = self.functions.get(&version.uid).copied().unwrap_or(0);
         let unreserved = match concurrency.reserved {
-            Some(reserved) if of_function >= reserved.saturating_sub(concurrency.provisioned) => {
-                return Err(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
+            Some(reserved) => {
+                if of_function >= reserved.saturating_sub(concurrency.provisioned) {
+                    return Err(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
+                }
+                if requested_at.is_some_and(|now| !self.function_rates.admit(&version.uid, rate(reserved), now)) {
+                    return Err(ThrottleReason::ReservedFunctionInvocationRateLimitExceeded);
+                }
+                None
             }
-            Some(_) => None,
             None => {
                 let owner = (version.account, version.region.clone());
-                let count = running.unreserved.entry(owner.clone()).or_default();
-                if *count >= self.account_limit.saturating_sub(concurrency.reserved_total) {
-                    if *count == 0 {
-                        running.unreserved.remove(&owner);
-                    }
+                let running = self.unreserved.get(&owner).copied().unwrap_or(0);
+                if running >= account_limit.saturating_sub(concurrency.reserved_total) {
                     return Err(ThrottleReason::ConcurrentInvocationLimitExceeded);
                 }
-                *count += 1;
+                let limit = rate(account_limit);
+                if requested_at.is_some_and(|now| !self.unreserved_rates.admit(&owner, limit, now)) {
+                    return Err(ThrottleReason::FunctionInvocationRateLimitExceeded);
+                }
+                self.unreserved.insert(owner.clone(), running + 1);
                 Some(owner)
             }
         };
-        running.functions.insert(version.uid.clone(), of_function + 1);
-        Ok(Permit { running: Arc::clone(&self.running), function: version.uid.clone(), unreserved })
+        self.functions.insert(version.uid.clone(), of_function + 1);
+        Ok(unreserved)
     }
+}
+
+const fn rate(concurrency: u32) -> Rate {
+    let per_second = concurrency.saturating_mul(REQUESTS_PER_CONCURRENCY);
+    Rate { burst: per_second, per_second }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::function;
-
-    const SHARED: Concurrency = Concurrency { reserved: None, provisioned: 0, reserved_total: 0 };
-
-    fn reserved(count: u32) -> Concurrency {
-        Concurrency { reserved: Some(count), provisioned: 0, reserved_total: count }
-    }
-
-    #[tokio::test]
-    async fn the_account_limit_throttles_and_every_end_makes_room() {
-        let gate = Gate::new(2);
-        let version = function("f");
-        let first = gate.enter(&version, SHARED).await.expect("room");
-        let second = gate.enter(&version, SHARED).await.expect("room");
-        let full = gate.enter(&version, SHARED).await.expect_err("full");
-        assert_eq!(full, ThrottleReason::ConcurrentInvocationLimitExceeded);
-        drop(first);
-        let third = gate.enter(&version, SHARED).await.expect("room again");
-        drop((second, third));
-        let running = gate.running.lock();
-        assert!(running.functions.is_empty() && running.unreserved.is_empty(), "nothing is left of what has ended");
-    }
-
-    #[tokio::test]
-    async fn regions_do_not_share_a_limit() {
-        let gate = Gate::new(1);
-        let here = function("f");
-        let mut there = function("f");
-        there.region = Region::from("eu-west-1");
-        let _here = gate.enter(&here, SHARED).await.expect("room");
-        assert!(gate.enter(&there, SHARED).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_reservation_is_a_guarantee_and_a_ceiling() {
-        let gate = Gate::new(3);
-        let (own, other) = (function("own"), function("other"));
-        let others = Concurrency { reserved_total: 2, ..SHARED };
-        let _other = gate.enter(&other, others).await.expect("one is left to share");
-        let full = gate.enter(&other, others).await.expect_err("the rest is reserved");
-        assert_eq!(full, ThrottleReason::ConcurrentInvocationLimitExceeded);
-        let first = gate.enter(&own, reserved(2)).await.expect("guaranteed");
-        let _second = gate.enter(&own, reserved(2)).await.expect("guaranteed");
-        let full = gate.enter(&own, reserved(2)).await.expect_err("no more than reserved");
-        assert_eq!(full, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
-        drop(first);
-        assert!(gate.enter(&own, reserved(2)).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_reservation_of_nothing_lets_nothing_run() {
-        let refused = Gate::new(1_000).enter(&function("f"), reserved(0)).await.expect_err("off");
-        assert_eq!(refused, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
-    }
-
-    #[tokio::test]
-    async fn what_is_provisioned_is_a_part_of_the_reservation() {
-        let (gate, version) = (Gate::new(1_000), function("f"));
-        let concurrency = Concurrency { provisioned: 2, ..reserved(3) };
-        let _on_demand = gate.enter(&version, concurrency).await.expect("one is left");
-        let full = gate.enter(&version, concurrency).await.expect_err("two wait for who calls by their qualifier");
-        assert_eq!(full, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
-    }
-
-    #[tokio::test]
-    async fn what_runs_already_counts_against_a_later_reservation() {
-        let gate = Gate::new(1_000);
-        let version = function("f");
-        let before = gate.enter(&version, SHARED).await.expect("room");
-        assert!(gate.enter(&version, reserved(1)).await.is_err());
-        drop(before);
-        let _after = gate.enter(&version, reserved(1)).await.expect("room");
-        // Versions of one function share its reservation.
-        let published = FunctionVersion { version: hearth_types::Version::Published(1), ..function("f") };
-        assert!(gate.enter(&published, reserved(1)).await.is_err());
-    }
-}
+mod tests;

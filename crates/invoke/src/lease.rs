@@ -103,6 +103,9 @@ impl Environments {
             }
             Grant::Start { evicted } => self.start(Arc::clone(version), evicted),
             Grant::Wait => {}
+            Grant::TooFast => {
+                tracing::debug!(function = version.name, "the function gets environments as fast as it may");
+            }
             Grant::Full => {
                 tracing::warn!(function = version.name, memory_mib = version.memory.0, "no room for an environment");
             }

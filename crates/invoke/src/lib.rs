@@ -5,7 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `admit`, `json_check` | limits of a request, is it JSON |
-//! | `gate` | concurrency permits |
+//! | `gate`, `rates` | concurrency permits, request rates (pure) |
 //! | `lease`, `pool` | warm or new environment; the pure pool behind it |
 //! | `call` | what goes into an environment and what comes out (data) |
 //! | `response_stream`, `token_bucket` | an answer that goes to the caller as it comes; how fast (pure) |
@@ -17,8 +17,7 @@
 //! | `routing` | which of an alias's versions an invocation runs |
 //! | `variables`, `trace` | what a function is told |
 //! | `usage` | the hourly roll-up |
-//! | `event_queue` | asynchronous invocations |
-//! | `destination` | who is told how they ended |
+//! | `events` | asynchronous invocations, and who is told how they ended |
 //! | `detached` | work that outlives its caller |
 //! | `engine`, `config` | wiring, workers, shutdown |
 //!
@@ -28,11 +27,10 @@ mod admit;
 mod application_log;
 mod call;
 mod config;
-mod destination;
 mod detached;
 mod engine;
 mod environment;
-mod event_queue;
+mod events;
 mod failure;
 mod gate;
 mod json_check;
@@ -41,6 +39,7 @@ mod log_permission;
 mod logs;
 mod pipeline;
 mod pool;
+mod rates;
 mod recursion;
 mod report;
 mod response_stream;

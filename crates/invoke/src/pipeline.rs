@@ -5,19 +5,21 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_ports::{
     Access, Concurrency, Condition, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest,
     InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
+use hearth_store::StoreError;
 use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
 use crate::call::{Call, Ran};
 use crate::detached::Detached;
 use crate::engine::Core;
-use crate::event_queue::EventBody;
+use crate::events::Event;
 use crate::failure::FUNCTION_ERROR;
 use crate::gate::Permit;
 use crate::lease::Lease;
@@ -72,7 +74,7 @@ pub(crate) async fn invoke_streaming(
 /// What is to be done about a request.
 enum Step {
     Nothing,
-    Enqueue(EventBody),
+    Enqueue(Event),
     Run(Order),
 }
 
@@ -82,6 +84,8 @@ pub(crate) struct Order {
     /// The qualifier whose provisioned environments come first.
     pub(crate) provisioned: Option<Arc<str>>,
     pub(crate) concurrency: Concurrency,
+    /// Somebody waits for the answer: the request counts against a rate.
+    pub(crate) is_synchronous: bool,
     pub(crate) call: Call,
 }
 
@@ -101,12 +105,11 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
                 tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
                 return Ok(Step::Nothing);
             }
-            return Ok(Step::Enqueue(EventBody {
+            return Ok(Step::Enqueue(Event {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
                 trace: Some(trace.as_ref().to_owned()),
-                accepted_ms: core.clock.now_ms(),
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
             }));
@@ -124,7 +127,7 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
         stream: None,
     };
     let version = routing::choose(version, second, &*core.random);
-    Ok(Step::Run(Order { version, provisioned, concurrency, call }))
+    Ok(Step::Run(Order { version, provisioned, concurrency, is_synchronous: true, call }))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -175,9 +178,9 @@ pub(crate) fn resolve(
 
 /// Everything from the gate on; attempts at asynchronous invocations come in here too.
 pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse, InvokeError> {
-    let Order { version, provisioned, concurrency, call } = order;
+    let Order { version, provisioned, concurrency, is_synchronous, call } = order;
     let _in_flight = core.in_flight()?;
-    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency).await?;
+    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency, is_synchronous).await?;
     let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
     lease.give_back();
     if is_evicted {
@@ -201,19 +204,28 @@ async fn enter(
     version: &Arc<FunctionVersion>,
     provisioned: Option<Arc<str>>,
     concurrency: Concurrency,
+    is_synchronous: bool,
 ) -> Result<(Lease, Option<Permit>), InvokeError> {
     if let Some(qualifier) = provisioned
         && let Some(lease) = core.environments.lease_provisioned(version, qualifier).await
     {
         return Ok((lease, None));
     }
-    let permit = core.gate.enter(version, concurrency).await.map_err(|reason| InvokeError::Throttled { reason })?;
+    let requested_at = is_synchronous.then(|| Duration::from_millis(u64::try_from(core.clock.now_ms()).unwrap_or(0)));
+    let permit = core
+        .gate
+        .enter(version, concurrency, requested_at)
+        .await
+        .map_err(|reason| InvokeError::Throttled { reason })?;
     Ok((core.environments.lease(version).await?, Some(permit)))
 }
 
-async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, body: EventBody) -> Result<InvokeResponse, InvokeError> {
+async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, event: Event) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    core.events.accept(scope, id, body).await?;
+    core.events.accept(&scope, id, event).await.map_err(|error| match error {
+        StoreError::Full => InvokeError::DiskFull,
+        error => InvokeError::Internal { detail: format!("the event is not accepted: {error}") },
+    })?;
     Ok(nothing_ran())
 }
 

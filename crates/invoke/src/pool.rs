@@ -18,6 +18,7 @@ mod ledger;
 mod relief;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use hearth_ports::FunctionVersion;
 use hearth_types::{FunctionUid, Mebibytes, SnapshotId, Version};
@@ -27,6 +28,11 @@ pub(crate) use self::kept::{Keep, KeptKey, Orders};
 use self::ledger::Ledger;
 pub(crate) use self::ledger::{Observed, RoomLimits};
 pub(crate) use self::relief::Relief;
+use crate::rates::{Rate, Rates};
+
+/// How fast a function gets environments: a thousand every ten seconds, and what was not needed does not add up. Source:
+/// Lambda developer guide, "Lambda scaling behavior".
+const STARTS: Rate = Rate { burst: 1_000, per_second: 100 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PoolLimits {
@@ -91,6 +97,8 @@ pub(crate) enum Grant<E> {
     Wait,
     /// The machine has no room, even without its idle environments.
     Full,
+    /// The function has got as many environments as it may in so short a time.
+    TooFast,
 }
 
 /// What becomes of an environment that is ready for an invocation.
@@ -153,6 +161,8 @@ pub(crate) struct Pool<E: Occupant, W> {
     /// By seat: the youngest use comes last.
     busy: BTreeMap<u64, Busy<E::Signal>>,
     ledger: Ledger,
+    /// By function.
+    starts: Rates<FunctionUid>,
     environments: usize,
     /// Grows with every use and every end of one.
     order: u64,
@@ -162,7 +172,7 @@ impl<E: Occupant, W> Pool<E, W> {
     pub(crate) fn new(limits: PoolLimits) -> Self {
         let ledger = Ledger::new(limits.room);
         let (groups, kept, busy) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        Self { limits, groups, kept, busy, ledger, environments: 0, order: 0 }
+        Self { limits, groups, kept, busy, ledger, starts: Rates::default(), environments: 0, order: 0 }
     }
 
     /// Environments in every state.
@@ -190,6 +200,11 @@ impl<E: Occupant, W> Pool<E, W> {
         {
             group.waiters.push_back(waiter());
             return Grant::Wait;
+        }
+        let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+        if !self.starts.admit(&want.uid, STARTS, now) {
+            self.forget_if_empty(&want.snapshot);
+            return Grant::TooFast;
         }
         let needed_mib = self.of_running(want);
         let is_at_limit = self.environments >= self.limits.environments;

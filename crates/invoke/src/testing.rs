@@ -1,7 +1,6 @@
 //! What the tests of this crate stand on: the ports in their simplest form, a scripted sandbox, a store in memory.
 
 pub(crate) mod sandbox;
-pub(crate) mod store;
 pub(crate) mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +19,7 @@ use hearth_types::{
 };
 use parking_lot::Mutex;
 
-pub(crate) use self::store::MemoryStore;
+pub(crate) use hearth_store::testing::MemoryStore;
 
 pub(crate) fn scope() -> Scope {
     Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: Some(Region::from(Region::DEFAULT)) }
@@ -49,6 +48,7 @@ pub(crate) fn function(name: &str) -> FunctionVersion {
         environment: BTreeMap::new(),
         code: CodeDigest([0; 32]),
         layers: Vec::new(),
+        dead_letters: None,
         log_group: format!("/aws/lambda/{name}"),
         log_format: LogFormat::Text,
         application_log_level: LogLevel::default(),

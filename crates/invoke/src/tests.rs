@@ -16,8 +16,8 @@ use hearth_ports::{
 use hearth_sandbox::HostRoom;
 use hearth_types::{Mebibytes, Millis, Qualifier, SnapshotId, Version};
 
-use crate::testing::function;
 use crate::testing::world::{World, config, context, request, text, with_handler};
+use crate::testing::{function, scope};
 use crate::{EngineConfig, Freezing};
 
 #[tokio::test(start_paused = true)]
@@ -383,7 +383,7 @@ async fn a_shutdown_lets_invocations_finish_and_ends_everything() {
     assert_eq!(world.environments(), (2, 2));
     assert_eq!(*world.issuer.live.lock(), [""; 0]);
     assert!(matches!(world.invoke("f", "echo").await, Err(InvokeError::Internal { .. })));
-    assert_eq!(world.store.count("lambda.usage"), 2, "the usage is written");
+    assert_eq!(world.store.count(&scope(), "lambda.usage"), 2, "the usage is written");
 }
 
 #[tokio::test(start_paused = true)]

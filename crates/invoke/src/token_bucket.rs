@@ -1,11 +1,11 @@
-//! How fast a streamed response may go: a burst, then so many bytes each second. Pure; the time is a parameter.
+//! How fast something may go: a burst, then so much each second. Pure; the time is a parameter.
 
 use std::time::Duration;
 
-/// A bucket of bytes, known by the moment at which it is full again.
+/// A bucket of bytes or requests, known by the moment at which it is full again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
-    bytes_per_second: u64,
+    per_second: u64,
     /// How long it takes to fill.
     fill: Duration,
     /// Since the bucket was made.
@@ -14,22 +14,38 @@ pub(crate) struct TokenBucket {
 
 impl TokenBucket {
     /// A full one.
-    pub(crate) fn new(burst_bytes: u64, bytes_per_second: u64) -> Self {
-        let bytes_per_second = bytes_per_second.max(1);
-        Self { bytes_per_second, fill: time(burst_bytes, bytes_per_second), full_at: Duration::ZERO }
+    pub(crate) fn new(burst: u64, per_second: u64) -> Self {
+        let per_second = per_second.max(1);
+        Self { per_second, fill: time(burst, per_second), full_at: Duration::ZERO }
     }
 
-    /// Takes bytes out at `now`, counted from when the bucket was made, and says how long they have to wait. What does not
+    /// Takes an amount out at `now`, counted from when the bucket was made, and says how long they have to wait. What does not
     /// fit is owed: the next ones wait the longer.
-    pub(crate) fn take(&mut self, now: Duration, bytes: u64) -> Duration {
-        self.full_at = self.full_at.max(now) + time(bytes, self.bytes_per_second);
+    pub(crate) fn take(&mut self, now: Duration, amount: u64) -> Duration {
+        self.full_at = self.full_at.max(now) + time(amount, self.per_second);
         self.full_at.saturating_sub(now + self.fill)
+    }
+
+    /// Takes an amount out at `now` if it is there; else nothing.
+    pub(crate) fn admit(&mut self, now: Duration, amount: u64) -> bool {
+        // A clock that was set back finds the bucket empty at worst.
+        self.full_at = self.full_at.clamp(now, now + self.fill);
+        let full_at = self.full_at + time(amount, self.per_second);
+        let is_there = full_at <= now + self.fill;
+        if is_there {
+            self.full_at = full_at;
+        }
+        is_there
+    }
+
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
     }
 }
 
-/// How long that many bytes take, rounded up to nanoseconds.
-fn time(bytes: u64, bytes_per_second: u64) -> Duration {
-    let nanos = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(bytes_per_second));
+/// How long that much takes, rounded up to nanoseconds.
+fn time(amount: u64, per_second: u64) -> Duration {
+    let nanos = (u128::from(amount) * 1_000_000_000).div_ceil(u128::from(per_second));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 

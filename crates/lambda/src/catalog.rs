@@ -182,6 +182,7 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         environment: settings.environment.as_ref().map(|Secret(variables)| variables.clone()).unwrap_or_default(),
         code: deployment.code.digest,
         layers: settings.layers.iter().map(|layer| layer.code.digest).collect(),
+        dead_letters: settings.dead_letters.as_deref().and_then(|arn| arn.parse().ok()),
         log_group: settings.log_group.clone(),
         log_format: if settings.json_log.is_some() { LogFormat::Json } else { LogFormat::Text },
         application_log_level: settings.json_log.unwrap_or_default().application,

@@ -2,15 +2,19 @@
 //!
 //! Source: Lambda API reference, PutFunctionEventInvokeConfig; the refusals are recorded.
 
+use std::sync::Arc;
+
 use hearth_ports::EventTerms;
-use hearth_types::{Arn, Millis};
+use hearth_types::{Arn, Millis, RequestContext};
 use hearth_wire::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Function;
 use crate::error::LambdaError;
 use crate::functions::Change;
+use crate::lambda::Lambda;
 use crate::name::Target;
+use crate::sending;
 
 /// Services that events can be sent on to. Source: Lambda developer guide, "Capturing records of Lambda asynchronous
 /// invocations".
@@ -27,11 +31,17 @@ pub(crate) struct EventInvokeRecord {
     pub(crate) destinations: Destinations,
 }
 
-/// ARNs of functions.
+/// ARNs of functions, queues and topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Destinations {
     on_success: Option<String>,
     on_failure: Option<String>,
+}
+
+impl Destinations {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        [&self.on_success, &self.on_failure].into_iter().flatten().map(String::as_str)
+    }
 }
 
 impl EventInvokeRecord {
@@ -134,18 +144,20 @@ impl DestinationConfig {
                 }
             }
         }
-        // Of the same account and region: what ends and what is told of it go in one commit.
+        // A function of the same account and region: what ends and what is told of it go in one commit.
         let is_near = |text: &str| {
             let arn = text.parse::<Arn>();
-            arn.is_ok_and(|arn| {
-                arn.service == "lambda" && arn.region == target.arn.region && arn.account == target.arn.account
+            arn.is_ok_and(|arn| match &*arn.service {
+                "lambda" => arn.region == target.arn.region && arn.account == target.arn.account,
+                "sqs" | "sns" => !arn.resource.ends_with(".fifo"),
+                _ => false,
             })
         };
         for (member, arn) in [("OnFailure", failure), ("OnSuccess", success)] {
             if arn.is_some_and(|arn| !is_near(arn)) {
                 return Err(LambdaError::Unsupported {
                     member: format!("DestinationConfig.{member}"),
-                    instead: "a destination is a function of the same account and region.".to_owned(),
+                    instead: "a destination is a function of the same account and region, a standard queue or a standard topic.".to_owned(),
                 });
             }
         }
@@ -172,11 +184,22 @@ pub(crate) fn check_qualifier(target: &Target, function: &Function) -> Result<()
 }
 
 /// Sets the configuration of what `target` names: the change of the function, and the answer.
-pub(crate) fn set(function: &Function, target: &Target, config: EventInvokeRecord) -> (Change, EventInvokeConfig) {
+///
+/// # Errors
+/// The function's role may not send to a destination.
+pub(crate) fn set(
+    lambda: &Arc<Lambda>,
+    ctx: &RequestContext,
+    function: &Function,
+    target: &Target,
+    config: EventInvokeRecord,
+) -> Result<(Change, EventInvokeConfig), LambdaError> {
     let mut record = (*function.record).clone();
+    let role = &record.latest.settings.role;
+    config.destinations.all().try_for_each(|to| sending::check(lambda, ctx, (role, &target.arn), to))?;
     let answer = EventInvokeConfig::new(&target.qualified_arn(), &config);
     record.event_invoke.insert(target.qualifier.clone().unwrap_or_default(), config);
-    (Change::record(record), answer)
+    Ok((Change::record(record), answer))
 }
 
 /// `FunctionEventInvokeConfig` of the API model.

@@ -66,7 +66,7 @@ pub struct Lambda {
     pub(crate) locations: CodeLocations,
     pub(crate) agenda: Arc<Agenda>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
-    credentials: Arc<dyn CredentialIssuer>,
+    pub(crate) credentials: Arc<dyn CredentialIssuer>,
     worker: JoinHandle<()>,
 }
 

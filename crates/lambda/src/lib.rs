@@ -27,6 +27,7 @@ mod permission;
 mod provisioned;
 mod pulls;
 mod record;
+mod sending;
 mod settings;
 mod shape;
 mod tags;

@@ -23,6 +23,7 @@ pub(crate) struct FunctionConfiguration {
     architectures: [Architecture; 1],
     code_sha256: String,
     code_size: u64,
+    dead_letter_config: Option<DeadLetterShown>,
     description: String,
     environment: Option<EnvironmentResponse>,
     ephemeral_storage: EphemeralStorage,
@@ -53,6 +54,12 @@ pub(crate) struct FunctionConfiguration {
     timeout: u32,
     tracing_config: TracingConfig,
     pub(crate) version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeadLetterShown {
+    target_arn: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -161,6 +168,7 @@ impl FunctionConfiguration {
             architectures: [settings.architecture],
             code_sha256: deployment.code_sha256(),
             code_size: code.bytes,
+            dead_letter_config: settings.dead_letters.clone().map(|target_arn| DeadLetterShown { target_arn }),
             description: face.description.to_owned(),
             environment: environment.map(|Secret(variables)| EnvironmentResponse { variables: variables.clone() }),
             ephemeral_storage: EphemeralStorage { size: settings.ephemeral_storage },

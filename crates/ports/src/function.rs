@@ -129,6 +129,8 @@ pub struct FunctionVersion {
     pub environment: BTreeMap<String, String>,
     pub code: CodeDigest,
     pub layers: Vec<CodeDigest>,
+    /// A queue or topic that gets events which could not be dealt with.
+    pub dead_letters: Option<Arn>,
     pub log_group: String,
     pub log_format: LogFormat,
     /// Function records below it are left out of a JSON log.

@@ -18,6 +18,8 @@ mod lock;
 mod record;
 mod sqlite;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use blobs::{Blobs, DirBlobs};
 pub use data_dir::{DataDir, DataDirError};

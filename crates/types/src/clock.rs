@@ -1,15 +1,23 @@
 //! Time as a parameter. Only [`SystemClock`] reads the machine's clock.
 //!
-//! Two clocks exist (see ARCHITECTURE.md): `Wall` for signatures, deadlines and log timestamps, `Service` for
-//! retries, event age and retention. Both are a [`Clock`]; which one a timer uses is decided where it is wired.
+//! Two clocks exist (see docs/time.md): the wall's for signatures, deadlines and log timestamps, the service's for
+//! retries, event age and delays. Both are a [`Clock`]; which one a timer uses is decided where it is wired.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::units::Millis;
 
 /// A source of time in milliseconds since the Unix epoch.
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> i64;
+
+    /// How much of the machine's time goes by while that much of this clock's does.
+    fn machine_time(&self, span: Millis) -> Millis {
+        span
+    }
 }
 
 /// The machine's clock.
@@ -46,6 +54,46 @@ impl Clock for ManualClock {
     }
 }
 
+/// What another clock showed when this one did: where a service clock goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    pub wall_ms: i64,
+    pub service_ms: i64,
+}
+
+/// The clock of retries, ages, delays and schedules: another clock, some times as fast since an anchor.
+pub struct ServiceClock {
+    wall: Arc<dyn Clock>,
+    anchor: Anchor,
+    scale: u32,
+}
+
+impl ServiceClock {
+    /// `scale`: seconds of this clock in one of the wall's; at least 1.
+    #[must_use]
+    pub fn new(wall: Arc<dyn Clock>, anchor: Anchor, scale: u32) -> Self {
+        Self { wall, anchor, scale: scale.max(1) }
+    }
+
+    /// Both clocks at this moment.
+    #[must_use]
+    pub fn anchor(&self) -> Anchor {
+        let wall_ms = self.wall.now_ms();
+        let passed = wall_ms.saturating_sub(self.anchor.wall_ms).saturating_mul(self.scale.into());
+        Anchor { wall_ms, service_ms: self.anchor.service_ms.saturating_add(passed) }
+    }
+}
+
+impl Clock for ServiceClock {
+    fn now_ms(&self) -> i64 {
+        self.anchor().service_ms
+    }
+
+    fn machine_time(&self, span: Millis) -> Millis {
+        Millis(self.wall.machine_time(span).0.div_ceil(self.scale.into()))
+    }
+}
+
 /// `2026-01-12T15:37:12.000+0000`, the form of Lambda's `LastModified`.
 #[must_use]
 pub fn lambda_timestamp(now_ms: i64) -> String {
@@ -77,6 +125,20 @@ pub fn parse_rfc3339_ms(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_clock_goes_on_from_its_anchor_some_times_as_fast() {
+        let wall = Arc::new(ManualClock::at(10_000));
+        let anchor = Anchor { wall_ms: 4_000, service_ms: 50_000 };
+        let service = ServiceClock::new(Arc::clone(&wall) as _, anchor, 60);
+        assert_eq!(service.now_ms(), 50_000 + 6_000 * 60);
+        wall.advance(1_000);
+        assert_eq!(service.anchor(), Anchor { wall_ms: 11_000, service_ms: 50_000 + 7_000 * 60 });
+        assert_eq!(service.machine_time(Millis::from_secs(60)), Millis::from_secs(1));
+        assert_eq!(service.machine_time(Millis(1)), Millis(1), "never too early");
+        let plain = ServiceClock::new(wall, anchor, 1);
+        assert_eq!((plain.now_ms(), plain.machine_time(Millis(7))), (57_000, Millis(7)));
+    }
 
     #[test]
     fn rfc_3339_times_are_read_and_nothing_else() {

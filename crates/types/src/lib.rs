@@ -17,7 +17,7 @@ pub mod units;
 
 pub use arn::{Arn, ArnError};
 pub use auth_mode::{AuthMode, SandboxAuth};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Anchor, Clock, ManualClock, ServiceClock, SystemClock};
 pub use context::{Caller, Origin, Proof, RequestContext, Session};
 pub use function_ref::{FunctionRef, FunctionRefError};
 pub use ids::{FunctionUid, RequestId, SnapshotId};

@@ -40,6 +40,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", env = "HEARTH_FREEZE", value_enum)]
     freeze: Option<Freeze>,
 
+    /// Let retries, ages of events, delays and schedules go N times faster, to see in seconds what takes hours; deadlines
+    /// and visibility of messages in flight stay as they are (docs/time.md)
+    #[arg(long, value_name = "N", env = "HEARTH_TIME_SCALE")]
+    time_scale: Option<u32>,
+
     /// Configuration file (TOML); flags win over it
     #[arg(long, value_name = "FILE", env = "HEARTH_CONFIG")]
     config: Option<PathBuf>,
@@ -68,6 +73,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         auth: args.auth,
         sandbox_auth: args.sandbox_auth,
         freeze: args.freeze,
+        time_scale: args.time_scale,
     };
     let config = Config::load(args.config.as_deref(), overrides).map_err(|error| Failure::new(error.to_string()))?;
     tracing_subscriber::fmt()

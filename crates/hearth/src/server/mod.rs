@@ -2,9 +2,11 @@
 
 mod admin;
 mod browser;
+mod clocks;
 mod descriptors;
 mod http;
 mod identity;
+mod messaging;
 mod prepare;
 pub(crate) mod root_key;
 mod secure;
@@ -30,15 +32,18 @@ use hearth_sqs::{Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, Names};
-use hearth_types::{AccountId, AuthMode, Clock, Mebibytes, Millis, OsRandom, Random, SystemClock};
+use hearth_types::{AccountId, AuthMode, Mebibytes, Millis, OsRandom, Random};
 use hearth_wire::{Front, FrontConfig};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use self::clocks::Clocks;
 use self::descriptors::Room;
+use self::messaging::Messaging;
 pub(crate) use self::prepare::prepare;
 use self::prepare::{Memory, Prepared};
 use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
@@ -47,6 +52,8 @@ use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Clients whose requests were cut off get this long to read that.
 const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+/// Workers that only have to write down where they are.
+const WORKERS_END_MAX: Duration = Duration::from_secs(5);
 /// Blocking helper threads get this long at the very end.
 pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
@@ -127,6 +134,9 @@ struct House {
     logs: Arc<Logs>,
     sqs: Arc<Sqs>,
     audit: Arc<Audit>,
+    /// Ends the workers that are the wiring's own.
+    stop: CancellationToken,
+    workers: TaskTracker,
     // Declared last: an ephemeral directory is removed after everything that writes to it.
     data: DataDir,
 }
@@ -139,13 +149,15 @@ impl House {
         (spawner, network): (SpawnerProcess, NetworkProcess),
         data: DataDir,
     ) -> Result<Self, ServerError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
 
         let data_error = |error: &dyn std::fmt::Display| ServerError::Data(error.to_string());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.store()).map_err(|error| data_error(&error))?);
         let blobs: Arc<dyn Blobs> = Arc::new(DirBlobs::open(&data.blobs()).map_err(|error| data_error(&error))?);
         let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
+        let clocks = Clocks::open(&store, &codec, config.time_scale).await.map_err(|error| data_error(&error))?;
+        let clock = clocks.wall.clone();
+        let messaging = Messaging::new(store.clone(), codec.clone(), clocks.service.clone());
         let trees = TreeStore::open(&data.trees(), Unpacker::default()).map_err(|error| data_error(&error))?;
         let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
         let logs = LogsParts {
@@ -205,6 +217,8 @@ impl House {
             backend: backend.clone(),
             store: store.clone(),
             codec: codec.clone(),
+            outbox: messaging.outbox.clone(),
+            messages: messaging.messages.clone(),
             logs: logs.clone(),
             credentials: keyring.clone(),
             authorizer: authorizer.clone(),
@@ -281,13 +295,21 @@ impl House {
             allowed_hosts: (config.auth != AuthMode::Enforce).then(|| config.allowed_hosts.clone()),
         });
         let _ = app_slot.set(app.clone());
-        Ok(Self { app, engine, backend, logs, sqs, audit, data })
+        let stop = CancellationToken::new();
+        let workers = TaskTracker::new();
+        workers.spawn(clocks.work(stop.clone()));
+        Ok(Self { app, engine, backend, logs, sqs, audit, stop, workers, data })
     }
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
         self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.backend.shutdown().await;
+        self.stop.cancel();
+        self.workers.close();
+        if timeout(WORKERS_END_MAX, self.workers.wait()).await.is_err() {
+            tracing::error!("shutdown leaves workers behind");
+        }
         self.sqs.close().await;
         let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.

@@ -348,6 +348,21 @@ impl Model {
     }
 }
 
+#[test]
+fn a_function_gets_a_thousand_environments_at_once_and_a_hundred_more_each_second() {
+    let room = RoomLimits { environments_mib: 1_000_000, ..ROOM };
+    let mut pool = TestPool::new(PoolLimits { room, environments: 10_000, ..LIMITS });
+    let mut started = |name: &str, now_ms, tries: usize| {
+        let mut lease = || pool.lease(&want(name, 100), now_ms, || 0, &mut Vec::new());
+        (0..tries).map(|_| lease()).filter(|grant| matches!(grant, Grant::Start { .. })).count()
+    };
+    assert_eq!(started("f-1", 60_000, 1_200), 1_000);
+    assert_eq!(started("f-2", 60_000, 10), 0, "versions share what the function gets");
+    assert_eq!(started("g", 60_000, 10), 10, "functions do not");
+    assert_eq!(started("f-1", 62_000, 1_000), 200);
+    assert_eq!(started("f-1", 1_000_000, 2_000), 1_000, "what was not needed does not add up");
+}
+
 proptest! {
     #[test]
     fn a_random_walk_shares_no_environment_and_leaks_nothing(steps in prop::collection::vec(step(), 1..200)) {
@@ -381,6 +396,7 @@ proptest! {
                             model.waiting.insert(waiter);
                         }
                         Grant::Full => {}
+                        Grant::TooFast => prop_assert!(false, "these are few"),
                     }
                 }
                 Step::Started(at) if !model.starting.is_empty() => {

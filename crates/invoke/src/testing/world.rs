@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
+use hearth_delivery::{Lane, LaneLimits, Outbox, message};
 use hearth_ports::{FunctionVersion, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker};
 use hearth_store::Store;
 use hearth_types::{ManualClock, Mebibytes, Millis, RequestContext, RequestId, SeededRandom};
 
 use super::sandbox::{Sandboxes, ScriptedBackend};
-use super::store::MemoryStore;
-use super::{Catalog, Gatekeeper, Issuer, Sink, codec, function, scope};
+use super::{Catalog, Gatekeeper, Issuer, MemoryStore, Sink, codec, function, scope};
 use crate::{Engine, EngineConfig, EngineParts};
 
 /// 2026-01-12T15:37:12Z.
@@ -55,11 +55,15 @@ impl World {
         let (issuer, gatekeeper) = (Arc::<Issuer>::default(), Arc::<Gatekeeper>::default());
         let clock = Arc::new(ManualClock::at(START_MS));
         functions.into_iter().for_each(|version| catalog.put(version));
+        let outbox = Outbox::new(Arc::clone(&store), codec(), Arc::clone(&clock) as _);
+        let messages = Lane::new(&outbox, message::LANE, LaneLimits { attempts: 1 });
         let engine = Engine::start(EngineParts {
             catalog: Arc::clone(&catalog) as _,
             backend: Arc::new(ScriptedBackend(Arc::clone(&sandboxes))),
             store,
             codec: codec(),
+            outbox,
+            messages,
             logs: Arc::clone(&sink) as _,
             credentials: Arc::clone(&issuer) as _,
             authorizer: Arc::clone(&gatekeeper) as _,

@@ -17,7 +17,7 @@ use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord};
 use crate::settings::{self, Requested, Rest};
 use crate::shape::FunctionConfiguration;
-use crate::{layer, tags, update};
+use crate::{layer, sending, tags, update};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -74,6 +74,9 @@ pub(super) async fn handle(
     tags::check_count(&tags)?;
     // After everything about the request itself: who waits for a role to spread asks again and again.
     lambda.check_role(&ctx, &settings.role, &target.arn)?;
+    if let Some(to) = &settings.dead_letters {
+        sending::check(&lambda, &ctx, (&settings.role, &target.arn), to)?;
+    }
     let create = async |code, image| {
         layer::check_size(code, &settings.layers)?;
         let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, image, settings };

@@ -13,8 +13,7 @@ use crate::name::Target;
 use crate::record::Deployment;
 use crate::settings::Requested;
 use crate::shape::FunctionConfiguration;
-use crate::update;
-use crate::{image, layer};
+use crate::{image, layer, sending, update};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -57,6 +56,9 @@ pub(super) async fn handle(
                 None => image::check_zip(&requested)?,
             }
             let settings = requested.apply(&current.latest.settings, layers, &*lambda.runnable)?;
+            if let Some(to) = &settings.dead_letters {
+                sending::check(&lambda, &ctx, (&settings.role, &target.arn), to)?;
+            }
             layer::check_size(current.latest.code, &settings.layers)?;
             let snapshot = SnapshotId::generate(&*lambda.random);
             let deployment = Deployment { snapshot, settings, ..current.latest.clone() };

@@ -31,7 +31,7 @@ pub(super) async fn handle(
                 last_modified_ms: lambda.clock.now_ms(),
                 destinations: destinations.clone().unwrap_or_else(|| former.destinations.clone()),
             };
-            let (change, answer) = event_invoke::set(function, &target, config);
+            let (change, answer) = event_invoke::set(&lambda, &ctx, function, &target, config)?;
             Ok((Some(change), answer))
         })
         .await

@@ -22,6 +22,7 @@ pub(crate) use runtime::{is_runtime, offered_runtimes};
 use crate::error::LambdaError;
 use crate::image::Overrides;
 use crate::layer::LayerRef;
+use crate::sending::DeadLetterConfig;
 
 const TIMEOUT_SECONDS_DEFAULT: u32 = (limits::TIMEOUT_DEFAULT.0 / 1000) as u32;
 const TIMEOUT_SECONDS_MAX: u32 = (limits::TIMEOUT_MAX.0 / 1000) as u32;
@@ -43,6 +44,9 @@ pub(crate) struct Settings {
     pub(crate) ephemeral_storage: Mebibytes,
     /// `None` when the client never sent one; shown only if sent.
     pub(crate) environment: Option<Secret<BTreeMap<String, String>>>,
+    /// A queue or topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letters: Option<String>,
     pub(crate) log_group: String,
     /// The JSON log format; `None` is the text format.
     #[serde(default)]
@@ -81,6 +85,7 @@ pub(crate) struct Requested {
     pub(crate) ephemeral_storage: Option<EphemeralStorage>,
     pub(crate) environment: Option<Environment>,
     pub(crate) logging_config: Option<LoggingConfig>,
+    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
     /// ARNs of layer versions; an empty list takes all away.
     pub(crate) layers: Option<Vec<String>>,
     /// Replaced as a whole.
@@ -197,6 +202,7 @@ impl Requested {
             memory: limits::MEMORY_DEFAULT,
             ephemeral_storage: limits::EPHEMERAL_STORAGE_DEFAULT,
             environment: None,
+            dead_letters: None,
             log_group: format!("/aws/lambda/{name}"),
             json_log: None,
             layers: Vec::new(),
@@ -245,6 +251,9 @@ impl Requested {
         }
         if let Some(overrides) = self.image_config {
             settings.image_overrides = overrides.check()?;
+        }
+        if let Some(dead_letters) = self.dead_letter_config {
+            settings.dead_letters = dead_letters.target()?;
         }
         if let Some(logging) = self.logging_config {
             logging.apply(&mut settings)?;

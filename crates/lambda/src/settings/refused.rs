@@ -39,7 +39,7 @@ const fn refused(member: &'static str, neutral: Neutral, instead: &'static str) 
 
 const UPLOAD: &str = "send the package as ZipFile.";
 
-const REFUSED: [Refused; 25] = [
+const REFUSED: [Refused; 24] = [
     refused("Code.S3Bucket", Neutral::Never, UPLOAD),
     refused("Code.S3Key", Neutral::Never, UPLOAD),
     refused("Code.S3ObjectVersion", Neutral::Never, UPLOAD),
@@ -58,7 +58,6 @@ const REFUSED: [Refused; 25] = [
     refused("FileSystemConfigs", Neutral::Empty, "only /tmp is writable."),
     refused("KMSKeyArn", Neutral::Empty, "variables are encrypted with the server's own key."),
     refused("TracingConfig.Mode", Neutral::Text("PassThrough"), "use PassThrough."),
-    refused("DeadLetterConfig.TargetArn", Neutral::Empty, "failed events are not forwarded."),
     refused("SnapStart.ApplyOn", Neutral::Text("None"), "use None."),
     refused("CodeSigningConfigArn", Neutral::Empty, "signatures are not checked."),
     refused("CapacityProviderConfig", Neutral::Empty, "functions run on this server."),
@@ -127,8 +126,8 @@ mod tests {
             json!({}),
             json!({"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": false}}),
             json!({"TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"}}),
-            json!({"DeadLetterConfig": {"TargetArn": ""}, "KMSKeyArn": "", "FileSystemConfigs": []}),
-            json!({"DeadLetterConfig": {}, "TracingConfig": {}, "KMSKeyArn": null}),
+            json!({"KMSKeyArn": "", "FileSystemConfigs": []}),
+            json!({"TracingConfig": {}, "KMSKeyArn": null}),
         ] {
             assert_eq!(refuse(members.clone()), Ok(()), "{members}");
         }

@@ -150,7 +150,7 @@ async fn destinations_that_cannot_be_told_are_refused_and_never_stored() {
     world.created("f").await;
     world.created("g").await;
     let role = format!("arn:aws:iam:us-east-1:{ACCOUNT}:function:f");
-    let queue = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:q");
+    let queue = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:q.fifo");
     let cases = [
         (json!({"OnFailure": {"Destination": arn("doesnotexist")}}), format!("The destination ARN {} is invalid.", arn("doesnotexist"))),
         (json!({"OnSuccess": {"Destination": arn("f")}}), "You can't specify the function as a destination for itself.".to_owned()),
@@ -163,10 +163,10 @@ async fn destinations_that_cannot_be_told_are_refused_and_never_stored() {
             json!({"OnSuccess": {"Destination": "arn:aws:s3:::bucket"}}),
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid.".to_owned(),
         ),
-        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region.".to_owned()),
+        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region, a standard queue or a standard topic.".to_owned()),
         (
             json!({"OnSuccess": {"Destination": arn("g").replace("us-east-1", "eu-west-1")}}),
-            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region.".to_owned(),
+            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region, a standard queue or a standard topic.".to_owned(),
         ),
     ];
     for (destinations, text) in cases {

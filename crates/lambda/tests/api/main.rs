@@ -5,6 +5,7 @@ mod alias;
 mod concurrency;
 mod coverage;
 mod create;
+mod dead_letters;
 mod delete;
 mod errors;
 mod event_invoke;

@@ -1,23 +1,25 @@
-//! A store in memory: virtual time stays exact, since no other thread is waited for.
+//! A store in memory, for tests of what uses a store: virtual time stays exact, since no other thread is waited for.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearth_store::{Entry, Epoch, Key, KeyVersion, Mutation, Precondition, Revision, Shard, Store, StoreError};
-use hearth_types::Millis;
+use hearth_types::{Millis, Scope};
 use parking_lot::Mutex;
 
-use super::scope;
+use crate::limits::COMMIT_BYTES_MAX;
+use crate::{Entry, Epoch, Key, KeyVersion, Mutation, Precondition, Revision, Shard, Store, StoreError};
 
+/// Keeps nothing beyond its own life.
 #[derive(Default)]
-pub(crate) struct MemoryStore {
+pub struct MemoryStore {
     records: Mutex<BTreeMap<Key, (Bytes, u64)>>,
     revision: AtomicU64,
     /// Every commit fails.
-    pub(crate) is_down: AtomicBool,
-    pub(crate) reads: AtomicUsize,
+    pub is_down: AtomicBool,
+    /// Of any kind, so far.
+    pub reads: AtomicUsize,
 }
 
 #[async_trait]
@@ -31,6 +33,14 @@ impl Store for MemoryStore {
     ) -> Result<Revision, StoreError> {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(StoreError::Internal("down".to_owned()));
+        }
+        let size = |mutation: &Mutation| match mutation {
+            Mutation::Put(_, value) => value.len(),
+            Mutation::Delete(_) => 0,
+        };
+        let size = mutations.iter().map(size).sum();
+        if size > COMMIT_BYTES_MAX {
+            return Err(StoreError::TooLarge { what: "a commit", size, max: COMMIT_BYTES_MAX });
         }
         // A commit takes time, in which its caller may go away.
         tokio::task::yield_now().await;
@@ -85,9 +95,10 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
-    /// Records of a table.
-    pub(crate) fn count(&self, table: &str) -> usize {
-        let prefix = Key::new(&scope(), table);
+    /// Records of a table in one account and region.
+    #[must_use]
+    pub fn count(&self, scope: &Scope, table: &str) -> usize {
+        let prefix = Key::new(scope, table);
         self.records.lock().keys().filter(|key| key.starts_with(&prefix)).count()
     }
 }

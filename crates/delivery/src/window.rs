@@ -1,6 +1,6 @@
-//! The part of the event queue that is in memory: the events due next. Pure.
+//! The part of a lane that is in memory: what is due next. Pure.
 //!
-//! Invariant: every event outside the window (in the store only) stands at [`Window::outside_from`] or behind it, in
+//! Invariant: everything outside the window (in the store only) stands at [`Window::outside_from`] or behind it, in
 //! the order of due time and id, and everything in the window before it. So what the window gives is always what is due
 //! next.
 
@@ -9,103 +9,106 @@ use std::sync::Arc;
 
 use hearth_types::{RequestId, Scope};
 
-use super::record::{EventBody, EventState};
+use crate::{Body, Tries};
 
-/// An event as the window holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Queued {
+/// A delivery as the window holds it.
+#[derive(Debug)]
+pub(crate) struct Queued<B> {
     pub(crate) scope: Scope,
     pub(crate) id: RequestId,
     pub(crate) due_ms: i64,
-    pub(crate) state: EventState,
+    pub(crate) accepted_ms: i64,
+    pub(crate) tries: Tries,
+    /// The body stands in the slip.
+    pub(crate) is_inline: bool,
     /// Kept in memory while there is room for it, else read again from the store.
-    pub(crate) body: Option<Arc<EventBody>>,
+    pub(crate) body: Option<Arc<B>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WindowLimits {
-    pub(crate) events: usize,
-    /// Payloads of waiting events.
-    pub(crate) payload_bytes: usize,
+    pub(crate) deliveries: usize,
+    /// Bodies of waiting deliveries.
+    pub(crate) body_bytes: usize,
 }
 
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct Window<B> {
     limits: WindowLimits,
-    waiting: BTreeMap<Place, Queued>,
-    /// Waiting and running events.
+    waiting: BTreeMap<Place, Queued<B>>,
+    /// Waiting and running.
     known: HashSet<RequestId>,
-    payload_bytes: usize,
+    body_bytes: usize,
     outside_from: Option<Place>,
 }
 
 /// Due time and id: the order of the store's keys.
 pub(crate) type Place = (i64, RequestId);
 
-/// Before every event.
+/// Before everything.
 pub(crate) fn before_all() -> Place {
     (i64::MIN, RequestId::from(""))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Upcoming {
-    Due(Box<Queued>),
+#[derive(Debug)]
+pub(crate) enum Upcoming<B> {
+    Due(Box<Queued<B>>),
     /// Nothing before this time.
     At(i64),
     Nothing,
 }
 
-impl Window {
+impl<B: Body> Window<B> {
     /// Nothing is known yet: all of the store is outside.
     pub(crate) fn new(limits: WindowLimits) -> Self {
         Self {
             limits,
             waiting: BTreeMap::new(),
             known: HashSet::new(),
-            payload_bytes: 0,
+            body_bytes: 0,
             outside_from: Some(before_all()),
         }
     }
 
-    /// Adds an event that is in the store, or leaves it outside. One that is already known is left alone.
-    pub(crate) fn offer(&mut self, mut event: Queued) {
-        let place = (event.due_ms, event.id.clone());
-        if self.outside_from.as_ref().is_some_and(|from| place >= *from) || self.known.contains(&event.id) {
+    /// Adds a delivery that is in the store, or leaves it outside. One that is already known is left alone.
+    pub(crate) fn offer(&mut self, mut delivery: Queued<B>) {
+        let place = (delivery.due_ms, delivery.id.clone());
+        if self.outside_from.as_ref().is_some_and(|from| place >= *from) || self.known.contains(&delivery.id) {
             return;
         }
-        let payload_bytes = event.payload_bytes();
-        if self.payload_bytes + payload_bytes > self.limits.payload_bytes {
-            event.body = None;
+        let body_bytes = delivery.body_bytes();
+        if self.body_bytes + body_bytes > self.limits.body_bytes {
+            delivery.body = None;
         } else {
-            self.payload_bytes += payload_bytes;
+            self.body_bytes += body_bytes;
         }
-        self.known.insert(event.id.clone());
-        self.waiting.insert(place, event);
-        if self.waiting.len() > self.limits.events
+        self.known.insert(delivery.id.clone());
+        self.waiting.insert(place, delivery);
+        if self.waiting.len() > self.limits.deliveries
             && let Some((last, _)) = self.waiting.last_key_value()
         {
             self.leave_outside(last.clone());
         }
     }
 
-    /// Puts an event back after an attempt; it counts as known until here.
-    pub(crate) fn requeue(&mut self, event: Queued) {
-        self.known.remove(&event.id);
-        self.offer(event);
+    /// Puts a delivery back after an attempt; it counts as known until here.
+    pub(crate) fn requeue(&mut self, delivery: Queued<B>) {
+        self.known.remove(&delivery.id);
+        self.offer(delivery);
     }
 
-    /// An event is dealt with.
+    /// A delivery is dealt with.
     pub(crate) fn finish(&mut self, id: &RequestId) {
         self.known.remove(id);
     }
 
-    /// Takes the next event if it is due; it stays known.
-    pub(crate) fn next(&mut self, now_ms: i64) -> Upcoming {
+    /// Takes the next delivery if it is due; it stays known.
+    pub(crate) fn next(&mut self, now_ms: i64) -> Upcoming<B> {
         match self.waiting.first_entry() {
             Some(first) if first.key().0 <= now_ms => {
-                let event = first.remove();
-                self.payload_bytes -= event.payload_bytes();
-                Upcoming::Due(Box::new(event))
+                let delivery = first.remove();
+                self.body_bytes -= delivery.body_bytes();
+                Upcoming::Due(Box::new(delivery))
             }
             Some(first) => Upcoming::At(first.key().0),
             None => Upcoming::Nothing,
@@ -114,7 +117,7 @@ impl Window {
 
     /// Whether the store should be read again: something is outside, and there is room for it.
     pub(crate) fn wants_refill(&self) -> bool {
-        self.outside_from.is_some() && self.waiting.len() <= self.limits.events / 2
+        self.outside_from.is_some() && self.waiting.len() <= self.limits.deliveries / 2
     }
 
     /// Before the store is read: everything offered from now on is taken, as long as there is room.
@@ -124,9 +127,9 @@ impl Window {
 
     /// What stands at this place or behind it is in the store only.
     pub(crate) fn leave_outside(&mut self, from: Place) {
-        for event in self.waiting.split_off(&from).into_values() {
-            self.known.remove(&event.id);
-            self.payload_bytes -= event.payload_bytes();
+        for delivery in self.waiting.split_off(&from).into_values() {
+            self.known.remove(&delivery.id);
+            self.body_bytes -= delivery.body_bytes();
         }
         self.outside_from = Some(self.outside_from.take().map_or(from.clone(), |before| before.min(from)));
     }
@@ -137,28 +140,29 @@ impl Window {
     }
 }
 
-impl Queued {
-    fn payload_bytes(&self) -> usize {
-        self.body.as_ref().map_or(0, |body| body.payload.len())
+impl<B: Body> Queued<B> {
+    fn body_bytes(&self) -> usize {
+        self.body.as_ref().map_or(0, |body| body.size())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::scope;
+    use crate::lane::tests::{Note, scope};
 
-    fn event(id: &str, due_ms: i64) -> Queued {
-        Queued { scope: scope(), id: RequestId::from(id), due_ms, state: EventState::default(), body: None }
+    fn event(id: &str, due_ms: i64) -> Queued<Note> {
+        let (id, tries) = (RequestId::from(id), Tries::default());
+        Queued { scope: scope(), id, due_ms, accepted_ms: 0, tries, is_inline: true, body: None }
     }
 
-    fn open(events: usize) -> Window {
-        let mut window = Window::new(WindowLimits { events, payload_bytes: 100 });
+    fn open(events: usize) -> Window<Note> {
+        let mut window = Window::new(WindowLimits { deliveries: events, body_bytes: 100 });
         window.begin_refill();
         window
     }
 
-    fn take(window: &mut Window, now_ms: i64) -> Option<String> {
+    fn take(window: &mut Window<Note>, now_ms: i64) -> Option<String> {
         match window.next(now_ms) {
             Upcoming::Due(event) => Some(event.id.as_str().to_owned()),
             _ => None,
@@ -168,14 +172,14 @@ mod tests {
     #[test]
     fn events_come_in_the_order_they_are_due_and_not_before() {
         let mut window = open(10);
-        assert_eq!(window.next(0), Upcoming::Nothing);
+        assert!(matches!(window.next(0), Upcoming::Nothing));
         for (id, due_ms) in [("b", 20), ("a", 10), ("c", 30)] {
             window.offer(event(id, due_ms));
         }
-        assert_eq!(window.next(9), Upcoming::At(10));
+        assert!(matches!(window.next(9), Upcoming::At(10)));
         assert_eq!(take(&mut window, 25).as_deref(), Some("a"));
         assert_eq!(take(&mut window, 25).as_deref(), Some("b"));
-        assert_eq!(window.next(25), Upcoming::At(30));
+        assert!(matches!(window.next(25), Upcoming::At(30)));
     }
 
     #[test]
@@ -233,34 +237,25 @@ mod tests {
         window.offer(event("a", 10));
         assert_eq!(take(&mut window, 10).as_deref(), Some("a"));
         window.offer(event("a", 10));
-        assert_eq!(window.next(10), Upcoming::Nothing, "it is running");
+        assert!(matches!(window.next(10), Upcoming::Nothing), "it is running");
         window.requeue(event("a", 70));
-        assert_eq!(window.next(10), Upcoming::At(70));
+        assert!(matches!(window.next(10), Upcoming::At(70)));
         assert_eq!(take(&mut window, 70).as_deref(), Some("a"));
         window.finish(&RequestId::from("a"));
         window.offer(event("a", 80));
-        assert_eq!(window.next(10), Upcoming::At(80));
+        assert!(matches!(window.next(10), Upcoming::At(80)));
     }
 
     #[test]
     fn payloads_over_the_budget_are_not_kept_in_memory() {
         let mut window = open(10);
-        let body = |bytes: usize| {
-            Some(Arc::new(EventBody {
-                function_name: "f".to_owned(),
-                uid: "u".into(),
-                qualifier: None,
-                trace: None,
-                accepted_ms: 0,
-                payload: "x".repeat(bytes),
-            }))
-        };
+        let body = |bytes: usize| Some(Arc::new(Note("x".repeat(bytes))));
         window.offer(Queued { body: body(60), ..event("a", 1) });
         window.offer(Queued { body: body(60), ..event("b", 2) });
         let Upcoming::Due(first) = window.next(9) else { panic!("due") };
         let Upcoming::Due(second) = window.next(9) else { panic!("due") };
         assert!(first.body.is_some() && second.body.is_none());
-        assert_eq!(window.payload_bytes, 0);
+        assert_eq!(window.body_bytes, 0);
     }
 
     #[test]

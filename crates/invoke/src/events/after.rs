@@ -5,12 +5,9 @@
 //! retried with back-off from one second to five minutes for up to six hours. Retries and age are the defaults. With a
 //! reserved concurrency of 0 no attempt is made ("Configuring reserved concurrency").
 
+use hearth_delivery::{Tries, retry};
 use hearth_ports::{EventTerms, InvokeError};
 use hearth_types::Millis;
-
-const BACKOFF_MIN: Millis = Millis::from_secs(1);
-const BACKOFF_MAX: Millis = Millis::from_secs(300);
-const RETRY_DELAY: Millis = Millis::from_secs(60);
 
 /// How an attempt ended, as far as the next step depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +19,6 @@ pub(crate) enum Attempted {
     NotRun,
     /// No function ran and none ever will for this event: the function, version or alias is gone.
     Gone,
-}
-
-/// Attempts so far, the last one included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attempts {
-    /// The function ran and failed.
-    pub(crate) failed: u32,
-    /// No function ran.
-    pub(crate) not_run: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,20 +62,16 @@ impl Attempted {
     }
 }
 
-/// `age`: since the event was accepted.
-pub(crate) fn after_attempt(attempted: Attempted, attempts: Attempts, terms: &EventTerms, age: Millis) -> Follow {
-    let after = match attempted {
+/// `tries`: the attempt included. `age`: since the event was accepted.
+pub(crate) fn after_attempt(attempted: Attempted, tries: Tries, terms: &EventTerms, age: Millis) -> Follow {
+    let pause = match attempted {
         Attempted::Succeeded => return Follow::Done,
         Attempted::Gone => return Follow::Drop { condition: DropCondition::FunctionGone },
-        Attempted::FunctionError if attempts.failed > terms.retries_max => {
-            return Follow::Drop { condition: DropCondition::RetriesExhausted };
-        }
-        Attempted::FunctionError => Millis(RETRY_DELAY.0 * u64::from(attempts.failed)),
-        Attempted::NotRun => {
-            let doublings = attempts.not_run.saturating_sub(1).min(16);
-            Millis((BACKOFF_MIN.0 << doublings).min(BACKOFF_MAX.0))
-        }
+        Attempted::FunctionError if tries.failed > terms.retries_max => None,
+        Attempted::FunctionError => retry::FUNCTION_ERROR.pause(tries.failed),
+        Attempted::NotRun => retry::NOT_RUN.pause(tries.not_run),
     };
+    let Some(after) = pause else { return Follow::Drop { condition: DropCondition::RetriesExhausted } };
     if age.0 + after.0 > terms.age_max.0 {
         return Follow::Drop { condition: DropCondition::EventAgeExceeded };
     }
@@ -126,12 +110,8 @@ mod tests {
             (Gone, 0, 0, 0, drop(FunctionGone)),
         ];
         for (attempted, failed, not_run, age_s, want) in table {
-            let got = after_attempt(
-                attempted,
-                Attempts { failed, not_run },
-                &EventTerms::default(),
-                Millis::from_secs(age_s),
-            );
+            let got =
+                after_attempt(attempted, Tries { failed, not_run }, &EventTerms::default(), Millis::from_secs(age_s));
             assert_eq!(got, want, "{attempted:?} failed {failed} not run {not_run} age {age_s}");
         }
     }
@@ -156,7 +136,7 @@ mod tests {
             (NotRun, 0, terms(0, 60), 60, drop(DropCondition::EventAgeExceeded)),
         ];
         for (attempted, failed, terms, age_s, want) in table {
-            let attempts = Attempts { failed, not_run: u32::from(attempted == NotRun) };
+            let attempts = Tries { failed, not_run: u32::from(attempted == NotRun) };
             let got = after_attempt(attempted, attempts, &terms, Millis::from_secs(age_s));
             assert_eq!(got, want, "{attempted:?} failed {failed} {terms:?} age {age_s}");
         }

@@ -1,0 +1,318 @@
+//! One kind of deliveries: accepted, attempted when they are due, attempted again or done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_store::limits::SCAN_ENTRIES_MAX;
+use hearth_store::{Entry, Epoch, Mutation, RecordError, StoreError, scopes};
+use hearth_types::{Millis, RequestId, Scope};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::outbox::{Outbox, Staged};
+use crate::record::{Slip, body_key, read_slip_key, shard, slip_key, slips};
+use crate::window::{self, Queued, Upcoming, Window, WindowLimits};
+use crate::{Body, Delivery, Next, Target, Tries, Verdict};
+
+/// Waiting deliveries of a lane in memory.
+const WINDOW_DELIVERIES: usize = 4_000;
+/// Bodies of a lane's waiting deliveries in memory.
+const WINDOW_BODY_BYTES: usize = 64 << 20;
+/// The worker looks at the clock at least this often while something waits: the clock may be set.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two tries at the store after it failed.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug)]
+pub struct LaneLimits {
+    /// Attempts that run at the same time.
+    pub attempts: usize,
+}
+
+/// See [`crate`].
+pub struct Lane<B> {
+    outbox: Arc<Outbox>,
+    /// `service.noun`; part of the keys in the store and never changed.
+    name: &'static str,
+    window: Mutex<Window<B>>,
+    wake: Notify,
+    attempts: Arc<Semaphore>,
+}
+
+impl<B: Body> Lane<B> {
+    pub fn new(outbox: &Arc<Outbox>, name: &'static str, limits: LaneLimits) -> Arc<Self> {
+        let window = WindowLimits { deliveries: WINDOW_DELIVERIES, body_bytes: WINDOW_BODY_BYTES };
+        Arc::new(Self {
+            outbox: Arc::clone(outbox),
+            name,
+            window: Mutex::new(Window::new(window)),
+            wake: Notify::new(),
+            attempts: Arc::new(Semaphore::new(limits.attempts)),
+        })
+    }
+
+    /// A delivery that is due at once, to be accepted. Ids are not used twice in a lane.
+    ///
+    /// # Errors
+    /// [`RecordError`]: it cannot be encoded.
+    pub fn stage(self: &Arc<Self>, scope: &Scope, id: RequestId, body: B) -> Result<Staged, RecordError> {
+        let (codec, now_ms) = (&self.outbox.codec, self.outbox.clock.now_ms());
+        let (slip, body_record) = Slip::new(codec, body_key(scope, self.name, &id), &body, now_ms)?;
+        let mut mutations: Vec<_> = body_record.into_iter().collect();
+        mutations.push(Mutation::Put(slip_key(scope, self.name, now_ms, &id), codec.encode(&slip)?));
+        let queued = Queued {
+            scope: scope.clone(),
+            id,
+            due_ms: now_ms,
+            accepted_ms: now_ms,
+            tries: Tries::default(),
+            is_inline: slip.is_inline(),
+            body: Some(Arc::new(body)),
+        };
+        let lane = Arc::clone(self);
+        let offer = Box::new(move || {
+            lane.window.lock().offer(queued);
+            lane.wake.notify_one();
+        });
+        Ok(Staged { mutations, offer })
+    }
+
+    /// Stages a delivery and accepts it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is not accepted.
+    pub async fn accept(self: &Arc<Self>, scope: &Scope, id: RequestId, body: B) -> Result<(), StoreError> {
+        let staged = self.stage(scope, id, body).map_err(|error| StoreError::Internal(error.to_string()))?;
+        self.outbox.accept(scope, vec![staged]).await
+    }
+
+    /// Makes attempts until stopped; those under way go on and are counted by `running`.
+    pub async fn work<T: Target<B>>(self: Arc<Self>, target: Arc<T>, stop: &CancellationToken, running: &TaskTracker) {
+        loop {
+            let permit = tokio::select! {
+                () = stop.cancelled() => return,
+                permit = Arc::clone(&self.attempts).acquire_owned() => permit,
+            };
+            let (Ok(permit), Some(queued)) = (permit, self.next(stop).await) else { return };
+            let (lane, target) = (Arc::clone(&self), Arc::clone(&target));
+            let stop = stop.clone();
+            running.spawn(async move {
+                lane.run(target, queued, &stop).await;
+                drop(permit);
+                lane.wake.notify_one();
+            });
+        }
+    }
+
+    /// The next delivery that is due; waits for one.
+    async fn next(&self, stop: &CancellationToken) -> Option<Queued<B>> {
+        loop {
+            if self.window.lock().wants_refill() {
+                self.refill(stop).await?;
+            }
+            let clock = &self.outbox.clock;
+            let now_ms = clock.now_ms();
+            let upcoming = self.window.lock().next(now_ms);
+            let wait = match upcoming {
+                Upcoming::Due(queued) => return Some(*queued),
+                Upcoming::At(due_ms) => {
+                    let wait = clock.machine_time(Millis((due_ms - now_ms).unsigned_abs()));
+                    Some(wait.duration().min(LOOK_INTERVAL))
+                }
+                Upcoming::Nothing => None,
+            };
+            let timer = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = self.wake.notified() => {}
+                () = timer => {}
+            }
+        }
+    }
+
+    /// Reads what is due next from the store. Tries until it succeeds; `None` when stopped.
+    async fn refill(&self, stop: &CancellationToken) -> Option<()> {
+        loop {
+            self.window.lock().begin_refill();
+            let Err(error) = self.read_due().await else { return Some(()) };
+            tracing::error!(%error, lane = self.name, "deliveries cannot be read from the store");
+            // Nothing is lost: all of it is outside the window until it has been read.
+            self.window.lock().leave_outside(window::before_all());
+            self.pause(stop).await?;
+        }
+    }
+
+    async fn read_due(&self) -> Result<(), StoreError> {
+        // What runs is met again: a page is larger than the half window that is missing and all attempts together.
+        let limit = SCAN_ENTRIES_MAX;
+        for scope in scopes(&*self.outbox.store).await? {
+            let entries = self.outbox.store.scan(&slips(&scope, self.name), None, limit).await?;
+            let is_all = entries.len() < limit;
+            let mut last = None;
+            for entry in entries {
+                let Some(queued) = self.decode(&scope, &entry) else { continue };
+                last = Some((queued.due_ms, queued.id.clone()));
+                self.window.lock().offer(queued);
+            }
+            if let (false, Some(last)) = (is_all, last) {
+                self.window.lock().leave_outside(last);
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&self, scope: &Scope, entry: &Entry) -> Option<Queued<B>> {
+        let codec = &self.outbox.codec;
+        let read = || {
+            let (due_ms, id) = read_slip_key(&entry.key).ok_or("its key is malformed")?;
+            let slip = Slip::read(codec, entry).map_err(|error| error.to_string())?;
+            let body = slip.body(codec).map_err(|error| error.to_string())?.map(Arc::new);
+            let (scope, is_inline) = (scope.clone(), slip.is_inline());
+            Ok(Queued { scope, id, due_ms, accepted_ms: slip.accepted_ms, tries: slip.tries, is_inline, body })
+        };
+        let told = |error: &String| {
+            tracing::error!(key = ?entry.key, error, "a delivery cannot be read; it stays in the store");
+        };
+        read().inspect_err(told).ok()
+    }
+
+    async fn run<T: Target<B>>(self: &Arc<Self>, target: Arc<T>, queued: Queued<B>, stop: &CancellationToken) {
+        let Some(body) = self.body(&queued, stop).await else { return };
+        let age = self.outbox.clock.now_ms() - queued.accepted_ms;
+        let delivery = Delivery {
+            scope: queued.scope.clone(),
+            id: queued.id.clone(),
+            body,
+            accepted_ms: queued.accepted_ms,
+            age: Millis(u64::try_from(age).unwrap_or(0)),
+            tries: queued.tries,
+        };
+        let Verdict { next, then } = target.attempt(&delivery).await;
+        match next {
+            Next::Done => self.finish(&queued, then, stop).await,
+            Next::Again { after, tries } => {
+                let due_ms = self.outbox.clock.now_ms().saturating_add_unsigned(after.0);
+                self.requeue(queued, delivery.body, due_ms, tries, then, stop).await;
+            }
+        }
+    }
+
+    async fn body(&self, queued: &Queued<B>, stop: &CancellationToken) -> Option<Arc<B>> {
+        if let Some(body) = &queued.body {
+            return Some(Arc::clone(body));
+        }
+        let key = if queued.is_inline { self.slip_key(queued) } else { self.body_key(queued) };
+        let entry = loop {
+            match self.outbox.store.get(&key).await {
+                Ok(entry) => break entry,
+                Err(error) => {
+                    tracing::error!(id = %queued.id, %error, "a delivery cannot be read");
+                    self.pause(stop).await?;
+                }
+            }
+        };
+        let codec = &self.outbox.codec;
+        let body = match &entry {
+            None => Ok(None),
+            Some(entry) if queued.is_inline => Slip::read(codec, entry).and_then(|slip| slip.body(codec)),
+            Some(entry) => codec.decode(&entry.value).map(Some),
+        };
+        match body {
+            Ok(Some(body)) => Some(Arc::new(body)),
+            Ok(None) => {
+                tracing::error!(id = %queued.id, "a delivery has no body");
+                self.finish(queued, Vec::new(), stop).await;
+                None
+            }
+            Err(error) => {
+                // It stays in the store for a Hearth that can read it, and known here so that it is not tried again.
+                tracing::error!(id = %queued.id, %error, "a delivery cannot be decoded");
+                None
+            }
+        }
+    }
+
+    /// Deletes a delivery that is dealt with. A kill before this makes one more attempt.
+    async fn finish(&self, queued: &Queued<B>, then: Vec<Staged>, stop: &CancellationToken) {
+        let mut mutations = vec![Mutation::Delete(self.slip_key(queued))];
+        if !queued.is_inline {
+            mutations.push(Mutation::Delete(self.body_key(queued)));
+        }
+        if let Some(offers) = self.persist(&queued.scope, mutations, then, stop).await {
+            self.window.lock().finish(&queued.id);
+            offers.into_iter().for_each(|offer| offer());
+        }
+    }
+
+    async fn requeue(
+        &self,
+        queued: Queued<B>,
+        body: Arc<B>,
+        due_ms: i64,
+        tries: Tries,
+        then: Vec<Staged>,
+        stop: &CancellationToken,
+    ) {
+        let codec = &self.outbox.codec;
+        let slip = Slip::again(codec, queued.accepted_ms, tries, queued.is_inline.then_some(&*body));
+        let slip = match slip.and_then(|slip| codec.encode(&slip)) {
+            Ok(slip) => slip,
+            Err(error) => {
+                tracing::error!(id = %queued.id, %error, "a delivery cannot be queued again; the next start tries it");
+                return;
+            }
+        };
+        let key = slip_key(&queued.scope, self.name, due_ms, &queued.id);
+        let mutations = vec![Mutation::Delete(self.slip_key(&queued)), Mutation::Put(key, slip)];
+        if let Some(offers) = self.persist(&queued.scope, mutations, then, stop).await {
+            self.window.lock().requeue(Queued { due_ms, tries, body: Some(body), ..queued });
+            offers.into_iter().for_each(|offer| offer());
+        }
+    }
+
+    /// Commits, trying until it succeeds; `None` when stopped before. Repeating it changes nothing.
+    async fn persist(
+        &self,
+        scope: &Scope,
+        mut mutations: Vec<Mutation>,
+        then: Vec<Staged>,
+        stop: &CancellationToken,
+    ) -> Option<Vec<Box<dyn FnOnce() + Send>>> {
+        let mut offers = Vec::with_capacity(then.len());
+        for staged in then {
+            mutations.extend(staged.mutations);
+            offers.push(staged.offer);
+        }
+        loop {
+            let committed = self.outbox.store.commit(&shard(scope), Epoch(0), Vec::new(), mutations.clone()).await;
+            let Err(error) = committed else { return Some(offers) };
+            tracing::error!(%error, lane = self.name, "deliveries cannot be written to the store");
+            self.pause(stop).await?;
+        }
+    }
+
+    fn slip_key(&self, queued: &Queued<B>) -> hearth_store::Key {
+        slip_key(&queued.scope, self.name, queued.due_ms, &queued.id)
+    }
+
+    fn body_key(&self, queued: &Queued<B>) -> hearth_store::Key {
+        body_key(&queued.scope, self.name, &queued.id)
+    }
+
+    async fn pause(&self, stop: &CancellationToken) -> Option<()> {
+        tokio::select! {
+            () = stop.cancelled() => None,
+            () = tokio::time::sleep(STORE_RETRY) => Some(()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,157 @@
+//! Messages to queues and topics: dead letters, destinations and whatever else a service tells others by SQS or SNS.
+//!
+//! What can be mended by waiting is tried again for six hours, as Lambda keeps its own events; a message that its
+//! receiver refuses is given up and logged, as Lambda does with dead letters. Source: Lambda developer guide, "Adding a
+//! dead-letter queue".
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hearth_ports::{
+    AttributeValue, CredentialIssuer, MessageAttribute, Notification, OutgoingMessage, QueueError, QueueSender,
+    TemporaryKey, TopicError, TopicPublisher,
+};
+use hearth_store::Record;
+use hearth_types::{Arn, Caller, Millis, RequestContext, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::{Body, Delivery, Target, Tries, Verdict, retry};
+
+/// Messages on their way at the same time.
+pub const ATTEMPTS_MAX: usize = 64;
+/// The lane's name.
+pub const LANE: &str = "delivery.message";
+/// How long a role's session may live that sends one message and is ended.
+const SESSION_TTL_MS: u64 = 60_000;
+
+/// Who sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sender {
+    /// A function, by its execution role.
+    Function { role_arn: String, function_arn: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// ARN of a queue or a topic.
+    pub to: String,
+    pub from: Sender,
+    pub text: String,
+    /// Name, data type and text.
+    pub attributes: Vec<(String, String, String)>,
+    /// Handed on as `AWSTraceHeader`.
+    pub trace: Option<String>,
+}
+
+impl Record for Message {
+    const KIND: &'static str = LANE;
+    const VERSION: u32 = 1;
+}
+
+impl Body for Message {
+    fn size(&self) -> usize {
+        self.text.len() + 1_024
+    }
+}
+
+/// The doors that messages go out by.
+pub struct Messenger {
+    pub queues: Arc<dyn QueueSender>,
+    pub topics: Arc<dyn TopicPublisher>,
+    pub credentials: Arc<dyn CredentialIssuer>,
+}
+
+/// Why a message is not there.
+#[derive(Debug, PartialEq, Eq)]
+enum Failed {
+    /// A later attempt may find it otherwise.
+    ForNow(String),
+    ForGood(String),
+}
+
+#[async_trait]
+impl Target<Message> for Messenger {
+    async fn attempt(self: Arc<Self>, delivery: &Delivery<Message>) -> Verdict {
+        let Delivery { id, body, age, tries, .. } = delivery;
+        let (to, id) = (&body.to, id.as_str());
+        let reason = match self.send(delivery).await {
+            Ok(()) => return Verdict::DONE,
+            Err(Failed::ForGood(reason)) => reason,
+            Err(Failed::ForNow(reason)) => {
+                let tries = Tries { not_run: tries.not_run.saturating_add(1), ..*tries };
+                let pause = retry::NOT_RUN.pause(tries.not_run).unwrap_or(Millis(0));
+                if age.0 + pause.0 <= limits::EVENT_AGE_MAX.0 {
+                    tracing::warn!(id, to, reason, "a message could not be sent; it is tried again");
+                    return Verdict::again(pause, tries);
+                }
+                reason
+            }
+        };
+        tracing::error!(id, to, reason, "a message is given up");
+        Verdict::DONE
+    }
+}
+
+impl Messenger {
+    async fn send(&self, delivery: &Delivery<Message>) -> Result<(), Failed> {
+        let message = &*delivery.body;
+        let to: Arn = message.to.parse().map_err(|_| Failed::ForGood("it is sent to no ARN".to_owned()))?;
+        let ctx = RequestContext::service(&delivery.scope, "lambda.amazonaws.com", delivery.id.clone());
+        let Sender::Function { role_arn, function_arn } = &message.from;
+        let function: Arn =
+            function_arn.parse().map_err(|_| Failed::ForGood("it is sent by no function's ARN".to_owned()))?;
+        let session = self.credentials.issue_function_session(&ctx, role_arn, &function, SESSION_TTL_MS);
+        let TemporaryKey { credentials, caller } = session.map_err(|error| Failed::ForGood(error.to_string()))?;
+        let sent = self.send_as(&ctx, caller, &to, message).await;
+        self.credentials.revoke(&ctx, &credentials.access_key_id);
+        sent
+    }
+
+    async fn send_as(&self, ctx: &RequestContext, caller: Caller, to: &Arn, message: &Message) -> Result<(), Failed> {
+        let ctx = RequestContext { caller, ..ctx.clone() };
+        let attributes: BTreeMap<_, _> = message
+            .attributes
+            .iter()
+            .map(|(name, data_type, text)| {
+                let value = AttributeValue::Text(text.clone());
+                (name.clone(), MessageAttribute { data_type: data_type.clone(), value })
+            })
+            .collect();
+        match &*to.service {
+            "sqs" => {
+                let (body, trace_header) = (message.text.clone(), message.trace.clone());
+                let message = OutgoingMessage { body, attributes, trace_header, ..OutgoingMessage::default() };
+                self.queues.send(&ctx, to, message).await.map(drop).map_err(Failed::from)
+            }
+            "sns" => {
+                let notification =
+                    Notification { message: message.text.clone(), attributes, ..Notification::default() };
+                self.topics.publish(&ctx, to, notification).await.map(drop).map_err(Failed::from)
+            }
+            other => Err(Failed::ForGood(format!("messages cannot be sent to {other}"))),
+        }
+    }
+}
+
+impl From<QueueError> for Failed {
+    fn from(error: QueueError) -> Self {
+        match &error {
+            QueueError::DiskFull | QueueError::Unavailable { .. } => Self::ForNow(error.to_string()),
+            QueueError::NotFound | QueueError::AccessDenied { .. } | QueueError::Invalid { .. } => {
+                Self::ForGood(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<TopicError> for Failed {
+    fn from(error: TopicError) -> Self {
+        match &error {
+            TopicError::DiskFull | TopicError::Unavailable { .. } => Self::ForNow(error.to_string()),
+            TopicError::NotFound | TopicError::AccessDenied { .. } | TopicError::Invalid { .. } => {
+                Self::ForGood(error.to_string())
+            }
+        }
+    }
+}

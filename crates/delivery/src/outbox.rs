@@ -1,0 +1,63 @@
+//! What all lanes share: the store, and how deliveries come into it.
+
+use std::sync::Arc;
+
+use hearth_store::limits::COMMIT_BYTES_MAX;
+use hearth_store::{Codec, Epoch, Mutation, Store, StoreError};
+use hearth_types::{Clock, Scope};
+
+use crate::record::shard;
+
+/// Deliveries that are accepted together go into the store in commits of about this size, bytes.
+const COMMIT_BYTES: usize = COMMIT_BYTES_MAX / 4;
+
+pub struct Outbox {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) codec: Arc<Codec>,
+    /// Retries and ages go by it: the service clock.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A delivery that is to be accepted in a commit: by [`Outbox::accept`], or with the verdict it follows from.
+#[must_use = "it is not accepted yet"]
+pub struct Staged {
+    pub(crate) mutations: Vec<Mutation>,
+    /// Tells its lane that it is in the store.
+    pub(crate) offer: Box<dyn FnOnce() + Send>,
+}
+
+impl Outbox {
+    pub fn new(store: Arc<dyn Store>, codec: Arc<Codec>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { store, codec, clock })
+    }
+
+    /// Takes responsibility for deliveries: they are in the store when this returns. Very many go in several commits;
+    /// after an error some of them may have been accepted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn accept(&self, scope: &Scope, staged: Vec<Staged>) -> Result<(), StoreError> {
+        let mut rest = staged.into_iter().peekable();
+        while rest.peek().is_some() {
+            let (mut mutations, mut offers, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while let Some(next) = rest.next_if(|next| bytes == 0 || bytes + next.bytes() <= COMMIT_BYTES) {
+                bytes += next.bytes();
+                mutations.extend(next.mutations);
+                offers.push(next.offer);
+            }
+            self.store.commit(&shard(scope), Epoch(0), Vec::new(), mutations).await?;
+            offers.into_iter().for_each(|offer| offer());
+        }
+        Ok(())
+    }
+}
+
+impl Staged {
+    fn bytes(&self) -> usize {
+        let size = |mutation: &Mutation| match mutation {
+            Mutation::Put(_, value) => value.len(),
+            Mutation::Delete(_) => 0,
+        };
+        self.mutations.iter().map(size).sum()
+    }
+}

@@ -1,0 +1,22 @@
+//! What is sent later or again: the outbox, and the lane of messages to queues and topics.
+
+use std::sync::Arc;
+
+use hearth_delivery::message::{self, Message};
+use hearth_delivery::{Lane, LaneLimits, Outbox};
+use hearth_store::{Codec, Store};
+use hearth_types::Clock;
+
+pub(super) struct Messaging {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) messages: Arc<Lane<Message>>,
+}
+
+impl Messaging {
+    /// `clock`: the service's.
+    pub(super) fn new(store: Arc<dyn Store>, codec: Arc<Codec>, clock: Arc<dyn Clock>) -> Self {
+        let outbox = Outbox::new(store, codec, clock);
+        let messages = Lane::new(&outbox, message::LANE, LaneLimits { attempts: message::ATTEMPTS_MAX });
+        Self { outbox, messages }
+    }
+}

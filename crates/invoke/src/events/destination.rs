@@ -1,0 +1,138 @@
+//! Who is told how an event ended: a destination, which is a function, a queue or a topic, and the dead-letter queue.
+//!
+//! The function's role must let it do that. Source: Lambda developer guide, "Capturing records of Lambda asynchronous
+//! invocations" and "Adding a dead-letter queue". What cannot be told is dropped and logged, as there.
+
+use hearth_delivery::message::{Message, Sender};
+use hearth_delivery::{Delivery, Staged};
+use hearth_ports::{Access, EventTerms, Resolved, TemporaryKey};
+use hearth_types::limits::INVOKE_EVENT_BYTES_MAX;
+use hearth_types::{Arn, Qualifier, RequestContext, RequestId, Version};
+
+use super::end::{Attributes, Ended};
+use super::event::Event;
+use crate::engine::Core;
+use crate::logs::LogStream;
+use crate::{recursion, trace};
+
+/// How long the role's session may live that asks and is ended at once.
+const SESSION_TTL_MS: u64 = 60_000;
+
+/// What follows from the end of an event.
+pub(crate) fn tell(core: &Core, delivery: &Delivery<Event>, terms: &EventTerms, ended: &Ended<'_>) -> Vec<Staged> {
+    let ctx = RequestContext::service(&delivery.scope, LogStream::PRINCIPAL, delivery.id.clone());
+    let (event, is_failed) = (&delivery.body, ended.condition.is_some());
+    let destination = if is_failed { &terms.on_failure } else { &terms.on_success };
+    let Ok(from) = core.catalog.resolve(&ctx, &event.function_name, event.qualifier.as_ref()) else {
+        if destination.is_some() {
+            tracing::warn!(id = %delivery.id, "nobody is told of the end of an event: its function is gone");
+        }
+        return Vec::new();
+    };
+    let dead_letters = from.version.dead_letters.as_ref().filter(|_| is_failed);
+    let mut staged = Vec::new();
+    let mut keep = |to: &Arn, told: Result<Staged, String>| match told {
+        Ok(told) => staged.push(told),
+        Err(error) => tracing::warn!(id = %delivery.id, %to, error, "nobody is told of the end of an event"),
+    };
+    if let Some(to) = destination {
+        let telling = Telling { core, ctx: &ctx, delivery, from: &from };
+        keep(to, telling.record(ended, to));
+    }
+    if let Some(to) = dead_letters {
+        let telling = Telling { core, ctx: &ctx, delivery, from: &from };
+        let attributes = ended.dead_letter_attributes(&delivery.id);
+        keep(to, telling.message(to, event.payload.clone(), attributes));
+    }
+    staged
+}
+
+struct Telling<'a> {
+    core: &'a Core,
+    ctx: &'a RequestContext,
+    delivery: &'a Delivery<Event>,
+    /// The function whose event it was.
+    from: &'a Resolved,
+}
+
+impl Telling<'_> {
+    /// The record of the end, for a destination. Errors say why it cannot be told, for the log.
+    fn record(&self, ended: &Ended<'_>, to: &Arn) -> Result<Staged, String> {
+        let Self { core, delivery, from, .. } = self;
+        let event = &delivery.body;
+        let own = event.qualifier.as_ref().map_or_else(|| Version::Latest.to_string(), ToString::to_string);
+        let own = from.version.arn.qualified(&own).to_string();
+        let record = ended.record(&delivery.id, &own, event, core.clock.now_ms()).map_err(|error| error.to_string())?;
+        if to.service == "lambda" { self.invocation(to, record) } else { self.message(to, record, Vec::new()) }
+    }
+
+    fn message(&self, to: &Arn, text: String, attributes: Attributes) -> Result<Staged, String> {
+        let Self { core, delivery, from, .. } = self;
+        let message = Message {
+            to: to.to_string(),
+            from: Sender::Function {
+                role_arn: from.version.role_arn.clone(),
+                function_arn: from.version.arn.to_string(),
+            },
+            text,
+            attributes,
+            trace: delivery.body.trace.clone(),
+        };
+        let id = RequestId::generate(&*core.random);
+        core.messages.stage(&delivery.scope, id, message).map_err(|error| error.to_string())
+    }
+
+    fn invocation(&self, to: &Arn, payload: String) -> Result<Staged, String> {
+        let Self { core, ctx, delivery, from } = self;
+        let (name, qualifier) = named(to).ok_or("it is no function")?;
+        let resolved = core.catalog.resolve(ctx, name, qualifier.as_ref()).map_err(|error| error.to_string())?;
+        check_role(core, ctx, from, &resolved, to)?;
+        let trace = delivery.body.trace.as_deref();
+        let header =
+            trace.map_or_else(|| trace::new_header(core.clock.now_ms(), &*core.random), std::convert::Into::into);
+        let (header, is_loop) = recursion::extend(&header, &resolved.version.uid);
+        if is_loop && !resolved.allows_loops {
+            return Err("it comes back to itself again and again".to_owned());
+        }
+        if payload.len() > INVOKE_EVENT_BYTES_MAX {
+            return Err(format!("what it would be told is larger than {INVOKE_EVENT_BYTES_MAX} bytes"));
+        }
+        let event = Event {
+            function_name: name.to_owned(),
+            uid: resolved.version.uid.clone(),
+            qualifier,
+            trace: Some(header.as_ref().to_owned()),
+            payload,
+        };
+        let id = RequestId::generate(&*core.random);
+        core.events.stage(&delivery.scope, id, event).map_err(|error| error.to_string())
+    }
+}
+
+/// `function:NAME` or `function:NAME:QUALIFIER`.
+fn named(arn: &Arn) -> Option<(&str, Option<Qualifier>)> {
+    let named = arn.resource.strip_prefix("function:")?;
+    match named.split_once(':') {
+        Some((name, qualifier)) => Some((name, Some(Qualifier::parse(qualifier)))),
+        None => Some((named, None)),
+    }
+}
+
+/// May the function's role invoke the destination?
+fn check_role(
+    core: &Core,
+    ctx: &RequestContext,
+    from: &Resolved,
+    to: &Resolved,
+    destination: &Arn,
+) -> Result<(), String> {
+    let (role, function) = (&from.version.role_arn, &from.version.arn);
+    let session = core.credentials.issue_function_session(ctx, role, function, SESSION_TTL_MS);
+    let TemporaryKey { credentials, caller } = session.map_err(|error| error.to_string())?;
+    let as_role = RequestContext { caller, ..ctx.clone() };
+    let access = Access::new("lambda:InvokeFunction", destination);
+    let access = access.under(&to.guard.conditions).with_policy(to.guard.policy());
+    let allowed = core.authorizer.authorize(&as_role, &access).map_err(|denied| denied.message);
+    core.credentials.revoke(ctx, &credentials.access_key_id);
+    allowed
+}

@@ -1,0 +1,65 @@
+//! What a function's role must be allowed before the function's events go to a queue or a topic: dead-letter queues and
+//! destinations.
+
+use std::sync::Arc;
+
+use hearth_ports::{Access, TemporaryKey};
+use hearth_types::{Arn, RequestContext};
+use serde::Deserialize;
+
+use crate::error::LambdaError;
+use crate::lambda::Lambda;
+
+/// How long the role's session may live that asks and is ended at once.
+const SESSION_TTL_MS: u64 = 60_000;
+
+/// `DeadLetterConfig` of the API model.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DeadLetterConfig {
+    target_arn: Option<String>,
+}
+
+impl DeadLetterConfig {
+    /// The queue or topic; `None` when the configuration says that there is none. Source: Lambda developer guide, "Adding a
+    /// dead-letter queue": a standard queue or a standard topic.
+    ///
+    /// # Errors
+    /// It is something else. The text is Hearth's own.
+    pub(crate) fn target(&self) -> Result<Option<String>, LambdaError> {
+        let Some(text) = self.target_arn.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        let arn = text.parse::<Arn>().ok();
+        match arn.filter(|arn| matches!(&*arn.service, "sqs" | "sns") && !arn.resource.ends_with(".fifo")) {
+            Some(_) => Ok(Some(text.to_owned())),
+            None => Err(LambdaError::invalid(format!(
+                "The dead-letter target {text} is invalid: it is the ARN of a standard SQS queue or SNS topic."
+            ))),
+        }
+    }
+}
+
+/// May the function's role send to that queue or topic? Other targets are not looked at.
+///
+/// # Errors
+/// It may not; the text is recorded for SQS.
+pub(crate) fn check(
+    lambda: &Arc<Lambda>,
+    ctx: &RequestContext,
+    (role, function): (&str, &Arn),
+    to: &str,
+) -> Result<(), LambdaError> {
+    let Ok(to) = to.parse::<Arn>() else { return Ok(()) };
+    let (action, shown) = match &*to.service {
+        "sqs" => ("sqs:SendMessage", "SendMessage on SQS"),
+        "sns" => ("sns:Publish", "Publish on SNS"),
+        _ => return Ok(()),
+    };
+    let session = lambda.credentials.issue_function_session(ctx, role, function, SESSION_TTL_MS);
+    let TemporaryKey { credentials, caller } = session.map_err(|error| LambdaError::invalid(error.to_string()))?;
+    let as_role = RequestContext { caller, ..ctx.clone() };
+    let allowed = lambda.authorizer.authorize(&as_role, &Access::new(action, &to));
+    lambda.credentials.revoke(ctx, &credentials.access_key_id);
+    allowed.map_err(|_| {
+        LambdaError::invalid(format!("The provided execution role does not have permissions to call {shown}"))
+    })
+}

@@ -13,7 +13,7 @@ use hearth_ports::{
     InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
 use hearth_store::StoreError;
-use hearth_types::{Qualifier, RequestContext, RequestId, Scope};
+use hearth_types::{Caller, Proof, Qualifier, RequestContext, RequestId, Scope};
 
 use crate::admit::admit;
 use crate::call::{Call, Ran};
@@ -23,6 +23,7 @@ use crate::events::Event;
 use crate::failure::FUNCTION_ERROR;
 use crate::gate::Permit;
 use crate::lease::Lease;
+use crate::logs::LogStream;
 use crate::response_stream::ResponseStream;
 use crate::{recursion, routing, trace};
 
@@ -139,6 +140,9 @@ fn route(
 ) -> Result<Result<Resolved, InvokeError>, InvokeError> {
     let (name, qualifier) = (request.function_name.as_str(), request.qualifier.as_ref());
     let resolved = resolve(core, ctx, name, qualifier);
+    if is_own_work(ctx) {
+        return Ok(resolved);
+    }
     let resource = match (&resolved, qualifier) {
         (Ok(resolved), None) => Cow::Borrowed(&resolved.version.arn),
         (Err(_), None) => Cow::Owned(ctx.function_arn(name)),
@@ -162,6 +166,14 @@ fn route(
     };
     core.authorizer.authorize(ctx, &access).map_err(|Denied { message }| InvokeError::AccessDenied { message })?;
     Ok(resolved)
+}
+
+/// Whether Lambda invokes by itself, for an event source mapping: the function's role had to allow reading the source, and
+/// nobody else is asked. No request of a client can look like this. Source: Lambda developer guide, "Working with Lambda
+/// permissions": resource policies are for services that invoke, execution roles for event source mappings.
+fn is_own_work(ctx: &RequestContext) -> bool {
+    let is_lambda = matches!(&ctx.caller, Caller::Service { principal, .. } if *principal == LogStream::PRINCIPAL);
+    is_lambda && ctx.proof == Proof::Internal
 }
 
 pub(crate) fn resolve(

@@ -326,6 +326,29 @@ async fn the_function_is_told_who_calls_it_and_how() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lambda_s_own_work_needs_nobody_s_leave_and_looks_like_no_client_s() {
+    use hearth_types::{Caller, Proof};
+    let world = World::new([function("f")]).await;
+    let ctx = |principal, proof| {
+        let caller = Caller::Service { principal, source_arn: None, source_account: None };
+        // The gatekeeper refuses whoever comes from there.
+        let source_ip = [192, 0, 2, 1].into();
+        hearth_types::RequestContext { caller, proof, source_ip, ..context("r") }
+    };
+    let own = ctx("lambda.amazonaws.com", Proof::Internal);
+    assert!(world.engine.invoke(&own, request("f", "echo")).await.is_ok());
+    for other in [
+        ctx("lambda.amazonaws.com", Proof::Unsigned),
+        ctx("lambda.amazonaws.com", Proof::Key("AKIA".into())),
+        ctx("lambda.amazonaws.com", Proof::UnknownKey("AKIA".into())),
+        ctx("sns.amazonaws.com", Proof::Internal),
+    ] {
+        let refused = world.engine.invoke(&other, request("f", "echo")).await;
+        assert!(matches!(refused, Err(InvokeError::AccessDenied { .. })), "{other:?}: {refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chain_that_comes_back_too_often_is_stopped() {
     let world = World::new([function("f")]).await;
     let with_runs = |runs: u32| {

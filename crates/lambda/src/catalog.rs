@@ -23,6 +23,7 @@ use crate::provisioned;
 use crate::record::{
     Deployment, FunctionRecord, VersionRecord, all_versions_key, function_key, functions_key, versions_key,
 };
+use crate::settings::Settings;
 
 /// A function with everything published of it.
 #[derive(Clone, Debug)]
@@ -113,6 +114,19 @@ impl Function {
             None | Some(Qualifier::Version(Version::Latest)) => true,
             Some(Qualifier::Version(Version::Published(number))) => self.published.contains_key(number),
             Some(Qualifier::Alias(alias)) => self.record.aliases.contains_key(alias),
+        }
+    }
+
+    /// Of the version, or of the first one that the alias leads to; of `$LATEST` what it is set to.
+    pub(crate) fn settings(&self, qualifier: Option<&Qualifier>) -> Option<&Settings> {
+        let version = match qualifier {
+            None => Version::Latest,
+            Some(Qualifier::Version(version)) => *version,
+            Some(Qualifier::Alias(alias)) => self.record.aliases.get(alias)?.version,
+        };
+        match version {
+            Version::Latest => Some(&self.record.latest.settings),
+            Version::Published(number) => Some(&self.published.get(&number)?.record.deployment.settings),
         }
     }
 

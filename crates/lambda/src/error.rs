@@ -36,6 +36,14 @@ pub enum LambdaError {
     NoEventInvokeConfig { arn: String },
     #[error("Event source mapping not found: {arn}")]
     NoEventSourceMapping { arn: String },
+    /// Recorded, with the blanks.
+    #[error(
+        "An event source mapping with SQS arn (\" {queue} \") and function (\" {function} \") already exists. Please update or delete the existing mapping with UUID {uuid}"
+    )]
+    MappingExists { queue: String, function: String, uuid: String },
+    /// Not recorded; the text users report. `change`: `update` or `delete`.
+    #[error("Cannot {change} the event source mapping because it is in use.")]
+    MappingInUse { change: &'static str },
     #[error("Capacity provider not found: {arn}")]
     NoCapacityProvider { arn: String },
     #[error("The Lambda code signing configuration {arn} can not be found.")]
@@ -178,7 +186,9 @@ impl LambdaError {
             | Self::NoPolicyFor { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, user),
             // Recorded without `Type`.
             Self::NoCodeSigningConfig { .. } => shape("ResourceNotFoundException", StatusCode::NOT_FOUND, Upper, None),
+            Self::MappingInUse { .. } => shape("ResourceInUseException", StatusCode::BAD_REQUEST, Upper, user),
             Self::FunctionExists { .. }
+            | Self::MappingExists { .. }
             | Self::UpdateInProgress { .. }
             | Self::NotReady { .. }
             | Self::AliasExists { .. }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_ports::{
     Access, Architecture, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer,
-    EnvironmentKeeper, Guard, ImageError, Images, Invoker, ResolvedImage,
+    EnvironmentKeeper, Guard, ImageError, Images, Invoker, QueueConsumer, ResolvedImage,
 };
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
@@ -19,10 +19,12 @@ use crate::error::LambdaError;
 use crate::functions::{Change, CommitError, Functions};
 use crate::image;
 use crate::layer::Layers;
+use crate::mapping::Mappings;
 use crate::name::Target;
 use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
 use crate::settings::Runnable;
+use crate::tags;
 use crate::url::UrlDomain;
 use crate::worker::{self, Agenda};
 
@@ -31,6 +33,9 @@ pub struct LambdaParts {
     pub catalog: Arc<Catalog>,
     pub store: Arc<dyn Store>,
     pub layers: Arc<Layers>,
+    pub mappings: Arc<Mappings>,
+    /// Asked whether a queue is fit for a mapping.
+    pub queues: Arc<dyn QueueConsumer>,
     /// Holds packages of functions and layers and nothing else: what no version names is deleted.
     pub blobs: Arc<dyn Blobs>,
     pub codec: Arc<Codec>,
@@ -53,6 +58,8 @@ pub struct LambdaParts {
 pub struct Lambda {
     pub(crate) functions: Functions,
     pub(crate) layers: Arc<Layers>,
+    pub(crate) mappings: Arc<Mappings>,
+    pub(crate) queues: Arc<dyn QueueConsumer>,
     pub(crate) packages: Arc<Packages>,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
@@ -84,6 +91,8 @@ impl Lambda {
         let lambda = Arc::new_cyclic(|lambda| Self {
             functions: Functions::new(parts.catalog, parts.store, parts.codec, Arc::clone(&parts.keeper)),
             layers: parts.layers,
+            mappings: parts.mappings,
+            queues: parts.queues,
             packages: Arc::new(Packages::new(parts.blobs, parts.packages, parts.images)),
             invoker: parts.invoker,
             keeper: parts.keeper,
@@ -106,6 +115,7 @@ impl Lambda {
             lambda.functions.provision(None, Some(&function));
         }
         agenda.collect_packages();
+        lambda.mappings.resume();
         lambda
     }
 
@@ -132,7 +142,7 @@ impl Lambda {
         Ok(result?)
     }
 
-    /// Of the function or layer version a resource names, if there is one.
+    /// Of the function, layer version or mapping a resource names, if there is one.
     fn guard(&self, ctx: &RequestContext, resource: &Arn) -> Arc<Guard> {
         let mut parts = resource.resource.splitn(3, ':');
         let guard = match (resource.service.as_str(), parts.next(), parts.next(), parts.next()) {
@@ -143,6 +153,10 @@ impl Lambda {
             ("lambda", Some("layer"), Some(name), Some(number)) => {
                 let version = number.parse().ok().and_then(|number| self.layers.version(&ctx.scope(), name, number));
                 version.map(|version| version.guard)
+            }
+            ("lambda", Some("event-source-mapping"), Some(uuid), None) => {
+                let mapping = self.mappings.get(&ctx.scope(), uuid);
+                mapping.map(|mapping| Arc::new(Guard { policy: None, conditions: tags::of_resource(&mapping.tags) }))
             }
             _ => None,
         };

@@ -16,6 +16,7 @@ use crate::catalog::Function;
 use crate::error::LambdaError;
 use crate::name::Target;
 use crate::record::FunctionRecord;
+use crate::tags;
 
 /// A whole policy, bytes. Source: "Lambda quotas", function resource-based policy.
 pub(crate) const POLICY_BYTES_MAX: usize = 20_480;
@@ -227,8 +228,7 @@ pub(crate) struct Guards {
 
 impl Guards {
     pub(crate) fn of(record: &FunctionRecord) -> Self {
-        let conditions: Vec<Condition> =
-            record.tags.iter().map(|(key, value)| Condition::one(format!("aws:ResourceTag/{key}"), value)).collect();
+        let conditions: Vec<Condition> = tags::of_resource(&record.tags);
         let guard = |policy: Option<&PolicyRecord>| {
             Arc::new(Guard { policy: policy.and_then(PolicyRecord::compiled), conditions: conditions.clone() })
         };

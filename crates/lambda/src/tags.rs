@@ -13,10 +13,17 @@ use crate::name::Target;
 /// Keys that start so are AWS's own.
 const RESERVED_PREFIX: &str = "aws:";
 
-/// A resource that tags may be on: only functions are, here.
+/// A resource that tags may be on.
 pub(crate) struct Tagged {
     pub(crate) arn: Arn,
     pub(crate) ctx: RequestContext,
+}
+
+/// What of a kind that tags may be on here.
+pub(crate) enum Holder {
+    Function(Target),
+    /// An event source mapping, by its UUID.
+    Mapping(String),
 }
 
 impl Tagged {
@@ -33,15 +40,16 @@ impl Tagged {
         Ok(Self { arn, ctx })
     }
 
-    /// The function it is.
+    /// Which one it is; nothing here looks whether it is there.
     ///
     /// # Errors
     /// It is a version or alias, or something else, of which Hearth has none.
-    pub(crate) fn function(&self) -> Result<Target, LambdaError> {
+    pub(crate) fn holder(&self) -> Result<Holder, LambdaError> {
         let arn = self.arn.to_string();
-        match self.arn.resource.split(':').next() {
+        let mut parts = self.arn.resource.split(':');
+        match parts.next() {
             Some("function") => {}
-            Some("event-source-mapping") => return Err(LambdaError::NoEventSourceMapping { arn }),
+            Some("event-source-mapping") => return Ok(Holder::Mapping(parts.next().unwrap_or_default().to_owned())),
             Some("capacity-provider") => return Err(LambdaError::NoCapacityProvider { arn }),
             Some("code-signing-config") => return Err(LambdaError::NoCodeSigningConfig { arn }),
             _ => return Err(LambdaError::ResourceNotFound),
@@ -52,7 +60,12 @@ impl Tagged {
                 "Tags on function aliases and versions are not supported. Please specify a function ARN.",
             ));
         }
-        Ok(target)
+        Ok(Holder::Function(target))
+    }
+
+    /// There is no such mapping.
+    pub(crate) fn no_mapping(&self) -> LambdaError {
+        LambdaError::NoEventSourceMapping { arn: self.arn.to_string() }
     }
 }
 
@@ -88,6 +101,11 @@ pub(crate) fn conditions(tags: &BTreeMap<String, String>) -> Vec<Condition> {
     }
     let values = tags.iter().map(|(key, value)| Condition::one(format!("aws:RequestTag/{key}"), value));
     std::iter::once(key_condition(tags.keys().cloned().collect())).chain(values).collect()
+}
+
+/// The tags that a resource has. Source: as above.
+pub(crate) fn of_resource(tags: &BTreeMap<String, String>) -> Vec<Condition> {
+    tags.iter().map(|(key, value)| Condition::one(format!("aws:ResourceTag/{key}"), value)).collect()
 }
 
 /// The keys a request names.

@@ -112,7 +112,13 @@ pub trait QueueConsumer: Send + Sync + 'static {
     /// [`QueueError`], `NotFound` before all.
     async fn facts(&self, ctx: &RequestContext, queue: &Arn) -> Result<QueueFacts, QueueError>;
 
-    /// Up to ten messages; nothing when none came in time.
+    /// May the caller do this (`sqs:ReceiveMessage`) with the queue? Takes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError`], `NotFound` before all.
+    async fn allows(&self, ctx: &RequestContext, queue: &Arn, action: &'static str) -> Result<(), QueueError>;
+
+    /// Up to ten messages; nothing when none came in time. Who stops waiting has taken nothing.
     ///
     /// # Errors
     /// [`QueueError`]: nothing was taken.

@@ -57,6 +57,8 @@ pub const LAYERS_MAX: usize = 5;
 /// `ImageConfig`, all its texts together, bytes.
 pub const IMAGE_CONFIG_BYTES_MAX: usize = 16_384;
 pub const TAGS_MAX: usize = 50;
+/// Filters of an event source mapping.
+pub const MAPPING_FILTERS_MAX: usize = 5;
 /// Page size of ListFunctions and ListVersionsByFunction.
 pub const LIST_PAGE_MAX: usize = 50;
 /// Account-wide concurrency and the part that must stay unreserved.

@@ -8,7 +8,7 @@ use hearth_tidy::{Source, root, sources};
 /// The house, from the ground up: a crate may use crates of lower storeys only.
 const STOREYS: &[&[&str]] = &[
     &["hearth-types"],
-    &["hearth-authz"],
+    &["hearth-authz", "hearth-event-pattern"],
     &["hearth-ports"],
     &[
         "hearth-wire",
@@ -21,12 +21,12 @@ const STOREYS: &[&[&str]] = &[
     ],
     &["hearth-sandbox", "hearth-delivery"],
     &["hearth-invoke"],
-    &["hearth-lambda", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"],
+    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"],
     &["hearth"],
 ];
 
 /// Services know each other through ports; none knows the data plane.
-const SERVICES: &[&str] = &["hearth-lambda", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"];
+const SERVICES: &[&str] = &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"];
 
 /// What a crate must not use although it lies below it. (user, used)
 const FORBIDDEN: &[(&str, &str)] =

@@ -17,18 +17,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_audit::Audit;
+use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Runnable};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
-use hearth_sqs::{Sqs, SqsParts};
+use hearth_sqs::{Queues, Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, Names};
@@ -111,6 +112,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let connections = http::serve_outside(listener, room.connections, house.app.clone(), stop).await;
     tracing::info!("stopping");
     house.logs.end_live_tails();
+    house.pollers.stop_taking();
     house.sqs.end_polls();
     let deadline = Instant::now() + DRAIN_MAX;
     let mut answered = std::pin::pin!(connections.shutdown());
@@ -130,6 +132,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
 struct House {
     app: Arc<http::App>,
     engine: Arc<Engine>,
+    pollers: Arc<Pollers>,
     backend: Arc<dyn Backend>,
     logs: Arc<Logs>,
     sqs: Arc<Sqs>,
@@ -235,9 +238,22 @@ impl House {
         let Images { layouts, mirrors, credentials, .. } = config.images.clone();
         let images =
             RegistryImages::new(hearth_images::Config { layouts, mirrors, credentials, scratch: data.storage() });
+        let queues = Arc::new(Queues(sqs.clone()));
+        let pollers = Pollers::new(PollersParts {
+            queues: queues.clone(),
+            invoker: engine.clone(),
+            catalog: catalog.clone(),
+            credentials: keyring.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
+        let mappings = Mappings::load(store.clone(), codec.clone(), pollers.clone(), clock.clone());
+        let mappings = mappings.await.map_err(|error| start_error(&error))?;
         let lambda = Lambda::start(LambdaParts {
             catalog,
             layers,
+            mappings,
+            queues,
             store,
             blobs,
             codec,
@@ -298,19 +314,24 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
-        Ok(Self { app, engine, backend, logs, sqs, audit, stop, workers, data })
+        Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
-        self.engine.shutdown(deadline.saturating_duration_since(Instant::now())).await;
+        // Batches in flight end with their functions, and what became of them is told to their queues.
+        let engine = self.engine.shutdown(deadline.saturating_duration_since(Instant::now()));
+        let pollers = timeout_at(deadline + WORKERS_END_MAX, self.pollers.shutdown());
+        if tokio::join!(engine, pollers).1.is_err() {
+            tracing::error!("shutdown leaves batches of event source mappings behind");
+        }
         self.backend.shutdown().await;
+        self.sqs.close().await;
         self.stop.cancel();
         self.workers.close();
         if timeout(WORKERS_END_MAX, self.workers.wait()).await.is_err() {
             tracing::error!("shutdown leaves workers behind");
         }
-        self.sqs.close().await;
         let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
         let closed = tokio::task::spawn_blocking(move || {

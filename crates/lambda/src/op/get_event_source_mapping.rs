@@ -1,25 +1,28 @@
-//! GetEventSourceMapping: there is none yet.
+//! GetEventSourceMapping.
 
 use std::sync::Arc;
 
-use hearth_types::{Arn, RequestContext};
+use hearth_types::RequestContext;
 use serde::Deserialize;
 
-use super::Nothing;
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
+use crate::mapping::{MappingConfiguration, mapping_arn};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Input {
     #[serde(rename = "UUID")]
-    pub(super) uuid: String,
+    uuid: String,
 }
 
-pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Input) -> Result<Nothing, LambdaError> {
-    lambda.authorize(&ctx, "lambda:GetEventSourceMapping", &mapping_arn(&ctx, &input.uuid), &[])?;
-    Err(LambdaError::ResourceNotFound)
-}
-
-pub(super) fn mapping_arn(ctx: &RequestContext, uuid: &str) -> Arn {
-    Arn { resource: format!("event-source-mapping:{uuid}"), ..ctx.function_arn("") }
+pub(super) async fn handle(
+    lambda: Arc<Lambda>,
+    ctx: RequestContext,
+    input: Input,
+) -> Result<MappingConfiguration, LambdaError> {
+    let record = lambda.mappings.get(&ctx.scope(), &input.uuid);
+    let conditions = record.iter().map(|record| record.condition(&ctx)).collect::<Vec<_>>();
+    lambda.authorize(&ctx, "lambda:GetEventSourceMapping", &mapping_arn(&ctx, &input.uuid), &conditions)?;
+    let record = record.ok_or(LambdaError::ResourceNotFound)?;
+    Ok(MappingConfiguration::new(&ctx, &record))
 }

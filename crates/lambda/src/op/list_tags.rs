@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
-use crate::tags::Tagged;
+use crate::tags::{Holder, Tagged};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,7 +26,12 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let tagged = Tagged::parse(ctx, &input.resource)?;
     let ctx = tagged.ctx.clone();
     lambda.authorize(&ctx, "lambda:ListTags", &tagged.arn, &[])?;
-    let target = tagged.function()?;
-    let function = lambda.function(&ctx, &target)?;
-    Ok(Output { tags: function.record.tags.clone() })
+    let tags = match tagged.holder()? {
+        Holder::Function(target) => lambda.function(&ctx, &target)?.record.tags.clone(),
+        Holder::Mapping(uuid) => {
+            let mapping = lambda.mappings.get(&ctx.scope(), &uuid).ok_or_else(|| tagged.no_mapping())?;
+            mapping.tags.clone()
+        }
+    };
+    Ok(Output { tags })
 }

@@ -1,4 +1,4 @@
-//! UntagResource: takes tags from a function.
+//! UntagResource: takes tags from a function or mapping.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use super::Nothing;
 use crate::error::LambdaError;
 use crate::functions::Change;
 use crate::lambda::Lambda;
-use crate::tags::{self, Tagged};
+use crate::mapping::{ByUuid, MappingRecord};
+use crate::tags::{self, Holder, Tagged};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -24,7 +25,18 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     let ctx = tagged.ctx.clone();
     let keys = tags::key_condition(input.tag_keys.clone());
     lambda.authorize(&ctx, "lambda:UntagResource", &tagged.arn, &[keys])?;
-    let target = tagged.function()?;
+    let target = match tagged.holder()? {
+        Holder::Function(target) => target,
+        Holder::Mapping(uuid) => {
+            let decide = |all: &ByUuid| {
+                let mut record = MappingRecord::clone(all.get(&uuid).ok_or_else(|| tagged.no_mapping())?);
+                record.tags.retain(|key, _| !input.tag_keys.contains(key));
+                Ok(record)
+            };
+            lambda.mappings.change(&ctx.scope(), decide).await?;
+            return Ok(Nothing {});
+        }
+    };
     lambda
         .change(&ctx, &target, |function| {
             let mut record = (*function.record).clone();

@@ -13,7 +13,7 @@ use crate::name::Target;
 use crate::record::Deployment;
 use crate::settings::Requested;
 use crate::shape::FunctionConfiguration;
-use crate::{image, layer, sending, update};
+use crate::{image, layer, mapping, sending, update};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -46,6 +46,11 @@ pub(super) async fn handle(
         None => None,
     };
     let layers = attached.as_ref().map(|attached| attached.layers.clone());
+    if let Some(seconds) = requested.timeout
+        && let Some(function) = lambda.functions.get(&ctx.scope(), &target.name)
+    {
+        mapping::check_timeout(&lambda, &ctx, &function, &target, u32::try_from(seconds).unwrap_or(0)).await?;
+    }
     lambda
         .change_once(&ctx, &target, |function| {
             let current = &function.record;

@@ -20,7 +20,6 @@ use State::{Empty, Partly};
 const SIGNING: &str = "signatures are not checked; Create is refused";
 const PROVIDERS: &str = "functions run on this server; Create and Put are refused";
 const DURABLE: &str = "executions are not durable; `DurableConfig` is refused";
-const MAPPINGS: &str = "mappings come with the first event source; Create is refused";
 
 /// Every operation that does not simply work.
 const STATES: &[(&str, State)] = &[
@@ -51,11 +50,8 @@ const STATES: &[(&str, State)] = &[
     ("PutFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
     ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),
-    ("CreateEventSourceMapping", Empty(MAPPINGS)),
-    ("GetEventSourceMapping", Empty(MAPPINGS)),
-    ("UpdateEventSourceMapping", Empty(MAPPINGS)),
-    ("DeleteEventSourceMapping", Empty(MAPPINGS)),
-    ("ListEventSourceMappings", Empty(MAPPINGS)),
+    ("CreateEventSourceMapping", Partly("SQS queues; other sources, metrics and provisioned pollers are refused")),
+    ("UpdateEventSourceMapping", Partly("metrics and provisioned pollers are refused")),
     ("CheckpointDurableExecution", Empty(DURABLE)),
     ("DeleteDurableExecution", Empty(DURABLE)),
     ("GetDurableExecution", Empty(DURABLE)),

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use hearth_lambda::Catalog;
 use hearth_ports::{
     Access, AccessKeys, Architecture, Authorizer, CodeDigest, CodePackages, CredentialError, CredentialIssuer,
-    Credentials, Denied, EnvironmentKeeper, FunctionCatalog, ImageConfig, ImageError, ImageLayer, Images,
+    Credentials, Denied, EnvironmentKeeper, EventPollers, FunctionCatalog, ImageConfig, ImageError, ImageLayer, Images,
     InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError,
-    PinnedImage, Provision, Provisioned, ResolveError, ResolvedImage, ResourcePolicy, StreamedResponse, TemporaryKey,
+    PinnedImage, Provision, Provisioned, QueueConsumer, QueueError, QueueFacts, QueueMapping, ReceiveTerms,
+    ReceivedMessage, ResolveError, ResolvedImage, ResourcePolicy, StreamedResponse, TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, Caller, FunctionUid, Millis, RequestContext, SnapshotId, Version};
@@ -92,6 +93,85 @@ impl CredentialIssuer for AnyRole {
     }
 
     fn revoke(&self, _: &RequestContext, _: &str) {}
+}
+
+/// Queues that are never read here: only whether they are there, and what a role may do with them.
+#[derive(Default)]
+pub(crate) struct Queues {
+    pub(crate) visibility_s: Mutex<HashMap<String, u32>>,
+    /// Actions that the function's role is denied.
+    pub(crate) denied: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Queues {
+    /// Makes a queue; its ARN.
+    pub(crate) fn make(&self, name: &str, visibility_s: u32) -> String {
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+        self.visibility_s.lock().insert(arn.clone(), visibility_s);
+        arn
+    }
+
+    fn find(&self, ctx: &RequestContext, queue: &Arn, action: &str) -> Result<u32, QueueError> {
+        assert!(matches!(&ctx.caller, Caller::RoleSession { role_arn, .. } if role_arn.ends_with("role/r")), "{ctx:?}");
+        let found = self.visibility_s.lock().get(&queue.to_string()).copied().ok_or(QueueError::NotFound)?;
+        if self.denied.lock().contains(action) {
+            return Err(QueueError::AccessDenied { message: action.to_owned() });
+        }
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl QueueConsumer for Queues {
+    async fn facts(&self, ctx: &RequestContext, queue: &Arn) -> Result<QueueFacts, QueueError> {
+        let visibility_timeout_s = self.find(ctx, queue, "sqs:GetQueueAttributes")?;
+        Ok(QueueFacts { visibility_timeout_s, is_fifo: queue.resource.ends_with(".fifo") })
+    }
+
+    async fn allows(&self, ctx: &RequestContext, queue: &Arn, action: &'static str) -> Result<(), QueueError> {
+        self.find(ctx, queue, action).map(|_| ())
+    }
+
+    async fn receive(&self, _: &RequestContext, _: &Arn, _: ReceiveTerms) -> Result<Vec<ReceivedMessage>, QueueError> {
+        Err(unread())
+    }
+
+    async fn delete(&self, _: &RequestContext, _: &Arn, _: &[String]) -> Result<(), QueueError> {
+        Err(unread())
+    }
+
+    async fn change_visibility(&self, _: &RequestContext, _: &Arn, _: &[String], _: u32) -> Result<(), QueueError> {
+        Err(unread())
+    }
+}
+
+fn unread() -> QueueError {
+    QueueError::Unavailable { detail: "the control plane reads no queue".to_owned() }
+}
+
+/// Remembers what is polled; a stop ends when it is let.
+pub(crate) struct FakePollers {
+    pub(crate) polled: Mutex<HashMap<String, QueueMapping>>,
+    /// Stops need a permit each.
+    pub(crate) stops: Semaphore,
+}
+
+impl Default for FakePollers {
+    fn default() -> Self {
+        Self { polled: Mutex::default(), stops: Semaphore::new(10_000) }
+    }
+}
+
+#[async_trait]
+impl EventPollers for FakePollers {
+    fn poll(&self, mapping: QueueMapping) {
+        self.polled.lock().insert(mapping.id.clone(), mapping);
+    }
+
+    async fn stop(&self, id: &str) {
+        self.polled.lock().remove(id);
+        self.stops.acquire().await.expect("open").forget();
+    }
 }
 
 /// Takes everything that starts like a zip; `PK-bomb` is one that unpacks to too much, `PK unpacked=9` one that unpacks to

@@ -9,6 +9,7 @@ mod dead_letters;
 mod delete;
 mod errors;
 mod event_invoke;
+mod event_source_mapping;
 mod fakes;
 mod image;
 mod invoke;

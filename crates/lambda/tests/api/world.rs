@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings};
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_store::{Blobs, Codec, DirBlobs, Key, SqliteStore, Store};
 use hearth_types::{AuthMode, ManualClock, OsRandom, SandboxAuth};
@@ -16,7 +16,9 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::fakes::{AnyRole, FakeInvoker, GatedStore, Keeper, NoKeys, Permissions, Registry, Trees};
+use crate::fakes::{
+    AnyRole, FakeInvoker, FakePollers, GatedStore, Keeper, NoKeys, Permissions, Queues, Registry, Trees,
+};
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const NOW_MS: i64 = 1_768_232_232_000;
@@ -34,6 +36,8 @@ pub(crate) struct World {
     pub(crate) registry: Arc<Registry>,
     pub(crate) invoker: Arc<FakeInvoker>,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) queues: Arc<Queues>,
+    pub(crate) pollers: Arc<FakePollers>,
     pub(crate) permissions: Arc<Permissions>,
     pub(crate) clock: Arc<ManualClock>,
     dir: Dir,
@@ -103,9 +107,13 @@ impl World {
         let invoker = Arc::new(FakeInvoker::new(catalog.clone(), permissions.clone()));
         let registry = Arc::new(Registry::default());
         let layers = Layers::load(store.clone(), codec.clone()).await.expect("layers");
+        let (queues, pollers) = (Arc::<Queues>::default(), Arc::<FakePollers>::default());
+        let mappings = Mappings::load(store.clone(), codec.clone(), pollers.clone(), clock.clone());
         let lambda = Lambda::start(LambdaParts {
             catalog: catalog.clone(),
             layers,
+            mappings: mappings.await.expect("mappings"),
+            queues: queues.clone(),
             store: store.clone(),
             blobs: blobs.clone(),
             codec,
@@ -130,7 +138,22 @@ impl World {
             sandbox_auth: SandboxAuth::Role,
         });
         let front = Arc::new(front.expect("one service"));
-        Self { front, lambda, catalog, store, blobs, trees, registry, invoker, keeper, permissions, clock, dir }
+        Self {
+            front,
+            lambda,
+            catalog,
+            store,
+            blobs,
+            trees,
+            registry,
+            invoker,
+            keeper,
+            queues,
+            pollers,
+            permissions,
+            clock,
+            dir,
+        }
     }
 
     /// The same data in a new server; the old one ends as if killed.

@@ -70,6 +70,10 @@ impl QueueConsumer for Queues {
         Ok(QueueFacts { visibility_timeout_s: settings.visibility_timeout_s, is_fifo: settings.is_fifo })
     }
 
+    async fn allows(&self, ctx: &RequestContext, queue: &Arn, action: &'static str) -> Result<(), QueueError> {
+        self.0.door(ctx, action, queue).map(|_| ())
+    }
+
     async fn receive(
         &self,
         ctx: &RequestContext,

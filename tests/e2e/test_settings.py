@@ -11,7 +11,7 @@ from functools import cache
 
 from support.paths import ROOT
 
-MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs")}
+MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs", "sns")}
 #: Where each service registers its operations with the protocol front.
 SERVICES = {
     "lambda": ROOT / "crates" / "lambda" / "src",
@@ -19,6 +19,7 @@ SERVICES = {
     "sts": ROOT / "crates" / "services" / "sts" / "src",
     "logs": ROOT / "crates" / "services" / "logs" / "src",
     "sqs": ROOT / "crates" / "services" / "sqs" / "src",
+    "sns": ROOT / "crates" / "services" / "sns" / "src",
 }
 REGISTERED = re.compile(r"\.(?:op|op_with_status|poll|raw|event_stream)\(\s*\"(\w+)\"")
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use hearth_store::limits::SCAN_ENTRIES_MAX;
-use hearth_store::{Entry, Epoch, Key, Mutation, Record};
+use hearth_store::{Epoch, Key, Mutation, Record, scan_all};
 use hearth_types::{Arn, Scope};
 
 use crate::Sns;
@@ -265,31 +264,22 @@ impl Sns {
             if scope.region.is_none() {
                 continue;
             }
-            for entry in self.entries(&topics(&scope)).await? {
+            scan_all(&*self.store, &topics(&scope), |entry| {
                 let record = self.codec.decode_at::<TopicRecord>(&entry.key, &entry.value)?;
                 self.insert(Topic::new(&scope, record)?);
-            }
-            for entry in self.entries(&subscriptions(&scope)).await? {
+                Ok::<_, SnsError>(())
+            })
+            .await?;
+            scan_all(&*self.store, &subscriptions(&scope), |entry| {
                 let record = self.codec.decode_at::<SubscriptionRecord>(&entry.key, &entry.value)?;
                 if let Some(topic) = self.find(&scope, &record.topic) {
                     topic.put_subscription(Arc::new(Subscription::new(&topic.arn, record)?));
                 }
-            }
+                Ok::<_, SnsError>(())
+            })
+            .await?;
         }
         Ok(())
-    }
-
-    async fn entries(&self, under: &Key) -> Result<Vec<Entry>, SnsError> {
-        let mut all: Vec<Entry> = Vec::new();
-        loop {
-            let after = all.last().map(|entry| entry.key.clone());
-            let page = self.store.scan(under, after.as_ref(), SCAN_ENTRIES_MAX).await?;
-            let is_last = page.len() < SCAN_ENTRIES_MAX;
-            all.extend(page);
-            if is_last {
-                return Ok(all);
-            }
-        }
     }
 }
 

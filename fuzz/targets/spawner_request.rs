@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         Request::Prepare(_) | Request::Furnish(_) => return,
-        Request::Destroy { .. } => {}
+        Request::Copy { .. } | Request::Destroy { .. } => {}
     }
     let sent = postcard::to_allocvec(&request).expect("encodes");
     assert!(sent.len() <= SPAWNER_MESSAGE_BYTES_MAX);

@@ -103,6 +103,13 @@ class RuntimeApi {
     return this.#socket;
   }
 
+  /** Takes a reply that nobody sent. */
+  rehearse(text, onReply) {
+    this.#pending.push(onReply);
+    const data = Buffer.from(text, "latin1");
+    this.#received(data.length, data);
+  }
+
   #await(onReply) {
     this.#pending.push(onReply);
     this.hold();

@@ -530,6 +530,9 @@ def _warm_up():
     exec(external.SourceLoader().source_to_code(text, "<warm-up>"), scope)
     _run(scope["handler"], {"lambda-runtime-aws-request-id": "0", "content-type": "application/json"}, b'{"a": ["b", 1.5]}')
     external.FileFinder(os.path.dirname(__file__), *external._get_supported_file_loaders()).find_spec("none")
+    # Kept, for it holds nothing but the directory's name: what is in there now is not what will be.
+    if finder := external.PathFinder._path_importer_cache(_ENVIRON.get("LAMBDA_TASK_ROOT", "/var/task")):
+        finder.invalidate_caches()
 
 
 def _become(environment):

@@ -1,11 +1,12 @@
 """Fixtures: one shared server for the tests that leave it as it was, and servers of their own for the others."""
 
 import shutil
+import subprocess
 
 import pytest
 
 from support import aws, packages
-from support.paths import HEARTH
+from support.paths import FUNCTIONS, HEARTH
 from support.server import Server
 
 
@@ -97,3 +98,13 @@ def remote(server):
     function = aws.create(client, packages.python("remote"), name=aws.function_name("remote"), MemorySize=128)
     yield function
     client.delete_function(FunctionName=function.name)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    """A static program that is a runtime: all an image needs."""
+    path = tmp_path_factory.mktemp("image-runtime") / "runtime"
+    source = FUNCTIONS / "image_runtime" / "main.rs"
+    options = ["--edition", "2024", "-C", "opt-level=1", "-C", "target-feature=+crt-static"]
+    subprocess.run(["rustc", *options, "-o", str(path), str(source)], check=True)
+    return path.read_bytes()

@@ -123,6 +123,27 @@ def test_time_outs_throttles_and_size_limits_have_their_statuses(url, server, cl
     assert throttled.json()["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
+def test_a_reservation_limits_how_often_a_url_is_asked(url, server, client):
+    """Ten times a second for each concurrent execution. They come in turn, so that concurrency is never the reason."""
+    function, address = url("handler = lambda event, context: 'x'")
+    assert urls.send(server, address).status == 200
+    client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=1)
+    began = time.monotonic()
+    answers = [urls.send(server, address) for _ in range(60)]
+    seconds = time.monotonic() - began
+    refused = [answer for answer in answers if answer.status == 429]
+    assert {answer.status for answer in answers} <= {200, 429}
+    assert 10 <= len(answers) - len(refused) <= 10 + 10 * seconds + 1
+    if not refused:
+        pytest.skip(f"60 requests took {seconds:.1f} s: too slow here to ask more than ten times a second")
+    for answer in refused:
+        assert answer.json()["Reason"] == "ReservedFunctionInvocationRateLimitExceeded"
+        assert answer.json()["message"] == "Rate Exceeded."
+    # A second later it is open again.
+    time.sleep(1.1)
+    assert urls.send(server, address).status == 200
+
+
 def test_an_answer_that_is_too_long_is_a_failure(url, server):
     _, address = url("handler = lambda event, context: 'x' * 7_000_000")
     answer = urls.send(server, address)

@@ -110,6 +110,11 @@ def test_function_urls_over_https(server, authority, make, client):
     assert url.startswith("https://")
     shown = json.loads(urls.curl("--cacert", authority, url))
     assert (shown["x-forwarded-proto"], shown["x-forwarded-port"]) == ("https", str(port_of(server)))
+    assert (shown["x-amzn-tls-version"], shown["x-amzn-tls-cipher-suite"][:4]) == ("TLSv1.3", "TLS_")
+    older = ("--tls-max", "1.2", "-H", "x-amzn-tls-version: TLSv1.9")
+    shown_older = json.loads(urls.curl("--cacert", authority, url, *older))
+    assert shown_older["x-amzn-tls-version"] == "TLSv1.2"
+    assert shown_older["x-amzn-tls-cipher-suite"].startswith("ECDHE-")
     assert shown["domain"] == urllib.parse.urlsplit(url).hostname
     # As code that has the address of the real service calls it.
     name = shown["domain"].replace("localhost", "on.aws")

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
@@ -15,23 +14,13 @@ from botocore.exceptions import ClientError, WaiterError
 from support import aws, images, packages
 from support.aws import ROLE, WAITER
 from support.images import Image, link
-from support.paths import FUNCTIONS, TOOLS
+from support.paths import TOOLS
 
 #: bcrypt of "secret".
 BCRYPT = "$2b$04$4F37xZJef1Ssp4QxHuV7ruUIKtPSM8muXqdTwUM3MqhZm8yAAwpW."
 REGISTRY = TOOLS / "bin" / "docker-registry"
 #: The architecture this machine does not have, as images and as Lambda name it.
 OTHER = {"amd64": ("arm64", "arm64"), "arm64": ("amd64", "x86_64")}[images.ARCHITECTURE]
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    """A static program that is a runtime: all an image needs."""
-    path = tmp_path_factory.mktemp("image-runtime") / "runtime"
-    source = FUNCTIONS / "image_runtime" / "main.rs"
-    options = ["--edition", "2024", "-C", "opt-level=1", "-C", "target-feature=+crt-static"]
-    subprocess.run(["rustc", *options, "-o", str(path), str(source)], check=True)
-    return path.read_bytes()
 
 
 @pytest.fixture
@@ -177,16 +166,9 @@ def test_entry_point_command_and_directory_can_be_overridden(cloud, program):
     assert "/nothing: no such file or directory" in failed.payload["errorMessage"]
 
 
-def with_libraries(program):
-    """A program of this machine and what it is linked against, as files of an image."""
-    listed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-    paths = [word for word in listed.split() if word.startswith("/")]
-    return {path.lstrip("/"): (Path(path).read_bytes(), 0o755) for path in [program, *paths]}
-
-
 def test_a_script_starts_the_runtime_as_in_aws_base_images(cloud, program):
     script = '#!/bin/sh\nexport _HANDLER="$1"\nexec /var/runtime/bootstrap\n'
-    files = with_libraries("/bin/sh") | {
+    files = images.with_libraries("/bin/sh") | {
         "lambda-entrypoint.sh": (script, 0o755),
         "var/runtime/bootstrap": (program, 0o755),
         "var/task/": None,
@@ -199,8 +181,20 @@ def test_a_script_starts_the_runtime_as_in_aws_base_images(cloud, program):
     assert about["variables"]["_HANDLER"] == "app.two"
 
 
-def test_extensions_of_an_image_are_started(cloud, program):
-    """The extension registers before the function's first event, and is the image's."""
+def test_an_extension_of_an_image_runs_beside_the_function(cloud, program):
+    """It registers before the function's first event, and is told of each."""
+    files = {"runtime": (program, 0o755), "opt/extensions/watcher": (program, 0o755)}
+    images.write_layout(cloud.layouts / "app", {"v1": Image(files, Entrypoint=["/runtime"], Cmd=["h"])})
+    create(cloud, f"oci:{cloud.layouts}/app:v1")
+    results = [aws.Result(cloud.invoke(FunctionName="f", Payload='"read:/tmp/told"')) for _ in range(3)]
+    # It is done with an invocation before the next begins.
+    told = [json.loads(line) for line in results[-1].ok().splitlines()]
+    assert [event["eventType"] for event in told[:2]] == ["INVOKE", "INVOKE"]
+    assert [event["requestId"] for event in told[:2]] == [result.request_id for result in results[:2]]
+    assert told[0]["invokedFunctionArn"].endswith(":function:f")
+
+
+def test_an_extension_of_an_image_that_cannot_run_fails_the_function(cloud, program):
     script = "#!/nowhere\n"
     image = Image(
         {"runtime": (program, 0o755), "opt/extensions/broken": (script, 0o755)}, Entrypoint=["/runtime"], Cmd=["h"]

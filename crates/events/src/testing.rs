@@ -96,6 +96,8 @@ pub(crate) struct FakeQueue {
     messages: Mutex<Vec<Stored>>,
     pub(crate) facts: Mutex<QueueFacts>,
     pub(crate) failure: Mutex<Option<QueueError>>,
+    /// Whether the role may change the visibility of messages; mappings need not have that permission.
+    pub(crate) may_change: AtomicBool,
     /// Deletions fail so often.
     pub(crate) undeletable: AtomicU64,
     pub(crate) receives: AtomicU64,
@@ -198,7 +200,10 @@ impl QueueConsumer for FakeQueue {
                 return Ok(taken);
             }
             // Messages become visible by themselves.
-            let look_again = (Instant::now() + Duration::from_millis(100)).min(end);
+            let now_ms = self.clock.now_ms();
+            let next_ms = self.messages.lock().iter().map(|one| one.visible_at_ms).filter(|at| *at > now_ms).min();
+            let next = next_ms.and_then(|at| u64::try_from(at - now_ms).ok()).map(Duration::from_millis);
+            let look_again = next.map_or(end, |next| (Instant::now() + next).min(end));
             tokio::select! {
                 () = arrived => {}
                 () = tokio::time::sleep_until(look_again) => {}
@@ -212,6 +217,8 @@ impl QueueConsumer for FakeQueue {
             return Err(QueueError::Unavailable { detail: "a test".to_owned() });
         }
         self.messages.lock().retain(|stored| !handles.contains(&stored.handle()));
+        // What stands behind them in their groups may be had.
+        self.arrived.notify_waiters();
         Ok(())
     }
 
@@ -223,6 +230,9 @@ impl QueueConsumer for FakeQueue {
         seconds: u32,
     ) -> Result<(), QueueError> {
         as_role(ctx)?;
+        if !self.may_change.load(Ordering::SeqCst) {
+            return Err(QueueError::AccessDenied { message: "a test".to_owned() });
+        }
         let visible_at_ms = self.clock.now_ms() + i64::from(seconds) * 1_000;
         for stored in self.messages.lock().iter_mut().filter(|stored| handles.contains(&stored.handle())) {
             stored.visible_at_ms = visible_at_ms;
@@ -403,6 +413,7 @@ impl World {
             messages: Mutex::default(),
             facts: Mutex::new(QueueFacts { visibility_timeout_s: 30, is_fifo }),
             failure: Mutex::default(),
+            may_change: AtomicBool::new(true),
             undeletable: AtomicU64::default(),
             receives: AtomicU64::default(),
             arrived: Notify::new(),

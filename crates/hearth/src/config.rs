@@ -1,7 +1,9 @@
 //! Configuration: a TOML file, then flags. Unknown keys are refused, so that no setting is silently ignored.
 
 mod images;
+mod runtimes;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) pool: Pool,
     pub(crate) network: Policy,
     pub(crate) images: Images,
+    /// Images that are the roots of runtimes, by identifier.
+    pub(crate) runtimes: BTreeMap<String, String>,
     pub(crate) urls: Urls,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
@@ -180,6 +184,7 @@ struct File {
     pool: Pool,
     network: Network,
     images: images::File,
+    runtimes: BTreeMap<String, String>,
     urls: Urls,
     logs: Logs,
     audit: Audit,
@@ -213,6 +218,8 @@ pub(crate) enum ConfigError {
     Allow(#[from] hearth_network::AllowError),
     #[error(transparent)]
     Layouts(#[from] images::LayoutsError),
+    #[error(transparent)]
+    Runtimes(#[from] runtimes::RuntimesError),
     #[error(transparent)]
     DockerConfig(#[from] images::DockerConfigError),
     #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
@@ -270,6 +277,7 @@ impl Config {
         if !(1..=100).contains(&file.pool.cpu_percent) {
             return Err(ConfigError::CpuPercent);
         }
+        runtimes::check(&file.runtimes)?;
         let time_scale = flags.time_scale.or(file.time_scale).unwrap_or(1);
         if !(1..=TIME_SCALE_MAX).contains(&time_scale) {
             return Err(ConfigError::TimeScale);
@@ -287,6 +295,7 @@ impl Config {
             pool: file.pool,
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
             images: file.images.resolve()?,
+            runtimes: file.runtimes,
             urls: file.urls,
             logs: file.logs,
             audit: file.audit,

@@ -21,3 +21,9 @@ mod registry;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use images::{Config, RegistryImages};
+
+/// Whether a text names an image, wherever it may be.
+#[must_use]
+pub fn is_reference(text: &str) -> bool {
+    reference::Reference::parse(text).is_some()
+}

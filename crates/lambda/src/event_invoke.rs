@@ -147,17 +147,20 @@ impl DestinationConfig {
         // A function of the same account and region: what ends and what is told of it go in one commit.
         let is_near = |text: &str| {
             let arn = text.parse::<Arn>();
-            arn.is_ok_and(|arn| match &*arn.service {
-                "lambda" => arn.region == target.arn.region && arn.account == target.arn.account,
-                "sqs" | "sns" => !arn.resource.ends_with(".fifo"),
-                _ => false,
+            arn.is_ok_and(|arn| {
+                if arn.service == "lambda" {
+                    arn.region == target.arn.region && arn.account == target.arn.account
+                } else {
+                    sending::takes_messages(&arn)
+                }
             })
         };
         for (member, arn) in [("OnFailure", failure), ("OnSuccess", success)] {
             if arn.is_some_and(|arn| !is_near(arn)) {
                 return Err(LambdaError::Unsupported {
                     member: format!("DestinationConfig.{member}"),
-                    instead: "a destination is a function of the same account and region, a standard queue or a standard topic.".to_owned(),
+                    instead: "a destination is a function of the same account and region, or a standard queue."
+                        .to_owned(),
                 });
             }
         }

@@ -43,4 +43,4 @@ pub use lambda::{Lambda, LambdaParts};
 pub use layer::Layers;
 pub use mapping::Mappings;
 pub use op::service;
-pub use settings::Runnable;
+pub use settings::{Runnable, is_offered};

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use hearth_network::seqpacket;
 use hearth_types::limits::EXTENSIONS_MAX;
+use parking_lot::Mutex;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -30,10 +31,19 @@ use crate::sys;
 use start::Waiting;
 pub(crate) use start::{OOM_SCORE, WORKING_DIRECTORY, lower_limits};
 
+/// Where orders arrive. Memory that the program has from the start is not there before it is used: clearing a buffer of
+/// this size would be a third of what this process needs to begin.
+static ORDERS: Mutex<[u8; ORDER_BYTES_MAX]> = Mutex::new([0; ORDER_BYTES_MAX]);
+
 /// Follows orders until there is nobody left to give them.
-pub(crate) fn run(control: BorrowedFd<'_>, shared: Shared<'_>, filter: &seccomp::Filter) -> Infallible {
+pub(crate) fn run(
+    control: BorrowedFd<'_>,
+    shared: Shared<'_>,
+    filter: &seccomp::Filter,
+    will_start: bool,
+) -> Infallible {
     // Without one a start takes longer, and tells why it fails, if it does.
-    let waiting = start::prepare(shared, filter).ok();
+    let waiting = if will_start { start::prepare(shared, filter).ok() } else { None };
     let mut init = Init { control, shared, filter, waiting, processes: HashMap::new() };
     match init.serve() {
         Ok(()) => sys::exit_now(0),
@@ -65,7 +75,7 @@ struct Init<'a> {
 impl Init<'_> {
     fn serve(&mut self) -> io::Result<()> {
         let signals = child_signals()?;
-        let mut buffer = vec![0; ORDER_BYTES_MAX];
+        let mut buffer = ORDERS.lock();
         loop {
             let mut ready = [PollFd::new(&self.control, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
             retry_on_intr(|| poll(&mut ready, None))?;
@@ -75,7 +85,7 @@ impl Init<'_> {
                 self.reap(WaitOptions::NOHANG)?;
             }
             if orders {
-                let Some(received) = seqpacket::receive::<Order>(self.control, &mut buffer)? else { return Ok(()) };
+                let Some(received) = seqpacket::receive::<Order>(self.control, &mut *buffer)? else { return Ok(()) };
                 self.follow(received.message)?;
             }
         }

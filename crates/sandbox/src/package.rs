@@ -68,6 +68,8 @@ struct Tree {
     holds: usize,
     /// No function names it any more: whoever lets go of it last deletes it.
     unwanted: bool,
+    /// It stays, whether a function names it or not.
+    kept: bool,
 }
 
 /// Keeps a tree from being deleted for as long as an environment uses it.
@@ -115,6 +117,11 @@ impl TreeStore {
     #[must_use]
     pub fn empty(&self) -> PathBuf {
         self.inner.dir.join(EMPTY)
+    }
+
+    /// Says whether a tree stays that no function names: the root of a runtime. Not remembered over a restart.
+    pub fn keep(&self, digest: &CodeDigest, kept: bool) {
+        self.inner.trees.lock().entry(*digest).or_default().kept = kept;
     }
 
     /// Reserves a tree for an environment; `None` when it is not installed.
@@ -213,7 +220,10 @@ impl TreeStore {
     async fn fill(&self, tree: &Path, image: &PinnedImage, images: &dyn Images) -> Result<(), ImageError> {
         let invalid = |why: String| ImageError::Invalid { uri: image.uri.clone(), why };
         let mut left = Amount { bytes: unpacker::IMAGE_BYTES_MAX, nodes: unpacker::IMAGE_NODES_MAX };
-        for layer in images.layers(image).await? {
+        let layers = images.layers(image).await?;
+        for (number, layer) in layers.iter().enumerate() {
+            let (layer, number, of) = (*layer, number + 1, layers.len());
+            tracing::info!(image = image.uri, bytes = layer.bytes, "fetching and unpacking layer {number} of {of}");
             let blob = images.fetch(image, &layer).await?;
             let (unpacker, root) = (self.inner.unpacker.clone(), tree.to_owned());
             let apply = move || unpacker.apply(blob, &layer, &root, left);
@@ -290,6 +300,9 @@ impl Inner {
             return Ok(None);
         }
         if let Some(tree) = trees.get_mut(digest) {
+            if tree.kept {
+                return Ok(None);
+            }
             let installing = Arc::strong_count(&tree.gate) > 1;
             tree.unwanted = tree.holds > 0 && !installing;
             if tree.holds > 0 || installing {

@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod environment;
 mod frames;
+mod images;
 mod launch;
 mod memory;
 mod output;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
 use hearth_network::NetworkClient;
-use hearth_ports::{Architecture, CodeDigest, RuntimeId};
+use hearth_ports::{Architecture, RuntimeId};
 use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::sync::Semaphore;
@@ -33,15 +34,16 @@ use crate::environment::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, HostRoom, OutputSink, SandboxError, Unsupported,
 };
 use crate::package::TreeStore;
-use crate::protocol::Launch;
+use crate::protocol::{ImageHolds, ImageTree, Launch};
 use crate::runtimes::{self, Prestart, Root};
 use crate::variables::{self, Host};
 use client::SpawnerClient;
 pub use client::{SpawnerConfig, SpawnerProcess};
 use environment::ProcessEnvironment;
+pub use images::RuntimeImages;
 pub use pool::PoolConfig;
 use pool::{Kind, Maker, SlotPool, Started};
-use slot::PreparedSlot;
+use slot::{PreparedSlot, Wanted};
 
 /// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
 /// when the environment ends, since an open listener would keep its network namespace alive.
@@ -73,6 +75,8 @@ pub struct ProcessConfig {
     /// In the directory the spawner was started with.
     pub trees: TreeStore,
     pub pool: PoolConfig,
+    /// Runtimes whose root is an image; for the others it is this machine's.
+    pub images: RuntimeImages,
     /// Without it, functions reach nothing but Hearth. The spawner must have been started to give slots a device.
     pub network: Option<Arc<NetworkClient>>,
     /// Without it, nobody listens on the endpoint's port in the sandbox.
@@ -104,6 +108,7 @@ pub struct ProcessBackend {
     copied: AtomicU64,
     turns: Semaphore,
     trees: TreeStore,
+    images: RuntimeImages,
     roots: BTreeSet<Root>,
     /// Of all slots together.
     cgroup: CgroupHandle,
@@ -126,19 +131,12 @@ impl Slots {
         EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn prepare(
-        &self,
-        root: Root,
-        image: Option<CodeDigest>,
-        memory: Option<Mebibytes>,
-        ephemeral_storage: Mebibytes,
-    ) -> Result<PreparedSlot, SandboxError> {
-        let network = self.network.as_deref();
-        PreparedSlot::make(&self.spawner, network, self.next_id(), (root, image), memory, ephemeral_storage).await
+    async fn prepare(&self, wanted: Wanted) -> Result<PreparedSlot, SandboxError> {
+        PreparedSlot::make(&self.spawner, self.network.as_deref(), self.next_id(), wanted).await
     }
 
-    fn host(&self, root: Root) -> Host {
-        Host { needs_library_path: self.library_path.contains(&root), endpoint: self.endpoint }
+    fn host(&self, root: Root) -> Host<'static> {
+        Host { needs_library_path: self.library_path.contains(&root), endpoint: self.endpoint, image: None }
     }
 }
 
@@ -146,10 +144,11 @@ impl Slots {
 impl Maker for Slots {
     async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
         let memory = started.and_then(|started| started.memory);
-        let mut slot = self.prepare(root, None, memory, EPHEMERAL_STORAGE_MIN).await?;
+        let ephemeral_storage = EPHEMERAL_STORAGE_MIN;
+        let mut slot = self.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy: false }).await?;
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
-            let launch = launch::launch(runtime, None, variables::prepared(runtime, self.host(root)));
+            let launch = launch::launch(runtime, (None, None), variables::prepared(runtime, self.host(root)));
             slot.start(Launch { when_furnished: false, ..launch }).await?;
         }
         Ok(slot)
@@ -191,6 +190,7 @@ impl ProcessBackend {
                 std::thread::available_parallelism().map_or(1, usize::from) * MAKING_PER_PROCESSOR_MAX,
             ),
             trees: config.trees,
+            images: config.images,
             roots: roots.into_iter().collect(),
             cgroup,
             storage,
@@ -210,8 +210,9 @@ impl ProcessBackend {
         if let Some(slot) = pooled {
             return Ok(slot);
         }
-        let mut slot = self.bare_slot(root, spec).await?;
-        if !self.copies || started.is_none_or(|started| started.memory.is_some()) {
+        let for_copy = self.copies && started.is_some_and(|started| started.memory.is_none());
+        let mut slot = self.bare_slot(root, spec, for_copy).await?;
+        if !for_copy {
             return Ok(slot);
         }
         match slot.copy(&self.slots.spawner).await {
@@ -221,16 +222,22 @@ impl ProcessBackend {
             }
             Err(error) => {
                 tracing::warn!(environment = %slot.id, %error, "a waiting runtime could not be copied");
-                self.bare_slot(root, spec).await
+                self.bare_slot(root, spec, false).await
             }
         }
     }
 
-    async fn bare_slot(&self, root: Root, spec: &EnvironmentSpec) -> Result<PreparedSlot, SandboxError> {
-        match self.pool.take(Kind { root, started: None }) {
-            Some(slot) => Ok(slot),
-            None => self.slots.prepare(root, None, Some(spec.memory), spec.ephemeral_storage).await,
+    async fn bare_slot(
+        &self,
+        root: Root,
+        spec: &EnvironmentSpec,
+        for_copy: bool,
+    ) -> Result<PreparedSlot, SandboxError> {
+        if let Some(slot) = self.pool.take(Kind { root, started: None }) {
+            return Ok(slot);
         }
+        let (memory, ephemeral_storage) = (Some(spec.memory), spec.ephemeral_storage);
+        self.slots.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy }).await
     }
 
     /// Environments that got a copy of a process that waits, so far.
@@ -276,7 +283,8 @@ fn check_privileges() -> Result<(), ProcessError> {
     if missing.is_empty() { Ok(()) } else { Err(ProcessError::NotPrivileged { missing: missing.join(", ") }) }
 }
 
-const NATIVE: Architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
+/// What this machine runs.
+pub const NATIVE: Architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
 
 #[async_trait]
 impl Backend for ProcessBackend {
@@ -285,13 +293,18 @@ impl Backend for ProcessBackend {
     }
 
     fn check(&self, runtime: &RuntimeId, architecture: Architecture) -> Result<(), Unsupported> {
-        let runtime = runtimes::find(runtime)?;
+        let from_image = self.images.check(runtime);
+        let runtime = if from_image.is_none() { Some(runtimes::find(runtime)?) } else { None };
         if architecture != NATIVE {
             return Err(Unsupported(format!(
                 "this machine runs functions for {NATIVE} only; create the function with that architecture"
             )));
         }
-        if self.roots.contains(&runtime.root) { Ok(()) } else { Err(runtimes::missing(runtime.root)) }
+        match (from_image, runtime) {
+            (Some(checked), _) => checked,
+            (None, Some(runtime)) if !self.roots.contains(&runtime.root) => Err(runtimes::missing(runtime.root)),
+            (None, _) => Ok(()),
+        }
     }
 
     async fn create(
@@ -300,8 +313,12 @@ impl Backend for ProcessBackend {
         output: Arc<dyn OutputSink>,
     ) -> Result<Arc<dyn Environment>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
-        let runtime = runtimes::find(&spec.runtime)?;
-        let host = self.slots.host(runtime.root);
+        let image = self.images.root(&spec.runtime).await?;
+        let runtime = match &image {
+            Some(image) => image.runtime,
+            None => runtimes::find(&spec.runtime)?,
+        };
+        let host = Host { image: image.as_deref(), ..self.slots.host(runtime.root) };
         let wanted = variables::variables(&spec, runtime, host);
         // The fence of a process that runs already would not hold for another `/tmp`.
         let is_usual = spec.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
@@ -312,16 +329,29 @@ impl Backend for ProcessBackend {
         let _making = self.pool.making();
         // A semaphore that is never closed gives its permits in the order they were asked for.
         let _turn = self.turns.acquire().await.map_err(|_| SandboxError::ShutDown)?;
-        let slot = match &spec.image {
+        let tree = match (&spec.image, &image) {
+            (Some(_), _) => Some(ImageTree { digest: spec.code, holds: ImageHolds::Function }),
+            (None, Some(image)) => Some(ImageTree { digest: image.digest, holds: ImageHolds::Runtime(image.client) }),
+            (None, None) => None,
+        };
+        let slot = match tree {
             // Its root is its own: nothing that waits will do.
-            Some(_) => {
-                let _held = self.trees.hold(&spec.code);
-                self.slots.prepare(runtime.root, Some(spec.code), Some(spec.memory), spec.ephemeral_storage).await?
+            Some(tree) => {
+                let _held = self.trees.hold(&tree.digest);
+                let (root, image, memory) = (runtime.root, Some(tree), Some(spec.memory));
+                let ephemeral_storage = spec.ephemeral_storage;
+                self.slots.prepare(Wanted { root, image, memory, ephemeral_storage, for_copy: false }).await?
             }
             None => self.slot(runtime.root, started, &spec).await?,
         };
         let spawner = &self.slots.spawner;
-        let parts = environment::Parts { spawner, trees: &self.trees, on_endpoint: self.on_endpoint.as_ref(), slot };
+        let parts = environment::Parts {
+            spawner,
+            trees: &self.trees,
+            on_endpoint: self.on_endpoint.as_ref(),
+            root: image.as_deref(),
+            slot,
+        };
         Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
     }
 

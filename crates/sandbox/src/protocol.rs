@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Knob;
 use crate::mutation::{self, Control};
-use crate::runtimes::{Interpreter, Root};
+use crate::runtimes::{Client, Interpreter, Root};
 
 /// Bytes of a [`Request`] or [`Reply`].
 pub const SPAWNER_MESSAGE_BYTES_MAX: usize = 1_024;
@@ -72,21 +72,39 @@ pub struct PrepareSlot {
     /// Never used before in this life of the spawner.
     pub slot: u64,
     pub root: Root,
-    /// The tree that is `/`, mounted in place of the root.
-    pub image: Option<CodeDigest>,
+    /// What is mounted in place of the root.
+    pub image: Option<ImageTree>,
     /// What `/proc` tells of the machine goes by it. `None` when that may wait until the slot is furnished: nothing is
     /// started before that looks.
     pub memory: Option<Mebibytes>,
     pub ephemeral_storage: Mebibytes,
+    /// It will get a copy of a process that waits elsewhere, so that none of its own needs to wait for something to run.
+    pub for_copy: bool,
+}
+
+/// The tree of an image that is `/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageTree {
+    pub digest: CodeDigest,
+    pub holds: ImageHolds,
+}
+
+/// What an image brings of its functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageHolds {
+    /// Code, runtime and extensions: it is the function.
+    Function,
+    /// The runtime; code and layers are mounted over it, and the client where it has none of its own.
+    Runtime(Option<Client>),
 }
 
 /// Makes a prepared slot a function's, once and for all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FurnishSlot {
     pub slot: u64,
-    /// In a slot with an image, that image.
+    /// In a slot with a function's image, that image.
     pub code: CodeDigest,
-    /// The last one wins; none in a slot with an image.
+    /// The last one wins; none in a slot with a function's image.
     pub layers: Vec<CodeDigest>,
     pub memory: Mebibytes,
     pub ephemeral_storage: Mebibytes,
@@ -326,7 +344,8 @@ mod tests {
     use super::*;
 
     fn prepare() -> PrepareSlot {
-        PrepareSlot { slot: 7, root: Root::Provided, image: None, memory: None, ephemeral_storage: Mebibytes(512) }
+        let (root, ephemeral_storage) = (Root::Provided, Mebibytes(512));
+        PrepareSlot { slot: 7, root, image: None, memory: None, ephemeral_storage, for_copy: false }
     }
 
     fn furnish() -> FurnishSlot {

@@ -3,6 +3,7 @@
 
 pub mod bytecode;
 pub mod discover;
+pub mod image;
 pub mod prestart;
 
 use hearth_ports::{IMAGE_RUNTIME, RuntimeId};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Unsupported;
 pub use discover::{Interpreter, Search};
+pub use image::ImageRoot;
 pub use prestart::Prestart;
 
 /// A root file system that environments share read-only.
@@ -34,13 +36,34 @@ impl Root {
         }
     }
 
-    /// Files of `/var/runtime`: their names and texts. Python's is [compiled](bytecode) too.
+    /// What is in its `/var/runtime`.
     #[must_use]
-    pub const fn bootstrap(self) -> &'static [(&'static str, &'static str)] {
+    pub const fn client(self) -> Option<Client> {
         match self {
-            Self::Provided => &[],
-            Self::Python311 => &[(bytecode::SOURCE, PYTHON_BOOTSTRAP)],
-            Self::Nodejs20 => &[
+            Self::Provided => None,
+            Self::Python311 => Some(Client::Python),
+            Self::Nodejs20 => Some(Client::Node),
+        }
+    }
+}
+
+/// Hearth's runtime clients: what asks the Runtime API for events and calls the handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Client {
+    Python,
+    Node,
+}
+
+pub const CLIENTS: [Client; 2] = [Client::Python, Client::Node];
+
+impl Client {
+    /// Files of `/var/runtime`: their names and texts. Where the interpreter is known, Python's is
+    /// [compiled](bytecode) too.
+    #[must_use]
+    pub const fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Python => &[(bytecode::SOURCE, PYTHON_BOOTSTRAP)],
+            Self::Node => &[
                 ("bootstrap.cjs", include_str!("../../../runtimes/node/bootstrap.cjs")),
                 ("function.cjs", include_str!("../../../runtimes/node/function.cjs")),
                 ("log.cjs", include_str!("../../../runtimes/node/log.cjs")),
@@ -53,6 +76,21 @@ impl Root {
 }
 
 const PYTHON_BOOTSTRAP: &str = include_str!("../../../runtimes/python/bootstrap.py");
+const NODE_ENTRY: &str = "/var/runtime/bootstrap.cjs";
+const TASK_ROOT: &str = "/var/task";
+
+/// What Python starts with on Lambda. Recorded.
+const PYTHON_VARIABLES: &[(&str, &str)] =
+    &[("PWD", TASK_ROOT), ("SHLVL", "0"), ("LC_CTYPE", "C.UTF-8"), ("PYTHONPATH", "/var/runtime")];
+/// What Node.js starts with on Lambda, but for [`node_path`]. Recorded.
+const NODE_VARIABLES: &[(&str, &str)] = &[("PWD", TASK_ROOT), ("SHLVL", "0")];
+
+/// `NODE_PATH` of a major version. Recorded.
+fn node_path(major: &str) -> String {
+    format!(
+        "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
+    )
+}
 
 /// An interpreter as a runtime needs it: a minor version of Python, a major version of Node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,14 +164,14 @@ pub const RUNTIMES: &[Runtime] = &[
             // and honours a function's PYTHONPATH.
             arguments: &["-I", "-S", "/var/runtime/bootstrap"],
         },
-        variables: &[("PWD", "/var/task"), ("SHLVL", "0"), ("LC_CTYPE", "C.UTF-8"), ("PYTHONPATH", "/var/runtime")],
+        variables: PYTHON_VARIABLES,
         prestart: Prestart::Always,
         read_at_start: &["PYTHON*"],
     },
     Runtime {
         id: "nodejs20.x",
         root: Root::Nodejs20,
-        program: Program::Interpreter { program: "/var/lang/bin/node", arguments: &["/var/runtime/bootstrap.cjs"] },
+        program: Program::Interpreter { program: "/var/lang/bin/node", arguments: &[NODE_ENTRY] },
         variables: &[
             ("PWD", "/var/task"),
             ("SHLVL", "0"),

@@ -16,53 +16,50 @@ mod identity;
 mod mounts;
 mod roots;
 mod slot;
+mod stock;
 mod storage;
+mod turn;
 #[cfg_attr(not(target_arch = "x86_64"), path = "spawner/zygote/none.rs")]
 mod zygote;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use hearth_network::seqpacket;
-use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN, SANDBOX_PROCESSES_MAX};
+use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN};
 use nix::sys::signal::SigSet;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, fchmod, flock, makedev, mknodat, openat};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
 
-use crate::cgroup::{Cgroup, CgroupLimits, CgroupRoot, Knob};
+use crate::cgroup::{Cgroup, CgroupRoot, Knob};
 use crate::init::child_signals;
 use crate::mutation::{self, Control};
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::runtimes::Root;
 use crate::seccomp;
-use crate::sys;
+use crate::sys::{self, Forked};
 pub(crate) use identity::FUNCTION_ID;
 use identity::Identities;
 use roots::Roots;
+use slot::Finish;
+use stock::{Begun, Means, Prepared, Stock};
+use turn::take_turn;
 use zygote::{Destination, Zygote};
 
 /// The name by which a program knows that it is to be the spawner.
 pub const PROGRAM_NAME: &str = "hearth-spawner";
-/// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
-const TUN: &str = "/tun";
-const TUN_DEVICE: (u32, u32) = (10, 200);
-/// Pause between two looks whether the earlier life has ended, and how many looks that is worth: ten seconds.
-const TURN_LOOK: Duration = Duration::from_millis(10);
-const TURN_LOOKS_MAX: usize = 1_000;
 /// What a sandbox calls its machine.
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
 const ENDED_WAITING_MAX: usize = 64;
-/// A function's output is for the server to read and for anybody who has it to write.
-const OUTPUT_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::WGRP).union(Mode::WOTH);
 /// Copies of a root that fail in a row before no more are tried.
 const COPY_FAILURES_MAX: u32 = 3;
+/// So long nobody must have wanted anything before a slot is begun ahead of need.
+const STOCK_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 
@@ -112,7 +109,12 @@ struct Spawner<'a> {
     copy_failures: BTreeMap<Root, u32>,
     slots: HashMap<u64, Slot>,
     by_pid: HashMap<Pid, u64>,
-    ended: VecDeque<(u64, Cgroup)>,
+    /// Slots that wait to be told what they are for.
+    stock: Stock,
+    /// Numbers given to control groups so far.
+    groups: u64,
+    /// Control groups that are to be removed, and the slots that ended with them.
+    ended: VecDeque<(Option<u64>, Cgroup)>,
 }
 
 struct Slot {
@@ -129,14 +131,6 @@ struct Slot {
     is_furnished: bool,
 }
 
-/// What the server gets of a new slot.
-struct Prepared {
-    control: OwnedFd,
-    output: OwnedFd,
-    records: OwnedFd,
-    knobs: Vec<(Knob, OwnedFd)>,
-}
-
 impl<'a> Spawner<'a> {
     fn start(server: &'a OwnedFd, boot: &Boot) -> io::Result<Self> {
         // The terminal's and the session manager's signals are for the server; the closed socket is for us.
@@ -145,6 +139,8 @@ impl<'a> Spawner<'a> {
         // What is made for functions they must be able to read, whatever the server's umask is.
         rustix::process::umask(Mode::from_raw_mode(0o022));
         rustix::thread::set_name(c"hearth-spawner")?;
+        // Where the kernel does not tell enough for it, forks take longer.
+        let _ = sys::share_relocated();
         let (turn, is_alone) = take_turn(&boot.trees)?;
         let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
         let swept = cgroups.sweep().map_err(io::Error::other)?;
@@ -162,7 +158,8 @@ impl<'a> Spawner<'a> {
             roots.notes.push(format!("ended {} sandboxes that an earlier life left", swept.groups));
         }
         let library_path = boot.interpreters.iter().filter(|(_, interpreter)| interpreter.needs_library_path());
-        let has_network = boot.network && tun_device().map_err(|error| roots.notes.push(network_note(&error))).is_ok();
+        let has_network =
+            boot.network && slot::tun_device().map_err(|error| roots.notes.push(slot::network_note(&error))).is_ok();
         let spawner = Self {
             server,
             _turn: turn,
@@ -176,6 +173,8 @@ impl<'a> Spawner<'a> {
             copy_failures: BTreeMap::new(),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
+            stock: Stock::default(),
+            groups: 0,
             ended: VecDeque::new(),
         };
         let (knobs, files): (Vec<Knob>, Vec<OwnedFd>) =
@@ -193,8 +192,13 @@ impl<'a> Spawner<'a> {
         let signals = child_signals()?;
         let mut buffer = [0; SPAWNER_MESSAGE_BYTES_MAX];
         loop {
-            let idle = self.ended.is_empty() && !self.identities.wants_refill();
-            let wait = if idle { None } else { Some(&Timespec { tv_sec: 0, tv_nsec: 0 }) };
+            let wait = if !self.ended.is_empty() || self.identities.wants_refill() {
+                Some(&Timespec { tv_sec: 0, tv_nsec: 0 })
+            } else if self.stock.wants_refill() {
+                Some(&STOCK_PAUSE)
+            } else {
+                None
+            };
             let mut ready = [PollFd::new(self.server, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
             retry_on_intr(|| poll(&mut ready, wait))?;
             let [requests, ends] = ready.map(|fd| !fd.revents().is_empty());
@@ -212,7 +216,7 @@ impl<'a> Spawner<'a> {
                     Err(error) => return Err(error),
                 }
             }
-            if !requests || self.ended.len() > ENDED_WAITING_MAX {
+            if !requests && !ends || self.ended.len() > ENDED_WAITING_MAX {
                 self.tidy()?;
             }
         }
@@ -239,7 +243,10 @@ impl<'a> Spawner<'a> {
             Request::Furnish(furnish) => {
                 let slot = furnish.slot;
                 match self.furnish(furnish) {
-                    Ok(()) => self.reply(&Reply::Furnished { slot }),
+                    Ok(()) => {
+                        self.reply(&Reply::Furnished { slot })?;
+                        self.weigh(furnish)
+                    }
                     Err(error) => self.reply(&Reply::NotFurnished { slot, message: text(&error) }),
                 }
             }
@@ -263,67 +270,56 @@ impl<'a> Spawner<'a> {
     /// Makes a slot; what becomes of it is said on its control socket.
     fn prepare(&mut self, request: &PrepareSlot) -> io::Result<Prepared> {
         request.check().map_err(io::Error::other)?;
-        let is_used =
-            self.slots.contains_key(&request.slot) || self.ended.iter().any(|(slot, _)| *slot == request.slot);
-        if is_used && !mutation::is_off(Control::OneSlotPerId) {
+        if self.slots.contains_key(&request.slot) && !mutation::is_off(Control::OneSlotPerId) {
             return Err(io::Error::other("the slot exists"));
         }
         if let Some(storage) = &mut self.roots.storage {
             storage.learn(request.ephemeral_storage)?;
         }
         request.memory.map_or(Ok(()), faces::learn)?;
-        let root =
-            self.roots.namespaces.get(&request.root).ok_or_else(|| io::Error::other("there is no such root here"))?;
         let image = request.image.map(|image| furnish::image(&self.roots, &image)).transpose()?;
         let identity = self.identities.take()?;
-        let (control, inside) = seqpacket::pair()?;
-        let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
-        // The function is not its owner, yet may open it by `/dev/stdout` and `/dev/stderr`.
-        fchmod(&written, OUTPUT_MODE)?;
-        let (records, logged) = pipe_with(PipeFlags::CLOEXEC)?;
-        let furnished = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let memory = request.memory.unwrap_or(MEMORY_MIN);
-        let times = if mutation::is_off(Control::ProcessLimit) { 100 } else { 1 };
-        let limits = CgroupLimits { memory, processes_max: times * SANDBOX_PROCESSES_MAX };
-        let cgroup = self.cgroups.create(request.slot, &limits).map_err(io::Error::other)?;
-        let parts = slot::Parts {
-            request,
+        if !self.roots.namespaces.contains_key(&request.root) {
+            return Err(io::Error::other("there is no such root here"));
+        }
+        let begun = self.begun(request)?;
+        let root = &self.roots.namespaces[&request.root];
+        let descriptors: Vec<_> = [root, &identity].into_iter().chain(&image).map(AsFd::as_fd).collect();
+        // Fails only when its process has ended, which the control socket says, too.
+        let _ = begun.finish(&Finish { memory: request.memory, for_copy: request.for_copy }, &descriptors);
+        let Begun { process: Forked { pid, pidfd }, cgroup, furnished, output, records, prepared, .. } = begun;
+        self.by_pid.insert(pid, request.slot);
+        let slot = Slot {
+            pid,
+            pidfd,
+            cgroup,
+            prepared: request.clone(),
+            output,
+            records,
+            has_copy: false,
+            furnished,
+            is_furnished: false,
+        };
+        self.slots.insert(request.slot, slot);
+        Ok(prepared)
+    }
+
+    /// A slot that has been begun, now or before.
+    fn begun(&mut self, request: &PrepareSlot) -> io::Result<Begun> {
+        let is_usual = request.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
+        let Some(begun) = (if is_usual { self.stock.take() } else { None }) else { return self.begin(Some(request)) };
+        begun.limited(request.memory)
+    }
+
+    fn begin(&mut self, wanted: Option<&PrepareSlot>) -> io::Result<Begun> {
+        self.groups += 1;
+        let means = Means {
+            cgroups: &self.cgroups,
             storage: self.roots.storage.as_ref(),
             has_network: self.has_network,
-            root: root.as_fd(),
-            image: image.as_ref().map(AsFd::as_fd),
-            identity: identity.as_fd(),
-            cgroup: &cgroup,
             filter: &self.filter,
-            control: inside.as_fd(),
-            output: written.as_fd(),
-            records: logged.as_fd(),
-            furnished: furnished.as_fd(),
         };
-        let started = cgroup.knobs().map_err(io::Error::other).and_then(|knobs| Ok((knobs, slot::start(&parts)?)));
-        match started {
-            Ok((knobs, forked)) => {
-                self.by_pid.insert(forked.pid, request.slot);
-                let (pid, pidfd) = (forked.pid, forked.pidfd);
-                let slot = Slot {
-                    pid,
-                    pidfd,
-                    cgroup,
-                    prepared: request.clone(),
-                    output: written.as_raw_fd(),
-                    records: logged.as_raw_fd(),
-                    has_copy: false,
-                    furnished,
-                    is_furnished: false,
-                };
-                self.slots.insert(request.slot, slot);
-                Ok(Prepared { control, output, records, knobs })
-            }
-            Err(error) => {
-                cgroup.remove().map_err(io::Error::other)?;
-                Err(error)
-            }
-        }
+        Begun::new(&means, self.groups, wanted)
     }
 
     fn furnish(&mut self, request: &FurnishSlot) -> io::Result<()> {
@@ -337,11 +333,22 @@ impl<'a> Spawner<'a> {
         if std::mem::replace(&mut slot.is_furnished, true) && !mutation::is_off(Control::OneFunctionPerSlot) {
             return Err(io::Error::other("the slot is a function's already"));
         }
-        slot.cgroup.limit_memory(request.memory).map_err(io::Error::other)?;
-        slot.cgroup.weigh_cpu(request.memory).map_err(io::Error::other)?;
+        let before = slot.prepared.memory.unwrap_or(MEMORY_MIN);
+        if before != request.memory {
+            slot.cgroup.limit_memory(request.memory, Some(before)).map_err(io::Error::other)?;
+        }
         furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)?;
         rustix::io::write(&slot.furnished, &1_u64.to_ne_bytes())?;
         Ok(())
+    }
+
+    /// What a function may do without for a moment.
+    fn weigh(&self, request: &FurnishSlot) -> io::Result<()> {
+        let slot = self.slots.get(&request.slot).filter(|slot| slot.prepared.memory != Some(request.memory));
+        match slot.map_or(Ok(()), |slot| slot.cgroup.weigh_cpu(request.memory)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.reply(&Reply::Trouble { message: text(&error) }),
+        }
     }
 
     fn copy(&mut self, number: u64) -> io::Result<Option<i32>> {
@@ -407,7 +414,9 @@ impl<'a> Spawner<'a> {
                     self.zygotes.retain(|_, zygote| !zygote.is(pid));
                     let slot = self.by_pid.remove(&pid);
                     if let Some((number, slot)) = slot.and_then(|number| Some((number, self.slots.remove(&number)?))) {
-                        self.ended.push_back((number, slot.cgroup));
+                        self.ended.push_back((Some(number), slot.cgroup));
+                    } else if let Some(begun) = self.stock.ended(pid) {
+                        self.ended.push_back((None, begun.cgroup));
                     }
                 }
                 Ok(None) | Err(Errno::CHILD) => return Ok(()),
@@ -422,23 +431,33 @@ impl<'a> Spawner<'a> {
             if let Err(error) = cgroup.remove() {
                 self.reply(&Reply::Trouble { message: text(&error) })?;
             }
-            return self.reply(&Reply::Ended { slot });
+            return slot.map_or(Ok(()), |slot| self.reply(&Reply::Ended { slot }));
         }
-        if self.identities.wants_refill()
-            && let Err(error) = self.identities.refill()
-        {
-            self.reply(&Reply::Trouble { message: text(&error) })?;
-        }
-        Ok(())
+        let refilled = if self.identities.wants_refill() {
+            self.identities.refill()
+        } else if self.stock.wants_refill() {
+            let begun = self.begin(None);
+            let (begun, made) = begun.map_or_else(|error| (None, Err(error)), |begun| (Some(begun), Ok(())));
+            self.stock.refill(begun);
+            made
+        } else {
+            Ok(())
+        };
+        refilled.or_else(|error| self.reply(&Reply::Trouble { message: text(&error) }))
     }
 
     /// Ends every slot and removes what is left of them.
     fn end_all(mut self) {
         self.slots.values().for_each(end);
+        for begun in self.stock.iter() {
+            // Fails only when it has just ended.
+            let _ = pidfd_send_signal(&begun.process.pidfd, Signal::KILL);
+        }
         // Errors here have nobody to go to but the log; the next start sweeps again.
-        while !self.slots.is_empty() {
+        while !self.slots.is_empty() || !self.stock.is_empty() {
             match retry_on_intr(|| wait(WaitOptions::empty())) {
                 Ok(Some((pid, _))) => {
+                    self.stock.ended(pid);
                     if let Some(slot) = self.by_pid.remove(&pid) {
                         self.slots.remove(&slot);
                     }
@@ -450,31 +469,6 @@ impl<'a> Spawner<'a> {
             eprintln!("{PROGRAM_NAME}: {error}");
         }
     }
-}
-
-/// Waits until the spawner of an earlier life of this server has ended everything: it works in the same control groups,
-/// and would take the slots of this life for its own. One that hangs is not waited for for ever.
-fn take_turn(trees: &std::path::Path) -> io::Result<(OwnedFd, bool)> {
-    let turn = openat(CWD, trees, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    for _ in 0..TURN_LOOKS_MAX {
-        match flock(&turn, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((turn, true)),
-            Err(Errno::WOULDBLOCK) => std::thread::sleep(TURN_LOOK),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok((turn, false))
-}
-
-/// Makes [`TUN`], and sees that it works.
-fn tun_device() -> io::Result<()> {
-    let (major, minor) = TUN_DEVICE;
-    mknodat(CWD, TUN, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(major, minor))?;
-    std::fs::File::open(TUN).map(drop)
-}
-
-fn network_note(error: &io::Error) -> String {
-    format!("functions have no network: this machine has no TUN device ({error}); `modprobe tun` may bring it")
 }
 
 fn end(slot: &Slot) {

@@ -11,7 +11,7 @@ use hearth_ports::ImageLaunch;
 use crate::environment::EnvironmentSpec;
 use crate::protocol::{ENDPOINT_PORT, RECORDS_DESCRIPTOR, RECORDS_VARIABLE, RUNTIME_API_PORT, SANDBOX_ADDRESS};
 use crate::runtimes::prestart::PREPARED;
-use crate::runtimes::{Program, Runtime};
+use crate::runtimes::{ImageRoot, Program, Runtime};
 
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 const INTERPRETER_LIBRARIES: &str = "/var/lang/lib";
@@ -45,19 +45,21 @@ const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 /// What this machine adds to the table of runtimes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Host {
+pub struct Host<'a> {
     /// The interpreter finds its own shared library only through `LD_LIBRARY_PATH`.
     pub needs_library_path: bool,
     /// Somebody serves Hearth's endpoint inside the sandbox.
     pub endpoint: bool,
+    /// The image that is the runtime's root.
+    pub image: Option<&'a ImageRoot>,
 }
 
 /// Everything a runtime process starts with, by name.
 #[must_use]
-pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
+pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host<'_>) -> BTreeMap<String, String> {
     let mut all = match &spec.image {
         Some(image) => of_image(image),
-        None => defaults(runtime),
+        None => defaults(runtime, host),
     };
     if host.endpoint {
         all.insert("AWS_ENDPOINT_URL".to_owned(), format!("http://{SANDBOX_ADDRESS}:{ENDPOINT_PORT}"));
@@ -77,24 +79,29 @@ pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host) -> BTree
     match runtime.program {
         Program::Image => None,
         Program::Bootstrap => all.remove("AWS_EXECUTION_ENV"),
-        Program::Interpreter { .. } => all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", runtime.id)),
+        Program::Interpreter { .. } => {
+            all.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", spec.runtime.0))
+        }
     };
     with_libraries(all, host)
 }
 
 /// What a runtime process starts with that waits for its function.
 #[must_use]
-pub fn prepared(runtime: &Runtime, host: Host) -> BTreeMap<String, String> {
-    let mut all = defaults(runtime);
+pub fn prepared(runtime: &Runtime, host: Host<'_>) -> BTreeMap<String, String> {
+    let mut all = defaults(runtime, host);
     all.extend(sandbox());
     all.extend(records(runtime));
     all.insert(PREPARED.to_owned(), "1".to_owned());
     with_libraries(all, host)
 }
 
-fn defaults(runtime: &Runtime) -> BTreeMap<String, String> {
+/// The platform's, over those of an image that is the root.
+fn defaults(runtime: &Runtime, host: Host<'_>) -> BTreeMap<String, String> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    DEFAULTS.iter().chain(runtime.variables).map(owned).collect()
+    let mut all = host.image.map(|image| image.variables.clone()).unwrap_or_default();
+    all.extend(DEFAULTS.iter().chain(runtime.variables).map(owned));
+    all
 }
 
 /// An image's own variables over what the platform has for all.
@@ -129,7 +136,7 @@ fn records(runtime: &Runtime) -> Option<(String, String)> {
 }
 
 /// A function may set the variable, and Lambda's interpreters do not depend on it.
-fn with_libraries(mut all: BTreeMap<String, String>, host: Host) -> BTreeMap<String, String> {
+fn with_libraries(mut all: BTreeMap<String, String>, host: Host<'_>) -> BTreeMap<String, String> {
     if host.needs_library_path {
         let libraries = all.entry(LIBRARIES.to_owned()).or_default();
         if !libraries.split(':').any(|dir| dir == INTERPRETER_LIBRARIES) {

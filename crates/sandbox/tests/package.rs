@@ -313,6 +313,22 @@ async fn a_tree_that_is_wanted_again_outlives_its_earlier_users() {
     assert_eq!(place.trees(), [digest.hex()]);
 }
 
+#[tokio::test]
+async fn a_tree_that_is_kept_outlives_its_functions_until_it_is_let_go() {
+    let place = Place::new();
+    let digest = install(&place.store, zip(&[Entry::file("a", b"1")])).await.expect("installed").digest;
+    place.store.keep(&digest, true);
+    let hold = place.store.hold(&digest).expect("installed");
+    place.store.retain(&[]).await;
+    drop(hold);
+    place.store.retain(&[]).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_eq!(place.trees(), [digest.hex()]);
+    place.store.keep(&digest, false);
+    place.store.retain(&[]).await;
+    assert!(place.trees().is_empty());
+}
+
 /// Whatever was installed, nothing is outside, and inside nothing leads out.
 fn check_harmless(place: &Place, bytes: Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");

@@ -2,8 +2,12 @@
 
 mod support;
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hearth_sandbox::runtimes::{Interpreter, Root, Search};
 use hearth_sandbox::{Backend, EnvironmentSpec, ExitCause, InitFailure, InvocationOutcome};
@@ -357,4 +361,31 @@ async fn many_environments_of_a_size_nobody_had_before_start_at_once() {
         }
     }
     machine.backend.shutdown().await;
+}
+
+/// Loop devices that read and write an image below the machine's directory past the page cache.
+fn bypassing(machine: &Machine) -> usize {
+    let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let of = |device: &std::fs::DirEntry, file: &str| {
+        std::fs::read_to_string(device.path().join("loop").join(file)).unwrap_or_default()
+    };
+    devices
+        .filter(|device| Path::new(&of(device, "backing_file")).starts_with(machine.directory()))
+        .filter(|device| of(device, "dio").trim() == "1")
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_made_ahead_of_need_bypasses_the_host_s_page_cache() {
+    let Some(machine) = Machine::start().await else { return };
+    let direct = OpenOptions::new().write(true).create(true).custom_flags(libc::O_DIRECT).mode(0o600).to_owned();
+    if direct.open(machine.directory().join("probe")).is_err() {
+        eprintln!("SKIPPED: the file system of the temporary directory knows no direct input and output");
+        return;
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bypassing(&machine) == 0 {
+        assert!(Instant::now() < deadline, "no slot that waits has such a disk");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

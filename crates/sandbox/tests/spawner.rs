@@ -165,7 +165,8 @@ fn digest(number: u8) -> CodeDigest {
 }
 
 fn prepare(slot: u64) -> PrepareSlot {
-    PrepareSlot { slot, root: Root::Provided, image: None, memory: None, ephemeral_storage: Mebibytes(512) }
+    let (root, ephemeral_storage) = (Root::Provided, Mebibytes(512));
+    PrepareSlot { slot, root, image: None, memory: None, ephemeral_storage, for_copy: false }
 }
 
 fn furnish(slot: u64) -> FurnishSlot {
@@ -201,6 +202,19 @@ fn belongings(spawner: &Spawner) -> (BTreeSet<PathBuf>, [usize; 2]) {
     all.extend(names(&process.join("root")).filter(|path| !is_loop(path)));
     let mounts = std::fs::read_to_string(process.join("mountinfo")).expect("mounts").lines().count();
     (all, [names(&process.join("fd")).count(), mounts])
+}
+
+/// The same, when it has made all that it makes ahead of need.
+fn at_rest(spawner: &Spawner) -> (BTreeSet<PathBuf>, [usize; 2]) {
+    let mut last = belongings(spawner);
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = belongings(spawner);
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
 }
 
 /// A message of any kind but an honest one, of which some may still be right by chance.
@@ -284,7 +298,7 @@ fn nonsense_makes_nothing_and_leaves_what_is_there_alone() {
     let live = 1 << 40;
     let descriptors = spawner.prepared(prepare(live));
     assert_eq!(spawner.ask(&Request::Furnish(furnish(live))).0, Reply::Furnished { slot: live });
-    let before = belongings(&spawner);
+    let before = at_rest(&spawner);
     let random = SeededRandom::new(11);
     let mut heard = Heard::default();
     for count in 0..NONSENSE_MESSAGES {

@@ -147,6 +147,12 @@ impl DataDir {
         root.join("tls")
     }
 
+    /// The file in which the server remembers the images that are roots of runtimes.
+    #[must_use]
+    pub fn runtime_images(&self) -> PathBuf {
+        self.root.join("runtime-images.json")
+    }
+
     #[must_use]
     pub fn runtime(&self) -> PathBuf {
         self.root.join("runtime")

@@ -48,7 +48,7 @@ pub struct ErrorAnswer {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What the same error is called in the query form of a service that speaks both: query answers have it in place of
     /// code and text, JSON answers tell it in a header. Source: Smithy specification, "awsQueryCompatible".
-    pub query: Option<QueryForm>,
+    pub query: Option<Box<QueryForm>>,
 }
 
 /// An error in the words of a service's older protocol.
@@ -78,7 +78,7 @@ impl ErrorAnswer {
     /// With another code, and another text if there is one, in the query protocol.
     #[must_use]
     pub fn in_query(mut self, code: &'static str, message: Option<&'static str>) -> Self {
-        self.query = Some(QueryForm { code, message });
+        self.query = Some(Box::new(QueryForm { code, message }));
         self
     }
 

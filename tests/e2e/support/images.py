@@ -9,9 +9,13 @@ import io
 import json
 import platform
 import ssl
+import subprocess
 import tarfile
 import threading
 import urllib.parse
+from pathlib import Path
+
+from .packages import UNUSED, UNUSED_MODULES
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -157,3 +161,22 @@ def served(answer, tls=None):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def with_libraries(*programs, at=lambda path: path):
+    """Programs of this machine and what they are linked against, as files of an image; `at` moves the programs."""
+    listed = subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout
+    libraries = {word for word in listed.split() if word.startswith("/") and not word.endswith(":")}
+    places = {library: library for library in libraries} | {program: at(program) for program in programs}
+    return {place.lstrip("/"): (Path(path).read_bytes(), 0o755) for path, place in places.items()}
+
+
+def python(prefix, minor, to="/usr"):
+    """A Python 3 of this machine, with its standard library, as files of an image that has it below `to`."""
+    library = Path(prefix) / "lib" / f"python3.{minor}"
+    def moved(path):
+        return to + str(path).removeprefix(str(prefix))
+    modules = [path for path in library.rglob("*") if path.is_file() and not UNUSED & set(path.relative_to(library).parts)]
+    native = [path for path in modules if path.suffix == ".so" and not path.name.startswith(UNUSED_MODULES)]
+    files = {moved(path).lstrip("/"): path.read_bytes() for path in modules if path.suffix == ".py"}
+    return files | with_libraries(f"{prefix}/bin/python3.{minor}", *map(str, native), at=moved)

@@ -1,14 +1,24 @@
 //! `hearth doctor`: what isolation this machine gives, and what is missing.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use hearth_images::RegistryImages;
+use hearth_ports::Images;
 use hearth_sandbox::probe::{self, Finding, State};
+use hearth_sandbox::process::NATIVE;
 use hearth_sandbox::runtimes::{self, Interpreter, Language, Root, Search};
 use serde::Serialize;
+use tokio::time::timeout;
 
-use super::Failure;
+use super::{Failure, block_on};
+use crate::config::{Config, Overrides};
+use crate::server::runtime_images_config;
 
+/// How long a registry may take to say what a reference stands for.
+const RESOLVE_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Columns when the output goes to a file or a pipe.
 const WIDTH_WITHOUT_TERMINAL: u16 = 120;
 
@@ -17,6 +27,10 @@ pub(super) struct Args {
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
+
+    /// The server's configuration file: says whether the images of its runtimes can be had
+    #[arg(long, value_name = "FILE", env = "HEARTH_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 /// Exit status 1 when functions could not run here.
@@ -25,6 +39,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut rows: Vec<Row> = machine.findings.iter().map(Row::from).collect();
     let search = Search::from_environment();
     rows.extend(Root::ALL.into_iter().filter_map(|root| runtime_row(&search, root)));
+    let config = Config::load(args.config.as_deref(), Overrides { ephemeral: true, ..Overrides::default() });
+    let from_images = image_rows(&config.map_err(|error| Failure::new(error.to_string()))?)?;
+    // What the configuration gives an image to, the machine's interpreter is not used for.
+    rows.retain(|row| from_images.iter().all(|other| other.what != row.what));
+    rows.extend(from_images);
     if args.json {
         let text = serde_json::to_string_pretty(&rows).map_err(|error| Failure::new(error.to_string()))?;
         println!("{text}");
@@ -76,6 +95,32 @@ fn runtime_row(search: &Search, root: Root) -> Option<Row> {
             found: "no interpreter of that version".to_owned(),
             remedy: Some(runtimes::missing(root).to_string()),
         },
+    })
+}
+
+/// Where the configuration says that images are the roots of runtimes. Asks for them, and fetches nothing.
+fn image_rows(config: &Config) -> Result<Vec<Row>, Failure> {
+    if config.runtimes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let images = RegistryImages::new(runtime_images_config(&config.images, std::env::temp_dir()));
+    block_on(async {
+        let mut rows = Vec::new();
+        for (runtime, uri) in &config.runtimes {
+            let what = format!("runtime {runtime}");
+            let resolved = timeout(RESOLVE_WAIT_MAX, images.resolve(uri, NATIVE)).await;
+            let answer = resolved.map_err(|_| "no answer".to_owned());
+            rows.push(match answer.and_then(|resolved| resolved.map_err(|error| error.to_string())) {
+                Ok(image) => Row { state: "ok", what, found: format!("image {}", image.pinned_uri), remedy: None },
+                Err(why) => Row {
+                    state: "missing",
+                    what,
+                    found: why,
+                    remedy: Some(format!("see that {uri} can be read, or change `runtimes.\"{runtime}\"`")),
+                },
+            });
+        }
+        Ok(rows)
     })
 }
 

@@ -15,6 +15,7 @@ use hearth_sandbox::EnvironmentId;
 use hearth_sqs::Sqs;
 use hearth_tls::Certificates;
 use hearth_types::limits;
+use hearth_wire::front::Tls;
 use hearth_wire::{Body, Connection, Front, Listener};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -97,8 +98,8 @@ pub(crate) async fn serve_outside(
                 () = stop.cancelled() => None,
             };
             match opened {
-                Some(Opened::Plain(stream)) => converse(stream, peer, false, app, watcher, &stop).await,
-                Some(Opened::Secure(stream)) => converse(*stream, peer, true, app, watcher, &stop).await,
+                Some(Opened::Plain(stream)) => converse(stream, peer, None, app, watcher, &stop).await,
+                Some(Opened::Secure(stream, tls)) => converse(*stream, peer, Some(tls), app, watcher, &stop).await,
                 None => {}
             }
             drop(place);
@@ -107,13 +108,19 @@ pub(crate) async fn serve_outside(
 }
 
 /// Serves one connection from outside.
-async fn converse<Io>(io: Io, peer: SocketAddr, secure: bool, app: Arc<App>, watcher: Watcher, stop: &CancellationToken)
-where
+async fn converse<Io>(
+    io: Io,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    app: Arc<App>,
+    watcher: Watcher,
+    stop: &CancellationToken,
+) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let begun = Arc::new(AtomicBool::new(false));
-    let connection = Arc::new(Connection { peer, secure, listener: Listener::Outside });
-    let respond = respond(app, connection, begun.clone());
+    let connection = Arc::new(Connection { peer, secure: tls.is_some(), listener: Listener::Outside });
+    let respond = respond(app, (connection, tls), begun.clone());
     let served = builder().serve_connection(TokioIo::new(io), respond).into_owned();
     attend(watcher.watch(served), &begun, stop.cancelled()).await;
 }
@@ -133,7 +140,7 @@ pub(crate) async fn serve_inside(environment: EnvironmentId, listener: std::net:
         let Some((stream, peer, place)) = door.accept().await else { continue };
         let begun = Arc::new(AtomicBool::new(false));
         let connection = Arc::new(Connection { peer, secure: false, listener: Listener::Sandbox });
-        let respond = respond(app.clone(), connection, begun.clone());
+        let respond = respond(app.clone(), (connection, None), begun.clone());
         tokio::spawn(async move {
             let builder = builder();
             let served = builder.serve_connection(TokioIo::new(stream), respond);
@@ -209,7 +216,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 
 fn respond(
     app: Arc<App>,
-    connection: Arc<Connection>,
+    (connection, tls): (Arc<Connection>, Option<Tls>),
     begun: Arc<AtomicBool>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
@@ -217,7 +224,10 @@ fn respond(
     Error = Infallible,
     Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 > + Clone {
-    service_fn(move |request| {
+    service_fn(move |mut request: Request<Incoming>| {
+        if let Some(tls) = tls {
+            request.extensions_mut().insert(tls);
+        }
         begun.store(true, Ordering::Relaxed);
         let (app, connection) = (app.clone(), connection.clone());
         async move { Ok(app.handle(&connection, request).await) }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use hearth_delivery::message::{self, Message};
+use hearth_delivery::message::{self, Message, Messenger};
 use hearth_delivery::{Lane, LaneLimits, Outbox};
+use hearth_ports::{CredentialIssuer, QueueSender, TopicPublisher};
 use hearth_store::{Codec, Store};
 use hearth_types::Clock;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub(super) struct Messaging {
     pub(super) outbox: Arc<Outbox>,
@@ -18,5 +21,20 @@ impl Messaging {
         let outbox = Outbox::new(store, codec, clock);
         let messages = Lane::new(&outbox, message::LANE, LaneLimits { attempts: message::ATTEMPTS_MAX });
         Self { outbox, messages }
+    }
+
+    /// Sends messages until stopped; those on their way come to their end.
+    pub(super) async fn work(
+        self,
+        queues: Arc<dyn QueueSender>,
+        topics: Arc<dyn TopicPublisher>,
+        credentials: Arc<dyn CredentialIssuer>,
+        stop: CancellationToken,
+    ) {
+        let messenger = Messenger { queues, topics, credentials };
+        let running = TaskTracker::new();
+        self.messages.work(Arc::new(messenger), &stop, &running).await;
+        running.close();
+        running.wait().await;
     }
 }

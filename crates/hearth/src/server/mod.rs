@@ -12,7 +12,7 @@ pub(crate) mod root_key;
 mod secure;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +27,9 @@ use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
-use hearth_sandbox::process::{EndpointHook, PoolConfig};
+use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
-use hearth_sns::{Sns, SnsParts};
+use hearth_sns::{Sns, SnsParts, Topics};
 use hearth_sqs::{Queues, Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
@@ -195,9 +195,13 @@ impl House {
         let app_slot: Arc<SetOnce<Arc<http::App>>> = Arc::default();
         let on_endpoint = endpoint_hook(app_slot.clone());
         let network = NetworkClient::connect(network).await.map_err(|error| ServerError::Sandbox(error.to_string()))?;
+        if let Some(note) = &config.images.note {
+            tracing::warn!("{note}");
+        }
         let sandboxes = ProcessConfig {
             trees: trees.clone(),
             pool: pool_config(&config.pool, room),
+            images: runtime_images(config, &trees, &data).map_err(|error| data_error(&error))?,
             network: Some(network),
             on_endpoint: Some(on_endpoint),
         };
@@ -209,7 +213,7 @@ impl House {
             store: store.clone(),
             codec: codec.clone(),
             wall: clock.clone(),
-            service: clock.clone(),
+            service: clocks.service.clone(),
             random: random.clone(),
             authorizer: authorizer.clone(),
         });
@@ -233,12 +237,7 @@ impl House {
         .await
         .map_err(|error| start_error(&error))?;
 
-        if let Some(note) = &config.images.note {
-            tracing::warn!("{note}");
-        }
-        let Images { layouts, mirrors, credentials, .. } = config.images.clone();
-        let images =
-            RegistryImages::new(hearth_images::Config { layouts, mirrors, credentials, scratch: data.storage() });
+        let images = RegistryImages::new(images_config(&config.images, data.storage()));
         let queues = Arc::new(Queues(sqs.clone()));
         let sns = Sns::open(SnsParts {
             store: store.clone(),
@@ -251,6 +250,7 @@ impl House {
             random: random.clone(),
         });
         let sns = sns.await.map_err(|error| start_error(&error))?;
+        let sending = queues.clone();
         let pollers = Pollers::new(PollersParts {
             queues: queues.clone(),
             invoker: engine.clone(),
@@ -304,7 +304,7 @@ impl House {
         services.push(hearth_sns::service(&sns));
         let front = Front::new(FrontConfig {
             services,
-            keys: keyring,
+            keys: keyring.clone(),
             clock,
             random,
             auth: config.auth,
@@ -327,7 +327,8 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
-        workers.spawn(sns.work(stop.clone(), workers.clone()));
+        workers.spawn(messaging.work(sending, Arc::new(Topics(sns.clone())), keyring.clone(), stop.clone()));
+        workers.spawn(sns.work(stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 
@@ -370,6 +371,22 @@ fn issuers(configured: &[WebIdentity]) -> Result<Issuers, ServerError> {
         issuers.add(issuer, audiences.clone(), &keys).map_err(|error| failed(&error))?;
     }
     Ok(issuers)
+}
+
+/// Where images come from, as the configuration says it.
+fn images_config(images: &Images, scratch: PathBuf) -> hearth_images::Config {
+    let Images { layouts, mirrors, credentials, .. } = images.clone();
+    hearth_images::Config { layouts, mirrors, credentials, scratch }
+}
+
+/// As [`images_config`], for references that the operator wrote: a layout may be anywhere.
+pub(crate) fn runtime_images_config(images: &Images, scratch: PathBuf) -> hearth_images::Config {
+    hearth_images::Config { layouts: vec![PathBuf::from("/")], ..images_config(images, scratch) }
+}
+
+fn runtime_images(config: &Config, trees: &TreeStore, data: &DataDir) -> std::io::Result<RuntimeImages> {
+    let images = RegistryImages::new(runtime_images_config(&config.images, data.storage()));
+    RuntimeImages::start(&config.runtimes, trees.clone(), Arc::new(images), data.runtime_images())
 }
 
 fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {

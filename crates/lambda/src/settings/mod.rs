@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use environment::Variables;
 pub(crate) use refused::Rest;
-pub use runtime::Runnable;
+pub use runtime::{Runnable, is_offered};
 pub(crate) use runtime::{is_runtime, offered_runtimes};
 
 use crate::error::LambdaError;

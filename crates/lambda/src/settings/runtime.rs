@@ -71,6 +71,12 @@ pub(crate) fn offered_runtimes() -> String {
     OFFERED.join(", ")
 }
 
+/// Whether functions may be created with a runtime of that name, where it can run.
+#[must_use]
+pub fn is_offered(name: &str) -> bool {
+    OFFERED.contains(&name) || NEWER.contains(&name)
+}
+
 /// Whether there is, or was, a runtime of that name: a layer may be for any.
 pub(crate) fn is_runtime(name: &str) -> bool {
     name == BLOCKED_CUSTOM || [&OFFERED[..], &NEWER, &BLOCKED].iter().any(|names| names.contains(&name))
@@ -86,7 +92,7 @@ pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable
             "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
-    if !OFFERED.contains(&name) && !NEWER.contains(&name) {
+    if !is_offered(name) {
         return Err(LambdaError::invalid(format!(
             "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
             OFFERED.join(", ")

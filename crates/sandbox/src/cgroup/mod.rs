@@ -166,16 +166,18 @@ impl Cgroup {
             || trees.into_iter().any(|tree| tree.dialect == Dialect::V2 && tree.dir == dir)
     }
 
-    /// Limits memory, without swap. A group that holds more than that already has some of it reclaimed, or is refused.
+    /// Limits memory, without swap; `before` is the limit it has, if it has one. A group that holds more than that already has some of it reclaimed, or is refused.
     ///
     /// # Errors
     /// [`CgroupError`].
-    pub fn limit_memory(&self, memory: Mebibytes) -> Result<(), CgroupError> {
+    pub fn limit_memory(&self, memory: Mebibytes, before: Option<Mebibytes>) -> Result<(), CgroupError> {
         if mutation::is_off(Control::MemoryLimit) {
             return Ok(());
         }
         match self.memory.dialect {
-            Dialect::V1 => v1::limit_memory(&self.memory.dir, memory.bytes(), self.swap),
+            Dialect::V1 => {
+                v1::limit_memory(&self.memory.dir, memory.bytes(), before.map(|before| before.bytes()), self.swap)
+            }
             Dialect::V2 => v2::limit_memory(&self.memory.dir, memory.bytes(), self.swap),
         }
     }

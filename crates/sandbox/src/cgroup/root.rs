@@ -186,7 +186,7 @@ impl CgroupRoot {
         for dir in &group.dirs {
             files::make_dir(dir)?;
         }
-        group.limit_memory(limits.memory)?;
+        group.limit_memory(limits.memory, None)?;
         group.weigh_cpu(limits.memory)?;
         if group.cpu.dialect == Dialect::V1 {
             v1::set_cpu_period(&group.cpu.dir, CPU_PERIOD_US)?;

@@ -20,8 +20,8 @@ pub(super) fn count_children(parent: &Path) -> Result<(), CgroupError> {
     }
 }
 
-/// `swap`: whether the kernel accounts swap, so that it can be forbidden.
-pub(super) fn limit_memory(dir: &Path, bytes: u64, swap: bool) -> Result<(), CgroupError> {
+/// `before`: the limit so far. `swap`: whether the kernel accounts swap, so that it can be forbidden.
+pub(super) fn limit_memory(dir: &Path, bytes: u64, before: Option<u64>, swap: bool) -> Result<(), CgroupError> {
     let text = bytes.to_string();
     let (memory, with_swap) = (dir.join("memory.limit_in_bytes"), dir.join("memory.memsw.limit_in_bytes"));
     if !swap {
@@ -29,7 +29,7 @@ pub(super) fn limit_memory(dir: &Path, bytes: u64, swap: bool) -> Result<(), Cgr
         return write(&dir.join("memory.swappiness"), "0");
     }
     // The limit with swap may at no time be the lower one.
-    let is_raised = read_number(&with_swap).is_ok_and(|limit| limit < bytes);
+    let is_raised = before.is_some_and(|before| before < bytes);
     for path in if is_raised { [with_swap, memory] } else { [memory, with_swap] } {
         write(&path, &text)?;
     }

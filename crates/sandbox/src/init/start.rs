@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::sys::signal::SigSet;
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
@@ -23,11 +24,12 @@ use hearth_network::seqpacket;
 use hearth_types::limits::SANDBOX_DESCRIPTORS_MAX;
 
 use super::Shared;
+use crate::landlock::FunctionFence;
 use crate::mutation::{self, Control};
 use crate::protocol::{Launch, LaunchFailure, ORDER_BYTES_MAX, RECORDS_DESCRIPTOR};
+use crate::seccomp;
 use crate::spawner::FUNCTION_ID;
 use crate::sys;
-use crate::{landlock, seccomp};
 
 pub(crate) const WORKING_DIRECTORY: &str = "/var/task";
 /// The kernel prefers the function to hearth-init when memory runs out.
@@ -47,6 +49,10 @@ const LIMITS: &[(Resource, Option<u64>, Option<u64>)] = &[
     (Resource::Stack, Some(8 * 1_024 * 1_024), None),
     (Resource::Core, Some(0), Some(0)),
 ];
+
+/// Where a process that waits gets its [`Launch`], see `ORDERS` of hearth-init; not the same, which is in use when that
+/// forks.
+static LAUNCH: Mutex<[u8; ORDER_BYTES_MAX]> = Mutex::new([0; ORDER_BYTES_MAX]);
 
 /// A process that is confined already and waits to be told what to run: most of what a start takes is done before
 /// anybody wants one. It runs none of the function's code and cannot be looked into by it.
@@ -106,11 +112,10 @@ impl Command {
 }
 
 fn wait(socket: &OwnedFd, shared: Shared<'_>, filter: &seccomp::Filter) -> Infallible {
-    let failure = match confine(shared.output, filter) {
-        Ok(()) => {
-            let mut buffer = vec![0; ORDER_BYTES_MAX];
-            match seqpacket::receive::<Launch>(socket.as_fd(), &mut buffer) {
-                Ok(Some(received)) => run(&received.message, shared),
+    let failure = match confine(shared.output, filter).and_then(|()| fence()) {
+        Ok(fence) => {
+            match seqpacket::receive::<Launch>(socket.as_fd(), &mut *LAUNCH.lock()) {
+                Ok(Some(received)) => run(&received.message, shared, fence),
                 // hearth-init has ended.
                 Ok(None) => sys::exit_now(0),
                 Err(error) => unconfined(&error),
@@ -128,7 +133,7 @@ fn unconfined(error: &io::Error) -> LaunchFailure {
 }
 
 /// Runs the program, or says why not.
-fn run(launch: &Launch, shared: Shared<'_>) -> LaunchFailure {
+fn run(launch: &Launch, shared: Shared<'_>, fence: Option<FunctionFence>) -> LaunchFailure {
     if launch.when_furnished
         && let Err(error) = retry_on_intr(|| poll(&mut [PollFd::new(&shared.furnished, PollFlags::IN)], None))
     {
@@ -142,7 +147,8 @@ fn run(launch: &Launch, shared: Shared<'_>) -> LaunchFailure {
     if let Err(error) = chdir(launch.working_directory.as_str()) {
         return LaunchFailure::WorkingDirectory { errno: error.raw_os_error() };
     }
-    if let Err(error) = enter(records) {
+    // Not before: code and `/tmp` may have been mounted since the process began to wait.
+    if let Err(error) = enter(records).and_then(|()| fence.map_or(Ok(()), FunctionFence::close)) {
         return unconfined(&error);
     }
     let Err(error) = nix::unistd::execve(&command.arguments[0], &command.arguments, &command.environment);
@@ -154,15 +160,12 @@ fn run(launch: &Launch, shared: Shared<'_>) -> LaunchFailure {
     LaunchFailure::Exec { program: program.to_owned(), errno: error as i32 }
 }
 
-/// What depends on the function: its code and its `/tmp` may have been mounted since the process began to wait.
 fn enter(records: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    if let Some(records) = records {
-        sys::inherit_as(records, RECORDS_DESCRIPTOR)?;
-    }
-    if mutation::is_off(Control::Landlock) {
-        return Ok(());
-    }
-    landlock::restrict_function()
+    records.map_or(Ok(()), |records| sys::inherit_as(records, RECORDS_DESCRIPTOR))
+}
+
+fn fence() -> io::Result<Option<FunctionFence>> {
+    if mutation::is_off(Control::Landlock) { Ok(None) } else { FunctionFence::prepare().map(Some) }
 }
 
 /// Everything that needs a privilege, which then is given up. Since its user changes, nobody but root may look into the

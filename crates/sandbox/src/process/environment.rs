@@ -27,7 +27,7 @@ use crate::environment::{
 use crate::init::WORKING_DIRECTORY;
 use crate::package::{TreeHold, TreeStore};
 use crate::protocol::{FurnishSlot, Launch};
-use crate::runtimes;
+use crate::runtimes::{self, ImageRoot};
 use crate::variables;
 
 /// A process that has ended may have left an answer in a socket. This is how long it may take us to read it.
@@ -47,6 +47,8 @@ pub(super) struct Parts<'a> {
     pub(super) spawner: &'a Arc<SpawnerClient>,
     pub(super) trees: &'a TreeStore,
     pub(super) on_endpoint: Option<&'a EndpointHook>,
+    /// The image that is the runtime's root.
+    pub(super) root: Option<&'a ImageRoot>,
     pub(super) slot: PreparedSlot,
 }
 
@@ -107,7 +109,9 @@ impl ProcessEnvironment {
             let missing = || SandboxError::Create(format!("the code package {digest:?} is not installed"));
             parts.trees.hold(digest).ok_or_else(missing)
         };
-        let trees = std::iter::once(&spec.code).chain(&spec.layers).map(held).collect::<Result<Vec<_>, _>>()?;
+        let root = parts.root.map(|root| &root.digest);
+        let trees =
+            std::iter::once(&spec.code).chain(&spec.layers).chain(root).map(held).collect::<Result<Vec<_>, _>>()?;
         let PreparedSlot {
             id,
             api,
@@ -122,7 +126,7 @@ impl ProcessEnvironment {
             network,
         } = parts.slot;
         let extension_variables = variables::of_extensions(&variables);
-        let launch = launch(runtime, spec.image.as_deref(), variables.clone());
+        let launch = launch(runtime, (spec.image.as_deref(), parts.root), variables.clone());
         api.set_sink(Arc::new(Forwarded(Arc::clone(&output))));
         if let Some(metadata) = spec.metadata.clone() {
             api.set_metadata(metadata);
@@ -139,7 +143,8 @@ impl ProcessEnvironment {
             memory: spec.memory,
             ephemeral_storage: spec.ephemeral_storage,
         });
-        let may_extend = !spec.layers.is_empty() || spec.image.is_some();
+        let has_extensions = parts.root.is_some_and(|root| root.has_extensions);
+        let may_extend = !spec.layers.is_empty() || spec.image.is_some() || has_extensions;
         let mut started = Started::default();
         let readied = async {
             if is_started {

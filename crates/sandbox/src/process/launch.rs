@@ -9,11 +9,15 @@ use super::control::error_text;
 use crate::environment::InitFailure;
 use crate::init::WORKING_DIRECTORY;
 use crate::protocol::{Launch, LaunchFailure};
-use crate::runtimes::{BOOTSTRAPS, Program, Runtime};
+use crate::runtimes::{BOOTSTRAPS, ImageRoot, Program, Runtime};
 use crate::variables::wrapper;
 
 /// How a runtime process with these variables is started.
-pub(super) fn launch(runtime: &Runtime, image: Option<&ImageLaunch>, variables: BTreeMap<String, String>) -> Launch {
+pub(super) fn launch(
+    runtime: &Runtime,
+    (image, root): (Option<&ImageLaunch>, Option<&ImageRoot>),
+    variables: BTreeMap<String, String>,
+) -> Launch {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let mut working_directory = WORKING_DIRECTORY.to_owned();
     let (programs, arguments) = match (runtime.program, image) {
@@ -25,6 +29,11 @@ pub(super) fn launch(runtime: &Runtime, image: Option<&ImageLaunch>, variables: 
                 command_line.split_first().map_or(("", [].as_slice()), |(first, rest)| (first, rest));
             (candidates(program, path, &working_directory), arguments.to_vec())
         }
+        (Program::Interpreter { .. }, _)
+            if let Some((program, arguments)) = root.and_then(|root| root.command.clone()) =>
+        {
+            (vec![program], arguments)
+        }
         (Program::Interpreter { program, arguments }, _) => (owned(&[program]), owned(arguments)),
         (Program::Bootstrap | Program::Image, _) => (owned(BOOTSTRAPS), Vec::new()),
     };
@@ -32,7 +41,7 @@ pub(super) fn launch(runtime: &Runtime, image: Option<&ImageLaunch>, variables: 
         programs,
         arguments,
         working_directory,
-        wrapper: wrapper(&variables, runtime),
+        wrapper: wrapper(&variables, runtime).filter(|_| root.is_none_or(|root| !root.has_own_client())),
         environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
         when_furnished: true,
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_network::{Attachment, NetworkClient};
-use hearth_ports::CodeDigest;
 use hearth_runtime_api::{RuntimeApi, Settings};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
@@ -20,7 +19,7 @@ use super::client::{NewSlot, SpawnerClient};
 use super::control::{Control, IntoSandbox};
 use crate::cgroup::CgroupHandle;
 use crate::environment::{EnvironmentId, SandboxError};
-use crate::protocol::{Launch, PrepareSlot};
+use crate::protocol::{ImageTree, Launch, PrepareSlot};
 use crate::runtimes::Root;
 
 /// How long a slot may take to come up; milliseconds are usual.
@@ -45,6 +44,15 @@ pub(super) struct PreparedSlot {
     /// Keeps the control's state up to date. Aborted, it lets go of the control socket, and the slot ends.
     pub(super) follower: Aborted,
     pub(super) network: Option<Attachment>,
+}
+
+/// What a slot is to be like, see [`PrepareSlot`].
+pub(super) struct Wanted {
+    pub(super) root: Root,
+    pub(super) image: Option<ImageTree>,
+    pub(super) memory: Option<Mebibytes>,
+    pub(super) ephemeral_storage: Mebibytes,
+    pub(super) for_copy: bool,
 }
 
 /// The APIs inside a slot, closed when this is dropped: an open listener keeps the network namespace alive.
@@ -82,13 +90,12 @@ impl PreparedSlot {
         spawner: &SpawnerClient,
         network: Option<&NetworkClient>,
         id: EnvironmentId,
-        (root, image): (Root, Option<CodeDigest>),
-        memory: Option<Mebibytes>,
-        ephemeral_storage: Mebibytes,
+        wanted: Wanted,
     ) -> Result<Self, SandboxError> {
         let late = || SandboxError::Create(format!("it did not come up within {SLOT_WAIT_MAX:?}"));
         let failed = |error: &dyn std::fmt::Display| SandboxError::Create(error.to_string());
-        let request = PrepareSlot { slot: id.0, root, image, memory, ephemeral_storage };
+        let Wanted { root, image, memory, ephemeral_storage, for_copy } = wanted;
+        let request = PrepareSlot { slot: id.0, root, image, memory, ephemeral_storage, for_copy };
         let slot = timeout(SLOT_WAIT_MAX, spawner.prepare(request)).await.map_err(|_| late())?;
         let NewSlot { control, output, records, cgroup, ended } = slot?;
         let cgroup = Arc::new(cgroup);

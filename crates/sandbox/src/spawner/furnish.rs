@@ -1,5 +1,5 @@
-//! Making a prepared slot a function's: its code, its layers, and what its sizes show. A slot whose root is an image has
-//! its code already. Done from outside, in the slot's
+//! Making a prepared slot a function's: its code, its layers, and what its sizes show. A slot whose root is a function's image
+//! has its code already. Done from outside, in the slot's
 //! mount namespace, which belongs to the initial user namespace: the function can undo none of it.
 
 use std::fs::File;
@@ -16,21 +16,24 @@ use rustix::process::{Pid, chdir};
 use super::roots::Roots;
 use super::{faces, mounts, slot};
 use crate::mutation::{self, Control};
-use crate::protocol::{FurnishSlot, PrepareSlot};
+use crate::protocol::{FurnishSlot, ImageHolds, ImageTree, PrepareSlot};
 
 /// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet.
 pub(super) fn furnish(roots: &Roots, process: Pid, prepared: &PrepareSlot, request: &FurnishSlot) -> io::Result<()> {
-    let code = match &prepared.image {
-        None => Some(code(roots, &request.code)?),
-        Some(image) if *image == request.code && request.layers.is_empty() => None,
+    let (code, below) = match &prepared.image {
+        None => (Some(code(roots, &request.code)?), None),
+        Some(ImageTree { digest, holds: ImageHolds::Runtime(_) }) => {
+            (Some(code(roots, &request.code)?), Some(tree(roots, digest)?))
+        }
+        Some(image) if image.digest == request.code && request.layers.is_empty() => (None, None),
         Some(_) => return Err(io::Error::other("the slot is for another image")),
     };
-    let layers = layers(roots, &request.layers)?;
+    let layers = layers(roots, &request.layers, below.as_ref())?;
     let faces = if prepared.memory == Some(request.memory) { Vec::new() } else { faces::of(request.memory)? };
     let storage = if prepared.ephemeral_storage == request.ephemeral_storage {
         None
     } else {
-        Some(slot::storage(roots.storage.as_ref(), request.ephemeral_storage)?)
+        Some(slot::storage(roots.storage.as_ref(), request.ephemeral_storage, false)?)
     };
     let namespace = namespace(roots, process)?;
     setns(&namespace, CloneFlags::CLONE_NEWNS)?;
@@ -72,13 +75,18 @@ fn attach(
     faces.iter().try_for_each(|(covered, face)| mounts::attach(face.as_fd(), covered))
 }
 
-/// The tree of a digest. Whatever the directory of the trees may contain: a digest leads to a directory right in it.
+/// The tree of a digest.
 fn tree(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
+    within(&roots.trees, &digest.hex())
+}
+
+/// Whatever a directory may contain: a name leads to a directory right in it.
+fn within(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve =
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     let resolve = if mutation::is_off(Control::TreeResolution) { ResolveFlags::empty() } else { resolve };
-    Ok(openat2(&roots.trees, digest.hex(), flags, Mode::empty(), resolve)?)
+    Ok(openat2(directory, name, flags, Mode::empty(), resolve)?)
 }
 
 fn code(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
@@ -87,18 +95,26 @@ fn code(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
 }
 
 /// A root made of an image, mounted nowhere yet: what every sandbox has, and below it the tree.
-pub(super) fn image(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
-    let tree = tree(roots, digest)?;
-    mounts::view(&[roots.over_images.as_fd(), tree.as_fd()], roots.empty.as_fd())
+pub(super) fn image(roots: &Roots, image: &ImageTree) -> io::Result<OwnedFd> {
+    let tree = tree(roots, &image.digest)?;
+    let mut layers = vec![roots.over_images.as_fd()];
+    if let ImageHolds::Runtime(client) = image.holds {
+        let client = client.map(|client| roots.clients.get(&client).ok_or_else(|| io::Error::other("no such client")));
+        layers.push(roots.over_runtimes.as_fd());
+        layers.extend(client.transpose()?.map(AsFd::as_fd));
+    }
+    layers.push(tree.as_fd());
+    mounts::view(&layers, roots.empty.as_fd())
 }
 
-/// The layers over each other, or none.
-fn layers(roots: &Roots, digests: &[CodeDigest]) -> io::Result<Option<OwnedFd>> {
+/// The layers over each other and over what an image has in their place, or none.
+fn layers(roots: &Roots, digests: &[CodeDigest], image: Option<&OwnedFd>) -> io::Result<Option<OwnedFd>> {
     if digests.is_empty() {
         return Ok(None);
     }
     // In an overlay the first one is on top; of layers the last one is.
-    let trees = digests.iter().rev().map(|digest| tree(roots, digest)).collect::<io::Result<Vec<_>>>()?;
+    let mut trees = digests.iter().rev().map(|digest| tree(roots, digest)).collect::<io::Result<Vec<_>>>()?;
+    trees.extend(image.and_then(|image| within(image, "opt").ok()));
     let trees: Vec<BorrowedFd<'_>> = trees.iter().map(AsFd::as_fd).collect();
     mounts::view(&trees, roots.empty.as_fd()).map(Some)
 }

@@ -26,7 +26,7 @@ use super::identity::{OWNER, user_namespace};
 use super::storage::Storage;
 use super::{etc, mounts};
 use crate::protocol::Boot;
-use crate::runtimes::{Interpreter, Language, Root, bytecode};
+use crate::runtimes::{CLIENTS, Client, Interpreter, Language, Root, bytecode};
 
 /// What of the host's root file system is shown, where it exists. Programs and libraries; never configuration, never a
 /// person's files, never what an administrator has put into `/usr/local`.
@@ -57,8 +57,10 @@ const VERSIONED: &str = ".so.";
 const DIRECTORIES: &[&str] =
     &["dev", "etc", "opt/lib", "proc", "sys", "tmp", "usr", "var/lang", "var/runtime", "var/task/lib"];
 
-/// On the stage, see [`Roots::over_images`].
+/// On the stage, see [`Roots`].
 const OVER_IMAGES: &str = "over-images";
+const OVER_RUNTIMES: &str = "over-runtimes";
+const OF_CLIENTS: &str = "clients";
 
 /// Options of the small file systems made here.
 const SMALL: &[(&str, &str)] = &[("source", "hearth"), ("mode", "0755")];
@@ -72,6 +74,10 @@ pub(super) struct Roots {
     pub(super) empty: OwnedFd,
     /// What lies over an image: mount points, and the files in `/etc` that are about the network.
     pub(super) over_images: OwnedFd,
+    /// What lies over an image besides, that is the root of functions from zip packages: where code and layers go.
+    pub(super) over_runtimes: OwnedFd,
+    /// `/var/runtime` for such an image that has no runtime client.
+    pub(super) clients: BTreeMap<Client, OwnedFd>,
     /// The spawner's own mount namespace.
     pub(super) home: OwnedFd,
     /// `/tmp` as disks; where it cannot be, it is memory.
@@ -105,7 +111,7 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     )?;
     at("mounting over the code trees", mounts::attach(stage.as_fd(), &boot.trees))?;
     fchdir(&stage)?;
-    for directory in ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES] {
+    for directory in ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS] {
         fs::create_dir(directory)?;
     }
     let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes };
@@ -114,7 +120,15 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         fs::create_dir(Path::new(OVER_IMAGES).join(directory))?;
     }
     etc::write_network(&Path::new(OVER_IMAGES).join("etc"))?;
-    chown_all(Path::new(OVER_IMAGES))?;
+    for directory in ["opt/lib", "var/task/lib"] {
+        fs::create_dir_all(Path::new(OVER_RUNTIMES).join(directory))?;
+    }
+    for client in CLIENTS {
+        let runtime = client_directory(client).join("var/runtime");
+        fs::create_dir_all(&runtime)?;
+        client.files().iter().try_for_each(|(name, text)| fs::write(runtime.join(name), text))?;
+    }
+    [OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS].into_iter().try_for_each(|directory| chown_all(Path::new(directory)))?;
     let trees = builder.owned(trees.as_fd())?;
     mounts::seal(trees.as_fd(), mounts::SEALED)?;
     mounts::attach(trees.as_fd(), "trees")?;
@@ -131,15 +145,26 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         builder.go_home()?;
     }
     at("leaving the host's root", builder.move_in())?;
+    let opened = |directory: &Path| mounts::directory(Path::new("/").join(directory));
     Ok(Roots {
         namespaces,
         trees: mounts::directory("/trees")?,
         empty: mounts::directory("/empty")?,
-        over_images: mounts::directory(Path::new("/").join(OVER_IMAGES))?,
+        over_images: opened(Path::new(OVER_IMAGES))?,
+        over_runtimes: opened(Path::new(OVER_RUNTIMES))?,
+        clients: CLIENTS
+            .into_iter()
+            .map(|client| Ok((client, opened(&client_directory(client))?)))
+            .collect::<io::Result<_>>()?,
         home: builder.home,
         storage,
         notes: builder.notes,
     })
+}
+
+/// On the stage.
+fn client_directory(client: Client) -> PathBuf {
+    Path::new(OF_CLIENTS).join(format!("{client:?}"))
 }
 
 /// Said once, at the start.
@@ -282,7 +307,7 @@ impl Builder {
         }
         let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
         self.write(Path::new("root/var/runtime"), attributes, |directory| {
-            for (name, text) in root.bootstrap() {
+            for (name, text) in root.client().map(Client::files).unwrap_or_default() {
                 fs::write(directory.join(name), text)?;
             }
             let entry = directory.join(bytecode::ENTRY);

@@ -1,5 +1,5 @@
-//! Making one slot. The spawner forks; the child furnishes the slot from inside, step by step, without asking back, and
-//! then goes on as hearth-init. Where a step fails the child says which and ends; the spawner cleans up as after any
+//! Making one slot. The spawner forks; the child furnishes the slot from inside, step by step, without asking back, waits
+//! in between until it is told what for, and then goes on as hearth-init. Where a step fails the child says which and ends; the spawner cleans up as after any
 //! other end.
 
 use std::convert::Infallible;
@@ -10,10 +10,12 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use hearth_network::{address, seqpacket};
+use hearth_network::address;
+use hearth_network::seqpacket::{self, Received};
 
 use hearth_types::Mebibytes;
 use nix::sched::{CloneFlags, setns, unshare};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::mount::MountAttrFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
@@ -22,17 +24,21 @@ use rustix::thread::{
     set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-use super::TUN;
+use serde::{Deserialize, Serialize};
+
 use super::identity::OWNER;
 use super::storage::Storage;
 use super::{faces, mounts, roots};
 use crate::cgroup::Cgroup;
 use crate::init;
 use crate::mutation::{self, Control};
-use crate::protocol::{ENDPOINT_PORT, PrepareSlot, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
+use crate::protocol::{ENDPOINT_PORT, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
 use crate::seccomp;
 use crate::sys::{self, Forked};
 
+/// The TUN driver's device, in the spawner's own root. Source: kernel documentation, networking/tuntap.
+const TUN: &str = "/tun";
+const TUN_DEVICE: (u32, u32) = (10, 200);
 /// Namespaces a slot is born into. The mount and control group namespaces follow when there is something to copy, the
 /// user namespace last: what exists before it belongs to the initial one, where a function can change nothing.
 const NAMESPACES: i32 = libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
@@ -64,36 +70,47 @@ const INIT_CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
 /// Highest number a capability can have: the sets are 64 bits.
 const CAPABILITY_BITS: u32 = 64;
 
-/// What a new slot is made with. All borrowed from the spawner: the child has copies.
+/// What a slot is begun with. All borrowed from the spawner: the child has copies.
 pub(super) struct Parts<'a> {
-    pub(super) request: &'a PrepareSlot,
     pub(super) storage: Option<&'a Storage>,
+    pub(super) ephemeral_storage: Mebibytes,
+    /// Nobody waits for it yet.
+    pub(super) is_ahead: bool,
     pub(super) has_network: bool,
-    /// The mount namespace of the root.
-    pub(super) root: BorrowedFd<'a>,
-    /// A mount to take in place of it.
-    pub(super) image: Option<BorrowedFd<'a>>,
-    pub(super) identity: BorrowedFd<'a>,
     pub(super) cgroup: &'a Cgroup,
     pub(super) filter: &'a seccomp::Filter,
+    /// Brings a [`Finish`].
+    pub(super) order: BorrowedFd<'a>,
     pub(super) control: BorrowedFd<'a>,
     pub(super) output: BorrowedFd<'a>,
     pub(super) records: BorrowedFd<'a>,
     pub(super) furnished: BorrowedFd<'a>,
 }
 
-/// Starts the slot's first process. What becomes of it is said on the control socket.
+/// What a slot is for. Its descriptors: the mount namespace of the root, the user namespace, and a mount to take in place
+/// of the root, if there is one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Finish {
+    pub(super) memory: Option<Mebibytes>,
+    pub(super) for_copy: bool,
+}
+
+/// Bytes of a [`Finish`].
+const FINISH_BYTES_MAX: usize = 16;
+
+/// Starts the slot's first process, which begins and then waits for a [`Finish`]. What becomes of it is said on the
+/// control socket.
 pub(super) fn start(parts: &Parts<'_>) -> io::Result<Forked> {
     let birthplace = parts.cgroup.birthplace().map_err(io::Error::other)?;
     sys::fork_into(mutation::namespaces(NAMESPACES), birthplace.as_ref().map(AsFd::as_fd), || {
-        let furnished = furnish(parts).and_then(|listeners| {
+        let furnished = begin(parts).and_then(|begun| finish(parts.order, begun)).and_then(|(listeners, for_copy)| {
             // Not before: what the steps had open has closed itself by now, and must not twice.
             let mut kept = vec![parts.control, parts.output, parts.records, parts.furnished];
             kept.extend(listeners.descriptors());
-            keep_only(&kept).map(|()| listeners).map_err(|error| (Step::Privileges, error))
+            keep_only(&kept).map(|()| (listeners, for_copy)).map_err(|error| (Step::Privileges, error))
         });
         match furnished {
-            Ok(listeners) => live(parts, listeners),
+            Ok((listeners, for_copy)) => live(parts, listeners, for_copy),
             Err((step, error)) => {
                 let errno = error.raw_os_error().unwrap_or(0);
                 let _ = seqpacket::send(parts.control, &Report::NotUp { step, errno }, &[]);
@@ -129,30 +146,69 @@ impl Listeners {
 }
 
 /// Says that the slot is up and becomes hearth-init.
-fn live(parts: &Parts<'_>, listeners: Listeners) -> Infallible {
+fn live(parts: &Parts<'_>, listeners: Listeners, for_copy: bool) -> Infallible {
     if seqpacket::send(parts.control, &Report::Up, &listeners.descriptors()).is_err() {
         sys::exit_now(1);
     }
     drop(listeners);
     let Parts { output, records, furnished, .. } = *parts;
-    init::run(parts.control, init::Shared { output, records, furnished }, parts.filter)
+    init::run(parts.control, init::Shared { output, records, furnished }, parts.filter, !for_copy)
 }
 
-/// Furnishes the slot around the calling process, its first.
-fn furnish(parts: &Parts<'_>) -> Result<Listeners, (Step, io::Error)> {
-    let at = |step: Step| move |error: io::Error| (step, error);
+/// A slot around the calling process, its first, before it is known what for.
+struct Begun {
+    listeners: Listeners,
+    storage: OwnedFd,
+    processes: OwnedFd,
+}
+
+fn at(step: Step) -> impl Fn(io::Error) -> (Step, io::Error) {
+    move |error| (step, error)
+}
+
+fn begin(parts: &Parts<'_>) -> Result<Begun, (Step, io::Error)> {
     // Should the spawner be killed, its slots end with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| (Step::Privileges, error.into()))?;
+    rustix::thread::set_name(c"hearth-slot").map_err(|error| (Step::Privileges, error.into()))?;
+    // It may wait for long, and others must see the ends of theirs.
+    let mut kept = vec![parts.order, parts.control, parts.output, parts.records, parts.furnished];
+    kept.extend(parts.storage.into_iter().flat_map(Storage::descriptors));
+    sys::close_inherited(&kept).map_err(at(Step::Privileges))?;
     parts.cgroup.enter().map_err(|error| (Step::ControlGroup, io::Error::other(error)))?;
-    let listeners = network(parts.has_network).map_err(at(Step::Network))?;
-    let storage = storage(parts.storage, parts.request.ephemeral_storage).map_err(at(Step::Storage))?;
-    let processes = processes().map_err(at(Step::Processes))?;
-    let faces = parts.request.memory.map_or(Ok(Vec::new()), faces::of).map_err(at(Step::Processes))?;
-    root(parts.root, parts.image, &storage).map_err(at(Step::Root))?;
-    show_processes(&processes, &faces).map_err(at(Step::Processes))?;
-    become_init(parts.identity).map_err(at(Step::Identity))?;
+    Ok(Begun {
+        listeners: network(parts.has_network).map_err(at(Step::Network))?,
+        storage: storage(parts.storage, parts.ephemeral_storage, parts.is_ahead).map_err(at(Step::Storage))?,
+        processes: processes().map_err(at(Step::Processes))?,
+    })
+}
+
+fn finish(order: BorrowedFd<'_>, begun: Begun) -> Result<(Listeners, bool), (Step, io::Error)> {
+    let mut buffer = [0; FINISH_BYTES_MAX];
+    let received = seqpacket::receive::<Finish>(order, &mut buffer).map_err(at(Step::Root))?;
+    // The spawner has ended.
+    let Some(Received { message: Finish { memory, for_copy }, descriptors }) = received else { sys::exit_now(0) };
+    let (root_namespace, identity, image) = match &descriptors[..] {
+        [root, identity] => (root, identity, None),
+        [root, identity, image] => (root, identity, Some(image.as_fd())),
+        _ => return Err((Step::Root, io::ErrorKind::InvalidData.into())),
+    };
+    let faces = memory.map_or(Ok(Vec::new()), faces::of).map_err(at(Step::Processes))?;
+    root(root_namespace.as_fd(), image, &begun.storage).map_err(at(Step::Root))?;
+    show_processes(&begun.processes, &faces).map_err(at(Step::Processes))?;
+    become_init(identity.as_fd()).map_err(at(Step::Identity))?;
     give_up_privileges().map_err(at(Step::Privileges))?;
-    Ok(listeners)
+    Ok((begun.listeners, for_copy))
+}
+
+/// Makes [`TUN`], and sees that it works.
+pub(super) fn tun_device() -> io::Result<()> {
+    let (major, minor) = TUN_DEVICE;
+    mknodat(CWD, TUN, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(major, minor))?;
+    std::fs::File::open(TUN).map(drop)
+}
+
+pub(super) fn network_note(error: &io::Error) -> String {
+    format!("functions have no network: this machine has no TUN device ({error}); `modprobe tun` may bring it")
 }
 
 /// A loopback interface with the platform's address, the sockets the server will serve on it, and the device that leads
@@ -199,9 +255,9 @@ fn outside(socket: BorrowedFd<'_>) -> io::Result<Outside> {
 }
 
 /// `/tmp`: a disk of its own; where there is none to be had, memory.
-pub(super) fn storage(storage: Option<&Storage>, size: Mebibytes) -> io::Result<OwnedFd> {
+pub(super) fn storage(storage: Option<&Storage>, size: Mebibytes, is_ahead: bool) -> io::Result<OwnedFd> {
     if let Some(storage) = storage {
-        return storage.mount(size);
+        return storage.mount(size, is_ahead);
     }
     let owner = OWNER.to_string();
     let options =

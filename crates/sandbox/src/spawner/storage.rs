@@ -72,6 +72,11 @@ impl Storage {
         })
     }
 
+    /// What is needed for [`mount`](Self::mount) alone.
+    pub(super) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.directory.as_fd(), self.loop_control.as_fd()]
+    }
+
     /// Makes the empty file system of a size, unless it is remembered.
     pub(super) fn learn(&mut self, size: Mebibytes) -> io::Result<()> {
         if self.templates.contains_key(&size) {
@@ -99,8 +104,9 @@ impl Storage {
         Ok(Template { bytes, extents: extents(&image)? })
     }
 
-    /// A `/tmp` of a [learnt](Self::learn) size, mounted nowhere yet.
-    pub(super) fn mount(&self, size: Mebibytes) -> io::Result<OwnedFd> {
+    /// A `/tmp` of a [learnt](Self::learn) size, mounted nowhere yet. When nobody waits for it, it bypasses the host's page
+    /// cache: a function that fills its disk then waits for it, and not all others for the threads that write caches back.
+    pub(super) fn mount(&self, size: Mebibytes, is_ahead: bool) -> io::Result<OwnedFd> {
         let template = self.templates.get(&size).ok_or_else(|| io::Error::other("the size was not prepared"))?;
         let image = self.image(template.bytes)?;
         // Lent while it is empty: the kernel waits until the disk has what an image holds by then.
@@ -108,7 +114,12 @@ impl Storage {
         for (offset, bytes) in &template.extents {
             image.write_all_at(bytes, *offset)?;
         }
-        mount_device(&device)
+        let mount = mount_device(&device)?;
+        if is_ahead {
+            // Fails only where the image's file system cannot; it takes a write to the disk.
+            let _ = sys::bypass_page_cache(device.open.as_fd());
+        }
+        Ok(mount)
     }
 
     fn image(&self, bytes: u64) -> io::Result<File> {
@@ -129,7 +140,7 @@ impl Storage {
             }
             let device = File::options().read(true).write(true).open(&path)?;
             match sys::configure_loop_device(device.as_fd(), image) {
-                Ok(()) => return Ok(LoopDevice { number, _open: device }),
+                Ok(()) => return Ok(LoopDevice { number, open: device }),
                 Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
                 Err(error) => return Err(error),
             }
@@ -170,7 +181,7 @@ impl Storage {
 struct LoopDevice {
     number: u32,
     /// The device clears itself when nobody has it open any more: not before it is mounted.
-    _open: File,
+    open: File,
 }
 
 /// Mounts the file system of a device by the device's path.

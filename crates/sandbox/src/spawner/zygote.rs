@@ -109,7 +109,7 @@ impl Zygote {
         else {
             return Ok(None);
         };
-        let variables = variables::prepared(runtime, Host { needs_library_path: library_path, endpoint: false });
+        let variables = variables::prepared(runtime, Host { needs_library_path: library_path, ..Host::default() });
         let environment = variables.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
         let environment = environment.collect::<Result<Vec<_>, _>>()?;
         let arguments = std::iter::once(&program).chain(arguments).map(|argument| CString::new(*argument));

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as AbstractAddress, UnixListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hearth_network::address::{HOST_ADDRESS, HOST_NAME};
 use hearth_network::{Outgoing, Policy};
-use hearth_sandbox::process::PoolConfig;
+use hearth_ports::{CodeDigest, RuntimeId};
+use hearth_sandbox::process::{PoolConfig, RuntimeImages};
+use hearth_sandbox::runtimes::ImageRoot;
 use hearth_sandbox::{Backend, Environment, EnvironmentSpec, Invocation, InvocationOutcome, LogRecord, OutputSink};
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
 
+use crate::image;
 use crate::support::{BOOTSTRAP, Machine, Setup, invocation, spec};
 
 /// In a build for mutations: what is taken away.
@@ -23,6 +27,8 @@ pub(crate) const NETWORK_POLICY: &str = "network-policy";
 /// Where mutations run there is this one.
 const ADDRESS_OF_THE_MUTATION_RUN: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
+/// The runtime whose root is an image where there is one; the neighbour's is another.
+const IN_AN_IMAGE: &str = "provided.al2";
 const APP: &str = include_str!("prison.py");
 /// Of both, so that as many processes fit as may be.
 pub(crate) const MEMORY: Mebibytes = Mebibytes(768);
@@ -69,6 +75,8 @@ pub(crate) enum Origin {
     Copied,
     /// An external extension, from a layer.
     Extension,
+    /// In a slot whose root is an image.
+    Image,
 }
 
 impl Origin {
@@ -227,9 +235,10 @@ impl Prison {
             pool: match origin {
                 Origin::PooledSlot | Origin::PooledRuntime => Some(PoolConfig::default()),
                 Origin::Copied => Some(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
-                Origin::Unpooled | Origin::Extension => None,
+                Origin::Unpooled | Origin::Extension | Origin::Image => None,
             },
             network: Some(host.policy()),
+            images: (origin == Origin::Image).then_some(machine_as_image as _),
             ..Setup::default()
         };
         let machine = Machine::start_with(setup).await?;
@@ -300,8 +309,11 @@ impl Prison {
 /// The function whose process, or whose extension's, tries everything.
 fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
     let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
-    let runtime =
-        if matches!(origin, Origin::PooledRuntime | Origin::Copied) { "python3.11" } else { "provided.al2023" };
+    let runtime = match origin {
+        Origin::PooledRuntime | Origin::Copied => "python3.11",
+        Origin::Image => IN_AN_IMAGE,
+        Origin::Unpooled | Origin::PooledSlot | Origin::Extension => "provided.al2023",
+    };
     let mut spec = spec(runtime, code);
     let program = format!("#!/usr/bin/python3\n{APP}");
     let extension = ("extensions/prisoner.sh", program.as_str());
@@ -314,6 +326,16 @@ fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
     let size = spec.ephemeral_storage.to_string();
     spec.variables.extend([("CALLS".to_owned(), calls()), ("TMP_MIB".to_owned(), size)]);
     spec
+}
+
+/// The programs and libraries of this machine as an image that is the root of a runtime, and something of its own.
+fn machine_as_image(trees: &Path) -> RuntimeImages {
+    let digest = CodeDigest([0xee; 32]);
+    let tree = trees.join(digest.hex());
+    image::write(&tree);
+    let id = RuntimeId(IN_AN_IMAGE.into());
+    let root = ImageRoot::inspect(&id, digest, &[], &tree).expect("a custom runtime");
+    RuntimeImages::ready([(IN_AN_IMAGE.to_owned(), root)])
 }
 
 async fn move_in(machine: &Machine) -> Result<Cell, String> {

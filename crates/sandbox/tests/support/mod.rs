@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ use hearth_network::{NetworkClient, NetworkConfig, Policy};
 use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
 use hearth_sandbox::cgroup::machine_memory;
 use hearth_sandbox::package::{TreeStore, Unpacker};
-use hearth_sandbox::process::{EndpointHook, PoolConfig};
+use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::runtimes::{Root, Search};
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, Identity, Invocation, InvocationOutcome, LogRecord, OutputSink,
@@ -59,7 +59,7 @@ pub struct Machine {
     pub backend: Arc<ProcessBackend>,
     trees: PathBuf,
     packages: AtomicU64,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// How a machine differs from the usual one.
@@ -68,6 +68,8 @@ pub struct Setup {
     pub instance: Option<String>,
     pub search: Option<Search>,
     pub on_endpoint: Option<EndpointHook>,
+    /// Makes trees of images that are roots of runtimes, in the directory of the trees.
+    pub images: Option<fn(&Path) -> RuntimeImages>,
     /// No pool when `None`.
     pub pool: Option<PoolConfig>,
     /// Of all environments together; the machine's when `None`.
@@ -92,6 +94,11 @@ impl Machine {
         Self::start_with(Setup::default()).await
     }
 
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub async fn start_with(setup: Setup) -> Option<Self> {
         let dir = tempfile::tempdir().expect("tempdir");
         let trees = dir.path().join("trees");
@@ -114,6 +121,7 @@ impl Machine {
         let config = ProcessConfig {
             trees: store,
             pool: setup.pool.unwrap_or(PoolConfig { depth_max: 0, copies: false, ..PoolConfig::default() }),
+            images: setup.images.map(|make| make(&trees)).unwrap_or_default(),
             network,
             on_endpoint: setup.on_endpoint,
         };
@@ -122,7 +130,7 @@ impl Machine {
             Err(error) => Err(error),
         };
         match backend {
-            Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), _dir: dir }),
+            Ok(backend) => Some(Self { backend: Arc::new(backend), trees, packages: AtomicU64::new(0), dir }),
             Err(error) => {
                 eprintln!("SKIPPED: no process backend here: {error}");
                 None

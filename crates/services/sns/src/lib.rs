@@ -106,12 +106,15 @@ impl Sns {
         Ok(this)
     }
 
-    /// Delivers until stopped; attempts under way go on and are counted by `running`.
-    pub async fn work(self: Arc<Self>, stop: CancellationToken, running: TaskTracker) {
+    /// Delivers until stopped; what is under way comes to its end.
+    pub async fn work(self: Arc<Self>, stop: CancellationToken) {
+        let running = TaskTracker::new();
         tokio::join!(
             self.notices.clone().work(self.clone(), &stop, &running),
             self.dead_letters.clone().work(self.clone(), &stop, &running),
         );
+        running.close();
+        running.wait().await;
     }
 }
 

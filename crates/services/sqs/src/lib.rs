@@ -10,7 +10,7 @@
 //! - **A row per request**: a page holds the messages of one SendMessage or SendMessageBatch (`page.rs`), so that ten
 //!   messages cost one row to write and, when they are all deleted, one row to delete. Deleted parts of pages are noted
 //!   in rows of their own (`engine/pages.rs`).
-//! - **What a crash may forget**: receives of the last quarter second ([`limits::KEEPER_INTERVAL_MS`]). A message may be
+//! - **What a crash may forget**: receives of the last quarter second (`KEEPER_INTERVAL_MS`). A message may be
 //!   visible again before its time-out, and its receive count be short by those receives. Never a message that was
 //!   acknowledged, never a deletion. An orderly stop forgets nothing.
 //! - **Dead letters move in one commit**: a queue and its dead-letter queue are in one shard.

@@ -63,6 +63,18 @@ pub(crate) struct Checked<'a> {
     pub(crate) dedup: Option<DedupKey>,
 }
 
+/// A trace header is some hundred characters long; what is longer is none.
+const TRACE_BYTES_MAX: usize = 1_024;
+
+impl<'a> Checked<'a> {
+    /// With the trace header of the request, where the message brings none: SDKs in functions send that one. Source: X-Ray
+    /// developer guide, "Amazon SQS and AWS X-Ray".
+    pub(crate) fn traced(self, of_request: Option<&'a str>) -> Self {
+        let of_request = of_request.filter(|header| header.len() <= TRACE_BYTES_MAX);
+        Self { trace_header: self.trace_header.or(of_request), ..self }
+    }
+}
+
 impl Outgoing {
     /// # Errors
     /// What is wrong with it, in the words of the real service.
@@ -246,7 +258,7 @@ fn stored_attribute<'a>(name: &'a str, input: &'a AttributeInput) -> Result<Stor
         if !is_valid_text(text) {
             return Err(SqsError::MessageContents);
         }
-        if kind == "Number" && text.trim().parse::<f64>().is_ok_and(f64::is_finite) == false {
+        if kind == "Number" && !text.trim().parse::<f64>().is_ok_and(f64::is_finite) {
             return Err(SqsError::invalid(format!(
                 "Can't cast the value of message (user) attribute '{name}' to a number."
             )));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hearth_types::Millis;
 
 use crate::Sqs;
 use crate::engine::{Catch, MessageKey, Now, Taken};
@@ -11,9 +12,6 @@ use crate::error::SqsError;
 use crate::limits::IN_FLIGHT_MAX;
 use crate::page::{Page, StoredMessage};
 use crate::queue::{Queue, Retry};
-
-/// The longest sleep while a delay runs, which is measured by another clock than the sleep.
-const DELAY_LOOK: Duration = Duration::from_millis(100);
 
 /// What a receive asks for.
 #[derive(Clone, Debug)]
@@ -129,8 +127,10 @@ impl Sqs {
         if !taken.is_empty() {
             return Ok(Look::Found(taken));
         }
-        let wall = wall.map(|ms| Duration::from_millis(ms.max(1).unsigned_abs()));
-        let sleep = wall.into_iter().chain(service.map(|_| DELAY_LOOK)).min().unwrap_or(Duration::MAX);
+        let span = |ms: i64| Millis(ms.max(1).unsigned_abs());
+        let wall = wall.map(|ms| self.wall.machine_time(span(ms)));
+        let service = service.map(|ms| self.service.machine_time(span(ms)));
+        let sleep = wall.into_iter().chain(service).min().map_or(Duration::MAX, |Millis(ms)| Duration::from_millis(ms));
         Ok(Look::Nothing { sleep })
     }
 

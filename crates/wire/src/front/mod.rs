@@ -57,6 +57,15 @@ pub struct Connection {
     pub listener: Listener,
 }
 
+/// How a connection over TLS is encrypted; an extension of each request that came over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// `TLSv1.3`
+    pub version: &'static str,
+    /// As OpenSSL names it.
+    pub cipher_suite: &'static str,
+}
+
 /// What a front is made of.
 pub struct FrontConfig {
     pub services: Vec<Arc<dyn Service>>,

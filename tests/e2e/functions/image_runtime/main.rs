@@ -1,15 +1,16 @@
 //! A custom runtime for images without anything else in them: one static program that speaks the Runtime API by hand and
 //! answers what it sees of its surroundings. An event is a JSON string: `about`, `read:PATH`, `list:PATH` or `write:PATH`.
+//! Put into `/opt/extensions` it is an extension, which writes down in `/tmp/told` which events it was told of.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-fn call(api: &str, method: &str, path: &str, body: &str) -> (String, String) {
+fn call(api: &str, method: &str, path: &str, header: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(api).expect("the Runtime API");
     let length = body.len();
     let request = format!(
-        "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {api}\r\n{header}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("sent");
     let mut stream = BufReader::new(stream);
@@ -81,17 +82,33 @@ fn answer(event: &str) -> String {
     }
 }
 
+fn header(head: &str, wanted: &str) -> String {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let mut values = lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    values.next().expect(wanted).1.trim().to_owned()
+}
+
+fn extend(api: &str, name: &str) {
+    let path = "/2020-01-01/extension";
+    let named = format!("Lambda-Extension-Name: {name}");
+    let (head, _) = call(api, "POST", &format!("{path}/register"), &named, r#"{"events":["INVOKE"]}"#);
+    let known = format!("Lambda-Extension-Identifier: {}", header(&head, "lambda-extension-identifier"));
+    loop {
+        let (_, event) = call(api, "GET", &format!("{path}/event/next"), &known, "");
+        let mut told = fs::OpenOptions::new().create(true).append(true).open("/tmp/told").expect("a file");
+        writeln!(told, "{event}").expect("written");
+    }
+}
+
 fn main() {
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API").expect("in Lambda");
+    if let Ok(name) = std::env::current_exe().expect("a program").strip_prefix("/opt/extensions") {
+        extend(&api, &name.to_string_lossy());
+    }
+    let path = "/2018-06-01/runtime/invocation";
     loop {
-        let (head, event) = call(&api, "GET", "invocation/next", "");
-        let id = head
-            .lines()
-            .find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("lambda-runtime-aws-request-id").then(|| value.trim().to_owned())
-            })
-            .expect("a request id");
-        call(&api, "POST", &format!("invocation/{id}/response"), &answer(&event));
+        let (head, event) = call(&api, "GET", &format!("{path}/next"), "X: x", "");
+        let id = header(&head, "lambda-runtime-aws-request-id");
+        call(&api, "POST", &format!("{path}/{id}/response"), "X: x", &answer(&event));
     }
 }

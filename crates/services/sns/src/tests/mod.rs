@@ -32,7 +32,6 @@ use http_body_util::{BodyExt as _, Full};
 use parking_lot::Mutex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::{Sns, SnsParts};
 
@@ -201,7 +200,7 @@ impl Server {
         });
         let sns = sns.await.expect("opens");
         let stop = CancellationToken::new();
-        tokio::spawn(sns.clone().work(stop.clone(), TaskTracker::new()));
+        tokio::spawn(sns.clone().work(stop.clone()));
         let front = Front::new(FrontConfig {
             services: vec![crate::service(&sns)],
             keys: Arc::new(NoKeys),

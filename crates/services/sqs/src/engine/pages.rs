@@ -10,7 +10,7 @@ use super::MessageKey;
 use super::dedup::{DedupKey, Remembered};
 
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     /// Slots whose messages are here and not leaving.
     present: u16,
     /// Slots whose messages are leaving.
@@ -161,4 +161,4 @@ impl Pages {
 }
 
 #[cfg(test)]
-pub(super) type PageForSize = Page;
+pub(super) const PAGE_ENTRY_BYTES: usize = size_of::<(u64, Page)>();

@@ -131,6 +131,6 @@ fn a_waiting_message_takes_less_than_300_bytes() {
     let in_maps = size_of::<(MessageKey, Entry)>()
         + size_of::<MessageKey>()
         + size_of::<(i64, MessageKey)>()
-        + size_of::<(u64, super::pages::PageForSize)>();
+        + super::pages::PAGE_ENTRY_BYTES;
     assert!(in_maps * 2 <= 300, "{in_maps} bytes in maps");
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Res
         group_id: input.message_group_id,
     };
     let description = queue.describe();
-    let messages = [outgoing.check(&description.settings)?];
+    let messages = [outgoing.check(&description.settings)?.traced(ctx.trace.as_deref())];
     let sent = sqs.send(&queue, &sender_id(&ctx), &messages).await?;
     let [checked] = messages;
     let mut output = Output {

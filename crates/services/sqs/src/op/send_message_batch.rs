@@ -67,7 +67,7 @@ pub(crate) async fn run(
         match outgoing.check(&description.settings) {
             Ok(message) => {
                 ids.push(id.clone());
-                messages.push(message);
+                messages.push(message.traced(ctx.trace.as_deref()));
             }
             Err(error) => output.push(id.clone(), Err(error)),
         }

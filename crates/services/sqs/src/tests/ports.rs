@@ -57,9 +57,9 @@ async fn facts_and_refusals() {
     let facts = QueueFacts { visibility_timeout_s: 7, is_fifo: true };
     assert_eq!(queues.facts(&context(), &arn("f.fifo")).await, Ok(facts));
     assert_eq!(queues.facts(&context(), &arn("none")).await, Err(QueueError::NotFound));
-    let without_group =
-        queues.send(&context(), &arn("f.fifo"), OutgoingMessage { body: "x".to_owned(), ..Default::default() });
-    assert!(matches!(without_group.await, Err(QueueError::Invalid { .. })));
+    let message = OutgoingMessage { body: "x".to_owned(), ..OutgoingMessage::default() };
+    let without_group = queues.send(&context(), &arn("f.fifo"), message).await;
+    assert!(matches!(without_group, Err(QueueError::Invalid { .. })));
     *server.policies.denied.lock() = Some("sqs:ReceiveMessage");
     let denied = queues.receive(&context(), &arn("q"), NOW).await;
     assert_eq!(denied, Err(QueueError::AccessDenied { message: "no sqs:ReceiveMessage".to_owned() }));

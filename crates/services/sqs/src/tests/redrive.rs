@@ -158,6 +158,12 @@ async fn a_move_task_goes_elsewhere_at_the_rate_asked_for_until_it_is_cancelled(
         "InvalidParameterValue",
         "There is already a task running. Only one active task is allowed for a source queue arn at a given time.",
     );
+    let listed = json!({ "SourceArn": DLQ_ARN, "MaxResults": 1 });
+    let task = server.run("ListMessageMoveTasks", listed).await["Results"][0].clone();
+    assert_eq!(task["MaxNumberOfMessagesPerSecond"], 1);
+    assert_eq!(task["TaskHandle"], started["TaskHandle"]);
+    let listed = json!({ "SourceArn": DLQ_ARN, "MaxResults": 11 });
+    assert_eq!(server.call("ListMessageMoveTasks", listed).await.status, 400);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let cancelled = server.run("CancelMessageMoveTask", json!({ "TaskHandle": started["TaskHandle"] })).await;
     assert_eq!(cancelled, json!({ "ApproximateNumberOfMessagesMoved": 1 }));

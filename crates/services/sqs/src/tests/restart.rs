@@ -1,8 +1,10 @@
 //! What a crash leaves: everything that was acknowledged, nothing that was deleted.
 
+use hearth_store::Mutation;
 use serde_json::json;
 
 use super::{Server, bodies};
+use crate::page::Page;
 
 #[tokio::test]
 async fn sent_messages_are_there_and_deleted_ones_are_not() {
@@ -82,6 +84,32 @@ async fn nothing_of_what_is_gone_stays_in_the_store() {
         let rows = server.sqs.store.scan(&table.all(&super::scope()), None, 10).await.expect("read");
         assert_eq!(rows, [], "{table:?}");
     }
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_waiting_messages_are_there_soon_after_the_start() {
+    const PAGES: u64 = 10_000;
+    let (server, url) = Server::queue().await;
+    server.send(&url, "first").await;
+    let queue = server.sqs.find(&super::scope(), "q").expect("a queue");
+    // As ten thousand batches would have written them, in fewer commits.
+    let first = queue.live().next_page();
+    let written = server.sqs.store.scan(&queue.page_key(first - 1), None, 1).await.expect("read").remove(0).value;
+    let page = match Page::decode(&written).expect("a page") {
+        Page::Messages(messages) => Page::Messages(vec![messages[0].clone(); 10]).encode().expect("bytes"),
+        Page::Remembered(_) => panic!("a page of a standard queue"),
+    };
+    for pages in (first..first + PAGES).collect::<Vec<u64>>().chunks(1_000) {
+        let put = |page_number: &u64| Mutation::Put(queue.page_key(*page_number), page.clone());
+        server.sqs.commit(&queue.scope, pages.iter().map(put).collect()).await.expect("written");
+    }
+    drop(queue);
+    let started = std::time::Instant::now();
+    let server = server.crash().await;
+    let elapsed = started.elapsed();
+    assert_eq!(server.counts(&url).await, ["100001", "0", "0"]);
+    assert!(elapsed < std::time::Duration::from_secs(20), "{elapsed:?}");
+    assert_eq!(server.receive(&url).await.len(), 10);
 }
 
 /// Bodies larger than the cache come from the store.

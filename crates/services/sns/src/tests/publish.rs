@@ -61,6 +61,15 @@ async fn a_message_for_each_protocol() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_may_be_named_as_the_target() {
+    let server = Server::topic().await;
+    server.subscribe("sqs", QUEUE, &[("RawMessageDelivery", "true")]).await;
+    server.call("Publish", &[("TargetArn", TOPIC), ("Message", "hello")]).await.ok();
+    server.pass(0).await;
+    assert_eq!(server.sent_to(QUEUE), ["hello"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn filters_decide_by_attributes_or_by_the_body() {
     let by_attribute = [("FilterPolicy", r#"{"store":["example_corp"]}"#), ("RawMessageDelivery", "true")];
     let by_body = [

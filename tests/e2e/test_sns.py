@@ -8,6 +8,7 @@ import pytest
 
 from support import aws, packages
 from support.command_line import logs_of
+from support.server import Server
 from test_clients import cli  # noqa: F401
 
 CODE = """
@@ -23,8 +24,8 @@ PREFIX = "arn:aws:sns:us-east-1:000000000000"
 class Queue:
     """A queue that SNS may send to."""
 
-    def __init__(self, server, open_to_sns=True):
-        self.sqs = aws.client(server.url, "sqs")
+    def __init__(self, server, open_to_sns=True, key="test", secret="test"):
+        self.sqs = aws.client(server.url, "sqs", key, secret)
         self.url = self.sqs.create_queue(QueueName=aws.function_name("queue"))["QueueUrl"]
         self.arn = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         if open_to_sns:
@@ -169,14 +170,24 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue(server, sns, top
     assert dead.bodies(1) == ["hello"]
 
 
-def test_a_closed_queue_gets_nothing_and_its_dead_letter_queue_all(server, sns, topic):
-    closed, dead = Queue(server, open_to_sns=False), Queue(server)
-    elsewhere = closed.policy(f"{PREFIX}:another-topic")
-    closed.sqs.set_queue_attributes(QueueUrl=closed.url, Attributes={"Policy": elsewhere})
-    subscribe(sns, topic, closed, RedrivePolicy=json.dumps({"deadLetterTargetArn": dead.arn}), RawMessageDelivery="true")
-    sns.publish(TopicArn=topic, Message="hello")
-    assert dead.bodies(1) == ["hello"]
-    assert "Messages" not in closed.sqs.receive_message(QueueUrl=closed.url)
+def test_in_enforce_mode_the_queue_s_policy_decides(tmp_path):
+    server = Server(tmp_path / "data", tmp_path / "server.log", arguments=["--auth", "enforce"])
+    try:
+        key, secret = server.root_key
+        sns = aws.client(server.url, "sns", key, secret)
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        closed, dead = Queue(server, False, key, secret), Queue(server, True, key, secret)
+        elsewhere = closed.policy(f"{PREFIX}:another-topic")
+        closed.sqs.set_queue_attributes(QueueUrl=closed.url, Attributes={"Policy": elsewhere})
+        redrive = json.dumps({"deadLetterTargetArn": dead.arn})
+        subscribe(sns, topic, closed, RedrivePolicy=redrive, RawMessageDelivery="true")
+        sns.publish(TopicArn=topic, Message="hello")
+        assert dead.bodies(1) == ["hello"]
+        closed.sqs.set_queue_attributes(QueueUrl=closed.url, Attributes={"Policy": closed.policy(topic)})
+        sns.publish(TopicArn=topic, Message="again")
+        assert closed.bodies(1) == ["again"]
+    finally:
+        server.stop()
 
 
 def test_a_function_s_failed_events_go_to_a_topic(server, sns, topic):

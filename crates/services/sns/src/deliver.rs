@@ -239,11 +239,7 @@ impl Sns {
         notice: &Notice,
     ) -> Result<(), Failed> {
         let account = arn.account.parse().map_err(|_| Failed::ForGood("the function has no account".to_owned()))?;
-        let qualifier = match function.qualifier.as_deref().map(str::parse::<Qualifier>) {
-            None => None,
-            Some(Ok(qualifier)) => Some(qualifier),
-            Some(Err(error)) => return Err(Failed::ForGood(error.to_string())),
-        };
+        let qualifier = function.qualifier.as_deref().map(Qualifier::parse);
         let mut ctx = ctx.in_account(account);
         ctx.partition = Partition::of_region(&arn.region);
         ctx.region = Region::from(arn.region.as_str());
@@ -271,7 +267,7 @@ impl Sns {
     ) -> Result<Staged, hearth_store::RecordError> {
         let (text, attributes) = for_queue(topic, subscription, notice);
         // A queue takes no more.
-        let attributes = if attributes.len() > RAW_ATTRIBUTES_MAX { &[] } else { attributes };
+        let attributes: &[StoredAttribute] = if attributes.len() > RAW_ATTRIBUTES_MAX { &[] } else { attributes };
         let letter = DeadLetter {
             queue: queue.to_string(),
             topic: topic.to_string(),

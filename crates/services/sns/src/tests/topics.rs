@@ -169,7 +169,7 @@ async fn each_operation_asks_about_its_topic_before_anything_else() {
     let server = Server::topic().await;
     let arn = server.subscribe("sqs", QUEUE, &[]).await;
     let subscription = [("SubscriptionArn", arn.as_str())];
-    let operations: [(&'static str, &[(&str, &str)]); 13] = [
+    let operations: [(&'static str, &[(&str, &str)]); 14] = [
         ("sns:GetTopicAttributes", &[("TopicArn", TOPIC)]),
         ("sns:SetTopicAttributes", &[("TopicArn", TOPIC)]),
         ("sns:AddPermission", &[("TopicArn", TOPIC)]),
@@ -179,6 +179,7 @@ async fn each_operation_asks_about_its_topic_before_anything_else() {
         ("sns:Publish", &[("TopicArn", TOPIC)]),
         ("sns:Subscribe", &[("TopicArn", TOPIC)]),
         ("sns:TagResource", &[("ResourceArn", TOPIC)]),
+        ("sns:UntagResource", &[("ResourceArn", TOPIC)]),
         ("sns:ListTagsForResource", &[("ResourceArn", TOPIC)]),
         ("sns:Unsubscribe", &subscription),
         ("sns:GetSubscriptionAttributes", &subscription),

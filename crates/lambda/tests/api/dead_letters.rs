@@ -68,7 +68,11 @@ async fn a_role_that_may_not_send_is_told_so_at_once() {
 #[tokio::test]
 async fn what_is_no_standard_queue_or_topic_is_refused() {
     let world = World::new().await;
-    for target in ["arn:aws:sqs:us-east-1:000000000000:q.fifo", "arn:aws:sns:us-east-1:000000000000:t.fifo", "arn:aws:s3:us-east-1:000000000000:bucket"] {
+    for target in [
+        "arn:aws:sqs:us-east-1:000000000000:q.fifo",
+        "arn:aws:sns:us-east-1:000000000000:t.fifo",
+        "arn:aws:s3:us-east-1:000000000000:bucket",
+    ] {
         let (status, code, _, text) = world.create(with(function("f"), dead_letters(target))).await.refusal();
         assert_eq!((status, code.as_str()), (400, INVALID));
         assert!(text.contains(target), "{text}");

@@ -66,10 +66,12 @@ fn read_arn(ctx: &RequestContext, member: &str, text: Option<&str>) -> Result<(R
 /// The member of a request that says what it is about.
 #[derive(Clone, Copy)]
 pub(crate) enum By<'a> {
-    TopicArn(Option<&'a str>),
-    /// A topic's, too.
-    ResourceArn(Option<&'a str>),
-    SubscriptionArn(Option<&'a str>),
+    /// `TopicArn`.
+    Topic(Option<&'a str>),
+    /// `ResourceArn`: a topic's, too.
+    Resource(Option<&'a str>),
+    /// `SubscriptionArn`.
+    Subscription(Option<&'a str>),
 }
 
 /// What a request is about, as far as it is there.
@@ -114,20 +116,20 @@ impl Sns {
         conditions: Vec<Condition>,
     ) -> Result<Found, SnsError> {
         let (member, text) = match by {
-            By::TopicArn(text) => ("TopicArn", text),
-            By::ResourceArn(text) => ("ResourceArn", text),
-            By::SubscriptionArn(text) => ("SubscriptionArn", text),
+            By::Topic(text) => ("TopicArn", text),
+            By::Resource(text) => ("ResourceArn", text),
+            By::Subscription(text) => ("SubscriptionArn", text),
         };
         let (ctx, arn) = read_arn(ctx, member, text)?;
         let (name, id) = match by {
-            By::SubscriptionArn(_) => {
+            By::Subscription(_) => {
                 let parts = arn.resource.split_once(':').filter(|(_, id)| is_uuid(id));
                 parts.ok_or_else(|| SnsError::parameter("SubscriptionId"))?
             }
-            By::TopicArn(_) | By::ResourceArn(_) if arn.resource.contains([':', '/']) => {
+            By::Topic(_) | By::Resource(_) if arn.resource.contains([':', '/']) => {
                 return Err(SnsError::parameter(member));
             }
-            By::TopicArn(_) | By::ResourceArn(_) => (arn.resource.as_str(), ""),
+            By::Topic(_) | By::Resource(_) => (arn.resource.as_str(), ""),
         };
         Ok(Found { topic: self.may(&ctx, action, name, conditions)?, id: id.to_owned() })
     }

@@ -6,7 +6,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use crate::message::{StoredAttribute, StoredValue};
@@ -94,9 +93,10 @@ impl Envelope<'_> {
         .to_string()
     }
 
+    /// As the real service's, and the version of the API behind it: of all services here, only one has that.
     fn unsubscribe_url(&self) -> String {
-        let arn = utf8_percent_encode(self.subscription_arn, NON_ALPHANUMERIC);
-        format!("{}/?Action=Unsubscribe&SubscriptionArn={arn}", self.base_url)
+        let (base_url, arn) = (self.base_url, self.subscription_arn);
+        format!("{base_url}/?Action=Unsubscribe&SubscriptionArn={arn}&Version=2010-03-31")
     }
 }
 
@@ -142,8 +142,8 @@ mod tests {
         }
     }
 
-    const UNSUBSCRIBE: &str = "http://localhost:4566/?Action=Unsubscribe&SubscriptionArn=arn%3Aaws%3Asns%3Aus%2Dwest%2D2\
-                               %3A123456789012%3AMyTopic%3Ac9135db0%2D26c4%2D47ec%2D8998%2D413945fb5a96";
+    const UNSUBSCRIBE: &str = "http://localhost:4566/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-west-2:123456789012:\
+                               MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96&Version=2010-03-31";
 
     /// The layout is the developer guide's.
     #[test]

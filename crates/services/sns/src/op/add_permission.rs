@@ -24,7 +24,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:AddPermission", by, Vec::new())?.topic()?;
     let label = input.label.ok_or_else(|| SnsError::Null("label".to_owned()))?;
     for (member, list) in [("aWSAccountId", &input.accounts), ("actionName", &input.actions)] {

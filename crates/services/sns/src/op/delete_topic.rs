@@ -17,7 +17,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     // What is not there is deleted already.
     if let Some(topic) = sns.authorize(&ctx, "sns:DeleteTopic", by, Vec::new())?.topic {
         sns.delete_topic(&topic).await?;

@@ -24,7 +24,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
-    let by = By::SubscriptionArn(input.subscription_arn.as_deref());
+    let by = By::Subscription(input.subscription_arn.as_deref());
     let found = sns.authorize(&ctx, "sns:GetSubscriptionAttributes", by, Vec::new())?;
     let (topic, subscription) = found.subscription()?;
     let record = &subscription.record;

@@ -24,7 +24,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:GetTopicAttributes", by, Vec::new())?.topic()?;
     let record = &topic.describe().record;
     let mut attributes = BTreeMap::from([("DisplayName".to_owned(), String::new())]);

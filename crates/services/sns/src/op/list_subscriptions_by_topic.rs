@@ -28,7 +28,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:ListSubscriptionsByTopic", by, Vec::new())?.topic()?;
     let after = op::page_start(input.next_token.as_deref())?;
     let found = page(&topic, after.as_deref(), LIST_PAGE + 1);

@@ -23,7 +23,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
-    let by = By::ResourceArn(input.resource_arn.as_deref());
+    let by = By::Resource(input.resource_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:ListTagsForResource", by, Vec::new())?.resource()?;
     let tags = topic.describe().record.tags.clone();
     Ok(Output { tags: tags.into_iter().map(|(key, value)| Tag { key, value }).collect() })

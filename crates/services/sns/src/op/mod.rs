@@ -38,9 +38,9 @@ pub(crate) struct Empty {}
 /// # Errors
 /// [`SnsError::Parameter`]: Hearth gave no such token.
 pub(crate) fn page_start(token: Option<&str>) -> Result<Option<String>, SnsError> {
-    let read = |token| URL_SAFE_NO_PAD.decode(token).ok().and_then(|key| String::from_utf8(key).ok());
-    let key = token.filter(|token| !token.is_empty()).map(|token| read(token));
-    key.map(|key| key.ok_or_else(|| SnsError::parameter("NextToken"))).transpose()
+    let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
+    let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|key| String::from_utf8(key).ok());
+    key.map(Some).ok_or_else(|| SnsError::parameter("NextToken"))
 }
 
 /// Of one item more than a page: the page, and the token of the next.

@@ -37,7 +37,7 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
         // Recorded.
         return Err(SnsError::parameter("TargetArn Reason: No endpoint found for the target arn specified"));
     }
-    let by = By::TopicArn(topic_arn.as_deref());
+    let by = By::Topic(topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Publish", by, Vec::new())?.topic()?;
     let messages = [input.message.check("")?];
     let ids = sns.publish(&ctx, &topic, &messages).await?;

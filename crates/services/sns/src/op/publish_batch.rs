@@ -53,7 +53,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Publish", by, Vec::new())?.topic()?;
     check(&input.entries)?;
     let (mut ids, mut messages, mut output) = (Vec::new(), Vec::new(), Output::default());

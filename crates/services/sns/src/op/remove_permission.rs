@@ -20,7 +20,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:RemovePermission", by, Vec::new())?.topic()?;
     let label = input.label.ok_or_else(|| SnsError::Null("label".to_owned()))?;
     sns.edit(&topic, |record| {

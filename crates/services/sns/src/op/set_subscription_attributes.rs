@@ -20,7 +20,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
-    let by = By::SubscriptionArn(input.subscription_arn.as_deref());
+    let by = By::Subscription(input.subscription_arn.as_deref());
     let found = sns.authorize(&ctx, "sns:SetSubscriptionAttributes", by, Vec::new())?;
     let (topic, subscription) = found.subscription()?;
     let name = input.attribute_name.unwrap_or_default();

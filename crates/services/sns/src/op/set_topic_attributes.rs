@@ -20,7 +20,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:SetTopicAttributes", by, Vec::new())?.topic()?;
     let name = input.attribute_name.filter(|name| topic::is_settable(name));
     let name = name.ok_or_else(|| SnsError::parameter("AttributeName"))?;

@@ -33,7 +33,7 @@ pub(crate) struct Output {
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
     let (protocol, endpoint) = (input.protocol.unwrap_or_default(), input.endpoint.unwrap_or_default());
     let conditions = vec![Condition::one("sns:Protocol", &protocol), Condition::one("sns:Endpoint", &endpoint)];
-    let by = By::TopicArn(input.topic_arn.as_deref());
+    let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Subscribe", by, conditions)?.topic()?;
     let target = Endpoint::parse(&protocol, &endpoint)?;
     // The owner of another account's queue would have to confirm, by a message that Hearth does not send.

@@ -21,7 +21,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
     let tags = tags::by_key(input.tags)?;
-    let by = By::ResourceArn(input.resource_arn.as_deref());
+    let by = By::Resource(input.resource_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:TagResource", by, request_tags(&tags))?.resource()?;
     if tags.is_empty() {
         return Err(SnsError::Null("tags".to_owned()));

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
-    let by = By::SubscriptionArn(input.subscription_arn.as_deref());
+    let by = By::Subscription(input.subscription_arn.as_deref());
     let Found { topic, id } = sns.authorize(&ctx, "sns:Unsubscribe", by, Vec::new())?;
     if let Some(topic) = topic {
         sns.unsubscribe(&topic, &id).await?;

@@ -20,7 +20,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Empty, SnsError> {
     let conditions = tag_keys(input.tag_keys.clone()).into_iter().collect();
-    let by = By::ResourceArn(input.resource_arn.as_deref());
+    let by = By::Resource(input.resource_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:UntagResource", by, conditions)?.resource()?;
     sns.edit(&topic, |record| {
         record.tags.retain(|key, _| !input.tag_keys.contains(key));

@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo setup test test-rust test-e2e test-all stress check bench fuzz mutate mutate-sandbox
+.PHONY: help build demo setup test test-rust test-e2e crash test-all stress check bench fuzz mutate mutate-sandbox
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ test-rust: ## the Rust tests only
 	  $(CARGO) test --workspace --no-fail-fast; \
 	fi
 
+crash: ## kill -9 and power losses under load, CRASH_ROUNDS=200 of each; needs `make setup build` (root)
+	CRASH_ROUNDS=$${CRASH_ROUNDS:-200} $(PYTEST) -s --timeout 0 tests/crash $(ARGS)
+
 test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make setup build`
-	$(PYTEST) tests/e2e $(ARGS) $(if $(CI),|| { echo 'TRIED AGAIN: the tests that failed above'; $(PYTEST) tests/e2e --last-failed; })
+	$(PYTEST) tests/e2e tests/crash $(ARGS) $(if $(CI),|| { echo 'TRIED AGAIN: the tests that failed above'; $(PYTEST) tests/e2e tests/crash --last-failed; })
 
 stress: ## more than the machine has, noisy neighbours, churn (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000); needs `make build`
 	$(PYTEST) tests/stress $(ARGS)
@@ -52,7 +55,7 @@ check: ## the inner loop: format, lints, licences, tidy
 	fi
 	$(CARGO) test -q -p hearth-tidy
 
-bench: ## warm and cold starts, many functions, many log lines, beside the machine's own limits and the goals (ARGS="--json FILE")
+bench: ## warm and cold starts, many functions, many log lines, events and messages, beside the machine's own limits and the goals (ARGS="--json FILE")
 	$(CARGO) build --release -p hearth -p hearth-bench
 	$(CARGO) build --release -p hearth-store --example commit_rate
 	target/release/hearth-bench $(ARGS)

@@ -117,7 +117,7 @@ async fn connection<R: Requests>(
 }
 
 /// How long the answer in `bytes` is once it is whole; an error if it is not a good one.
-fn answer_length(bytes: &[u8]) -> Result<Option<usize>, BenchError> {
+pub(crate) fn answer_length(bytes: &[u8]) -> Result<Option<usize>, BenchError> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);
     let head = match answer.parse(bytes) {
@@ -129,7 +129,7 @@ fn answer_length(bytes: &[u8]) -> Result<Option<usize>, BenchError> {
         let found = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
         found.map(|header| String::from_utf8_lossy(header.value).into_owned())
     };
-    if answer.code != Some(200) || text("x-amz-function-error").is_some() {
+    if !matches!(answer.code, Some(200 | 202)) || text("x-amz-function-error").is_some() {
         return Err(BenchError::Other(format!("the request failed: {}", String::from_utf8_lossy(bytes))));
     }
     let length: Option<usize> = text("content-length").and_then(|text| text.parse().ok());

@@ -17,6 +17,7 @@ mod load;
 mod logs;
 mod many;
 mod memory;
+mod messages;
 mod null_runtime;
 mod report;
 mod server;
@@ -73,6 +74,8 @@ struct AllArgs {
     cold: cold::ColdArgs,
     #[command(flatten)]
     logs: logs::LogsArgs,
+    #[command(flatten)]
+    messages: messages::MessagesArgs,
 }
 
 /// Which server, and where the figures go.
@@ -135,6 +138,13 @@ enum Command {
         program: ProgramArgs,
         #[command(flatten)]
         logs: logs::LogsArgs,
+    },
+    /// Asynchronous invocations accepted, messages through a queue, with few and many that wait; beside the disk's limit.
+    Messages {
+        #[command(flatten)]
+        program: ProgramArgs,
+        #[command(flatten)]
+        messages: messages::MessagesArgs,
     },
     /// A bare HTTP echo over loopback: what this machine can do at all.
     Floor {
@@ -271,11 +281,14 @@ fn run(command: Command) -> Result<(), BenchError> {
         Command::Cold { program, cold } => finish(&program, [runtime()?.block_on(cold::run(&program, &cold))?]),
         Command::Many { program, many } => finish(&program, [runtime()?.block_on(many::run(&program, &many))?]),
         Command::Logs { program, logs } => finish(&program, [runtime()?.block_on(logs::run(&program, &logs))?]),
+        Command::Messages { program, messages } => {
+            finish(&program, [runtime()?.block_on(messages::run(&program, &messages))?])
+        }
         Command::EchoServer { one_core } => floor::serve(one_core),
     }
 }
 
-fn run_all(AllArgs { program, warm, cold, logs }: &AllArgs) -> Result<(), BenchError> {
+fn run_all(AllArgs { program, warm, cold, logs, messages }: &AllArgs) -> Result<(), BenchError> {
     let many = many::ManyArgs { quick: cold.quick };
     // Cold starts come first: the warm part leaves this program pinned.
     let cold = runtime()?.block_on(cold::run(program, cold))?;
@@ -284,8 +297,10 @@ fn run_all(AllArgs { program, warm, cold, logs }: &AllArgs) -> Result<(), BenchE
     println!();
     let logs = runtime()?.block_on(logs::run(program, logs))?;
     println!();
+    let messages = runtime()?.block_on(messages::run(program, messages))?;
+    println!();
     let warm = runtime()?.block_on(warm::run(program, warm))?;
-    finish(program, [cold, many, logs, warm])
+    finish(program, [cold, many, logs, messages, warm])
 }
 
 fn finish<const N: usize>(program: &ProgramArgs, parts: [Outcome; N]) -> Result<(), BenchError> {

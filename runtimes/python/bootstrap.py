@@ -559,25 +559,21 @@ def _take_assignment(api):
 
 
 def _set_up_path():
-    task = _ENVIRON.get("LAMBDA_TASK_ROOT", "/var/task")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    python_path = [path for path in _ENVIRON.get("PYTHONPATH", "").split(":") if path]
-    wanted = [task, f"/opt/python/lib/python{version}/site-packages", "/opt/python", *python_path]
-    sys.path[:] = list(dict.fromkeys(wanted + _STDLIB))
+    packages = f"/opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    task, python_path = _ENVIRON.get("LAMBDA_TASK_ROOT", "/var/task"), _ENVIRON.get("PYTHONPATH", "").split(":")
+    sys.path[:] = list(dict.fromkeys([task, packages, "/opt/python", *filter(None, python_path), *_STDLIB]))
 
 
 def _set_up_builtins():
     """What the site module would have added, without its reading of directories."""
     site = importlib.import_module("_sitebuiltins")
-    builtins.quit = site.Quitter("quit", "Ctrl-D (i.e. EOF)")
-    builtins.exit = site.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit, builtins.exit = (site.Quitter(name, "Ctrl-D (i.e. EOF)") for name in ("quit", "exit"))
     builtins.help = site._Helper()
 
 
 def main():
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(encoding="utf-8", line_buffering=True)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(encoding="utf-8", line_buffering=True)
     if sys.flags.no_site:
         _set_up_builtins()
     sys.meta_path.insert(0, _LoggingFinder)

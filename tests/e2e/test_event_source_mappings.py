@@ -35,8 +35,7 @@ class Mapped:
 
     def __init__(self, server, attributes=None, timeout=3, **mapping):
         self.server = server
-        self.sqs = aws.client(server.url, "sqs")
-        self.client = aws.client(server.url, "lambda")
+        self.connect()
         fifo = (attributes or {}).get("FifoQueue") == "true"
         name = aws.function_name("mapped") + (".fifo" if fifo else "")
         self.url = self.sqs.create_queue(QueueName=name, Attributes=attributes or {})["QueueUrl"]
@@ -49,6 +48,13 @@ class Mapped:
         self.uuid = made["UUID"]
         self.made = made
         self.until("Enabled")
+
+    def connect(self):
+        """Clients of the server, which is elsewhere after each start."""
+        self.sqs = aws.client(self.server.url, "sqs")
+        self.client = aws.client(self.server.url, "lambda")
+        if hasattr(self, "url"):
+            self.url = self.sqs.get_queue_url(QueueName=self.url.rsplit("/", 1)[1])["QueueUrl"]
 
     def attribute(self, name):
         return self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])["Attributes"][name]
@@ -276,6 +282,7 @@ def test_messages_survive_a_server_that_is_killed(own_server):
     one.wait(5)
     own_server.kill()
     own_server.start()
+    one.connect()
     one.wait_empty(90)
     assert {message for batch in one.lines("DONE") for message in batch} == sent
     assert one.client.get_event_source_mapping(UUID=one.uuid)["State"] == "Enabled"
@@ -287,6 +294,7 @@ def test_a_server_that_is_stopped_lets_batches_end(own_server):
     one.wait(1)
     assert own_server.stop() == 0
     own_server.start()
+    one.connect()
     one.wait_empty(5)
     assert one.lines("DONE") == [[sent]]
 

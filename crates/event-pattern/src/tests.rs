@@ -243,7 +243,7 @@ fn event() -> impl Strategy<Value = Value> {
             .prop_map(|members| Value::Object(members.into_iter().collect()))
     };
     let leaf = prop_oneof![scalar(), prop::collection::vec(scalar(), 1..3).prop_map(Value::from)].boxed();
-    object(leaf.prop_recursive(3, 16, 4, move |inner| object(inner)).boxed())
+    object(leaf.prop_recursive(3, 16, 4, object).boxed())
 }
 
 /// The pattern that names every value of an event.

@@ -39,11 +39,11 @@ pub(crate) struct Batch {
 impl Batch {
     /// # Errors
     /// It does not fit. One alone always does: an invocation says if it is too large.
-    pub(crate) fn push(&mut self, taken: Taken, size_max: u32) -> Result<(), Taken> {
+    pub(crate) fn push(&mut self, taken: Taken, size_max: u32) -> Result<(), Box<Taken>> {
         let bytes = self.record_bytes + taken.record.len() + COMMA.len();
         let is_full = self.room(size_max) == 0 || HEAD.len() + bytes + TAIL.len() > INVOKE_REQUEST_BYTES_MAX;
         if is_full && !self.messages.is_empty() {
-            return Err(taken);
+            return Err(Box::new(taken));
         }
         self.record_bytes = bytes;
         self.messages.push(taken);

@@ -293,7 +293,7 @@ impl Poller {
                 continue;
             }
             if let Err(taken) = self.open.push(taken, size_max) {
-                self.left.push_front(taken);
+                self.left.push_front(*taken);
                 break;
             }
         }

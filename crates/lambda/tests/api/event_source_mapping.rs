@@ -80,7 +80,7 @@ async fn a_mapping_has_the_defaults_of_queues_and_is_polled_when_it_is_enabled()
         "MaximumBatchingWindowInSeconds": 0,
         "EventSourceArn": queue,
         "FunctionArn": arn("f"),
-        "LastModified": NOW_MS as f64 / 1000.0,
+        "LastModified": NOW_MS / 1_000,
         "State": "Creating",
         "StateTransitionReason": "USER_INITIATED",
         "FunctionResponseTypes": [],
@@ -359,7 +359,7 @@ async fn an_update_changes_what_it_mentions() {
     let answer = update(&world, &mapping, json!({"BatchSize": 7})).await.ok(202);
     assert_eq!(answer["State"], "Updating");
     let after = until(&world, &mapping, "Enabled").await;
-    let modified = (NOW_MS + 5_000) as f64 / 1000.0;
+    let modified = (NOW_MS + 5_000) / 1_000;
     assert_eq!(after, with(before, json!({"BatchSize": 7, "LastModified": modified})));
     assert_eq!(polled(&world, &mapping).expect("polled").batch_size, 7);
 

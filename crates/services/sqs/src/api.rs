@@ -53,47 +53,20 @@ fn service(model: Arc<Model>, sqs: Arc<Sqs>) -> Arc<dyn Service> {
 }
 
 impl Sqs {
-    /// The queue of that URL, if the caller may do this to it. Who may not learns nothing about it.
+    /// The queue that is asked about, if the caller may do this to it. Who may not learns nothing about it.
     ///
     /// # Errors
     /// [`SqsError::Denied`], [`SqsError::NoSuchQueue`], or the URL is none.
-    pub(crate) fn authorize(
+    pub(crate) fn authorize<'a>(
         &self,
         ctx: &RequestContext,
         action: &str,
-        queue_url: Option<&str>,
+        asked: impl Into<Asked<'a>>,
     ) -> Result<Arc<Queue>, SqsError> {
-        self.authorize_with(ctx, action, queue_url, Vec::new())
-    }
-
-    /// As [`Sqs::authorize`], with what the request says beside.
-    ///
-    /// # Errors
-    /// As [`Sqs::authorize`].
-    pub(crate) fn authorize_with(
-        &self,
-        ctx: &RequestContext,
-        action: &str,
-        queue_url: Option<&str>,
-        conditions: Vec<Condition>,
-    ) -> Result<Arc<Queue>, SqsError> {
-        let queue_url = queue_url.filter(|url| !url.is_empty()).ok_or(SqsError::Missing("QueueUrl"))?;
-        let (ctx, name) = url::read(ctx, queue_url)?;
+        let Asked { url, conditions } = asked.into();
+        let url = url.filter(|url| !url.is_empty()).ok_or(SqsError::Missing("QueueUrl"))?;
+        let (ctx, name) = url::read(ctx, url)?;
         self.may(&ctx, action, name, conditions)?.ok_or(SqsError::NoSuchQueue)
-    }
-
-    /// # Errors
-    /// [`SqsError::Denied`].
-    pub(crate) fn authorize_creation(
-        &self,
-        ctx: &RequestContext,
-        name: &str,
-        tags: Vec<Condition>,
-    ) -> Result<(), SqsError> {
-        if !tags.is_empty() {
-            self.may(ctx, "sqs:TagQueue", name, tags.clone())?;
-        }
-        self.may(ctx, "sqs:CreateQueue", name, tags).map(|_| ())
     }
 
     /// Whether the caller may do this to the queue of that name in the context's account and region; answers the queue,
@@ -126,6 +99,24 @@ impl Sqs {
         };
         self.authorizer.authorize(ctx, &Access::new(action, arn).under(&conditions).with_policy(policy))?;
         Ok(queue)
+    }
+}
+
+/// What a request is about: a queue's URL, and what policies may look at beside.
+pub(crate) struct Asked<'a> {
+    url: Option<&'a str>,
+    conditions: Vec<Condition>,
+}
+
+impl<'a> From<Option<&'a str>> for Asked<'a> {
+    fn from(url: Option<&'a str>) -> Self {
+        Self { url, conditions: Vec::new() }
+    }
+}
+
+impl<'a> From<(Option<&'a str>, Vec<Condition>)> for Asked<'a> {
+    fn from((url, conditions): (Option<&'a str>, Vec<Condition>)) -> Self {
+        Self { url, conditions }
     }
 }
 

@@ -67,7 +67,7 @@ impl Sqs {
         };
         let shows = |name: &str| parameter(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let (invisible, delayed) = (shows("ShowInvisible"), shows("ShowDelayed"));
-        let queue = self.authorize(&ctx, "sqs:ReceiveMessage", Some(&url))?;
+        let queue = self.authorize(&ctx, "sqs:ReceiveMessage", Some(url.as_str()))?;
         let keys = self.visible(&queue, invisible, delayed);
         let mut found = Vec::with_capacity(keys.len());
         let mut bytes = 0;

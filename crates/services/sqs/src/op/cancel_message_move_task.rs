@@ -26,7 +26,7 @@ pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Res
     let handle = input.task_handle.ok_or(SqsError::Missing("TaskHandle"))?;
     let (id, source) =
         read_handle(&handle).ok_or_else(|| SqsError::invalid("Value for parameter TaskHandle is invalid."))?;
-    let found = sqs.authorize(&ctx, "sqs:CancelMessageMoveTask", Some(&source_url(&ctx, &source)?));
+    let found = sqs.authorize(&ctx, "sqs:CancelMessageMoveTask", Some(source_url(&ctx, &source)?.as_str()));
     let queue = match found {
         Err(SqsError::NoSuchQueue) => {
             return Err(SqsError::NotFound(

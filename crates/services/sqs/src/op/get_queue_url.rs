@@ -31,7 +31,8 @@ pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Res
             .map_err(|_| SqsError::value(&owner, "QueueOwnerAWSAccountId", "An account id has 12 digits."))?,
         None => ctx.account,
     };
-    let queue_url = url::make(&ctx.in_account(owner), &name);
-    sqs.authorize(&ctx, "sqs:GetQueueUrl", Some(&queue_url))?;
-    Ok(Output { queue_url })
+    let ctx = ctx.in_account(owner);
+    let path = format!("/{owner}/{name}");
+    sqs.authorize(&ctx, "sqs:GetQueueUrl", Some(path.as_str()))?;
+    Ok(Output { queue_url: url::make(&ctx, &name) })
 }

@@ -44,7 +44,7 @@ struct Task {
 
 pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Result<Output, SqsError> {
     let source = input.source_arn.ok_or(SqsError::Missing("SourceArn"))?;
-    let found = sqs.authorize(&ctx, "sqs:ListMessageMoveTasks", Some(&source_url(&ctx, &source)?));
+    let found = sqs.authorize(&ctx, "sqs:ListMessageMoveTasks", Some(source_url(&ctx, &source)?.as_str()));
     let queue = match found {
         Err(SqsError::NoSuchQueue) => {
             return Err(SqsError::NotFound(

@@ -31,13 +31,13 @@ const NO_DESTINATION: SqsError =
 
 pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Result<Output, SqsError> {
     let source = input.source_arn.ok_or(SqsError::Missing("SourceArn"))?;
-    let source = match sqs.authorize(&ctx, "sqs:StartMessageMoveTask", Some(&source_url(&ctx, &source)?)) {
+    let source = match sqs.authorize(&ctx, "sqs:StartMessageMoveTask", Some(source_url(&ctx, &source)?.as_str())) {
         Err(SqsError::NoSuchQueue) => return Err(NO_SOURCE),
         found => found?,
     };
     let destination = match &input.destination_arn {
         None => None,
-        Some(arn) => match sqs.authorize(&ctx, "sqs:SendMessage", Some(&source_url(&ctx, arn)?)) {
+        Some(arn) => match sqs.authorize(&ctx, "sqs:SendMessage", Some(source_url(&ctx, arn)?.as_str())) {
             Err(SqsError::NoSuchQueue) => return Err(NO_DESTINATION),
             found => Some(found?),
         },

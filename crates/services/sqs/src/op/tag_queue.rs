@@ -22,7 +22,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Result<Empty, SqsError> {
     let conditions = request_tags(&input.tags);
-    let queue = sqs.authorize_with(&ctx, "sqs:TagQueue", input.queue_url.as_deref(), conditions)?;
+    let queue = sqs.authorize(&ctx, "sqs:TagQueue", (input.queue_url.as_deref(), conditions))?;
     if input.tags.is_empty() {
         return Err(SqsError::Missing("Tags"));
     }

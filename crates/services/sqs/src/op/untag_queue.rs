@@ -20,7 +20,7 @@ pub(crate) struct Input {
 
 pub(crate) async fn run(sqs: Arc<Sqs>, ctx: RequestContext, input: Input) -> Result<Empty, SqsError> {
     let conditions = vec![Condition::many("aws:TagKeys", input.tag_keys.clone())];
-    let queue = sqs.authorize_with(&ctx, "sqs:UntagQueue", input.queue_url.as_deref(), conditions)?;
+    let queue = sqs.authorize(&ctx, "sqs:UntagQueue", (input.queue_url.as_deref(), conditions))?;
     if input.tag_keys.is_empty() {
         return Err(SqsError::Missing("TagKey"));
     }

@@ -1,5 +1,7 @@
 //! What the model test does not show: deduplication, departures that run at the same time, sizes.
 
+mod model;
+
 use super::*;
 
 const NOW: Now = Now { wall_ms: 1_000, service_ms: 1_000 };
@@ -131,6 +133,6 @@ fn a_waiting_message_takes_less_than_300_bytes() {
     let in_maps = size_of::<(MessageKey, Entry)>()
         + size_of::<MessageKey>()
         + size_of::<(i64, MessageKey)>()
-        + super::pages::PAGE_ENTRY_BYTES;
+        + crate::engine::pages::PAGE_ENTRY_BYTES;
     assert!(in_maps * 2 <= 300, "{in_maps} bytes in maps");
 }

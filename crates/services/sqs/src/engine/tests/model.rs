@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::engine::*;
 
 const PAGE_MAX: usize = 10;
 const RETENTION_MS: i64 = 60_000;

@@ -1,0 +1,154 @@
+"""What was acknowledged: a load of events and messages, and whether all of it is still there."""
+
+import collections
+import json
+import threading
+import time
+
+from support import aws, packages
+
+CODE = """
+def handler(event, context):
+    if event["do"] == "fail":
+        raise RuntimeError("as asked")
+    return event["at"]
+"""
+FUNCTION = "work"
+#: Messages that were taken and not deleted are visible again after this.
+VISIBILITY_SECONDS = 2
+THREADS = {"events": 4, "send": 3, "take": 3}
+#: Nothing is tried again: an answer that was lost is not an acknowledgement.
+ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": 20, "connect_timeout": 5}
+
+
+def client(server, name):
+    return aws.client(server.url, name, **ONCE)
+
+
+def queue(sqs, name):
+    return sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def prepare(server):
+    """A queue for work, and a function whose events are told to a queue of outcomes, however they end."""
+    sqs, functions = client(server, "sqs"), client(server, "lambda")
+    sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
+    outcomes = sqs.create_queue(QueueName="outcomes", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=outcomes, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    aws.create(functions, packages.zip_of({"app.py": CODE}), name=FUNCTION, handler="app.handler")
+    functions.put_function_event_invoke_config(
+        FunctionName=FUNCTION,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}},
+    )
+
+
+class Ledger:
+    """What the servers have acknowledged so far. A copy is what had been acknowledged at that moment."""
+
+    def __init__(self):
+        self.events = set()
+        self.sent = set()
+        #: Deletions begun: whether these messages are there is not known until they are acknowledged.
+        self.deleting = set()
+        self.deleted = set()
+
+    def copy(self):
+        # What is acknowledged first is copied first: a deletion begun in between only makes less certain.
+        ledger = Ledger()
+        ledger.events, ledger.sent = set(self.events), set(self.sent)
+        ledger.deleted, ledger.deleting = set(self.deleted), set(self.deleting)
+        return ledger
+
+
+class Load:
+    """Threads that use a server until it is gone, or until they are stopped."""
+
+    def __init__(self, server, ledger):
+        self.server, self.ledger = server, ledger
+        self.stopped = threading.Event()
+        self.threads = [
+            threading.Thread(target=self._until_gone, args=(getattr(self, kind), at))
+            for kind, count in THREADS.items()
+            for at in range(count)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _until_gone(self, work, at):
+        try:
+            work(at)
+        except Exception:
+            # The server is gone in the middle of a request: nothing was acknowledged. What else goes wrong is found in
+            # the ledger, or shows as a load that acknowledged nothing.
+            pass
+
+    def events(self, at):
+        functions = client(self.server, "lambda")
+        for turn in range(1_000_000):
+            if self.stopped.is_set():
+                return
+            event = json.dumps({"do": "fail" if turn % 3 == 0 else "ok", "at": [at, turn]})
+            answer = functions.invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=event)
+            self.ledger.events.add(answer["ResponseMetadata"]["RequestId"])
+            time.sleep(0.002)
+
+    def send(self, at):
+        sqs = client(self.server, "sqs")
+        url = queue(sqs, "work")
+        for turn in range(1_000_000):
+            if self.stopped.is_set():
+                return
+            if turn % 2:
+                sent = [sqs.send_message(QueueUrl=url, MessageBody=f"{at} {turn}")]
+            else:
+                entries = [{"Id": str(number), "MessageBody": f"{at} {turn} {number}"} for number in range(10)]
+                sent = sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]
+            self.ledger.sent.update(message["MessageId"] for message in sent)
+
+    def take(self, _):
+        sqs = client(self.server, "sqs")
+        url = queue(sqs, "work")
+        while not self.stopped.is_set():
+            answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+            for message in answer.get("Messages", [])[:7]:
+                self.ledger.deleting.add(message["MessageId"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                self.ledger.deleted.add(message["MessageId"])
+
+
+def audit(server, ledger, seconds):
+    """Whether all that was acknowledged is accounted for on that server, which runs what is left; the duplicates."""
+    sqs = client(server, "sqs")
+    told, url = collections.Counter(), queue(sqs, "outcomes")
+    deadline = time.monotonic() + seconds
+    while missing := ledger.events - told.keys():
+        assert time.monotonic() < deadline, f"{len(missing)} of {len(ledger.events)} acknowledged events are lost"
+        for message in taken(sqs, url):
+            told[json.loads(message["Body"])["requestContext"]["requestId"]] += 1
+
+    found, url = set(), queue(sqs, "work")
+    # Those that were taken by somebody who is gone are visible again after a while.
+    deadline = time.monotonic() + VISIBILITY_SECONDS + 1
+    while time.monotonic() < deadline:
+        messages = taken(sqs, url)
+        found.update(message["MessageId"] for message in messages)
+    again = found & ledger.deleted
+    assert not again, f"{len(again)} deleted messages came back"
+    lost = ledger.sent - ledger.deleting - found
+    assert not lost, f"{len(lost)} of {len(ledger.sent)} acknowledged messages are lost"
+    return sum(told.values()) - len(told)
+
+
+def taken(sqs, url):
+    """Up to ten messages, which are then deleted."""
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+    if messages:
+        entries = [{"Id": str(at), "ReceiptHandle": m["ReceiptHandle"]} for at, m in enumerate(messages)]
+        sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    return messages

@@ -111,22 +111,18 @@ fn shown(value: &StoredValue) -> String {
 mod tests {
     use super::*;
 
-    const ATTRIBUTES: &[(&str, &str, Result<&str, &[u8]>)] =
-        &[("n", "Number", Ok("1.5")), ("raw", "Binary", Err(b"\x00\xff")), ("s", "String", Ok("a\"b"))];
-
-    fn with_attributes(run: impl Fn(&Envelope<'_>)) {
-        let attributes: Vec<StoredAttribute> = ATTRIBUTES
-            .iter()
-            .map(|(name, data_type, value)| StoredAttribute {
-                name: (*name).to_owned(),
-                data_type: (*data_type).to_owned(),
-                value: match value {
-                    Ok(text) => StoredValue::Text((*text).to_owned()),
-                    Err(bytes) => StoredValue::Binary(bytes.to_vec().into()),
-                },
-            })
-            .collect();
-        run(&Envelope { attributes: &attributes, ..plain() });
+    fn attributes() -> [StoredAttribute; 3] {
+        let text = |text: &str| StoredValue::Text(text.to_owned());
+        let attribute = |name: &str, data_type: &str, value| StoredAttribute {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+            value,
+        };
+        [
+            attribute("n", "Number", text("1.5")),
+            attribute("raw", "Binary", StoredValue::Binary(vec![0, 255].into())),
+            attribute("s", "String", text("a\"b")),
+        ]
     }
 
     fn plain() -> Envelope<'static> {
@@ -174,12 +170,12 @@ mod tests {
             "raw": { "Type": "Binary", "Value": "AP8=" },
             "s": { "Type": "String", "Value": "a\"b" },
         });
-        with_attributes(|envelope| {
-            let queue: Value = serde_json::from_str(&envelope.for_queue()).expect("JSON");
-            assert_eq!(queue["MessageAttributes"], expected);
-            let event: Value = serde_json::from_str(&envelope.for_function()).expect("JSON");
-            assert_eq!(event["Records"][0]["Sns"]["MessageAttributes"], expected);
-        });
+        let attributes = attributes();
+        let envelope = Envelope { attributes: &attributes, ..plain() };
+        let queue: Value = serde_json::from_str(&envelope.for_queue()).expect("JSON");
+        assert_eq!(queue["MessageAttributes"], expected);
+        let event: Value = serde_json::from_str(&envelope.for_function()).expect("JSON");
+        assert_eq!(event["Records"][0]["Sns"]["MessageAttributes"], expected);
     }
 
     #[test]

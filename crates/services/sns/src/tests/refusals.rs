@@ -269,7 +269,7 @@ async fn batches() {
     let ids: Vec<String> = (0..11).map(|number| number.to_string()).collect();
     let eleven: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "m")).collect();
     let id = "The Id of a batch entry in the batch request";
-    let table: [(&[(&str, &str)], &str, String); 6] = [
+    let table: [(Members<'_>, &str, String); 6] = [
         (&[], "EmptyBatchRequest", "The batch request doesn't contain any entries.".to_owned()),
         (
             &eleven,

@@ -11,7 +11,7 @@ from functools import cache
 
 from support.paths import ROOT
 
-MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs")}
+MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs", "sns")}
 #: Where each service registers its operations with the protocol front.
 SERVICES = {
     "lambda": ROOT / "crates" / "lambda" / "src",
@@ -19,6 +19,7 @@ SERVICES = {
     "sts": ROOT / "crates" / "services" / "sts" / "src",
     "logs": ROOT / "crates" / "services" / "logs" / "src",
     "sqs": ROOT / "crates" / "services" / "sqs" / "src",
+    "sns": ROOT / "crates" / "services" / "sns" / "src",
 }
 REGISTERED = re.compile(r"\.(?:op|op_with_status|poll|raw|event_stream)\(\s*\"(\w+)\"")
 
@@ -79,7 +80,7 @@ def test_every_test_a_row_names_is_part_of_this_run():
         # The tests of the lambda crate go by their module path.
         path = re.sub(r"^hearth-lambda::api::(\w+)::", r"crates/lambda/tests/api/\1.rs::", test)
         path, _, name = path.partition("::")
-        definition = rf"(?m)^(async )?def {name}\(" if path.endswith(".py") else rf"(?m)#\[(tokio::)?test\S*\]\n(async )?fn {name}\("
+        definition = rf"(?m)^(async )?def {name}\(" if path.endswith(".py") else rf"(?m)#\[(tokio::)?test.*\]\n(async )?fn {name}\("
         file = ROOT / path
         if not file.is_file() or not re.search(definition, file.read_text()):
             missing.add(test)

@@ -11,13 +11,14 @@ use crate::json::Json;
 
 /// Table, service and folder of the API version in botocore's data. A service that speaks a second protocol has a second
 /// table, whose overlay says how.
-const TABLES: [(&str, &str, &str); 6] = [
+const TABLES: [(&str, &str, &str); 7] = [
     ("lambda", "lambda", "2015-03-31"),
     ("iam", "iam", "2010-05-08"),
     ("sts", "sts", "2011-06-15"),
     ("logs", "logs", "2014-03-28"),
     ("sqs", "sqs", "2012-11-05"),
     ("sqs-query", "sqs", "2012-11-05"),
+    ("sns", "sns", "2010-03-31"),
 ];
 
 const METADATA: [&str; 10] = [

@@ -159,8 +159,9 @@ impl DestinationConfig {
             if arn.is_some_and(|arn| !is_near(arn)) {
                 return Err(LambdaError::Unsupported {
                     member: format!("DestinationConfig.{member}"),
-                    instead: "a destination is a function of the same account and region, or a standard queue."
-                        .to_owned(),
+                    instead:
+                        "a destination is a function of the same account and region, or a standard queue or topic."
+                            .to_owned(),
                 });
             }
         }

@@ -30,10 +30,6 @@ impl DeadLetterConfig {
         let Some(text) = self.target_arn.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         match text.parse::<Arn>() {
             Ok(arn) if takes_messages(&arn) => Ok(Some(text.to_owned())),
-            Ok(arn) if arn.service == "sns" => Err(LambdaError::Unsupported {
-                member: "DeadLetterConfig.TargetArn".to_owned(),
-                instead: "name a standard queue.".to_owned(),
-            }),
             _ => Err(LambdaError::invalid(format!(
                 "The dead-letter target {text} is invalid: it is the ARN of a standard SQS queue or SNS topic."
             ))),
@@ -43,7 +39,7 @@ impl DeadLetterConfig {
 
 /// Whether dead letters and records can go there. Source: as [`DeadLetterConfig::target`].
 pub(crate) fn takes_messages(to: &Arn) -> bool {
-    to.service == "sqs" && !to.resource.ends_with(".fifo")
+    matches!(&*to.service, "sqs" | "sns") && !to.resource.ends_with(".fifo")
 }
 
 /// May the function's role send to that queue or topic? Other targets are not looked at.

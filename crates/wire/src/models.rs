@@ -47,6 +47,11 @@ model!(
     "../models/sqs-query.json"
 );
 model!(
+    /// Amazon Simple Notification Service, 2010-03-31.
+    sns,
+    "../models/sns.json"
+);
+model!(
     /// AWS Security Token Service, 2011-06-15.
     sts,
     "../models/sts.json"
@@ -64,6 +69,7 @@ mod tests {
         assert_eq!(logs().operations().count(), 118);
         assert_eq!(sqs().operations().count(), 23);
         assert_eq!(sqs_query().operations().count(), 23);
+        assert_eq!(sns().operations().count(), 42);
         assert_eq!(lambda().signing_name(), "lambda");
         assert_eq!(iam().api_version(), "2010-05-08");
         assert_eq!(sts().xml_namespace(), Some("https://sts.amazonaws.com/doc/2011-06-15/"));
@@ -71,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query()] {
+        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query(), sns()] {
             for shape in model.shapes() {
                 if let Some(pattern) = &shape.pattern {
                     assert!(pattern.compiled().is_some(), "{}: {}", shape.name, pattern.text);

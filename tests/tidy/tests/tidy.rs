@@ -21,12 +21,12 @@ const STOREYS: &[&[&str]] = &[
     ],
     &["hearth-sandbox", "hearth-delivery"],
     &["hearth-invoke"],
-    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"],
+    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"],
     &["hearth"],
 ];
 
 /// Services know each other through ports; none knows the data plane.
-const SERVICES: &[&str] = &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs"];
+const SERVICES: &[&str] = &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"];
 
 /// What a crate must not use although it lies below it. (user, used)
 const FORBIDDEN: &[(&str, &str)] =

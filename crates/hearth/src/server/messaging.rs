@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use hearth_delivery::message::{self, Message, Messenger};
 use hearth_delivery::{Lane, LaneLimits, Outbox};
-use hearth_ports::{CredentialIssuer, Notification, QueueSender, TopicError, TopicPublisher};
+use hearth_ports::{CredentialIssuer, QueueSender, TopicPublisher};
 use hearth_store::{Codec, Store};
-use hearth_types::{Arn, Clock, RequestContext};
+use hearth_types::Clock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,23 +27,14 @@ impl Messaging {
     pub(super) async fn work(
         self,
         queues: Arc<dyn QueueSender>,
+        topics: Arc<dyn TopicPublisher>,
         credentials: Arc<dyn CredentialIssuer>,
         stop: CancellationToken,
     ) {
-        let messenger = Messenger { queues, topics: Arc::new(NoTopics), credentials };
+        let messenger = Messenger { queues, topics, credentials };
         let running = TaskTracker::new();
         self.messages.work(Arc::new(messenger), &stop, &running).await;
         running.close();
         running.wait().await;
-    }
-}
-
-/// There is no SNS yet. Topics are refused where they are named, so nothing comes here.
-struct NoTopics;
-
-#[async_trait]
-impl TopicPublisher for NoTopics {
-    async fn publish(&self, _: &RequestContext, topic: &Arn, _: Notification) -> Result<String, TopicError> {
-        Err(TopicError::Invalid { message: format!("there is no SNS here to publish to {topic}") })
     }
 }

@@ -29,6 +29,7 @@ use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
+use hearth_sns::{Sns, SnsParts, Topics};
 use hearth_sqs::{Queues, Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
@@ -238,6 +239,17 @@ impl House {
 
         let images = RegistryImages::new(images_config(&config.images, data.storage()));
         let queues = Arc::new(Queues(sqs.clone()));
+        let sns = Sns::open(SnsParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            outbox: messaging.outbox.clone(),
+            queues: queues.clone(),
+            invoker: engine.clone(),
+            authorizer: authorizer.clone(),
+            wall: clock.clone(),
+            random: random.clone(),
+        });
+        let sns = sns.await.map_err(|error| start_error(&error))?;
         let sending = queues.clone();
         let pollers = Pollers::new(PollersParts {
             queues: queues.clone(),
@@ -289,6 +301,7 @@ impl House {
             hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
         ];
         services.extend(hearth_sqs::services(&sqs));
+        services.push(hearth_sns::service(&sns));
         let front = Front::new(FrontConfig {
             services,
             keys: keyring.clone(),
@@ -314,7 +327,8 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
-        workers.spawn(messaging.work(sending, keyring.clone(), stop.clone()));
+        workers.spawn(messaging.work(sending, Arc::new(Topics(sns.clone())), keyring.clone(), stop.clone()));
+        workers.spawn(sns.work(stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 

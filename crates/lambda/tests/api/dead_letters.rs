@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::world::{ACCOUNT, World, function, refused, with};
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:dead";
+const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:dead";
 const OTHER: &str = "arn:aws:sqs:us-east-1:000000000000:other";
 const INVALID: &str = "InvalidParameterValueException";
 const NO_SQS: &str = "The provided execution role does not have permissions to call SendMessage on SQS";
@@ -44,6 +45,8 @@ async fn failed_events_go_to_the_queue_or_topic_that_was_set() {
     assert_eq!(update(json!({"Timeout": 9})).await, json!({"TargetArn": OTHER}), "what is not named stays");
     assert_eq!(update(dead_letters("")).await, Value::Null);
     assert_eq!(goes_to(&world), None);
+    assert_eq!(update(dead_letters(TOPIC)).await, json!({"TargetArn": TOPIC}));
+    assert_eq!(goes_to(&world).as_deref(), Some(TOPIC));
 }
 
 #[tokio::test]
@@ -65,7 +68,11 @@ async fn a_role_that_may_not_send_is_told_so_at_once() {
 #[tokio::test]
 async fn what_is_no_standard_queue_or_topic_is_refused() {
     let world = World::new().await;
-    for target in ["arn:aws:sqs:us-east-1:000000000000:q.fifo", "arn:aws:s3:us-east-1:000000000000:bucket"] {
+    for target in [
+        "arn:aws:sqs:us-east-1:000000000000:q.fifo",
+        "arn:aws:sns:us-east-1:000000000000:t.fifo",
+        "arn:aws:s3:us-east-1:000000000000:bucket",
+    ] {
         let (status, code, _, text) = world.create(with(function("f"), dead_letters(target))).await.refusal();
         assert_eq!((status, code.as_str()), (400, INVALID));
         assert!(text.contains(target), "{text}");

@@ -1,0 +1,204 @@
+//! What a subscriber gets: the notification as queues get it, and as functions do. Pure.
+//!
+//! Hearth signs no notification: `Signature` and the URL of its certificate are there and empty, which no verifier takes
+//! for a signature. Source: SNS developer guide, "HTTP/HTTPS notification JSON format"; Lambda developer guide, "Using
+//! Lambda with Amazon SNS".
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::message::{StoredAttribute, StoredValue};
+
+/// Of the signatures that are not made.
+const SIGNATURE_VERSION: &str = "1";
+const NO_SIGNATURE: &str = "";
+
+/// A notification on its way to one subscription.
+pub(crate) struct Envelope<'a> {
+    pub(crate) message_id: &'a str,
+    pub(crate) topic_arn: &'a str,
+    pub(crate) subscription_arn: &'a str,
+    /// Scheme and authority.
+    pub(crate) base_url: &'a str,
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) text: &'a str,
+    /// ISO 8601 with milliseconds.
+    pub(crate) timestamp: &'a str,
+    pub(crate) attributes: &'a [StoredAttribute],
+}
+
+impl Envelope<'_> {
+    /// The body of a queue's message: in the layout of the real service, which some consumers compare.
+    pub(crate) fn for_queue(&self) -> String {
+        let quoted = |text: &str| Value::from(text).to_string();
+        let mut lines = vec![
+            ("Type", quoted("Notification")),
+            ("MessageId", quoted(self.message_id)),
+            ("TopicArn", quoted(self.topic_arn)),
+        ];
+        lines.extend(self.subject.map(|subject| ("Subject", quoted(subject))));
+        lines.extend([
+            ("Message", quoted(self.text)),
+            ("Timestamp", quoted(self.timestamp)),
+            ("SignatureVersion", quoted(SIGNATURE_VERSION)),
+            ("Signature", quoted(NO_SIGNATURE)),
+            ("SigningCertURL", quoted(NO_SIGNATURE)),
+            ("UnsubscribeURL", quoted(&self.unsubscribe_url())),
+        ]);
+        if !self.attributes.is_empty() {
+            let attributes: Vec<String> = self
+                .attributes
+                .iter()
+                .map(|attribute| {
+                    let (data_type, value) = (quoted(&attribute.data_type), quoted(&shown(&attribute.value)));
+                    format!("    {} : {{\"Type\":{data_type},\"Value\":{value}}}", quoted(&attribute.name))
+                })
+                .collect();
+            lines.push(("MessageAttributes", format!("{{\n{}\n  }}", attributes.join(",\n"))));
+        }
+        let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("  \"{name}\" : {value}")).collect();
+        format!("{{\n{}\n}}", lines.join(",\n"))
+    }
+
+    /// A function's event.
+    pub(crate) fn for_function(&self) -> String {
+        let attributes: Map<String, Value> = self
+            .attributes
+            .iter()
+            .map(|StoredAttribute { name, data_type, value }| {
+                (name.clone(), json!({ "Type": data_type, "Value": shown(value) }))
+            })
+            .collect();
+        json!({
+            "Records": [{
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": self.subscription_arn,
+                "Sns": {
+                    "Type": "Notification",
+                    "MessageId": self.message_id,
+                    "TopicArn": self.topic_arn,
+                    "Subject": self.subject,
+                    "Message": self.text,
+                    "Timestamp": self.timestamp,
+                    "SignatureVersion": SIGNATURE_VERSION,
+                    "Signature": NO_SIGNATURE,
+                    "SigningCertUrl": NO_SIGNATURE,
+                    "UnsubscribeUrl": self.unsubscribe_url(),
+                    "MessageAttributes": attributes,
+                },
+            }],
+        })
+        .to_string()
+    }
+
+    /// As the real service's, and the version of the API behind it: of all services here, only one has that.
+    fn unsubscribe_url(&self) -> String {
+        let (base_url, arn) = (self.base_url, self.subscription_arn);
+        format!("{base_url}/?Action=Unsubscribe&SubscriptionArn={arn}&Version=2010-03-31")
+    }
+}
+
+fn shown(value: &StoredValue) -> String {
+    match value {
+        StoredValue::Text(text) => text.clone(),
+        StoredValue::Binary(bytes) => STANDARD.encode(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attributes() -> [StoredAttribute; 3] {
+        let text = |text: &str| StoredValue::Text(text.to_owned());
+        let attribute = |name: &str, data_type: &str, value| StoredAttribute {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+            value,
+        };
+        [
+            attribute("n", "Number", text("1.5")),
+            attribute("raw", "Binary", StoredValue::Binary(vec![0, 255].into())),
+            attribute("s", "String", text("a\"b")),
+        ]
+    }
+
+    fn plain() -> Envelope<'static> {
+        Envelope {
+            message_id: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            topic_arn: "arn:aws:sns:us-west-2:123456789012:MyTopic",
+            subscription_arn: "arn:aws:sns:us-west-2:123456789012:MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96",
+            base_url: "http://localhost:4566",
+            subject: None,
+            text: "Hello\nworld!",
+            timestamp: "2012-05-02T00:54:06.655Z",
+            attributes: &[],
+        }
+    }
+
+    const UNSUBSCRIBE: &str = "http://localhost:4566/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-west-2:123456789012:\
+                               MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96&Version=2010-03-31";
+
+    /// The layout is the developer guide's.
+    #[test]
+    fn a_queue_gets_the_documented_document() {
+        let expected = format!(
+            r#"{{
+  "Type" : "Notification",
+  "MessageId" : "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+  "TopicArn" : "arn:aws:sns:us-west-2:123456789012:MyTopic",
+  "Subject" : "My First Message",
+  "Message" : "Hello\nworld!",
+  "Timestamp" : "2012-05-02T00:54:06.655Z",
+  "SignatureVersion" : "1",
+  "Signature" : "",
+  "SigningCertURL" : "",
+  "UnsubscribeURL" : "{UNSUBSCRIBE}"
+}}"#
+        );
+        assert_eq!(Envelope { subject: Some("My First Message"), ..plain() }.for_queue(), expected);
+        let without = plain().for_queue();
+        assert!(!without.contains("Subject\"") && !without.contains("MessageAttributes"), "{without}");
+    }
+
+    #[test]
+    fn attributes_are_told_by_type_and_value() {
+        let expected = json!({
+            "n": { "Type": "Number", "Value": "1.5" },
+            "raw": { "Type": "Binary", "Value": "AP8=" },
+            "s": { "Type": "String", "Value": "a\"b" },
+        });
+        let attributes = attributes();
+        let envelope = Envelope { attributes: &attributes, ..plain() };
+        let queue: Value = serde_json::from_str(&envelope.for_queue()).expect("JSON");
+        assert_eq!(queue["MessageAttributes"], expected);
+        let event: Value = serde_json::from_str(&envelope.for_function()).expect("JSON");
+        assert_eq!(event["Records"][0]["Sns"]["MessageAttributes"], expected);
+    }
+
+    #[test]
+    fn a_function_gets_one_record_with_urls_in_its_own_spelling() {
+        let event: Value = serde_json::from_str(&plain().for_function()).expect("JSON");
+        let expected = json!({ "Records": [{
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": "arn:aws:sns:us-west-2:123456789012:MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96",
+            "Sns": {
+                "Type": "Notification",
+                "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+                "TopicArn": "arn:aws:sns:us-west-2:123456789012:MyTopic",
+                "Subject": null,
+                "Message": "Hello\nworld!",
+                "Timestamp": "2012-05-02T00:54:06.655Z",
+                "SignatureVersion": "1",
+                "Signature": "",
+                "SigningCertUrl": "",
+                "UnsubscribeUrl": UNSUBSCRIBE,
+                "MessageAttributes": {},
+            },
+        }]});
+        assert_eq!(event, expected);
+    }
+}

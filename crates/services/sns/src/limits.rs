@@ -1,0 +1,45 @@
+//! The limits of SNS, in one table. Source: AWS General Reference, "Amazon SNS endpoints and quotas", unless noted.
+
+/// A message with its attributes, and all messages of a batch together, bytes. Source: SNS API reference, Publish.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 262_144;
+/// Messages of one batch. Source: SNS API reference, PublishBatch.
+pub(crate) const BATCH_ENTRIES_MAX: usize = 10;
+/// Of a batch entry's id, characters. Source: as above.
+pub(crate) const BATCH_ID_MAX: usize = 80;
+/// Characters. Source: SNS API reference, Publish.
+pub(crate) const SUBJECT_MAX: usize = 100;
+/// Characters. Source: SNS API reference, CreateTopic.
+pub(crate) const TOPIC_NAME_MAX: usize = 256;
+/// Characters. Source: SNS API reference, SetTopicAttributes.
+pub(crate) const DISPLAY_NAME_MAX: usize = 100;
+/// A message attribute's name, characters. Source: SNS developer guide, "Amazon SNS message attributes".
+pub(crate) const ATTRIBUTE_NAME_MAX: usize = 256;
+/// Message attributes that raw delivery hands on to a queue. Source: SNS developer guide, "Amazon SNS raw message
+/// delivery".
+pub(crate) const RAW_ATTRIBUTES_MAX: usize = 10;
+/// A message group's id, characters. Source: SNS API reference, Publish.
+pub(crate) const GROUP_ID_MAX: usize = 128;
+pub(crate) const TOPICS_MAX: usize = 100_000;
+/// Subscriptions of one topic: Hearth's own bound. They are all in memory, and each publish looks at all of them.
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 100_000;
+/// Tags of one topic.
+pub(crate) const TAGS_MAX: usize = 50;
+/// Topics or subscriptions of one page of a list. Source: SNS API reference, ListTopics.
+pub(crate) const LIST_PAGE: usize = 100;
+/// Filter policies of one topic. Source, with the next two: SNS developer guide, "Filter policy constraints".
+pub(crate) const FILTERS_MAX: usize = 200;
+/// Keys of a filter policy.
+pub(crate) const FILTER_KEYS_MAX: usize = 5;
+/// Combinations of a filter policy's values.
+pub(crate) const FILTER_COMBINATIONS_MAX: u64 = 150;
+/// Bytes.
+pub(crate) const FILTER_BYTES_MAX: usize = 262_144;
+/// Of a value that a filter policy compares numbers with, either side of 0.
+pub(crate) const FILTER_NUMBER_MAX: f64 = 1e9;
+/// An endpoint, characters. Source: SNS API reference, Subscribe.
+pub(crate) const ENDPOINT_MAX: usize = 2_048;
+
+/// Attempts at deliveries to queues and functions at the same time, and at dead letters.
+pub(crate) const ATTEMPTS_MAX: usize = 64;
+/// Deliveries of one publish that are staged in memory before they are accepted, bytes, about.
+pub(crate) const STAGED_BYTES_MAX: usize = 4 << 20;

@@ -1,0 +1,168 @@
+//! A subscription: whom it tells, and what it is set to.
+//! Source: SNS API reference, Subscribe and SetSubscriptionAttributes; texts as recorded.
+
+use std::collections::BTreeMap;
+
+use hearth_types::{Arn, FunctionRef};
+use serde_json::Value;
+
+use crate::error::SnsError;
+use crate::filter::{self, Filter, Scope as FilterScope};
+use crate::limits::ENDPOINT_MAX;
+use crate::record::SubscriptionRecord;
+
+pub(crate) const FILTER: &str = "FilterPolicy";
+pub(crate) const FILTER_SCOPE: &str = "FilterPolicyScope";
+pub(crate) const RAW: &str = "RawMessageDelivery";
+pub(crate) const REDRIVE: &str = "RedrivePolicy";
+/// What SNS has and Hearth does not.
+const UNSUPPORTED: [&str; 3] = ["DeliveryPolicy", "SubscriptionRoleArn", "ReplayPolicy"];
+
+/// Protocols of SNS that Hearth does not speak.
+const PROTOCOLS_NOT_HERE: [&str; 7] = ["http", "https", "email", "email-json", "sms", "application", "firehose"];
+
+/// Whom a subscription tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Endpoint {
+    Queue(Arn),
+    /// The ARN is the function's own, without a qualifier.
+    Function {
+        arn: Arn,
+        function: FunctionRef,
+    },
+}
+
+impl Endpoint {
+    /// # Errors
+    /// [`SnsError::Parameter`] for what cannot be subscribed here.
+    pub(crate) fn parse(protocol: &str, endpoint: &str) -> Result<Self, SnsError> {
+        let arn =
+            || endpoint.parse::<Arn>().ok().filter(|arn| !arn.resource.is_empty() && endpoint.len() <= ENDPOINT_MAX);
+        match protocol {
+            "sqs" => match arn().filter(|arn| arn.service == "sqs") {
+                Some(arn) if arn.resource.ends_with(".fifo") => Err(SnsError::parameter(
+                    "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics",
+                )),
+                Some(arn) => Ok(Self::Queue(arn)),
+                None => Err(SnsError::parameter("SQS endpoint ARN")),
+            },
+            "lambda" => {
+                let arn = arn().filter(|arn| arn.service == "lambda" && arn.resource.starts_with("function:"));
+                let function = FunctionRef::parse(endpoint);
+                match (arn, function) {
+                    (Some(arn), Ok(function)) => Ok(Self::Function { arn, function }),
+                    _ => Err(SnsError::parameter("Lambda endpoint ARN")),
+                }
+            }
+            other if PROTOCOLS_NOT_HERE.contains(&other) => {
+                Err(SnsError::parameter(format!("Hearth does not deliver by this protocol: {other}")))
+            }
+            other => Err(SnsError::parameter(format!("Amazon SNS does not support this protocol string: {other}"))),
+        }
+    }
+
+    pub(crate) const fn arn(&self) -> &Arn {
+        match self {
+            Self::Queue(arn) | Self::Function { arn, .. } => arn,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) arn: String,
+    pub(crate) record: SubscriptionRecord,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) is_raw: bool,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) dead_letters: Option<Arn>,
+}
+
+impl Subscription {
+    /// # Errors
+    /// [`SnsError::Parameter`] for an attribute or endpoint that cannot be.
+    pub(crate) fn new(topic: &Arn, record: SubscriptionRecord) -> Result<Self, SnsError> {
+        let endpoint = Endpoint::parse(&record.protocol, &record.endpoint)?;
+        let text = |name: &str| record.attributes.get(name).map(String::as_str).filter(|text| !text.is_empty());
+        let scope = text(FILTER_SCOPE).map(FilterScope::parse).transpose()?.unwrap_or_default();
+        let filter = match text(FILTER) {
+            Some(filter) => Filter::compile(filter, scope)?,
+            None => None,
+        };
+        Ok(Self {
+            arn: format!("{topic}:{}", record.id),
+            is_raw: match record.attributes.get(RAW) {
+                Some(text) => raw(text, &record.protocol)?,
+                None => false,
+            },
+            filter,
+            dead_letters: text(REDRIVE).map(|text| redrive(text, topic)).transpose()?,
+            endpoint,
+            record,
+        })
+    }
+
+    pub(crate) fn topic_arn(&self) -> &str {
+        self.arn.rsplit_once(':').map_or(&self.arn, |(topic, _)| topic)
+    }
+}
+
+/// Whether there is such an attribute, whatever its value.
+///
+/// # Errors
+/// [`SnsError::Parameter`]: there is none, or not here.
+pub(crate) fn check_attribute_name(name: &str) -> Result<(), SnsError> {
+    match name {
+        FILTER | FILTER_SCOPE | RAW | REDRIVE => Ok(()),
+        name if UNSUPPORTED.contains(&name) => Err(SnsError::unsupported(name)),
+        _ => Err(SnsError::parameter("AttributeName")),
+    }
+}
+
+fn raw(text: &str, protocol: &str) -> Result<bool, SnsError> {
+    let is_raw = match text.to_ascii_lowercase().as_str() {
+        "true" => true,
+        "false" => false,
+        _ => {
+            let reason = format!("RawMessageDelivery: Invalid value [{text}]. Must be true or false.");
+            return Err(SnsError::parameter(reason));
+        }
+    };
+    if is_raw && protocol != "sqs" {
+        let reason = format!("Delivery protocol [{protocol}] does not support raw message delivery.");
+        return Err(SnsError::parameter(reason));
+    }
+    Ok(is_raw)
+}
+
+/// The dead-letter queue of a redrive policy. Source: SNS developer guide, "Amazon SNS dead-letter queues".
+fn redrive(text: &str, topic: &Arn) -> Result<Arn, SnsError> {
+    let policy: Value =
+        serde_json::from_str(text).map_err(|error| filter::unreadable("RedrivePolicy", text, &error))?;
+    let target = policy["deadLetterTargetArn"].as_str().and_then(|text| text.parse::<Arn>().ok());
+    let is_queue = |arn: &Arn| arn.service == "sqs" && !arn.resource.is_empty() && !arn.resource.contains([':', '/']);
+    let Some(target) = target.filter(is_queue) else {
+        return Err(SnsError::parameter("RedrivePolicy: deadLetterTargetArn is an invalid arn"));
+    };
+    if target.region != topic.region || target.account != topic.account {
+        let reason = "RedrivePolicy: the dead-letter queue is of the subscription's account and Region";
+        return Err(SnsError::parameter(reason));
+    }
+    if target.resource.ends_with(".fifo") {
+        return Err(SnsError::parameter(
+            "RedrivePolicy: the dead-letter queue of a standard topic is a standard queue",
+        ));
+    }
+    Ok(target)
+}
+
+/// Whether what was asked for is what is set: asking again for a subscription that is there.
+pub(crate) fn is_as_asked(set: &BTreeMap<String, String>, asked: &BTreeMap<String, String>) -> bool {
+    asked.iter().all(|(name, value)| match set.get(name) {
+        Some(set) => set == value,
+        None => {
+            let nothing = [(RAW, "false"), (FILTER, "{}"), (FILTER_SCOPE, "MessageAttributes")];
+            value.is_empty() || nothing.contains(&(name, value))
+        }
+    })
+}

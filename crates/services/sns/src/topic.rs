@@ -1,0 +1,169 @@
+//! A topic: what it is set to, and its subscriptions. In memory as in the store; changes are durable first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hearth_authz::Policy;
+use hearth_types::{Arn, Scope};
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use crate::error::SnsError;
+use crate::limits::{DISPLAY_NAME_MAX, TOPIC_NAME_MAX};
+use crate::policy;
+use crate::record::TopicRecord;
+use crate::subscription::Subscription;
+
+pub(crate) const POLICY: &str = "Policy";
+const DISPLAY_NAME: &str = "DisplayName";
+const TRACING: &str = "TracingConfig";
+const FIFO: &str = "FifoTopic";
+const SIGNATURE_VERSION: &str = "SignatureVersion";
+
+/// What SNS has and Hearth does not, and the value that asks for nothing.
+const UNSUPPORTED: [(&str, &str); 20] = [
+    (FIFO, "false"),
+    ("ContentBasedDeduplication", "false"),
+    ("FifoThroughputScope", ""),
+    ("ArchivePolicy", ""),
+    ("DeliveryPolicy", ""),
+    ("KmsMasterKeyId", ""),
+    (SIGNATURE_VERSION, "1"),
+    ("HTTPSuccessFeedbackRoleArn", ""),
+    ("HTTPSuccessFeedbackSampleRate", ""),
+    ("HTTPFailureFeedbackRoleArn", ""),
+    ("FirehoseSuccessFeedbackRoleArn", ""),
+    ("FirehoseSuccessFeedbackSampleRate", ""),
+    ("FirehoseFailureFeedbackRoleArn", ""),
+    ("LambdaSuccessFeedbackRoleArn", ""),
+    ("LambdaSuccessFeedbackSampleRate", ""),
+    ("LambdaFailureFeedbackRoleArn", ""),
+    ("ApplicationSuccessFeedbackRoleArn", ""),
+    ("SQSSuccessFeedbackRoleArn", ""),
+    ("SQSSuccessFeedbackSampleRate", ""),
+    ("SQSFailureFeedbackRoleArn", ""),
+];
+
+/// Sets an attribute. Source: SNS API reference, CreateTopic and SetTopicAttributes.
+///
+/// # Errors
+/// [`SnsError::Parameter`] for a name or value that cannot be.
+pub(crate) fn set(attributes: &mut BTreeMap<String, String>, name: &str, value: &str) -> Result<(), SnsError> {
+    match name {
+        DISPLAY_NAME if value.chars().count() > DISPLAY_NAME_MAX || value.chars().any(char::is_control) => {
+            return Err(SnsError::parameter("DisplayName"));
+        }
+        DISPLAY_NAME => {}
+        POLICY => {
+            policy::parse(value)?;
+        }
+        TRACING if value == "PassThrough" => {}
+        TRACING => return Err(SnsError::unsupported(format_args!("{TRACING}: {value}"))),
+        _ => {
+            return match UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
+                Some((_, nothing)) if *nothing == value => Ok(()),
+                Some(_) => Err(SnsError::unsupported(name)),
+                None => Err(SnsError::parameter(format!("Invalid attribute name: {name}"))),
+            };
+        }
+    }
+    attributes.insert(name.to_owned(), value.to_owned());
+    Ok(())
+}
+
+/// Whether SetTopicAttributes may ask for it.
+pub(crate) fn is_settable(name: &str) -> bool {
+    [DISPLAY_NAME, POLICY, TRACING].contains(&name)
+        || (name != FIFO && UNSUPPORTED.iter().any(|(unsupported, _)| *unsupported == name))
+}
+
+/// Source: SNS API reference, CreateTopic.
+///
+/// # Errors
+/// [`SnsError::Parameter`].
+pub(crate) fn check_name(name: &str) -> Result<(), SnsError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if (1..=TOPIC_NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    if name.strip_suffix(".fifo").is_some_and(|stem| !stem.is_empty() && stem.bytes().all(is_plain)) {
+        return Err(SnsError::unsupported("A FIFO topic"));
+    }
+    Err(SnsError::parameter("Topic Name"))
+}
+
+pub(crate) fn arn(scope: &Scope, name: &str) -> Arn {
+    Arn {
+        partition: scope.partition.as_str().to_owned(),
+        service: "sns".to_owned(),
+        region: scope.region.as_ref().map(|region| region.as_str().to_owned()).unwrap_or_default(),
+        account: scope.account.as_str().to_owned(),
+        resource: name.to_owned(),
+    }
+}
+
+/// What a topic is set to.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) record: TopicRecord,
+    pub(crate) policy: Arc<Policy>,
+}
+
+impl Description {
+    /// # Errors
+    /// Those of attributes.
+    pub(crate) fn new(arn: &Arn, record: TopicRecord) -> Result<Self, SnsError> {
+        let policy = Arc::new(policy::parse(&policy_text(arn, &record))?);
+        Ok(Self { record, policy })
+    }
+}
+
+/// The topic's policy, or the one it has without.
+pub(crate) fn policy_text(arn: &Arn, record: &TopicRecord) -> String {
+    record.attributes.get(POLICY).cloned().unwrap_or_else(|| policy::default(arn))
+}
+
+pub(crate) struct Topic {
+    pub(crate) scope: Scope,
+    pub(crate) arn: Arn,
+    description: RwLock<Arc<Description>>,
+    subscriptions: RwLock<BTreeMap<String, Arc<Subscription>>>,
+}
+
+impl Topic {
+    /// # Errors
+    /// Those of attributes.
+    pub(crate) fn new(scope: &Scope, record: TopicRecord) -> Result<Self, SnsError> {
+        let arn = arn(scope, &record.name);
+        let description = RwLock::new(Arc::new(Description::new(&arn, record)?));
+        Ok(Self { scope: scope.clone(), arn, description, subscriptions: RwLock::default() })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.arn.resource
+    }
+
+    pub(crate) fn describe(&self) -> Arc<Description> {
+        self.description.read().clone()
+    }
+
+    pub(crate) fn set_description(&self, description: Description) {
+        *self.description.write() = Arc::new(description);
+    }
+
+    /// By id. Not to be held while anything is awaited.
+    pub(crate) fn subscriptions(&self) -> RwLockReadGuard<'_, BTreeMap<String, Arc<Subscription>>> {
+        self.subscriptions.read()
+    }
+
+    pub(crate) fn subscription(&self, id: &str) -> Option<Arc<Subscription>> {
+        self.subscriptions.read().get(id).cloned()
+    }
+
+    pub(crate) fn put_subscription(&self, subscription: Arc<Subscription>) {
+        self.subscriptions.write().insert(subscription.record.id.clone(), subscription);
+    }
+
+    pub(crate) fn remove_subscription(&self, id: &str) {
+        self.subscriptions.write().remove(id);
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hearth_ports::{
     AttributeValue, CredentialIssuer, MessageAttribute, Notification, OutgoingMessage, QueueError, QueueSender,
-    TemporaryKey, TopicError, TopicPublisher,
+    TopicError, TopicPublisher,
 };
 use hearth_store::Record;
 use hearth_types::{Arn, Caller, Millis, RequestContext, limits};
@@ -22,8 +22,6 @@ use crate::{Body, Delivery, Target, Tries, Verdict, retry};
 pub const ATTEMPTS_MAX: usize = 64;
 /// The lane's name.
 pub const LANE: &str = "delivery.message";
-/// How long a role's session may live that sends one message and is ended.
-const SESSION_TTL_MS: u64 = 60_000;
 
 /// Who sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,11 +99,9 @@ impl Messenger {
         let Sender::Function { role_arn, function_arn } = &message.from;
         let function: Arn =
             function_arn.parse().map_err(|_| Failed::ForGood("it is sent by no function's ARN".to_owned()))?;
-        let session = self.credentials.issue_function_session(&ctx, role_arn, &function, SESSION_TTL_MS);
-        let TemporaryKey { credentials, caller } = session.map_err(|error| Failed::ForGood(error.to_string()))?;
-        let sent = self.send_as(&ctx, caller, &to, message).await;
-        self.credentials.revoke(&ctx, &credentials.access_key_id);
-        sent
+        let caller = self.credentials.function_role(&ctx, role_arn, &function);
+        let caller = caller.map_err(|error| Failed::ForGood(error.to_string()))?;
+        self.send_as(&ctx, caller, &to, message).await
     }
 
     async fn send_as(&self, ctx: &RequestContext, caller: Caller, to: &Arn, message: &Message) -> Result<(), Failed> {

@@ -37,6 +37,5 @@ pub(crate) const FUNCTION_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) const DELETE_ATTEMPTS: u32 = 5;
 /// How long what is known of a queue is believed.
 pub(crate) const FACTS_AGE_MS: i64 = 30_000;
-/// How long the session of a function's role is used; and what it is issued for.
+/// How long it is believed that Lambda may take a function's role.
 pub(crate) const ROLE_AGE_MS: i64 = 300_000;
-pub(crate) const ROLE_TTL_MS: u64 = 900_000;

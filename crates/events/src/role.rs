@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use hearth_ports::{CredentialIssuer, FunctionVersion, TemporaryKey};
+use hearth_ports::{CredentialIssuer, FunctionVersion};
 use hearth_types::{Arn, Caller, RequestContext};
 
-use crate::limits::{ROLE_AGE_MS, ROLE_TTL_MS};
+use crate::limits::ROLE_AGE_MS;
 
 /// One per poller.
 #[derive(Default)]
@@ -36,10 +36,8 @@ impl Role {
         let caller = match self.kept.as_ref().filter(is_good) {
             Some(kept) => kept.caller.clone(),
             None => {
-                let session = issuer.issue_function_session(ctx, &function.role_arn, &function.arn, ROLE_TTL_MS);
-                let TemporaryKey { credentials, caller } = session.map_err(|error| error.to_string())?;
-                // Who it is for stays; nobody signs with it.
-                issuer.revoke(ctx, &credentials.access_key_id);
+                let caller = issuer.function_role(ctx, &function.role_arn, &function.arn);
+                let caller = caller.map_err(|error| error.to_string())?;
                 self.kept = Some(Kept { role_arn: function.role_arn.clone(), at_ms: now_ms, caller: caller.clone() });
                 caller
             }

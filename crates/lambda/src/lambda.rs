@@ -28,6 +28,9 @@ use crate::tags;
 use crate::url::UrlDomain;
 use crate::worker::{self, Agenda};
 
+/// Who Lambda is to other services.
+const PRINCIPAL: &str = "lambda.amazonaws.com";
+
 /// What the control plane is made of.
 pub struct LambdaParts {
     pub catalog: Arc<Catalog>,
@@ -190,11 +193,25 @@ impl Lambda {
     /// # Errors
     /// It may not.
     pub(crate) fn check_role(&self, ctx: &RequestContext, role: &str, function: &Arn) -> Result<(), LambdaError> {
-        self.credentials.check_function_role(ctx, role, function).map_err(|error| match error {
-            CredentialError::NotAssumable => LambdaError::invalid(error.to_string()),
-            CredentialError::OtherAccount => LambdaError::AccessDenied { message: error.to_string() },
-            CredentialError::Internal(detail) => LambdaError::Internal { detail },
-        })
+        self.credentials.check_function_role(ctx, role, function).map_err(not_taken)
+    }
+
+    /// The context in which a function's role asks about something of another service.
+    ///
+    /// # Errors
+    /// Lambda may not take the role.
+    pub(crate) fn as_role(
+        &self,
+        ctx: &RequestContext,
+        role: &str,
+        function: &Arn,
+        about: &Arn,
+    ) -> Result<RequestContext, LambdaError> {
+        let caller = self.credentials.function_role(ctx, role, function).map_err(not_taken)?;
+        let owner = about.account.parse().map_err(LambdaError::internal)?;
+        // Lambda asks by itself: how the client showed who it is says nothing about the role.
+        let itself = RequestContext::service(&ctx.scope(), PRINCIPAL, ctx.request_id.clone());
+        Ok(RequestContext { caller, ..itself.in_account(owner) })
     }
 
     /// # Errors
@@ -330,6 +347,15 @@ impl Lambda {
 
     pub(crate) fn new_revision_id(&self) -> String {
         new_revision_id(&*self.random)
+    }
+}
+
+/// Why Lambda may not take a role.
+fn not_taken(error: CredentialError) -> LambdaError {
+    match error {
+        CredentialError::NotAssumable => LambdaError::invalid(error.to_string()),
+        CredentialError::OtherAccount => LambdaError::AccessDenied { message: error.to_string() },
+        CredentialError::Internal(detail) => LambdaError::Internal { detail },
     }
 }
 

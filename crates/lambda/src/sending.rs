@@ -3,15 +3,12 @@
 
 use std::sync::Arc;
 
-use hearth_ports::{Access, TemporaryKey};
+use hearth_ports::Access;
 use hearth_types::{Arn, RequestContext};
 use serde::Deserialize;
 
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
-
-/// How long the role's session may live that asks and is ended at once.
-const SESSION_TTL_MS: u64 = 60_000;
 
 /// `DeadLetterConfig` of the API model.
 #[derive(Debug, Default, Deserialize)]
@@ -58,12 +55,8 @@ pub(crate) fn check(
         "sns" => ("sns:Publish", "Publish on SNS"),
         _ => return Ok(()),
     };
-    let session = lambda.credentials.issue_function_session(ctx, role, function, SESSION_TTL_MS);
-    let TemporaryKey { credentials, caller } = session.map_err(|error| LambdaError::invalid(error.to_string()))?;
-    let as_role = RequestContext { caller, ..ctx.clone() };
-    let allowed = lambda.authorizer.authorize(&as_role, &Access::new(action, &to));
-    lambda.credentials.revoke(ctx, &credentials.access_key_id);
-    allowed.map_err(|_| {
+    let as_role = lambda.as_role(ctx, role, function, &to)?;
+    lambda.authorizer.authorize(&as_role, &Access::new(action, &to)).map_err(|_| {
         LambdaError::invalid(format!("The provided execution role does not have permissions to call {shown}"))
     })
 }

@@ -61,6 +61,9 @@ pub enum CredentialError {
     Internal(String),
 }
 
+/// Of a session that nobody signs with.
+const UNUSED_SESSION_TTL_MS: u64 = 60_000;
+
 /// Issues the session a function's environment runs with.
 pub trait CredentialIssuer: Send + Sync + 'static {
     /// May Lambda assume the role for this function? Looked at when a function is created or gets another role, and at
@@ -89,4 +92,20 @@ pub trait CredentialIssuer: Send + Sync + 'static {
 
     /// Forgets a session whose environment is gone.
     fn revoke(&self, ctx: &RequestContext, access_key_id: &str);
+
+    /// Who acts where Lambda itself does something as a function's role, for example reads a queue. Nobody ever signs with
+    /// the session, so it is void at once.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    fn function_role(
+        &self,
+        ctx: &RequestContext,
+        role_arn: &str,
+        function_arn: &Arn,
+    ) -> Result<Caller, CredentialError> {
+        let session = self.issue_function_session(ctx, role_arn, function_arn, UNUSED_SESSION_TTL_MS)?;
+        self.revoke(ctx, &session.credentials.access_key_id);
+        Ok(session.caller)
+    }
 }

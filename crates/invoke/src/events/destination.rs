@@ -5,7 +5,7 @@
 
 use hearth_delivery::message::{Message, Sender};
 use hearth_delivery::{Delivery, Staged};
-use hearth_ports::{Access, EventTerms, Resolved, TemporaryKey};
+use hearth_ports::{Access, EventTerms, Resolved};
 use hearth_types::limits::INVOKE_EVENT_BYTES_MAX;
 use hearth_types::{Arn, Qualifier, RequestContext, RequestId, Version};
 
@@ -14,9 +14,6 @@ use super::event::Event;
 use crate::engine::Core;
 use crate::logs::LogStream;
 use crate::{recursion, trace};
-
-/// How long the role's session may live that asks and is ended at once.
-const SESSION_TTL_MS: u64 = 60_000;
 
 /// What follows from the end of an event.
 pub(crate) fn tell(core: &Core, delivery: &Delivery<Event>, terms: &EventTerms, ended: &Ended<'_>) -> Vec<Staged> {
@@ -127,12 +124,9 @@ fn check_role(
     destination: &Arn,
 ) -> Result<(), String> {
     let (role, function) = (&from.version.role_arn, &from.version.arn);
-    let session = core.credentials.issue_function_session(ctx, role, function, SESSION_TTL_MS);
-    let TemporaryKey { credentials, caller } = session.map_err(|error| error.to_string())?;
+    let caller = core.credentials.function_role(ctx, role, function).map_err(|error| error.to_string())?;
     let as_role = RequestContext { caller, ..ctx.clone() };
     let access = Access::new("lambda:InvokeFunction", destination);
     let access = access.under(&to.guard.conditions).with_policy(to.guard.policy());
-    let allowed = core.authorizer.authorize(&as_role, &access).map_err(|denied| denied.message);
-    core.credentials.revoke(ctx, &credentials.access_key_id);
-    allowed
+    core.authorizer.authorize(&as_role, &access).map_err(|denied| denied.message)
 }

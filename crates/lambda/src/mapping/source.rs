@@ -1,6 +1,6 @@
 //! Where events come from, and whether a queue is fit for a function.
 
-use hearth_ports::{CredentialError, QueueError, QueueFacts, TemporaryKey};
+use hearth_ports::{QueueError, QueueFacts};
 use hearth_types::{Arn, RequestContext};
 
 use super::record::MappingRecord;
@@ -8,11 +8,6 @@ use crate::catalog::Function;
 use crate::error::LambdaError;
 use crate::lambda::Lambda;
 use crate::name::Target;
-
-/// How long the session of the function's role may live that asks and is ended at once.
-const SESSION_TTL_MS: u64 = 60_000;
-
-const PRINCIPAL: &str = "lambda.amazonaws.com";
 
 /// Services that Lambda polls, and whether a mapping must say where to start. Source: Lambda developer guide, "How Lambda
 /// processes records from stream and queue-based event sources".
@@ -79,7 +74,7 @@ pub(crate) async fn check_queue(
         return Err(LambdaError::invalid("The queue must be in the same region as the function."));
     }
     let settings = function.settings(target.qualifier().as_ref()).ok_or_else(no_function)?;
-    let as_role = as_role(lambda, ctx, &settings.role, target, queue)?;
+    let as_role = lambda.as_role(ctx, &settings.role, &target.arn, queue)?;
     for action in ACTIONS {
         let allowed = lambda.queues.allows(&as_role, queue, action).await;
         allowed.map_err(|error| unfit(action, error))?;
@@ -107,7 +102,7 @@ pub(crate) async fn check_timeout(
     for record in lambda.mappings.list(&ctx.scope(), "", usize::MAX, is_latest) {
         let queue: Arn = record.queue.parse().map_err(LambdaError::internal)?;
         let role = &function.record.latest.settings.role;
-        let Ok(as_role) = as_role(lambda, ctx, role, target, &queue) else { continue };
+        let Ok(as_role) = lambda.as_role(ctx, role, &target.arn, &queue) else { continue };
         if let Ok(facts) = lambda.queues.facts(&as_role, &queue).await {
             check_visibility(facts, timeout_seconds)?;
         }
@@ -123,27 +118,6 @@ fn check_visibility(facts: QueueFacts, timeout_seconds: u32) -> Result<(), Lambd
         "Queue visibility timeout: {} seconds is less than Function timeout: {timeout_seconds} seconds",
         facts.visibility_timeout_s
     )))
-}
-
-/// The context in which the function's role asks about the queue.
-fn as_role(
-    lambda: &Lambda,
-    ctx: &RequestContext,
-    role: &str,
-    target: &Target,
-    queue: &Arn,
-) -> Result<RequestContext, LambdaError> {
-    let session = lambda.credentials.issue_function_session(ctx, role, &target.arn, SESSION_TTL_MS);
-    let TemporaryKey { credentials, caller } = session.map_err(|error| match error {
-        CredentialError::NotAssumable => LambdaError::invalid(error.to_string()),
-        CredentialError::OtherAccount => LambdaError::AccessDenied { message: error.to_string() },
-        CredentialError::Internal(detail) => LambdaError::Internal { detail },
-    })?;
-    lambda.credentials.revoke(ctx, &credentials.access_key_id);
-    let owner = queue.account.parse().map_err(LambdaError::internal)?;
-    // Lambda asks by itself: how the client showed who it is says nothing about the role.
-    let itself = RequestContext::service(&ctx.scope(), PRINCIPAL, ctx.request_id.clone());
-    Ok(RequestContext { caller, ..itself.in_account(owner) })
 }
 
 pub(crate) fn no_function() -> LambdaError {

@@ -25,12 +25,18 @@ const OF_OTHERS: &[(&str, &str)] = &[
     ("AddPermission", "Actions"),
     ("AddPermission", "Label"),
     ("AddPermission", "QueueUrl"),
+    ("AddPermission", "AWSAccountId"),
+    ("AddPermission", "ActionName"),
+    ("AddPermission", "TopicArn"),
+    ("RemovePermission", "TopicArn"),
     ("RemovePermission", "Label"),
     ("RemovePermission", "QueueUrl"),
     ("GetPolicy", "PolicyArn"),
     ("TagResource", "resourceArn"),
     ("TagResource", "tags"),
+    ("TagResource", "ResourceArn"),
     ("UntagResource", "resourceArn"),
+    ("UntagResource", "ResourceArn"),
     ("UntagResource", "tagKeys"),
 ];
 

@@ -154,11 +154,12 @@ def audit(server, ledger, seconds):
         heard.update(json.loads(message["Body"])["MessageId"] for message in taken(sqs, url))
 
     found, url = set(), queue(sqs, "work")
-    # Those that were taken by somebody who is gone are visible again after a while.
+    # Those that were taken by somebody who is gone are visible again after a while: until nothing comes for so long.
     deadline = time.monotonic() + VISIBILITY_SECONDS + 1
     while time.monotonic() < deadline:
-        messages = taken(sqs, url)
-        found.update(message["MessageId"] for message in messages)
+        if messages := taken(sqs, url):
+            found.update(message["MessageId"] for message in messages)
+            deadline = time.monotonic() + VISIBILITY_SECONDS + 1
     again = found & ledger.deleted
     assert not again, f"{len(again)} deleted messages came back"
     lost = ledger.sent - ledger.deleting - found

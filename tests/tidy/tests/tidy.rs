@@ -26,7 +26,8 @@ const STOREYS: &[&[&str]] = &[
 ];
 
 /// Services know each other through ports; none knows the data plane.
-const SERVICES: &[&str] = &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"];
+const SERVICES: &[&str] =
+    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"];
 
 /// What a crate must not use although it lies below it. (user, used)
 const FORBIDDEN: &[(&str, &str)] =

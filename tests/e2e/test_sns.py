@@ -277,7 +277,7 @@ def test_terraform_makes_changes_and_destroys_a_topic(server, sns, tmp_path):
     show = lambda: sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])["Attributes"]  # noqa: E731
     assert (show()["RawMessageDelivery"], json.loads(show()["FilterPolicy"])) == ("true", {"kind": ["a"]})
     topic = sns.get_topic_attributes(TopicArn=made["topic"])["Attributes"]
-    assert (topic["DisplayName"], json.loads(topic["Policy"])["Statement"]["Action"]) == ("News", "sns:Publish")
+    assert (topic["DisplayName"], json.loads(topic["Policy"])["Statement"][0]["Action"]) == ("News", "sns:Publish")
 
     terraform.set(kinds='["a", "b"]', raw="false")
     terraform.apply()

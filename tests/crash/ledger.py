@@ -16,7 +16,7 @@ def handler(event, context):
 FUNCTION = "work"
 #: Messages that were taken and not deleted are visible again after this.
 VISIBILITY_SECONDS = 2
-THREADS = {"events": 4, "send": 3, "take": 3}
+THREADS = {"events": 4, "send": 3, "take": 3, "publish": 2}
 #: Nothing is tried again: an answer that was lost is not an acknowledgement.
 ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": 20, "connect_timeout": 5}
 
@@ -30,8 +30,9 @@ def queue(sqs, name):
 
 
 def prepare(server):
-    """A queue for work, and a function whose events are told to a queue of outcomes, however they end."""
-    sqs, functions = client(server, "sqs"), client(server, "lambda")
+    """A queue for work, a function whose events are told to a queue of outcomes, however they end, and a topic of news that
+    a queue is told of."""
+    sqs, functions, sns = client(server, "sqs"), client(server, "lambda"), client(server, "sns")
     sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
     outcomes = sqs.create_queue(QueueName="outcomes", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=outcomes, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -41,6 +42,9 @@ def prepare(server):
         MaximumRetryAttempts=0,
         DestinationConfig={"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}},
     )
+    sqs.create_queue(QueueName="news", Attributes={"VisibilityTimeout": "600"})
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn.replace("outcomes", "news"))
 
 
 class Ledger:
@@ -49,6 +53,7 @@ class Ledger:
     def __init__(self):
         self.events = set()
         self.sent = set()
+        self.published = set()
         #: Deletions begun: whether these messages are there is not known until they are acknowledged.
         self.deleting = set()
         self.deleted = set()
@@ -56,7 +61,7 @@ class Ledger:
     def copy(self):
         # What is acknowledged first is copied first: a deletion begun in between only makes less certain.
         ledger = Ledger()
-        ledger.events, ledger.sent = set(self.events), set(self.sent)
+        ledger.events, ledger.sent, ledger.published = set(self.events), set(self.sent), set(self.published)
         ledger.deleted, ledger.deleting = set(self.deleted), set(self.deleting)
         return ledger
 
@@ -111,6 +116,16 @@ class Load:
                 sent = sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]
             self.ledger.sent.update(message["MessageId"] for message in sent)
 
+    def publish(self, at):
+        sns = client(self.server, "sns")
+        topic = sns.create_topic(Name="news")["TopicArn"]
+        for turn in range(1_000_000):
+            if self.stopped.is_set():
+                return
+            published = sns.publish(TopicArn=topic, Message=f"{at} {turn}")
+            self.ledger.published.add(published["MessageId"])
+            time.sleep(0.02)
+
     def take(self, _):
         sqs = client(self.server, "sqs")
         url = queue(sqs, "work")
@@ -132,17 +147,24 @@ def audit(server, ledger, seconds):
         for message in taken(sqs, url):
             told[json.loads(message["Body"])["requestContext"]["requestId"]] += 1
 
+    heard, url = collections.Counter(), queue(sqs, "news")
+    deadline = time.monotonic() + seconds
+    while missing := ledger.published - heard.keys():
+        assert time.monotonic() < deadline, f"{len(missing)} of {len(ledger.published)} acknowledged notifications are lost"
+        heard.update(json.loads(message["Body"])["MessageId"] for message in taken(sqs, url))
+
     found, url = set(), queue(sqs, "work")
-    # Those that were taken by somebody who is gone are visible again after a while.
+    # Those that were taken by somebody who is gone are visible again after a while: until nothing comes for so long.
     deadline = time.monotonic() + VISIBILITY_SECONDS + 1
     while time.monotonic() < deadline:
-        messages = taken(sqs, url)
-        found.update(message["MessageId"] for message in messages)
+        if messages := taken(sqs, url):
+            found.update(message["MessageId"] for message in messages)
+            deadline = time.monotonic() + VISIBILITY_SECONDS + 1
     again = found & ledger.deleted
     assert not again, f"{len(again)} deleted messages came back"
     lost = ledger.sent - ledger.deleting - found
     assert not lost, f"{len(lost)} of {len(ledger.sent)} acknowledged messages are lost"
-    return sum(told.values()) - len(told)
+    return sum(told.values()) - len(told) + sum(heard.values()) - len(heard)
 
 
 def taken(sqs, url):

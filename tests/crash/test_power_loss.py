@@ -122,7 +122,8 @@ def tools():
 def test_what_was_acknowledged_survives_a_power_loss(tmp_path, rounds):
     again, ledger = fail_the_power(tmp_path, rounds)
     print(
-        f"{rounds} power losses: {len(ledger.events)} events, {len(ledger.sent)} messages sent, {len(ledger.deleted)}"
+        f"{rounds} power losses: {len(ledger.events)} events, {len(ledger.published)} notifications,"
+        f" {len(ledger.sent)} messages sent, {len(ledger.deleted)}"
         f" deleted; none lost; {again} outcomes told twice"
     )
 

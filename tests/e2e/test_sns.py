@@ -14,6 +14,7 @@ from support import aws, packages
 from support.command_line import logs_of
 from support.server import Server
 from test_clients import cli  # noqa: F401
+from test_terraform import start
 
 CODE = """
 import json
@@ -266,3 +267,21 @@ def test_the_command_line_makes_subscribes_publishes_and_deletes(server, cli):  
     cli("sns", "unsubscribe", "--subscription-arn", subscription)
     cli("sns", "delete-topic", "--topic-arn", topic)
     assert topic not in [one["TopicArn"] for one in cli("sns", "list-topics")["Topics"]]
+
+
+def test_terraform_makes_changes_and_destroys_a_topic(server, sns, tmp_path):
+    terraform = start(tmp_path, "topic", endpoint=server.url, kinds='["a"]', raw="true")
+    made = terraform.apply()
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=made["topic"])["Subscriptions"]
+    assert subscription["Endpoint"] == made["queue"]
+    show = lambda: sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])["Attributes"]  # noqa: E731
+    assert (show()["RawMessageDelivery"], json.loads(show()["FilterPolicy"])) == ("true", {"kind": ["a"]})
+    topic = sns.get_topic_attributes(TopicArn=made["topic"])["Attributes"]
+    assert (topic["DisplayName"], json.loads(topic["Policy"])["Statement"][0]["Action"]) == ("News", "sns:Publish")
+
+    terraform.set(kinds='["a", "b"]', raw="false")
+    terraform.apply()
+    assert (show()["RawMessageDelivery"], json.loads(show()["FilterPolicy"])) == ("false", {"kind": ["a", "b"]})
+
+    terraform.destroy()
+    assert made["topic"] not in [one["TopicArn"] for one in sns.list_topics()["Topics"]]

@@ -21,22 +21,22 @@ async fn operations() -> Vec<String> {
 
 /// Members of operations that other services have by the same name.
 const OF_OTHERS: &[(&str, &str)] = &[
+    ("AddPermission", "AWSAccountId"),
     ("AddPermission", "AWSAccountIds"),
+    ("AddPermission", "ActionName"),
     ("AddPermission", "Actions"),
     ("AddPermission", "Label"),
     ("AddPermission", "QueueUrl"),
-    ("AddPermission", "AWSAccountId"),
-    ("AddPermission", "ActionName"),
     ("AddPermission", "TopicArn"),
-    ("RemovePermission", "TopicArn"),
     ("RemovePermission", "Label"),
     ("RemovePermission", "QueueUrl"),
+    ("RemovePermission", "TopicArn"),
     ("GetPolicy", "PolicyArn"),
+    ("TagResource", "ResourceArn"),
     ("TagResource", "resourceArn"),
     ("TagResource", "tags"),
-    ("TagResource", "ResourceArn"),
-    ("UntagResource", "resourceArn"),
     ("UntagResource", "ResourceArn"),
+    ("UntagResource", "resourceArn"),
     ("UntagResource", "tagKeys"),
 ];
 

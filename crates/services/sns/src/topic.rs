@@ -20,7 +20,7 @@ const FIFO: &str = "FifoTopic";
 const SIGNATURE_VERSION: &str = "SignatureVersion";
 
 /// What SNS has and Hearth does not, and the value that asks for nothing.
-const UNSUPPORTED: [(&str, &str); 20] = [
+const UNSUPPORTED: [(&str, &str); 22] = [
     (FIFO, "false"),
     ("ContentBasedDeduplication", "false"),
     ("FifoThroughputScope", ""),
@@ -29,17 +29,19 @@ const UNSUPPORTED: [(&str, &str); 20] = [
     ("KmsMasterKeyId", ""),
     (SIGNATURE_VERSION, "1"),
     ("HTTPSuccessFeedbackRoleArn", ""),
-    ("HTTPSuccessFeedbackSampleRate", ""),
+    ("HTTPSuccessFeedbackSampleRate", "0"),
     ("HTTPFailureFeedbackRoleArn", ""),
     ("FirehoseSuccessFeedbackRoleArn", ""),
-    ("FirehoseSuccessFeedbackSampleRate", ""),
+    ("FirehoseSuccessFeedbackSampleRate", "0"),
     ("FirehoseFailureFeedbackRoleArn", ""),
     ("LambdaSuccessFeedbackRoleArn", ""),
-    ("LambdaSuccessFeedbackSampleRate", ""),
+    ("LambdaSuccessFeedbackSampleRate", "0"),
     ("LambdaFailureFeedbackRoleArn", ""),
     ("ApplicationSuccessFeedbackRoleArn", ""),
+    ("ApplicationSuccessFeedbackSampleRate", "0"),
+    ("ApplicationFailureFeedbackRoleArn", ""),
     ("SQSSuccessFeedbackRoleArn", ""),
-    ("SQSSuccessFeedbackSampleRate", ""),
+    ("SQSSuccessFeedbackSampleRate", "0"),
     ("SQSFailureFeedbackRoleArn", ""),
 ];
 
@@ -60,7 +62,7 @@ pub(crate) fn set(attributes: &mut BTreeMap<String, String>, name: &str, value: 
         TRACING => return Err(SnsError::unsupported(format_args!("{TRACING}: {value}"))),
         _ => {
             return match UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
-                Some((_, nothing)) if *nothing == value => Ok(()),
+                Some((_, nothing)) if value.is_empty() || *nothing == value => Ok(()),
                 Some(_) => Err(SnsError::unsupported(name)),
                 None => Err(SnsError::parameter(format!("Invalid attribute name: {name}"))),
             };

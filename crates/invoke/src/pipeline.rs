@@ -101,16 +101,12 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
     match request.invocation_type {
         InvocationType::DryRun => return Ok(Step::Nothing),
         InvocationType::Event => {
-            if is_stopped {
-                let (id, function) = (&ctx.request_id, &request.function_name);
-                tracing::warn!(%id, function, "event dropped: its function comes back to itself again and again");
-                return Ok(Step::Nothing);
-            }
             return Ok(Step::Enqueue(Event {
                 function_name: request.function_name,
                 uid: version.uid.clone(),
                 qualifier: request.qualifier,
                 trace: Some(trace.as_ref().to_owned()),
+                is_stopped,
                 // Admitted as JSON, which is UTF-8.
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
             }));

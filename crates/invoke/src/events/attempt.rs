@@ -25,7 +25,10 @@ impl Target<Event> for Core {
             let ended = Ended { condition: Some(condition), tries: delivery.tries, answer: None };
             return end(&self, delivery, &ended);
         }
-        let answer = run(Arc::clone(&self), delivery).await;
+        let answer = match delivery.body.is_stopped {
+            true => Err(InvokeError::RecursiveLoop),
+            false => run(Arc::clone(&self), delivery).await,
+        };
         let attempted = match &answer {
             Ok(response) if response.function_error.is_none() => Attempted::Succeeded,
             Ok(_) => Attempted::FunctionError,

@@ -99,6 +99,7 @@ impl Telling<'_> {
             uid: resolved.version.uid.clone(),
             qualifier,
             trace: Some(header.as_ref().to_owned()),
+            is_stopped: false,
             payload,
         };
         let id = RequestId::generate(&*core.random);

@@ -170,6 +170,7 @@ mod tests {
             uid: "u".into(),
             qualifier: None,
             trace: None,
+            is_stopped: false,
             payload: r#"{"n":1.0}"#.to_owned(),
         };
         let arn = "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST";

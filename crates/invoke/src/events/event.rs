@@ -15,6 +15,10 @@ pub(crate) struct Event {
     pub(crate) uid: FunctionUid,
     pub(crate) qualifier: Option<Qualifier>,
     pub(crate) trace: Option<String>,
+    /// Its function comes back to itself again and again: it is not run, and who is to be told is told. Source: Lambda
+    /// developer guide, "Use Lambda recursive loop detection to prevent infinite loops".
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_stopped: bool,
     /// The JSON text as sent.
     pub(crate) payload: String,
 }

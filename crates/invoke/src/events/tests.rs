@@ -259,6 +259,22 @@ async fn a_destination_is_told_how_an_event_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_too_many_in_a_chain_is_not_run_and_its_end_is_told() {
+    let world = World::new([function("f"), function("on-failure")]).await;
+    let on_failure = Some(function("on-failure").arn);
+    *world.catalog.terms_of.lock() = Some(("f".to_owned(), EventTerms { on_failure, ..EventTerms::default() }));
+    let event = InvokeRequest { invocation_type: InvocationType::Event, ..request("f", "echo") };
+    let mut ctx = context("e1");
+    ctx.trace = Some("Root=1-634604a2-0123456789abcdef01234567;Lineage=1:uidf:15".into());
+    world.engine.invoke(&ctx, event).await.expect("accepted");
+    settle().await;
+    settle().await;
+    assert_eq!((starts(&world, "e1"), queued(&world)), (0, 0));
+    let lines = world.sink.lines();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("START ")).count(), 1, "who is told: {lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destination_that_is_not_there_does_not_hold_the_event() {
     let world = World::new([function("f")]).await;
     world.catalog.terms.lock().on_success = Some(function("gone").arn);

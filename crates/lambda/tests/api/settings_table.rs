@@ -125,7 +125,6 @@ fn asking(member: &str) -> Value {
         "VpcConfig.SubnetIds" => json!(["subnet-0a"]),
         "VpcConfig.SecurityGroupIds" => json!(["sg-0a"]),
         "VpcConfig.Ipv6AllowedForDualStack" => json!(true),
-        "DeadLetterConfig.TargetArn" => json!("arn:aws:sqs:us-east-1:000000000000:q"),
         "TracingConfig.Mode" => json!("Active"),
         "FileSystemConfigs" => json!([{
             "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",

@@ -48,6 +48,8 @@ pub struct Boot {
     pub memory: Mebibytes,
     /// Slots get a device that leads out.
     pub network: bool,
+    /// Some slots are begun ahead of need.
+    pub stock: bool,
     pub interpreters: Vec<(Root, Interpreter)>,
 }
 

@@ -173,7 +173,7 @@ impl<'a> Spawner<'a> {
             copy_failures: BTreeMap::new(),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
-            stock: Stock::default(),
+            stock: Stock::new(boot.stock),
             groups: 0,
             ended: VecDeque::new(),
         };

@@ -92,6 +92,7 @@ impl Spawner {
                 storage: dir.path().to_owned(),
                 memory: Mebibytes(2_048),
                 network: false,
+                stock: true,
                 interpreters: Vec::new(),
             }),
         );

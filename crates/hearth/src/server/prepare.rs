@@ -74,6 +74,8 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
         storage: data.storage(),
         memory: memory.sandboxes,
         network: true,
+        // Who switches the pool off wants nothing made ahead of need.
+        stock: config.pool.depth_max > 0,
         search: Search::from_environment(),
         program: None,
     })

@@ -44,6 +44,8 @@ pub struct SpawnerConfig {
     pub memory: Mebibytes,
     /// Slots get a device that leads out, for [`ProcessConfig::network`](super::ProcessConfig::network).
     pub network: bool,
+    /// Some slots are begun ahead of need.
+    pub stock: bool,
     /// Where interpreters are looked for.
     pub search: Search,
     /// The program to start as the spawner; this one when `None`, which then must call
@@ -142,8 +144,8 @@ impl SpawnerProcess {
             .collect();
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
-        let SpawnerConfig { instance, memory, network, .. } = config;
-        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, interpreters };
+        let SpawnerConfig { instance, memory, network, stock, .. } = config;
+        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, stock, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)

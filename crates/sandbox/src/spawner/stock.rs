@@ -126,13 +126,12 @@ pub(super) struct Stock {
     missing: usize,
 }
 
-impl Default for Stock {
-    fn default() -> Self {
-        Self { waiting: VecDeque::new(), missing: STOCK }
-    }
-}
-
 impl Stock {
+    /// `is_wanted`: else there never is one.
+    pub(super) fn new(is_wanted: bool) -> Self {
+        Self { waiting: VecDeque::new(), missing: if is_wanted { STOCK } else { 0 } }
+    }
+
     pub(super) fn take(&mut self) -> Option<Begun> {
         let begun = self.waiting.pop_front()?;
         self.missing += 1;
@@ -170,7 +169,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_made_is_tried_once_for_each_that_is_wanted() {
-        let mut stock = Stock::default();
+        assert!(!Stock::new(false).wants_refill());
+        let mut stock = Stock::new(true);
         let mut tries = 0;
         while stock.wants_refill() {
             tries += 1;

@@ -111,6 +111,7 @@ impl Machine {
             storage: dir.path().to_owned(),
             memory: setup.memory.unwrap_or_else(|| machine_memory().expect("readable")),
             network: setup.network.is_some(),
+            stock: true,
             search: setup.search.unwrap_or_else(Search::from_environment),
             program: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
         });

@@ -87,7 +87,7 @@ def test_a_destination_is_told_if_the_function_s_role_may_invoke_it(home, enforc
     while True:
         log = enforced.log_text()
         dropped = [line for line in log.splitlines() if "event dropped" in line and told.name in line]
-        refused = [line for line in log.splitlines() if "cannot be told" in line and answer.request_id in line]
+        refused = [line for line in log.splitlines() if "nobody is told" in line and answer.request_id in line]
         if dropped or refused:
             break
         assert time.monotonic() < deadline, log[-2000:]

@@ -132,22 +132,12 @@ impl Messenger {
 
 impl From<QueueError> for Failed {
     fn from(error: QueueError) -> Self {
-        match &error {
-            QueueError::DiskFull | QueueError::Unavailable { .. } => Self::ForNow(error.to_string()),
-            QueueError::NotFound | QueueError::AccessDenied { .. } | QueueError::Invalid { .. } => {
-                Self::ForGood(error.to_string())
-            }
-        }
+        if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
     }
 }
 
 impl From<TopicError> for Failed {
     fn from(error: TopicError) -> Self {
-        match &error {
-            TopicError::DiskFull | TopicError::Unavailable { .. } => Self::ForNow(error.to_string()),
-            TopicError::NotFound | TopicError::AccessDenied { .. } | TopicError::Invalid { .. } => {
-                Self::ForGood(error.to_string())
-            }
-        }
+        if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
     }
 }

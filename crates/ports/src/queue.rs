@@ -56,6 +56,17 @@ pub enum QueueError {
     Unavailable { detail: String },
 }
 
+impl QueueError {
+    /// Whether waiting may mend it.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::DiskFull | Self::Unavailable { .. } => true,
+            Self::NotFound | Self::AccessDenied { .. } | Self::Invalid { .. } => false,
+        }
+    }
+}
+
 /// Sends messages.
 #[async_trait]
 pub trait QueueSender: Send + Sync + 'static {

@@ -31,6 +31,17 @@ pub enum TopicError {
     Unavailable { detail: String },
 }
 
+impl TopicError {
+    /// Whether waiting may mend it.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::DiskFull | Self::Unavailable { .. } => true,
+            Self::NotFound | Self::AccessDenied { .. } | Self::Invalid { .. } => false,
+        }
+    }
+}
+
 #[async_trait]
 pub trait TopicPublisher: Send + Sync + 'static {
     /// Resolves with the message's id when the notification is durable for each subscription it goes to. Who calls is

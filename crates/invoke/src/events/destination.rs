@@ -32,12 +32,11 @@ pub(crate) fn tell(core: &Core, delivery: &Delivery<Event>, terms: &EventTerms, 
         Ok(told) => staged.push(told),
         Err(error) => tracing::warn!(id = %delivery.id, %to, error, "nobody is told of the end of an event"),
     };
+    let telling = Telling { core, ctx: &ctx, delivery, from: &from };
     if let Some(to) = destination {
-        let telling = Telling { core, ctx: &ctx, delivery, from: &from };
         keep(to, telling.record(ended, to));
     }
     if let Some(to) = dead_letters {
-        let telling = Telling { core, ctx: &ctx, delivery, from: &from };
         let attributes = ended.dead_letter_attributes(&delivery.id);
         keep(to, telling.message(to, event.payload.clone(), attributes));
     }

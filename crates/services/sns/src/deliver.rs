@@ -99,12 +99,7 @@ enum Failed {
 
 impl From<QueueError> for Failed {
     fn from(error: QueueError) -> Self {
-        match &error {
-            QueueError::DiskFull | QueueError::Unavailable { .. } => Self::ForNow(error.to_string()),
-            QueueError::NotFound | QueueError::AccessDenied { .. } | QueueError::Invalid { .. } => {
-                Self::ForGood(error.to_string())
-            }
-        }
+        if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
     }
 }
 

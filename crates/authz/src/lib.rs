@@ -17,4 +17,4 @@ pub use evaluate::{
     Attached, ConditionKeys, Decision, Policies, Reason, Request, ResourcePolicy, Source, StatementRef, Values,
     evaluate,
 };
-pub use policy::{Policy, PolicyError, PolicyKind};
+pub use policy::{Policy, PolicyEdit, PolicyError, PolicyKind};

@@ -1,11 +1,13 @@
 //! A policy document: its grammar, and its compiled form that requests are held against.
 
+mod edit;
 mod grammar;
 mod statement;
 mod unique;
 
 use std::sync::Arc;
 
+pub use edit::PolicyEdit;
 pub use grammar::{PolicyError, PolicyKind};
 pub(crate) use statement::{Effect, Statement};
 

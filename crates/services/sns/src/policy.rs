@@ -1,14 +1,11 @@
 //! A topic's policy: the one it has from the start, and statements that AddPermission adds and RemovePermission takes out.
 //! Source: SNS API reference, AddPermission; SNS developer guide, "Example cases for Amazon SNS access control".
 
-use hearth_authz::{Policy, PolicyKind};
+use hearth_authz::{Policy, PolicyEdit, PolicyKind};
 use hearth_types::{AccountId, Arn};
 use serde_json::{Value, json};
 
 use crate::error::SnsError;
-
-/// Of a label, characters.
-const LABEL_MAX: usize = 80;
 
 /// What policies of topics are about.
 const ACTIONS: [&str; 8] = [
@@ -44,12 +41,12 @@ pub(crate) fn default(topic: &Arn) -> String {
 pub(crate) fn parse(text: &str) -> Result<Policy, SnsError> {
     let invalid = |error: &dyn std::fmt::Display| SnsError::parameter(format!("Policy Error: {error}"));
     let policy = Policy::parse(text, PolicyKind::Resource).map_err(|error| invalid(&error))?;
-    let mut document: Value = serde_json::from_str(text).map_err(|error| invalid(&error))?;
+    let document = serde_json::from_str(text).map_err(|error| invalid(&error))?;
     let is_ours = |action: &Value| {
         let action = action.as_str().unwrap_or_default();
         action == "*" || action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("sns:"))
     };
-    for statement in take_statements(&mut document) {
+    for statement in PolicyEdit::new(document).all() {
         let is_in_scope = match &statement["Action"] {
             Value::Array(actions) => actions.iter().all(is_ours),
             Value::Null => true,
@@ -78,8 +75,7 @@ pub(crate) fn add(
     accounts: &[String],
     actions: &[String],
 ) -> Result<String, SnsError> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !(1..=LABEL_MAX).contains(&label.len()) || !label.bytes().all(is_plain) {
+    if !PolicyEdit::is_label(label) {
         return Err(SnsError::parameter("Label"));
     }
     if actions.iter().any(|action| !ACTIONS.contains(&action.as_str())) {
@@ -88,23 +84,15 @@ pub(crate) fn add(
     if accounts.iter().any(|account| account.parse::<AccountId>().is_err()) {
         return Err(SnsError::parameter("AWSAccountId"));
     }
-    let mut document = read(policy)?;
-    let mut statements = take_statements(&mut document);
-    if statements.iter().any(|statement| statement["Sid"] == label) {
+    let mut edited = read(policy)?;
+    if edited.has(label) {
         // Recorded.
         return Err(SnsError::parameter("Statement already exists"));
     }
     let principals = accounts.iter().map(|account| format!("arn:{}:iam::{account}:root", topic.partition)).collect();
     let actions = actions.iter().map(|action| format!("SNS:{action}")).collect();
-    statements.push(json!({
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": { "AWS": one_or_many(principals) },
-        "Action": one_or_many(actions),
-        "Resource": topic.to_string(),
-    }));
-    document["Statement"] = statements.into();
-    Ok(document.to_string())
+    edited.allow(label, principals, actions, &topic.to_string());
+    Ok(edited.into_text())
 }
 
 /// The policy without the statement of that label.
@@ -112,26 +100,12 @@ pub(crate) fn add(
 /// # Errors
 /// [`SnsError::Internal`]: the policy cannot be read.
 pub(crate) fn remove(policy: &str, label: &str) -> Result<String, SnsError> {
-    let mut document = read(policy)?;
-    let mut statements = take_statements(&mut document);
-    statements.retain(|statement| statement["Sid"] != label);
-    document["Statement"] = statements.into();
-    Ok(document.to_string())
+    let mut edited = read(policy)?;
+    edited.remove(label);
+    Ok(edited.into_text())
 }
 
-fn read(policy: &str) -> Result<Value, SnsError> {
-    serde_json::from_str(policy).map_err(|error| SnsError::Internal(error.to_string()))
-}
-
-/// Takes the statements out of a document, which may have one that is not in a list.
-fn take_statements(document: &mut Value) -> Vec<Value> {
-    match document["Statement"].take() {
-        Value::Array(statements) => statements,
-        Value::Null => Vec::new(),
-        one => vec![one],
-    }
-}
-
-fn one_or_many(mut values: Vec<String>) -> Value {
-    if values.len() == 1 { values.remove(0).into() } else { values.into() }
+fn read(policy: &str) -> Result<PolicyEdit, SnsError> {
+    let document = serde_json::from_str(policy).map_err(|error| SnsError::Internal(error.to_string()))?;
+    Ok(PolicyEdit::new(document))
 }

@@ -1,14 +1,12 @@
 //! Statements that AddPermission puts into a queue's policy, and RemovePermission takes out again.
 //! Source: SQS API reference, AddPermission; texts as recorded.
 
+use hearth_authz::PolicyEdit;
 use hearth_types::{Arn, Partition};
 use serde_json::{Value, json};
 
 use crate::error::SqsError;
 use crate::limits::{POLICY_ACTIONS_MAX, POLICY_STATEMENTS_MAX};
-
-/// Of a label, characters.
-const LABEL_MAX: usize = 80;
 
 /// What may be granted this way. Source: as above, Actions.
 const ACTIONS: [&str; 8] = [
@@ -35,8 +33,7 @@ pub(crate) fn add(
     accounts: &[String],
     actions: &[String],
 ) -> Result<String, SqsError> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !(1..=LABEL_MAX).contains(&label.len()) || !label.bytes().all(is_plain) {
+    if !PolicyEdit::is_label(label) {
         return Err(SqsError::value(
             label,
             "Label",
@@ -59,26 +56,17 @@ pub(crate) fn add(
     if let Some(account) = accounts.iter().find(|account| account.parse::<hearth_types::AccountId>().is_err()) {
         return Err(SqsError::value(format!("[{account}]"), "PrincipalId", "Unable to verify."));
     }
-    let mut document = read(policy, queue)?;
-    let mut statements = take_statements(&mut document);
-    if statements.iter().any(|statement| statement["Sid"] == label) {
+    let mut edited = read(policy, queue)?;
+    if edited.has(label) {
         return Err(SqsError::value(label, "Label", "Already exists."));
     }
-    if statements.len() >= POLICY_STATEMENTS_MAX {
+    if edited.all().len() >= POLICY_STATEMENTS_MAX {
         return Err(SqsError::OverLimit(format!("{POLICY_STATEMENTS_MAX} statements are the most a policy may have.")));
     }
-    let principals: Vec<String> =
-        accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
-    let actions: Vec<String> = actions.iter().map(|action| format!("SQS:{action}")).collect();
-    statements.push(json!({
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": { "AWS": one_or_many(principals) },
-        "Action": one_or_many(actions),
-        "Resource": queue.to_string(),
-    }));
-    document["Statement"] = statements.into();
-    Ok(document.to_string())
+    let principals = accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
+    let actions = actions.iter().map(|action| format!("SQS:{action}")).collect();
+    edited.allow(label, principals, actions, &queue.to_string());
+    Ok(edited.into_text())
 }
 
 /// The policy without the statement of that label; empty when it was the last.
@@ -86,40 +74,21 @@ pub(crate) fn add(
 /// # Errors
 /// [`SqsError::Invalid`] when there is none.
 pub(crate) fn remove(policy: Option<&str>, queue: &Arn, label: &str) -> Result<String, SqsError> {
-    let mut document = read(policy, queue)?;
-    let mut statements = take_statements(&mut document);
-    let before = statements.len();
-    statements.retain(|statement| statement["Sid"] != label);
-    if statements.len() == before {
+    let mut edited = read(policy, queue)?;
+    if !edited.remove(label) {
         return Err(SqsError::value(label, "Label", "can't find label."));
     }
-    if statements.is_empty() {
-        return Ok(String::new());
-    }
-    document["Statement"] = statements.into();
-    Ok(document.to_string())
+    Ok(if edited.all().is_empty() { String::new() } else { edited.into_text() })
 }
 
-fn read(policy: Option<&str>, queue: &Arn) -> Result<Value, SqsError> {
-    match policy.filter(|policy| !policy.is_empty()) {
-        Some(policy) => serde_json::from_str(policy).map_err(|error| SqsError::Internal(error.to_string())),
-        None => Ok(json!({
+fn read(policy: Option<&str>, queue: &Arn) -> Result<PolicyEdit, SqsError> {
+    let document: Value = match policy.filter(|policy| !policy.is_empty()) {
+        Some(policy) => serde_json::from_str(policy).map_err(|error| SqsError::Internal(error.to_string()))?,
+        None => json!({
             "Version": "2008-10-17",
             "Id": format!("{queue}/SQSDefaultPolicy"),
             "Statement": [],
-        })),
-    }
-}
-
-/// Takes the statements out of a document, which may have one that is not in a list.
-fn take_statements(document: &mut Value) -> Vec<Value> {
-    match document["Statement"].take() {
-        Value::Array(statements) => statements,
-        Value::Null => Vec::new(),
-        one => vec![one],
-    }
-}
-
-fn one_or_many(mut values: Vec<String>) -> Value {
-    if values.len() == 1 { values.remove(0).into() } else { values.into() }
+        }),
+    };
+    Ok(PolicyEdit::new(document))
 }

@@ -341,12 +341,13 @@ impl House {
             tracing::error!("shutdown leaves batches of event source mappings behind");
         }
         self.backend.shutdown().await;
-        self.sqs.close().await;
         self.stop.cancel();
         self.workers.close();
         if timeout(WORKERS_END_MAX, self.workers.wait()).await.is_err() {
             tracing::error!("shutdown leaves workers behind");
         }
+        // After whoever sends to queues.
+        self.sqs.close().await;
         let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
         let closed = tokio::task::spawn_blocking(move || {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::outbox::{Outbox, Staged};
-use crate::record::{Slip, body_key, read_slip_key, shard, slip_key, slips};
+use crate::record::{IN_LINE_MS, Slip, body_key, read_slip_key, shard, slip_key, slips};
 use crate::window::{self, Queued, Upcoming, Window, WindowLimits};
 use crate::{Body, Delivery, Next, Target, Tries, Verdict};
 
@@ -61,13 +61,15 @@ impl<B: Body> Lane<B> {
         let (codec, now_ms) = (&self.outbox.codec, self.outbox.clock.now_ms());
         let (slip, body_record) = Slip::new(codec, body_key(scope, self.name, &id), &body, now_ms)?;
         let mut mutations: Vec<_> = body_record.into_iter().collect();
-        mutations.push(Mutation::Put(slip_key(scope, self.name, now_ms, &id), codec.encode(&slip)?));
+        let due_ms = if slip.line.is_some() { IN_LINE_MS } else { now_ms };
+        mutations.push(Mutation::Put(slip_key(scope, self.name, due_ms, &id), codec.encode(&slip)?));
         let queued = Queued {
             scope: scope.clone(),
             id,
-            due_ms: now_ms,
+            due_ms,
             accepted_ms: now_ms,
             tries: Tries::default(),
+            line: slip.line.clone(),
             is_inline: slip.is_inline(),
             body: Some(Arc::new(body)),
         };
@@ -175,7 +177,8 @@ impl<B: Body> Lane<B> {
             let slip = Slip::read(codec, entry).map_err(|error| error.to_string())?;
             let body = slip.body(codec).map_err(|error| error.to_string())?.map(Arc::new);
             let (scope, is_inline) = (scope.clone(), slip.is_inline());
-            Ok(Queued { scope, id, due_ms, accepted_ms: slip.accepted_ms, tries: slip.tries, is_inline, body })
+            let Slip { accepted_ms, tries, line, .. } = slip;
+            Ok(Queued { scope, id, due_ms, accepted_ms, tries, line, is_inline, body })
         };
         let told = |error: &String| {
             tracing::error!(key = ?entry.key, error, "a delivery cannot be read; it stays in the store");
@@ -246,7 +249,8 @@ impl<B: Body> Lane<B> {
             mutations.push(Mutation::Delete(self.body_key(queued)));
         }
         if let Some(offers) = self.persist(&queued.scope, mutations, then, stop).await {
-            self.window.lock().finish(&queued.id);
+            self.window.lock().finish(&queued.id, queued.line.as_deref());
+            self.wake.notify_one();
             offers.into_iter().for_each(|offer| offer());
         }
     }
@@ -261,7 +265,8 @@ impl<B: Body> Lane<B> {
         stop: &CancellationToken,
     ) {
         let codec = &self.outbox.codec;
-        let slip = Slip::again(codec, queued.accepted_ms, tries, queued.is_inline.then_some(&*body));
+        let inline = queued.is_inline.then_some(&*body);
+        let slip = Slip::again(codec, queued.accepted_ms, tries, queued.line.clone(), inline);
         let slip = match slip.and_then(|slip| codec.encode(&slip)) {
             Ok(slip) => slip,
             Err(error) => {
@@ -269,8 +274,13 @@ impl<B: Body> Lane<B> {
                 return;
             }
         };
-        let key = slip_key(&queued.scope, self.name, due_ms, &queued.id);
-        let mutations = vec![Mutation::Delete(self.slip_key(&queued)), Mutation::Put(key, slip)];
+        let before = self.slip_key(&queued);
+        let mutations = if queued.line.is_some() {
+            vec![Mutation::Put(before, slip)]
+        } else {
+            let key = slip_key(&queued.scope, self.name, due_ms, &queued.id);
+            vec![Mutation::Delete(before), Mutation::Put(key, slip)]
+        };
         if let Some(offers) = self.persist(&queued.scope, mutations, then, stop).await {
             self.window.lock().requeue(Queued { due_ms, tries, body: Some(body), ..queued });
             offers.into_iter().for_each(|offer| offer());
@@ -299,7 +309,8 @@ impl<B: Body> Lane<B> {
     }
 
     fn slip_key(&self, queued: &Queued<B>) -> hearth_store::Key {
-        slip_key(&queued.scope, self.name, queued.due_ms, &queued.id)
+        let due_ms = if queued.line.is_some() { IN_LINE_MS } else { queued.due_ms };
+        slip_key(&queued.scope, self.name, due_ms, &queued.id)
     }
 
     fn body_key(&self, queued: &Queued<B>) -> hearth_store::Key {

@@ -12,8 +12,9 @@
 //! [retry policies](retry); none has a loop of its own.
 //!
 //! The promises: what is accepted is in the store before that is said; it leaves the store when its target says so, in
-//! one commit with what follows from it; it is attempted at least once, in no particular order. What never lives here:
-//! knowledge of any service.
+//! one commit with what follows from it; it is attempted at least once, in no particular order, unless it stands in a
+//! line: then what stands before it is dealt with first, whatever retries and restarts come between. What never lives
+//! here: knowledge of any service.
 
 mod lane;
 pub mod message;
@@ -23,7 +24,7 @@ pub mod retry;
 mod window;
 
 pub use lane::{Lane, LaneLimits};
-pub use outbox::{Outbox, Staged};
+pub use outbox::{Outbox, Staged, shard};
 pub use record::Tries;
 
 use async_trait::async_trait;
@@ -35,6 +36,12 @@ use std::sync::Arc;
 pub trait Body: Record + Send + Sync + 'static {
     /// Bytes that it takes in memory, about.
     fn size(&self) -> usize;
+
+    /// The line that it stands in, of a name that no other scope uses. Deliveries of a line are attempted one after the
+    /// other, in the order of their ids; they are to be accepted in that order, too.
+    fn line(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One delivery at one attempt.

@@ -6,7 +6,7 @@ use hearth_store::limits::COMMIT_BYTES_MAX;
 use hearth_store::{Codec, Epoch, Mutation, Store, StoreError};
 use hearth_types::{Clock, Scope};
 
-use crate::record::shard;
+pub use crate::record::shard;
 
 /// Deliveries that are accepted together go into the store in commits of about this size, bytes.
 const COMMIT_BYTES: usize = COMMIT_BYTES_MAX / 4;
@@ -31,6 +31,11 @@ impl Outbox {
         Arc::new(Self { store, codec, clock })
     }
 
+    /// Service clock.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// Takes responsibility for deliveries: they are in the store when this returns. Very many go in several commits;
     /// after an error some of them may have been accepted.
     ///
@@ -53,6 +58,12 @@ impl Outbox {
 }
 
 impl Staged {
+    /// What a service keeps of its own in the commit that accepts what it is staged with: in the commit of the last ones,
+    /// when it stands behind them. The keys are [`shard`]'s.
+    pub fn beside(mutations: Vec<Mutation>) -> Self {
+        Self { mutations, offer: Box::new(|| {}) }
+    }
+
     fn bytes(&self) -> usize {
         let size = |mutation: &Mutation| match mutation {
             Mutation::Put(_, value) => value.len(),

@@ -1,5 +1,6 @@
 //! How a delivery lies in the store until it is dealt with: a slip that says when it is due, with a small body in it. A
-//! large body has a record of its own, so that a retry rewrites the slip only.
+//! large body has a record of its own, so that a retry rewrites the slip only. Those that stand in a line are due at
+//! [`IN_LINE_MS`], whenever they are tried again: so they lie in the order of their ids.
 
 use hearth_store::{Codec, Component, Entry, Key, Mutation, Record, RecordError, Shard};
 use hearth_types::{RequestId, Scope};
@@ -15,6 +16,9 @@ const SLIPS: &str = "delivery.due";
 /// An encoded body up to this size stands in the slip: one record less to write and to delete.
 const INLINE_BYTES_MAX: usize = 4_096;
 
+/// When all that stand in a line are due, as far as the store knows.
+pub(crate) const IN_LINE_MS: i64 = 0;
+
 /// Attempts so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tries {
@@ -29,6 +33,9 @@ pub struct Tries {
 pub(crate) struct Slip {
     pub(crate) accepted_ms: i64,
     pub(crate) tries: Tries,
+    /// The line that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<String>,
     /// The encoded body, unless it is large.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Box<RawValue>>,
@@ -40,7 +47,7 @@ impl Record for Slip {
 }
 
 /// The shard of every delivery of an account and region, so that one may follow from another in one commit.
-pub(crate) fn shard(scope: &Scope) -> Shard {
+pub fn shard(scope: &Scope) -> Shard {
     Shard::new(scope, TABLE)
 }
 
@@ -78,7 +85,7 @@ impl Slip {
         accepted_ms: i64,
     ) -> Result<(Self, Option<Mutation>), RecordError> {
         let encoded = codec.encode(body)?;
-        let slip = |body| Self { accepted_ms, tries: Tries::default(), body };
+        let slip = |content| Self { accepted_ms, tries: Tries::default(), line: body.line(), body: content };
         if encoded.len() > INLINE_BYTES_MAX {
             return Ok((slip(None), Some(Mutation::Put(body_key, encoded))));
         }
@@ -108,9 +115,10 @@ impl Slip {
         codec: &Codec,
         accepted_ms: i64,
         tries: Tries,
+        line: Option<String>,
         inline: Option<&B>,
     ) -> Result<Self, RecordError> {
-        let mut slip = Self { accepted_ms, tries, body: None };
+        let mut slip = Self { accepted_ms, tries, line, body: None };
         if let Some(body) = inline {
             let text = String::from_utf8_lossy(&codec.encode(body)?).into_owned();
             let json = |error: serde_json::Error| RecordError::Json { kind: B::KIND, detail: error.to_string() };

@@ -3,8 +3,12 @@
 //! Invariant: everything outside the window (in the store only) stands at [`Window::outside_from`] or behind it, in
 //! the order of due time and id, and everything in the window before it. So what the window gives is always what is due
 //! next.
+//!
+//! Of those that stand in a line, one at a time holds it: it runs, or waits to be tried again. What comes up behind it
+//! meanwhile stands in the line in memory until it is its turn. Since all of a line lies in the store in its order and a
+//! retry does not change its place there, what is read in order stands in order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use hearth_types::{RequestId, Scope};
@@ -19,6 +23,8 @@ pub(crate) struct Queued<B> {
     pub(crate) due_ms: i64,
     pub(crate) accepted_ms: i64,
     pub(crate) tries: Tries,
+    /// The line that it stands in.
+    pub(crate) line: Option<String>,
     /// The body stands in the slip.
     pub(crate) is_inline: bool,
     /// Kept in memory while there is room for it, else read again from the store.
@@ -36,7 +42,13 @@ pub(crate) struct WindowLimits {
 pub(crate) struct Window<B> {
     limits: WindowLimits,
     waiting: BTreeMap<Place, Queued<B>>,
-    /// Waiting and running.
+    /// Lines that somebody holds, and who stands behind.
+    lines: HashMap<String, BTreeMap<RequestId, Queued<B>>>,
+    /// Who holds a line and waits for another attempt.
+    holders: BTreeMap<Place, Queued<B>>,
+    /// All that stand behind in lines.
+    behind: usize,
+    /// Waiting, standing in lines and running.
     known: HashSet<RequestId>,
     body_bytes: usize,
     outside_from: Option<Place>,
@@ -64,6 +76,9 @@ impl<B: Body> Window<B> {
         Self {
             limits,
             waiting: BTreeMap::new(),
+            lines: HashMap::new(),
+            holders: BTreeMap::new(),
+            behind: 0,
             known: HashSet::new(),
             body_bytes: 0,
             outside_from: Some(before_all()),
@@ -76,48 +91,86 @@ impl<B: Body> Window<B> {
         if self.outside_from.as_ref().is_some_and(|from| place >= *from) || self.known.contains(&delivery.id) {
             return;
         }
-        let body_bytes = delivery.body_bytes();
-        if self.body_bytes + body_bytes > self.limits.body_bytes {
-            delivery.body = None;
-        } else {
-            self.body_bytes += body_bytes;
-        }
+        self.charge(&mut delivery);
         self.known.insert(delivery.id.clone());
         self.waiting.insert(place, delivery);
-        if self.waiting.len() > self.limits.deliveries
+        if self.len() > self.limits.deliveries
             && let Some((last, _)) = self.waiting.last_key_value()
         {
             self.leave_outside(last.clone());
         }
     }
 
-    /// Puts a delivery back after an attempt; it counts as known until here.
-    pub(crate) fn requeue(&mut self, delivery: Queued<B>) {
-        self.known.remove(&delivery.id);
-        self.offer(delivery);
+    /// Keeps a body in memory while there is room for it.
+    fn charge(&mut self, delivery: &mut Queued<B>) {
+        let body_bytes = delivery.body_bytes();
+        if self.body_bytes + body_bytes > self.limits.body_bytes {
+            delivery.body = None;
+        } else {
+            self.body_bytes += body_bytes;
+        }
     }
 
-    /// A delivery is dealt with.
-    pub(crate) fn finish(&mut self, id: &RequestId) {
+    /// Puts a delivery back after an attempt; it counts as known until here. Who holds a line goes on holding it.
+    pub(crate) fn requeue(&mut self, mut delivery: Queued<B>) {
+        if delivery.line.is_some() {
+            self.charge(&mut delivery);
+            self.holders.insert((delivery.due_ms, delivery.id.clone()), delivery);
+        } else {
+            self.known.remove(&delivery.id);
+            self.offer(delivery);
+        }
+    }
+
+    /// A delivery is dealt with: the next of its line holds it.
+    pub(crate) fn finish(&mut self, id: &RequestId, line: Option<&str>) {
         self.known.remove(id);
+        let Some(line) = line else { return };
+        let next = self.lines.get_mut(line).and_then(BTreeMap::pop_first);
+        match next {
+            Some((id, next)) => {
+                self.behind -= 1;
+                self.holders.insert((next.due_ms, id), next);
+            }
+            None => drop(self.lines.remove(line)),
+        }
     }
 
     /// Takes the next delivery if it is due; it stays known.
     pub(crate) fn next(&mut self, now_ms: i64) -> Upcoming<B> {
-        match self.waiting.first_entry() {
-            Some(first) if first.key().0 <= now_ms => {
-                let delivery = first.remove();
-                self.body_bytes -= delivery.body_bytes();
-                Upcoming::Due(Box::new(delivery))
+        self.fall_in(now_ms);
+        let due_ms = |first: Option<(&Place, _)>| first.map(|((due_ms, _), _)| *due_ms);
+        let (holder, waiting) = (due_ms(self.holders.first_key_value()), due_ms(self.waiting.first_key_value()));
+        let first = match (holder, waiting) {
+            (Some(holder), _) if holder <= now_ms => self.holders.pop_first(),
+            (_, Some(waiting)) if waiting <= now_ms => self.waiting.pop_first(),
+            (holder, waiting) => {
+                return holder.into_iter().chain(waiting).min().map_or(Upcoming::Nothing, Upcoming::At);
             }
-            Some(first) => Upcoming::At(first.key().0),
-            None => Upcoming::Nothing,
+        };
+        let Some((_, delivery)) = first else { return Upcoming::Nothing };
+        self.body_bytes -= delivery.body_bytes();
+        if let Some(line) = &delivery.line {
+            self.lines.entry(line.clone()).or_default();
+        }
+        Upcoming::Due(Box::new(delivery))
+    }
+
+    /// Whoever is due and has somebody before him gets in line.
+    fn fall_in(&mut self, now_ms: i64) {
+        while let Some(first) = self.waiting.first_entry()
+            && first.key().0 <= now_ms
+            && let Some(line) = first.get().line.as_ref().and_then(|line| self.lines.get_mut(line))
+        {
+            let delivery = first.remove();
+            line.insert(delivery.id.clone(), delivery);
+            self.behind += 1;
         }
     }
 
     /// Whether the store should be read again: something is outside, and there is room for it.
     pub(crate) fn wants_refill(&self) -> bool {
-        self.outside_from.is_some() && self.waiting.len() <= self.limits.deliveries / 2
+        self.outside_from.is_some() && self.len() <= self.limits.deliveries / 2
     }
 
     /// Before the store is read: everything offered from now on is taken, as long as there is room.
@@ -134,9 +187,9 @@ impl<B: Body> Window<B> {
         self.outside_from = Some(self.outside_from.take().map_or(from.clone(), |before| before.min(from)));
     }
 
-    #[cfg(test)]
+    /// In memory, but for what runs.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.holders.len() + self.behind
     }
 }
 
@@ -147,13 +200,15 @@ impl<B: Body> Queued<B> {
 }
 
 #[cfg(test)]
+mod lines;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::lane::tests::{Note, scope};
 
     fn event(id: &str, due_ms: i64) -> Queued<Note> {
         let (id, tries) = (RequestId::from(id), Tries::default());
-        Queued { scope: scope(), id, due_ms, accepted_ms: 0, tries, is_inline: true, body: None }
+        Queued { scope: scope(), id, due_ms, accepted_ms: 0, tries, line: None, is_inline: true, body: None }
     }
 
     fn open(events: usize) -> Window<Note> {
@@ -214,7 +269,7 @@ mod tests {
                 all.iter().filter(|id| !seen.contains(*id)).for_each(|id| window.offer(event(id, 10)));
             }
             let id = take(&mut window, 10).expect("something is due");
-            window.finish(&RequestId::from(id.as_str()));
+            window.finish(&RequestId::from(id.as_str()), None);
             seen.push(id);
         }
         assert_eq!(seen, all);
@@ -241,7 +296,7 @@ mod tests {
         window.requeue(event("a", 70));
         assert!(matches!(window.next(10), Upcoming::At(70)));
         assert_eq!(take(&mut window, 70).as_deref(), Some("a"));
-        window.finish(&RequestId::from("a"));
+        window.finish(&RequestId::from("a"), None);
         window.offer(event("a", 80));
         assert!(matches!(window.next(10), Upcoming::At(80)));
     }

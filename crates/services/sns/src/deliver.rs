@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Sns;
 use crate::envelope::Envelope;
-use crate::limits::RAW_ATTRIBUTES_MAX;
+use crate::limits::{FIFO_SUFFIX, RAW_ATTRIBUTES_MAX};
 use crate::message::{StoredAttribute, StoredValue, handed_on};
 use crate::subscription::{Endpoint, Subscription};
 use crate::topic;
@@ -26,6 +26,7 @@ use crate::topic;
 pub(crate) const PRINCIPAL: &str = "sns.amazonaws.com";
 /// The lanes' names.
 pub(crate) const NOTICES: &str = "sns.notification";
+pub(crate) const IN_ORDER: &str = "sns.in_order";
 pub(crate) const DEAD_LETTERS: &str = "sns.dead_letter";
 /// Of a delivery, beside its text and attributes, about.
 const OVERHEAD_BYTES: usize = 1_024;
@@ -45,6 +46,16 @@ pub(crate) struct Notice {
     pub(crate) published_ms: i64,
     pub(crate) group_id: Option<String>,
     pub(crate) trace: Option<String>,
+    /// Of messages of FIFO topics.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
+}
+
+/// Of a message among those of its FIFO topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) number: u64,
+    pub(crate) deduplication_id: String,
 }
 
 impl Record for Notice {
@@ -63,6 +74,20 @@ impl Body for Notice {
         });
         self.text.len() + attributes.sum::<usize>() + OVERHEAD_BYTES
     }
+
+    fn line(&self) -> Option<String> {
+        self.place.as_ref().map(|_| line(&self.subscription, self.group_id.as_deref()))
+    }
+}
+
+/// Of a group's messages to a subscription.
+fn line(subscription: &str, group_id: Option<&str>) -> String {
+    format!("{subscription}/{}", group_id.unwrap_or_default())
+}
+
+/// Of a delivery in a line: in the order of the messages' numbers.
+pub(crate) fn id_in_line(number: u64, subscription: &str) -> RequestId {
+    RequestId::from(format!("{number:020}-{subscription}").as_str())
 }
 
 /// A message that its subscriber did not get.
@@ -76,6 +101,11 @@ pub(crate) struct DeadLetter {
     pub(crate) attributes: Vec<StoredAttribute>,
     pub(crate) group_id: Option<String>,
     pub(crate) trace: Option<String>,
+    #[serde(default)]
+    pub(crate) deduplication_id: Option<String>,
+    /// As the message's that it was.
+    #[serde(default)]
+    pub(crate) line: Option<String>,
 }
 
 impl Record for DeadLetter {
@@ -86,6 +116,10 @@ impl Record for DeadLetter {
 impl Body for DeadLetter {
     fn size(&self) -> usize {
         self.text.len() + OVERHEAD_BYTES
+    }
+
+    fn line(&self) -> Option<String> {
+        self.line.clone()
     }
 }
 
@@ -180,7 +214,7 @@ impl Target<DeadLetter> for Sns {
             attributes: handed_on(&body.attributes),
             trace_header: body.trace.clone(),
             group_id: body.group_id.clone(),
-            deduplication_id: None,
+            deduplication_id: body.deduplication_id.clone().filter(|_| is_fifo(&queue)),
         };
         let sent = self.queues.send(&context(scope, id, &topic, None), &queue, message).await;
         let Err(failed) = sent.map_err(Failed::from) else { return Verdict::DONE };
@@ -216,7 +250,7 @@ impl Sns {
                     attributes: handed_on(attributes),
                     trace_header: notice.trace.clone(),
                     group_id: notice.group_id.clone(),
-                    deduplication_id: None,
+                    deduplication_id: notice.deduplication_id().filter(|_| is_fifo(queue)),
                 };
                 Ok(self.queues.send(&ctx, queue, message).await.map(drop)?)
             }
@@ -270,9 +304,25 @@ impl Sns {
             attributes: attributes.to_vec(),
             group_id: notice.group_id.clone(),
             trace: notice.trace.clone(),
+            deduplication_id: notice.deduplication_id(),
+            line: notice.line(),
         };
-        self.dead_letters.stage(scope, self.new_id(), letter)
+        let id = match &notice.place {
+            Some(place) => id_in_line(place.number, &notice.subscription),
+            None => self.new_id(),
+        };
+        self.dead_letters.stage(scope, id, letter)
     }
+}
+
+impl Notice {
+    fn deduplication_id(&self) -> Option<String> {
+        self.place.as_ref().map(|place| place.deduplication_id.clone())
+    }
+}
+
+pub(crate) fn is_fifo(queue: &Arn) -> bool {
+    queue.resource.ends_with(FIFO_SUFFIX)
 }
 
 /// Body and attributes of a queue's message.
@@ -292,6 +342,7 @@ fn envelope<'a>(
 ) -> Envelope<'a> {
     Envelope {
         message_id: &notice.message_id,
+        number: notice.place.as_ref().map(|place| place.number),
         topic_arn,
         subscription_arn: &subscription.arn,
         base_url: &subscription.record.base_url,

@@ -9,7 +9,8 @@ use hearth_types::{Arn, Scope};
 
 use crate::Sns;
 use crate::error::SnsError;
-use crate::limits::{FILTERS_MAX, SUBSCRIPTIONS_MAX, TOPICS_MAX};
+use crate::fifo::{PublishedRecord, published, published_key, read_published_key};
+use crate::limits::{FIFO_SUBSCRIPTIONS_MAX, FILTERS_MAX, SUBSCRIPTIONS_MAX, TOPICS_MAX};
 use crate::record::{SubscriptionRecord, TopicRecord, shard, subscription_key, subscriptions, topic_key, topics};
 use crate::subscription::{Subscription, is_as_asked};
 use crate::topic::{self, Description, Topic};
@@ -72,11 +73,7 @@ impl Sns {
         asked: &BTreeMap<String, String>,
         tags: BTreeMap<String, String>,
     ) -> Result<Arn, SnsError> {
-        topic::check_name(name)?;
-        let mut attributes = BTreeMap::new();
-        for (name, value) in asked {
-            topic::set(&mut attributes, name, value).map_err(SnsError::in_attributes)?;
-        }
+        let attributes = topic::from_asked(name, asked)?;
         let _writer = self.writer.lock().await;
         if let Some(topic) = self.find(scope, name) {
             let description = topic.describe();
@@ -141,10 +138,30 @@ impl Sns {
         for keys in keys.chunks(DELETIONS) {
             self.commit(&topic.scope, keys.iter().cloned().map(Mutation::Delete).collect()).await?;
         }
+        self.forget_published(topic).await?;
         if let Some(topics) = self.topics.write().get_mut(&topic.scope) {
             topics.remove(topic.name());
         }
         Ok(())
+    }
+
+    /// What a topic that is gone has published. What a crash leaves of it goes at the next start.
+    async fn forget_published(&self, topic: &Topic) -> Result<(), SnsError> {
+        let numbers = topic.ledger.lock().await.numbers();
+        for numbers in numbers.chunks(DELETIONS) {
+            let keys = numbers.iter().map(|number| published_key(&topic.scope, topic.name(), *number));
+            self.delete_published(&topic.scope, keys.collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_published(&self, scope: &Scope, keys: Vec<Key>) -> Result<(), SnsError> {
+        let mutations = keys.into_iter().map(Mutation::Delete).collect();
+        Ok(self
+            .store
+            .commit(&hearth_delivery::shard(scope), Epoch::default(), Vec::new(), mutations)
+            .await
+            .map(drop)?)
     }
 
     /// Subscribes; a subscription that is there already is left as it is, if it is what was asked for.
@@ -169,7 +186,8 @@ impl Sns {
             let all = topic.subscriptions();
             let is_same = |known: &&Arc<Subscription>| known.endpoint == subscription.endpoint;
             let known = all.values().find(is_same).cloned();
-            if known.is_none() && all.len() >= SUBSCRIPTIONS_MAX {
+            let max = if topic.is_fifo() { FIFO_SUBSCRIPTIONS_MAX } else { SUBSCRIPTIONS_MAX };
+            if known.is_none() && all.len() >= max {
                 return Err(SnsError::SubscriptionLimit);
             }
             known
@@ -278,6 +296,31 @@ impl Sns {
                 Ok::<_, SnsError>(())
             })
             .await?;
+            self.load_published(&scope).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_published(&self, scope: &Scope) -> Result<(), SnsError> {
+        let mut orphans = Vec::new();
+        scan_all(&*self.store, &published(scope), |entry| {
+            let record = self.codec.decode_at::<PublishedRecord>(&entry.key, &entry.value)?;
+            let topic =
+                read_published_key(&entry.key).and_then(|(name, number)| Some((self.find(scope, &name)?, number)));
+            match topic {
+                // Nobody publishes yet.
+                Some((topic, number)) => {
+                    if let Ok(mut ledger) = topic.ledger.try_lock() {
+                        ledger.remember(number, record);
+                    }
+                }
+                None => orphans.push(entry.key),
+            }
+            Ok::<_, SnsError>(())
+        })
+        .await?;
+        for keys in orphans.chunks(DELETIONS) {
+            self.delete_published(scope, keys.to_vec()).await?;
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ const NO_SIGNATURE: &str = "";
 /// A notification on its way to one subscription.
 pub(crate) struct Envelope<'a> {
     pub(crate) message_id: &'a str,
+    /// Of messages of FIFO topics.
+    pub(crate) number: Option<u64>,
     pub(crate) topic_arn: &'a str,
     pub(crate) subscription_arn: &'a str,
     /// Scheme and authority.
@@ -32,11 +34,9 @@ impl Envelope<'_> {
     /// The body of a queue's message: in the layout of the real service, which some consumers compare.
     pub(crate) fn for_queue(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
-        let mut lines = vec![
-            ("Type", quoted("Notification")),
-            ("MessageId", quoted(self.message_id)),
-            ("TopicArn", quoted(self.topic_arn)),
-        ];
+        let mut lines = vec![("Type", quoted("Notification")), ("MessageId", quoted(self.message_id))];
+        lines.extend(self.number.map(|number| ("SequenceNumber", quoted(&number.to_string()))));
+        lines.push(("TopicArn", quoted(self.topic_arn)));
         lines.extend(self.subject.map(|subject| ("Subject", quoted(subject))));
         lines.extend([
             ("Message", quoted(self.text)),
@@ -128,6 +128,7 @@ mod tests {
     fn plain() -> Envelope<'static> {
         Envelope {
             message_id: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            number: None,
             topic_arn: "arn:aws:sns:us-west-2:123456789012:MyTopic",
             subscription_arn: "arn:aws:sns:us-west-2:123456789012:MyTopic:c9135db0-26c4-47ec-8998-413945fb5a96",
             base_url: "http://localhost:4566",

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Publish ─▶ filter policies ─▶ a delivery per subscription ─▶ outbox.accept ─▶ answer
-//!                                     │ lane sns.notification
+//!                                     │ lane sns.notification, or sns.in_order
 //!                                     ▼
 //!                      queue or function ──refused, or tried often enough──▶ lane sns.dead_letter ─▶ queue
 //! ```
@@ -11,6 +11,7 @@
 //!   the message is published, how it is delivered when it is.
 //! - **Retries, ages and crashes** are `hearth-delivery`'s: a message is delivered at least once, in no particular order.
 //!   What is on its way to a subscription that ends is dropped.
+//! - **FIFO topics** number their messages (`fifo.rs`); those of a group stand in a line before each subscription.
 //! - **Nobody's name but the topic's**: queue and function let `sns.amazonaws.com` in by their own policies.
 //!
 //! What never lives here: queues and functions; they are met in [`hearth_ports`]. Other services publish by [`Topics`].
@@ -20,6 +21,7 @@ mod deliver;
 mod directory;
 mod envelope;
 mod error;
+mod fifo;
 mod filter;
 mod limits;
 mod message;
@@ -69,6 +71,8 @@ pub struct Sns {
     codec: Arc<Codec>,
     outbox: Arc<Outbox>,
     notices: Arc<Lane<Notice>>,
+    /// Of FIFO topics.
+    in_order: Arc<Lane<Notice>>,
     dead_letters: Arc<Lane<DeadLetter>>,
     queues: Arc<dyn QueueSender>,
     invoker: Arc<dyn Invoker>,
@@ -92,6 +96,7 @@ impl Sns {
             store,
             codec,
             notices: Lane::new(&outbox, deliver::NOTICES, limits),
+            in_order: Lane::new(&outbox, deliver::IN_ORDER, limits),
             dead_letters: Lane::new(&outbox, deliver::DEAD_LETTERS, limits),
             outbox,
             queues,
@@ -111,6 +116,7 @@ impl Sns {
         let running = TaskTracker::new();
         tokio::join!(
             self.notices.clone().work(self.clone(), &stop, &running),
+            self.in_order.clone().work(self.clone(), &stop, &running),
             self.dead_letters.clone().work(self.clone(), &stop, &running),
         );
         running.close();

@@ -19,6 +19,15 @@ pub(crate) const ATTRIBUTE_NAME_MAX: usize = 256;
 pub(crate) const RAW_ATTRIBUTES_MAX: usize = 10;
 /// A message group's id, characters. Source: SNS API reference, Publish.
 pub(crate) const GROUP_ID_MAX: usize = 128;
+/// A deduplication id, characters. Source: SNS API reference, Publish.
+pub(crate) const DEDUPLICATION_ID_MAX: usize = 128;
+/// How long a message's deduplication id is remembered, milliseconds of the service clock. Source: SNS developer guide,
+/// "Amazon SNS message deduplication for FIFO topics".
+pub(crate) const DEDUPLICATION_MS: i64 = 5 * 60 * 1_000;
+/// How names of FIFO topics and FIFO queues end. Source: SNS API reference, CreateTopic.
+pub(crate) const FIFO_SUFFIX: &str = ".fifo";
+/// Subscriptions of a FIFO topic.
+pub(crate) const FIFO_SUBSCRIPTIONS_MAX: usize = 100;
 pub(crate) const TOPICS_MAX: usize = 100_000;
 /// Subscriptions of one topic: Hearth's own bound. They are all in memory, and each publish looks at all of them.
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 100_000;

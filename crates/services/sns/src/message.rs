@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::SnsError;
-use crate::limits::{ATTRIBUTE_NAME_MAX, GROUP_ID_MAX, MESSAGE_BYTES_MAX, SUBJECT_MAX};
+use crate::fifo::content_id;
+use crate::limits::{ATTRIBUTE_NAME_MAX, DEDUPLICATION_ID_MAX, GROUP_ID_MAX, MESSAGE_BYTES_MAX, SUBJECT_MAX};
 
 /// A message attribute, as requests carry it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -76,6 +77,18 @@ pub(crate) struct Checked {
     /// In the order of their names.
     pub(crate) attributes: Vec<StoredAttribute>,
     pub(crate) group_id: Option<String>,
+    /// Of FIFO topics.
+    pub(crate) deduplication_id: Option<String>,
+}
+
+/// What a topic wants to know of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    None,
+    /// FIFO; `by_content`: messages need not tell their deduplication id.
+    Fifo {
+        by_content: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -107,12 +120,34 @@ impl Outgoing {
         self.message.as_deref().map_or(0, str::len) + attributes.sum::<usize>()
     }
 
+    /// Whether it says what the topic's order asks for; texts as recorded.
+    ///
+    /// # Errors
+    /// [`SnsError::Parameter`].
+    pub(crate) fn check_order(&self, order: Order) -> Result<(), SnsError> {
+        let (group_id, deduplication_id) = (&self.message_group_id, &self.message_deduplication_id);
+        match order {
+            Order::None if deduplication_id.is_some() => Err(SnsError::parameter(
+                "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid \
+                 for this topic type",
+            )),
+            Order::Fifo { .. } if group_id.is_none() => {
+                Err(SnsError::parameter("The MessageGroupId parameter is required for FIFO topics"))
+            }
+            Order::Fifo { by_content: false } if deduplication_id.is_none() => Err(SnsError::parameter(
+                "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided \
+                 explicitly",
+            )),
+            Order::None | Order::Fifo { .. } => Ok(()),
+        }
+    }
+
     /// `place`: where the message stands in the request.
     ///
     /// # Errors
     /// What is wrong with it, in the words of the real service.
-    pub(crate) fn check(self, place: &str) -> Result<Checked, SnsError> {
-        let bytes = self.bytes();
+    pub(crate) fn check(self, order: Order, place: &str) -> Result<Checked, SnsError> {
+        let (bytes, order_kept) = (self.bytes(), self.check_order(order));
         let message = self.message.ok_or_else(|| SnsError::Null(format!("{place}message")))?;
         if message.is_empty() {
             return Err(SnsError::parameter("Empty message"));
@@ -123,15 +158,17 @@ impl Outgoing {
         if self.subject.as_deref().is_some_and(|subject| !is_subject(subject)) {
             return Err(SnsError::parameter("Subject"));
         }
-        if self.message_deduplication_id.is_some() {
-            return Err(SnsError::parameter(
-                "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid \
-                 for this topic type",
-            ));
-        }
-        if self.message_group_id.as_deref().is_some_and(|id| !is_group_id(id)) {
+        order_kept?;
+        if self.message_group_id.as_deref().is_some_and(|id| !is_id(id, GROUP_ID_MAX)) {
             return Err(SnsError::parameter("MessageGroupId"));
         }
+        if self.message_deduplication_id.as_deref().is_some_and(|id| !is_id(id, DEDUPLICATION_ID_MAX)) {
+            return Err(SnsError::parameter("MessageDeduplicationId"));
+        }
+        let deduplication_id = match order {
+            Order::None => None,
+            Order::Fifo { .. } => Some(self.message_deduplication_id.unwrap_or_else(|| content_id(&message))),
+        };
         let text = match self.message_structure.as_deref() {
             None | Some("") => Text::ForAll(message),
             Some("json") => Text::ByProtocol(by_protocol(&message)?),
@@ -139,7 +176,7 @@ impl Outgoing {
         };
         let attributes = self.message_attributes.into_iter().map(|(name, input)| stored(name, input, place));
         let attributes = attributes.collect::<Result<_, _>>()?;
-        Ok(Checked { text, subject: self.subject, attributes, group_id: self.message_group_id })
+        Ok(Checked { text, subject: self.subject, attributes, group_id: self.message_group_id, deduplication_id })
     }
 }
 
@@ -148,8 +185,8 @@ fn is_subject(text: &str) -> bool {
     (1..=SUBJECT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-fn is_group_id(id: &str) -> bool {
-    (1..=GROUP_ID_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+fn is_id(id: &str, max: usize) -> bool {
+    (1..=max).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn by_protocol(message: &str) -> Result<BTreeMap<String, String>, SnsError> {

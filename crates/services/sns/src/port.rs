@@ -37,12 +37,12 @@ impl TopicPublisher for Topics {
             message_deduplication_id: deduplication_id,
             message_group_id: group_id,
         };
-        let messages = [outgoing.check("")?];
+        let messages = [outgoing.check(found.describe().order, "")?];
         let sns = self.0.clone();
         // Not cut short when the caller stops waiting.
         let published = tokio::spawn(async move { sns.publish(&ctx, &found, &messages).await });
         let published = published.await.map_err(|error| TopicError::Unavailable { detail: error.to_string() })?;
         let missing = || TopicError::Unavailable { detail: "nothing was published".to_owned() };
-        published?.into_iter().next().ok_or_else(missing)
+        published?.into_iter().next().map(|published| published.message_id).ok_or_else(missing)
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hearth_types::{Arn, FunctionRef};
 use serde_json::Value;
 
+use crate::deliver::is_fifo;
 use crate::error::SnsError;
 use crate::filter::{self, Filter, Scope as FilterScope};
 use crate::limits::ENDPOINT_MAX;
@@ -35,17 +36,21 @@ pub(crate) enum Endpoint {
 impl Endpoint {
     /// # Errors
     /// [`SnsError::Parameter`] for what cannot be subscribed here.
-    pub(crate) fn parse(protocol: &str, endpoint: &str) -> Result<Self, SnsError> {
+    pub(crate) fn parse(protocol: &str, endpoint: &str, topic: &Arn) -> Result<Self, SnsError> {
+        let is_fifo = is_fifo(topic);
         let arn =
             || endpoint.parse::<Arn>().ok().filter(|arn| !arn.resource.is_empty() && endpoint.len() <= ENDPOINT_MAX);
         match protocol {
             "sqs" => match arn().filter(|arn| arn.service == "sqs") {
-                Some(arn) if arn.resource.ends_with(".fifo") => Err(SnsError::parameter(
+                Some(arn) if self::is_fifo(&arn) && !is_fifo => Err(SnsError::parameter(
                     "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics",
                 )),
                 Some(arn) => Ok(Self::Queue(arn)),
                 None => Err(SnsError::parameter("SQS endpoint ARN")),
             },
+            other if is_fifo && (other == "lambda" || PROTOCOLS_NOT_HERE.contains(&other)) => {
+                Err(SnsError::parameter("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue"))
+            }
             "lambda" => {
                 let arn = arn().filter(|arn| arn.service == "lambda" && arn.resource.starts_with("function:"));
                 let function = FunctionRef::parse(endpoint);
@@ -82,7 +87,7 @@ impl Subscription {
     /// # Errors
     /// [`SnsError::Parameter`] for an attribute or endpoint that cannot be.
     pub(crate) fn new(topic: &Arn, record: SubscriptionRecord) -> Result<Self, SnsError> {
-        let endpoint = Endpoint::parse(&record.protocol, &record.endpoint)?;
+        let endpoint = Endpoint::parse(&record.protocol, &record.endpoint, topic)?;
         let text = |name: &str| record.attributes.get(name).map(String::as_str).filter(|text| !text.is_empty());
         let scope = text(FILTER_SCOPE).map(FilterScope::parse).transpose()?.unwrap_or_default();
         let filter = match text(FILTER) {
@@ -96,7 +101,7 @@ impl Subscription {
                 None => false,
             },
             filter,
-            dead_letters: text(REDRIVE).map(|text| redrive(text, topic)).transpose()?,
+            dead_letters: text(REDRIVE).map(|text| redrive(text, topic, is_fifo(endpoint.arn()))).transpose()?,
             endpoint,
             record,
         })
@@ -136,7 +141,7 @@ fn raw(text: &str, protocol: &str) -> Result<bool, SnsError> {
 }
 
 /// The dead-letter queue of a redrive policy. Source: SNS developer guide, "Amazon SNS dead-letter queues".
-fn redrive(text: &str, topic: &Arn) -> Result<Arn, SnsError> {
+fn redrive(text: &str, topic: &Arn, in_order: bool) -> Result<Arn, SnsError> {
     let policy: Value =
         serde_json::from_str(text).map_err(|error| filter::unreadable("RedrivePolicy", text, &error))?;
     let target = policy["deadLetterTargetArn"].as_str().and_then(|text| text.parse::<Arn>().ok());
@@ -148,11 +153,16 @@ fn redrive(text: &str, topic: &Arn) -> Result<Arn, SnsError> {
         let reason = "RedrivePolicy: the dead-letter queue is of the subscription's account and Region";
         return Err(SnsError::parameter(reason));
     }
-    if target.resource.ends_with(".fifo") {
-        return Err(SnsError::parameter(
-            "RedrivePolicy: the dead-letter queue of a standard topic is a standard queue",
-        ));
-    }
+    match (in_order, is_fifo(&target)) {
+        // Recorded.
+        (true, false) => Err(SnsError::parameter(
+            "RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.",
+        )),
+        (false, true) => Err(SnsError::parameter(
+            "RedrivePolicy: the dead-letter queue of a subscription of a standard queue is a standard queue",
+        )),
+        (true, true) | (false, false) => Ok(()),
+    }?;
     Ok(target)
 }
 

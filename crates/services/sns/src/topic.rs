@@ -8,7 +8,9 @@ use hearth_types::{Arn, Scope};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::error::SnsError;
-use crate::limits::{DISPLAY_NAME_MAX, TOPIC_NAME_MAX};
+use crate::fifo::Ledger;
+use crate::limits::{DISPLAY_NAME_MAX, FIFO_SUFFIX, TOPIC_NAME_MAX};
+use crate::message::Order;
 use crate::policy;
 use crate::record::TopicRecord;
 use crate::subscription::Subscription;
@@ -17,13 +19,15 @@ pub(crate) const POLICY: &str = "Policy";
 const DISPLAY_NAME: &str = "DisplayName";
 const TRACING: &str = "TracingConfig";
 const FIFO: &str = "FifoTopic";
+const CONTENT_DEDUPLICATION: &str = "ContentBasedDeduplication";
+const THROUGHPUT_SCOPE: &str = "FifoThroughputScope";
+/// What a FIFO topic is set to from the start.
+const FIFO_DEFAULTS: [(&str, &str); 3] =
+    [(FIFO, "true"), (CONTENT_DEDUPLICATION, "false"), (THROUGHPUT_SCOPE, "Topic")];
 const SIGNATURE_VERSION: &str = "SignatureVersion";
 
 /// What SNS has and Hearth does not, and the value that asks for nothing.
-const UNSUPPORTED: [(&str, &str); 22] = [
-    (FIFO, "false"),
-    ("ContentBasedDeduplication", "false"),
-    ("FifoThroughputScope", ""),
+const UNSUPPORTED: [(&str, &str); 19] = [
     ("ArchivePolicy", ""),
     ("DeliveryPolicy", ""),
     ("KmsMasterKeyId", ""),
@@ -49,8 +53,23 @@ const UNSUPPORTED: [(&str, &str); 22] = [
 ///
 /// # Errors
 /// [`SnsError::Parameter`] for a name or value that cannot be.
-pub(crate) fn set(attributes: &mut BTreeMap<String, String>, name: &str, value: &str) -> Result<(), SnsError> {
+pub(crate) fn set(
+    attributes: &mut BTreeMap<String, String>,
+    is_fifo: bool,
+    name: &str,
+    value: &str,
+) -> Result<(), SnsError> {
+    let is_one_of = |values: &[&str]| values.contains(&value).then_some(()).ok_or_else(|| SnsError::parameter(name));
     match name {
+        FIFO => {
+            is_one_of(if is_fifo { &["true"] } else { &["false"] })?;
+            if !is_fifo {
+                return Ok(());
+            }
+        }
+        CONTENT_DEDUPLICATION if is_fifo => is_one_of(&["true", "false"])?,
+        THROUGHPUT_SCOPE if is_fifo => is_one_of(&["Topic", "MessageGroup"])?,
+        CONTENT_DEDUPLICATION | THROUGHPUT_SCOPE => return is_one_of(&["", "false"]),
         DISPLAY_NAME if value.chars().count() > DISPLAY_NAME_MAX || value.chars().any(char::is_control) => {
             return Err(SnsError::parameter("DisplayName"));
         }
@@ -74,21 +93,36 @@ pub(crate) fn set(attributes: &mut BTreeMap<String, String>, name: &str, value: 
 
 /// Whether SetTopicAttributes may ask for it.
 pub(crate) fn is_settable(name: &str) -> bool {
-    [DISPLAY_NAME, POLICY, TRACING].contains(&name)
-        || (name != FIFO && UNSUPPORTED.iter().any(|(unsupported, _)| *unsupported == name))
+    [DISPLAY_NAME, POLICY, TRACING, CONTENT_DEDUPLICATION, THROUGHPUT_SCOPE].contains(&name)
+        || UNSUPPORTED.iter().any(|(unsupported, _)| *unsupported == name)
+}
+
+/// What CreateTopic makes of what was asked for.
+///
+/// # Errors
+/// [`SnsError::Parameter`] for a name or attributes that cannot be.
+pub(crate) fn from_asked(name: &str, asked: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, SnsError> {
+    let is_fifo = asked.get(FIFO).is_some_and(|value| value == "true");
+    check_name(name, is_fifo)?;
+    let mut attributes = BTreeMap::new();
+    if is_fifo {
+        attributes.extend(FIFO_DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    for (name, value) in asked {
+        set(&mut attributes, is_fifo, name, value).map_err(SnsError::in_attributes)?;
+    }
+    Ok(attributes)
 }
 
 /// Source: SNS API reference, CreateTopic.
 ///
 /// # Errors
 /// [`SnsError::Parameter`].
-pub(crate) fn check_name(name: &str) -> Result<(), SnsError> {
+fn check_name(name: &str, is_fifo: bool) -> Result<(), SnsError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if (1..=TOPIC_NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+    let stem = if is_fifo { name.strip_suffix(FIFO_SUFFIX).unwrap_or_default() } else { name };
+    if !stem.is_empty() && name.len() <= TOPIC_NAME_MAX && stem.bytes().all(is_plain) {
         return Ok(());
-    }
-    if name.strip_suffix(".fifo").is_some_and(|stem| !stem.is_empty() && stem.bytes().all(is_plain)) {
-        return Err(SnsError::unsupported("A FIFO topic"));
     }
     Err(SnsError::parameter("Topic Name"))
 }
@@ -108,6 +142,10 @@ pub(crate) fn arn(scope: &Scope, name: &str) -> Arn {
 pub(crate) struct Description {
     pub(crate) record: TopicRecord,
     pub(crate) policy: Arc<Policy>,
+    /// What messages have to say.
+    pub(crate) order: Order,
+    /// A deduplication id is one of its group, not of the topic.
+    pub(crate) deduplicates_by_group: bool,
 }
 
 impl Description {
@@ -115,7 +153,10 @@ impl Description {
     /// Those of attributes.
     pub(crate) fn new(arn: &Arn, record: TopicRecord) -> Result<Self, SnsError> {
         let policy = Arc::new(policy::parse(&policy_text(arn, &record))?);
-        Ok(Self { record, policy })
+        let is = |name, value| record.attributes.get(name).is_some_and(|set| set == value);
+        let order =
+            if is(FIFO, "true") { Order::Fifo { by_content: is(CONTENT_DEDUPLICATION, "true") } } else { Order::None };
+        Ok(Self { policy, order, deduplicates_by_group: is(THROUGHPUT_SCOPE, "MessageGroup"), record })
     }
 }
 
@@ -129,6 +170,8 @@ pub(crate) struct Topic {
     pub(crate) arn: Arn,
     description: RwLock<Arc<Description>>,
     subscriptions: RwLock<BTreeMap<String, Arc<Subscription>>>,
+    /// Of a FIFO topic; empty for others.
+    pub(crate) ledger: tokio::sync::Mutex<Ledger>,
 }
 
 impl Topic {
@@ -137,11 +180,16 @@ impl Topic {
     pub(crate) fn new(scope: &Scope, record: TopicRecord) -> Result<Self, SnsError> {
         let arn = arn(scope, &record.name);
         let description = RwLock::new(Arc::new(Description::new(&arn, record)?));
-        Ok(Self { scope: scope.clone(), arn, description, subscriptions: RwLock::default() })
+        let (subscriptions, ledger) = (RwLock::default(), tokio::sync::Mutex::default());
+        Ok(Self { scope: scope.clone(), arn, description, subscriptions, ledger })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.arn.resource
+    }
+
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.name().ends_with(FIFO_SUFFIX)
     }
 
     pub(crate) fn describe(&self) -> Arc<Description> {

@@ -24,6 +24,8 @@ pub(crate) struct Input {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Output {
     message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<String>,
 }
 
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
@@ -39,7 +41,8 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
     }
     let by = By::Topic(topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Publish", by, Vec::new())?.topic()?;
-    let messages = [input.message.check("")?];
-    let ids = sns.publish(&ctx, &topic, &messages).await?;
-    Ok(Output { message_id: ids.into_iter().next().unwrap_or_default() })
+    let messages = [input.message.check(topic.describe().order, "")?];
+    let published = sns.publish(&ctx, &topic, &messages).await?.into_iter().next();
+    let published = published.ok_or_else(|| SnsError::Internal("nothing was published".to_owned()))?;
+    Ok(Output { sequence_number: published.sequence_number(), message_id: published.message_id })
 }

@@ -10,7 +10,7 @@ use crate::Sns;
 use crate::api::By;
 use crate::error::SnsError;
 use crate::limits::{BATCH_ENTRIES_MAX, BATCH_ID_MAX, MESSAGE_BYTES_MAX};
-use crate::message::Outgoing;
+use crate::message::{Order, Outgoing};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,6 +34,8 @@ pub(crate) struct Input {
 struct Published {
     id: String,
     message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,9 +58,14 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
     let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Publish", by, Vec::new())?.topic()?;
     check(&input.entries)?;
+    let order = topic.describe().order;
+    // What a FIFO topic misses in one message fails the whole request.
+    if let Order::Fifo { .. } = order {
+        input.entries.iter().try_for_each(|entry| entry.message.check_order(order))?;
+    }
     let (mut ids, mut messages, mut output) = (Vec::new(), Vec::new(), Output::default());
     for (number, Entry { id, message }) in (1..).zip(input.entries) {
-        match message.check(&format!("publishBatchRequestEntries.{number}.member.")) {
+        match message.check(order, &format!("publishBatchRequestEntries.{number}.member.")) {
             Ok(message) => {
                 ids.push(id);
                 messages.push(message);
@@ -73,7 +80,12 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
     }
     let published = sns.publish(&ctx, &topic, &messages).await?;
     let pairs = ids.into_iter().zip(published);
-    output.successful = pairs.map(|(id, message_id)| Published { id, message_id }).collect();
+    let successful = pairs.map(|(id, published)| Published {
+        id,
+        sequence_number: published.sequence_number(),
+        message_id: published.message_id,
+    });
+    output.successful = successful.collect();
     Ok(output)
 }
 

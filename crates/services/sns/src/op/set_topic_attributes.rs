@@ -25,6 +25,6 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
     let name = input.attribute_name.filter(|name| topic::is_settable(name));
     let name = name.ok_or_else(|| SnsError::parameter("AttributeName"))?;
     let value = input.attribute_value.unwrap_or_default();
-    sns.edit(&topic, |record| topic::set(&mut record.attributes, &name, &value)).await?;
+    sns.edit(&topic, |record| topic::set(&mut record.attributes, topic.is_fifo(), &name, &value)).await?;
     Ok(Empty {})
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
     let conditions = vec![Condition::one("sns:Protocol", &protocol), Condition::one("sns:Endpoint", &endpoint)];
     let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Subscribe", by, conditions)?.topic()?;
-    let target = Endpoint::parse(&protocol, &endpoint)?;
+    let target = Endpoint::parse(&protocol, &endpoint, &topic.arn)?;
     // The owner of another account's queue would have to confirm, by a message that Hearth does not send.
     if ctx.caller.account().is_some_and(|account| account.as_str() != target.arn().account) {
         return Err(SnsError::unsupported("A subscription of another account's endpoint"));

@@ -4,6 +4,7 @@
 //! Expected texts: the recordings of the real service where they exist, else the API reference.
 
 mod deliveries;
+mod fifo;
 mod publish;
 mod refusals;
 mod subscriptions;
@@ -88,6 +89,8 @@ struct Receivers {
     /// Of the queue [`QUEUE`].
     queue_error: Mutex<Option<QueueError>>,
     function_error: Mutex<Option<InvokeError>>,
+    /// Messages to FIFO queues that begin so fail so, unless they are dead letters.
+    fails: Mutex<Option<(String, QueueError)>>,
 }
 
 #[async_trait]
@@ -96,6 +99,12 @@ impl QueueSender for Receivers {
         *self.attempts.lock() += 1;
         self.callers.lock().push(ctx.caller.clone());
         if let (Some(error), QUEUE) = (self.queue_error.lock().clone(), queue.to_string().as_str()) {
+            return Err(error);
+        }
+        if let Some((start, error)) = self.fails.lock().clone()
+            && queue.resource == "q.fifo"
+            && message.body.starts_with(&start)
+        {
             return Err(error);
         }
         self.sent.lock().push((queue.to_string(), message));
@@ -267,8 +276,12 @@ impl Server {
     }
 
     async fn try_subscribe(&self, protocol: &str, endpoint: &str, attributes: &[(&str, &str)]) -> Answer {
+        self.subscribe_to(TOPIC, protocol, endpoint, attributes).await
+    }
+
+    async fn subscribe_to(&self, topic: &str, protocol: &str, endpoint: &str, attributes: &[(&str, &str)]) -> Answer {
         let mut members =
-            vec![("TopicArn".to_owned(), TOPIC), ("Protocol".to_owned(), protocol), ("Endpoint".to_owned(), endpoint)];
+            vec![("TopicArn".to_owned(), topic), ("Protocol".to_owned(), protocol), ("Endpoint".to_owned(), endpoint)];
         for (number, (name, value)) in (1..).zip(attributes) {
             members.push((format!("Attributes.entry.{number}.key"), name));
             members.push((format!("Attributes.entry.{number}.value"), value));

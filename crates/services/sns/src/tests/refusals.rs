@@ -40,11 +40,8 @@ async fn names_and_arns() {
 #[tokio::test(start_paused = true)]
 async fn what_hearth_has_not() {
     let server = Server::topic().await;
-    let fifo = [("Name", "t.fifo"), ("Attributes.entry.1.key", "FifoTopic"), ("Attributes.entry.1.value", "true")];
-    server.call("CreateTopic", &fifo).await.invalid("A FIFO topic is not supported by Hearth");
-    server.call("CreateTopic", &[fifo[0]]).await.invalid("A FIFO topic is not supported by Hearth");
     let attribute = |name| [("Name", "n"), ("Attributes.entry.1.key", name), ("Attributes.entry.1.value", "x")];
-    for name in ["FifoTopic", "KmsMasterKeyId", "DeliveryPolicy", "ArchivePolicy", "SQSFailureFeedbackRoleArn"] {
+    for name in ["KmsMasterKeyId", "DeliveryPolicy", "ArchivePolicy", "SQSFailureFeedbackRoleArn"] {
         let reason = format!("Attributes Reason: {name} is not supported by Hearth");
         server.call("CreateTopic", &attribute(name)).await.invalid(&reason);
     }

@@ -70,9 +70,7 @@ impl Authority {
             let path = path.to_owned();
             move |error| AuthorityError::Io { path, error }
         };
-        if !directory.is_dir() {
-            DirBuilder::new().mode(0o700).create(directory).or_else(there_already).map_err(io(directory))?;
-        }
+        make_directory(directory).map_err(io(directory))?;
         let key_path = directory.join(KEY_FILE);
         if !key_path.exists() {
             let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(certificate_error)?;
@@ -155,7 +153,7 @@ fn authority_params(key: &KeyPair, now_ms: i64) -> Result<CertificateParams, Aut
     Ok(params)
 }
 
-fn validity(now_ms: i64, days: i64) -> Result<(OffsetDateTime, OffsetDateTime), AuthorityError> {
+pub(crate) fn validity(now_ms: i64, days: i64) -> Result<(OffsetDateTime, OffsetDateTime), AuthorityError> {
     let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).map_err(certificate_error);
     let now_s = now_ms / 1_000;
     Ok((at(now_s - BACKDATED_DAYS * DAY_S)?, at(now_s + days * DAY_S)?))
@@ -168,7 +166,7 @@ fn serial(random: &dyn Random) -> SerialNumber {
 }
 
 /// Serial numbers are positive, and nobody wants them to start with zeros. Source: RFC 5280, section 4.1.2.2.
-fn positive(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn positive(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if let Some(first) = bytes.first_mut() {
         *first = *first & 0x7f | 0x40;
@@ -176,8 +174,15 @@ fn positive(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn certificate_error(error: impl std::fmt::Display) -> AuthorityError {
+pub(crate) fn certificate_error(error: impl std::fmt::Display) -> AuthorityError {
     AuthorityError::Certificate(error.to_string())
+}
+
+pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().mode(0o700).create(directory).or_else(there_already)
 }
 
 fn there_already(error: io::Error) -> io::Result<()> {
@@ -185,7 +190,7 @@ fn there_already(error: io::Error) -> io::Result<()> {
 }
 
 /// Makes a file that is whole and durable as soon as it has its name. Who comes second leaves it as it is.
-fn create(path: &Path, content: &[u8], mode: u32, random: &dyn Random) -> io::Result<()> {
+pub(crate) fn create(path: &Path, content: &[u8], mode: u32, random: &dyn Random) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let draft = path.with_extension(format!("{}.new", random::hex(random, 8)));
     let written = (|| {

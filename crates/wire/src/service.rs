@@ -42,6 +42,7 @@ struct Operation<S> {
     limit_bytes: usize,
     limit_name: Option<&'static str>,
     exemptions: Arc<Exemptions>,
+    is_unsigned_allowed: bool,
     handler: Option<Handler<S>>,
 }
 
@@ -60,6 +61,13 @@ pub trait Service: Send + Sync + 'static {
 
     /// Whether the operation has a handler; without one it answers "not implemented".
     fn implements(&self, operation: OperationId) -> bool;
+
+    /// Whether it may be asked for without a signature, by somebody who shows a secret of another kind: a token in the
+    /// request, or the id of what it is about. Its handler decides. A signature that is there is verified.
+    fn allows_unsigned(&self, operation: OperationId) -> bool {
+        let _ = operation;
+        false
+    }
 
     /// Largest body of the operation, bytes.
     fn limit_bytes(&self, operation: OperationId) -> usize;
@@ -80,6 +88,7 @@ pub fn service<S: Send + Sync + 'static>(model: Arc<Model>, state: Arc<S>) -> Se
             limit_bytes: hearth_types::limits::API_REQUEST_BYTES_MAX,
             limit_name: None,
             exemptions: Arc::default(),
+            is_unsigned_allowed: false,
             handler: None,
         })
         .collect();
@@ -286,6 +295,16 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self
     }
 
+    /// See [`Service::allows_unsigned`].
+    ///
+    /// # Panics
+    /// As [`op`](Self::op).
+    #[must_use]
+    pub fn unsigned(mut self, name: &'static str) -> Self {
+        self.operation(name).is_unsigned_allowed = true;
+        self
+    }
+
     fn id(&self, name: &str) -> OperationId {
         let Some(id) = self.model.operation_id(name) else {
             panic!("the model of {} has no operation {name}", self.model.signing_name());
@@ -352,6 +371,10 @@ struct Table<S> {
 impl<S: Send + Sync + 'static> Service for Table<S> {
     fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    fn allows_unsigned(&self, operation: OperationId) -> bool {
+        self.operations[operation.index()].is_unsigned_allowed
     }
 
     fn limit_bytes(&self, operation: OperationId) -> usize {

@@ -60,6 +60,18 @@ fn authority(app: &App) -> Response<Body> {
     answer(StatusCode::OK, "application/x-pem-file", app.certificates.authority().pem().to_owned())
 }
 
+/// What messages of topics are verified by.
+pub(super) fn certificate(app: &App, path: &str) -> Response<Body> {
+    match app.sns.certificate(path) {
+        Ok(Some(pem)) => answer(StatusCode::OK, "application/x-pem-file", pem),
+        Ok(None) => text(StatusCode::NOT_FOUND, "no such certificate\n"),
+        Err(error) => {
+            tracing::error!(%error, "the certificate for messages cannot be read");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the certificate cannot be read\n")
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct LogsInput {
     group: String,

@@ -12,6 +12,7 @@ use hearth_lambda::Lambda;
 use hearth_lambda::url::Address;
 use hearth_ports::{Authorizer, LogReader};
 use hearth_sandbox::EnvironmentId;
+use hearth_sns::Sns;
 use hearth_sqs::Sqs;
 use hearth_tls::Certificates;
 use hearth_types::limits;
@@ -48,6 +49,7 @@ pub(crate) struct App {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) logs: Arc<dyn LogReader>,
     pub(crate) sqs: Arc<Sqs>,
+    pub(crate) sns: Arc<Sns>,
     /// Names this server's control groups.
     pub(crate) instance: String,
     pub(crate) authorizer: Arc<dyn Authorizer>,
@@ -60,6 +62,10 @@ impl App {
         // Ahead of what keeps web pages out: pages are what URLs are for, and each says by its CORS which ones.
         if let Some(address) = Address::of(request.uri(), request.headers()) {
             return hearth_lambda::url::serve(&self.lambda, &self.front, connection, &address, request).await;
+        }
+        // For functions, too: they verify what they are told.
+        if hearth_sns::is_certificate(request.uri().path()) {
+            return admin::certificate(self, request.uri().path());
         }
         if connection.listener == Listener::Outside {
             if let Some(hosts) = &self.allowed_hosts

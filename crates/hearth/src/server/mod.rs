@@ -8,6 +8,7 @@ mod http;
 mod identity;
 mod messaging;
 mod prepare;
+mod reach;
 pub(crate) mod root_key;
 mod secure;
 
@@ -29,11 +30,11 @@ use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
-use hearth_sns::{Sns, SnsParts, Topics};
+use hearth_sns::{HttpClient, Sns, SnsParts, Topics};
 use hearth_sqs::{Queues, Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
 use hearth_sts::{Issuers, Sts, StsParts};
-use hearth_tls::{Certificates, Names};
+use hearth_tls::{Certificates, MessageSigner, Names};
 use hearth_types::{AccountId, AuthMode, Mebibytes, Millis, OsRandom, Random};
 use hearth_wire::{Front, FrontConfig};
 use sha2::{Digest as _, Sha256};
@@ -59,6 +60,8 @@ const WORKERS_END_MAX: Duration = Duration::from_secs(5);
 /// Blocking helper threads get this long at the very end.
 pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
+/// What the certificate for messages of topics is made out to, as the real one.
+const SNS_NAME: &str = "sns.amazonaws.com";
 /// What is kept free of a small disk: one part of so many.
 const DISK_RESERVE_PART: u32 = 16;
 /// One part of so many of the memory for sandboxes lies between what is promised and the hard limit.
@@ -100,7 +103,8 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
 
     let disk = disk_size(&data.storage()).map_err(|error| ServerError::Data(error.to_string()))?;
     let engine = engine_config(&config.execution, room, memory, disk);
-    let house = House::build(&config, room, engine, (spawner, network), data).await?;
+    let reach = EndpointReach::new(config.network.clone(), address);
+    let house = House::build(&config, room, engine, (spawner, network), reach, data).await?;
     let spawner = tokio::spawn({
         let (backend, stop) = (house.backend.clone(), stop.clone());
         async move {
@@ -151,6 +155,7 @@ impl House {
         room: Room,
         engine: EngineConfig,
         (spawner, network): (SpawnerProcess, NetworkProcess),
+        reach: EndpointReach,
         data: DataDir,
     ) -> Result<Self, ServerError> {
         let random: Arc<dyn Random> = Arc::new(OsRandom);
@@ -239,12 +244,16 @@ impl House {
 
         let images = RegistryImages::new(images_config(&config.images, data.storage()));
         let queues = Arc::new(Queues(sqs.clone()));
+        let tls = DataDir::tls_of(data.root());
+        let signer = MessageSigner::new(&tls, SNS_NAME, clock.clone(), random.clone());
         let sns = Sns::open(SnsParts {
             store: store.clone(),
             codec: codec.clone(),
             outbox: messaging.outbox.clone(),
             queues: queues.clone(),
             invoker: engine.clone(),
+            web: Arc::new(HttpClient::new(Arc::new(reach))),
+            signer: Arc::new(signer),
             authorizer: authorizer.clone(),
             wall: clock.clone(),
             random: random.clone(),
@@ -282,7 +291,7 @@ impl House {
             random: random.clone(),
         });
 
-        let authority = hearth_tls::Authority::open(&DataDir::tls_of(data.root()), clock.now_ms(), &*random);
+        let authority = hearth_tls::Authority::open(&tls, clock.now_ms(), &*random);
         let authority = authority.map_err(|error| data_error(&error))?;
         let names = Names::new(&config.allowed_hosts, config.urls.domain.as_deref());
         let certificates =
@@ -318,6 +327,7 @@ impl House {
             certificates,
             logs: log_reader,
             sqs: sqs.clone(),
+            sns: sns.clone(),
             instance: instance_name(&data),
             authorizer,
             // Who must sign every request is nobody's browser.

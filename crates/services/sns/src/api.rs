@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use hearth_ports::{Access, Condition, Denied, ResourcePolicy};
-use hearth_types::{AccountId, Arn, Caller, RequestContext};
+use hearth_types::{AccountId, Arn, Caller, Partition, Region, RequestContext};
 use hearth_wire::{Service, models};
 
+use crate::confirm::is_signed;
 use crate::error::SnsError;
 use crate::subscription::Subscription;
 use crate::topic::{Topic, arn};
@@ -21,6 +22,7 @@ const PUBLISH_REQUEST_BYTES_MAX: usize = 2 << 20;
 pub fn service(sns: &Arc<Sns>) -> Arc<dyn Service> {
     hearth_wire::service(models::sns(), sns.clone())
         .op("AddPermission", REQUEST_BYTES_MAX, op::add_permission::run)
+        .op("ConfirmSubscription", REQUEST_BYTES_MAX, op::confirm_subscription::run)
         .op("CreateTopic", REQUEST_BYTES_MAX, op::create_topic::run)
         .op("DeleteTopic", REQUEST_BYTES_MAX, op::delete_topic::run)
         .op("GetSubscriptionAttributes", REQUEST_BYTES_MAX, op::get_subscription_attributes::run)
@@ -38,6 +40,9 @@ pub fn service(sns: &Arc<Sns>) -> Arc<dyn Service> {
         .op("TagResource", REQUEST_BYTES_MAX, op::tag_resource::run)
         .op("Unsubscribe", REQUEST_BYTES_MAX, op::unsubscribe::run)
         .op("UntagResource", REQUEST_BYTES_MAX, op::untag_resource::run)
+        // Links in messages: whoever has one may follow it.
+        .unsigned("ConfirmSubscription")
+        .unsigned("Unsubscribe")
         // The real service checks in its own words, too.
         .unvalidated()
         .build()
@@ -58,9 +63,17 @@ fn read_arn(ctx: &RequestContext, member: &str, text: Option<&str>) -> Result<(R
     }
     let invalid = || SnsError::parameter(member);
     let arn: Arn = text.parse().map_err(|_| invalid())?;
+    // Links say by the ARN where they are meant.
+    let ctx = if is_signed(ctx) { ctx.clone() } else { at(ctx, &arn) };
     let is_here = arn.service == "sns" && arn.region == ctx.region.as_str() && arn.partition == ctx.partition.as_str();
     let account = arn.account.parse::<AccountId>().ok().filter(|_| is_here).ok_or_else(invalid)?;
     Ok((ctx.in_account(account), arn))
+}
+
+/// The context in the region of the ARN.
+fn at(ctx: &RequestContext, arn: &Arn) -> RequestContext {
+    let region = Region::from(arn.region.as_str());
+    RequestContext { partition: Partition::of_region(&arn.region), region, ..ctx.clone() }
 }
 
 /// The member of a request that says what it is about.
@@ -103,6 +116,28 @@ impl Found {
     }
 }
 
+/// Context, topic's name and subscription's id of what a request is about.
+fn read(ctx: &RequestContext, by: By<'_>) -> Result<(RequestContext, String, String), SnsError> {
+    let (member, text) = match by {
+        By::Topic(text) => ("TopicArn", text),
+        By::Resource(text) => ("ResourceArn", text),
+        By::Subscription(text) => ("SubscriptionArn", text),
+    };
+    let (ctx, arn) = read_arn(ctx, member, text)?;
+    let (name, id) = match by {
+        By::Subscription(_) => {
+            let parts = arn.resource.split_once(':').filter(|(_, id)| is_uuid(id));
+            parts.ok_or_else(|| SnsError::parameter("SubscriptionId"))?
+        }
+        By::Topic(_) | By::Resource(_) if arn.resource.contains([':', '/']) => {
+            return Err(SnsError::parameter(member));
+        }
+        By::Topic(_) | By::Resource(_) => (arn.resource.as_str(), ""),
+    };
+    let (name, id) = (name.to_owned(), id.to_owned());
+    Ok((ctx, name, id))
+}
+
 impl Sns {
     /// What that ARN names, if the caller may do this to it. Who may not learns nothing about it.
     ///
@@ -115,23 +150,17 @@ impl Sns {
         by: By<'_>,
         conditions: Vec<Condition>,
     ) -> Result<Found, SnsError> {
-        let (member, text) = match by {
-            By::Topic(text) => ("TopicArn", text),
-            By::Resource(text) => ("ResourceArn", text),
-            By::Subscription(text) => ("SubscriptionArn", text),
-        };
-        let (ctx, arn) = read_arn(ctx, member, text)?;
-        let (name, id) = match by {
-            By::Subscription(_) => {
-                let parts = arn.resource.split_once(':').filter(|(_, id)| is_uuid(id));
-                parts.ok_or_else(|| SnsError::parameter("SubscriptionId"))?
-            }
-            By::Topic(_) | By::Resource(_) if arn.resource.contains([':', '/']) => {
-                return Err(SnsError::parameter(member));
-            }
-            By::Topic(_) | By::Resource(_) => (arn.resource.as_str(), ""),
-        };
-        Ok(Found { topic: self.may(&ctx, action, name, conditions)?, id: id.to_owned() })
+        let (ctx, name, id) = read(ctx, by)?;
+        Ok(Found { topic: self.may(&ctx, action, &name, conditions)?, id })
+    }
+
+    /// What that ARN names, for a caller who shows by other means that he may.
+    ///
+    /// # Errors
+    /// The ARN is none.
+    pub(crate) fn locate(&self, ctx: &RequestContext, by: By<'_>) -> Result<Found, SnsError> {
+        let (ctx, name, id) = read(ctx, by)?;
+        Ok(Found { topic: self.find(&ctx.scope(), &name), id })
     }
 
     /// Whether the caller may do this to the topic of that name in the context's account and region; answers the topic,

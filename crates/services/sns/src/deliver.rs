@@ -1,6 +1,7 @@
-//! Deliveries to queues and functions, and the dead letters of those that fail for good.
+//! Deliveries to queues, functions and HTTP endpoints, and the dead letters of those that fail for good.
 //!
-//! What waiting may mend is tried again as SNS does for its own kind of subscribers; what the receiver refuses is not.
+//! What waiting may mend is tried again as SNS does for its own kind of subscribers, or as a delivery policy says; what the
+//! receiver refuses is not.
 //! Then the message goes to the subscription's dead-letter queue, in the commit that ends the delivery, or is given up.
 //! Source: SNS developer guide, "Amazon SNS message delivery retries" and "Amazon SNS dead-letter queues".
 //!
@@ -13,21 +14,29 @@ use bytes::Bytes;
 use hearth_delivery::{Body, Delivery, Next, Staged, Target, Tries, Verdict, retry};
 use hearth_ports::{InvocationType, InvokeError, InvokeRequest, OutgoingMessage, QueueError};
 use hearth_store::Record;
-use hearth_types::{Arn, Caller, FunctionRef, Partition, Qualifier, Region, RequestContext, RequestId, Scope, clock};
+use hearth_types::{
+    Arn, Caller, FunctionRef, Millis, Partition, Qualifier, Region, RequestContext, RequestId, Scope, clock,
+};
+use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
 use crate::Sns;
-use crate::envelope::Envelope;
+use crate::delivery_policy::DeliveryPolicy;
+use crate::envelope::{Envelope, to_be_signed};
+use crate::error::SnsError;
 use crate::limits::{FIFO_SUFFIX, RAW_ATTRIBUTES_MAX};
 use crate::message::{StoredAttribute, StoredValue, handed_on};
-use crate::subscription::{Endpoint, Subscription};
-use crate::topic;
+use crate::subscription::{Endpoint, Subscription, is_web};
+use crate::web::{Post, WebError};
 
 pub(crate) const PRINCIPAL: &str = "sns.amazonaws.com";
 /// The lanes' names.
 pub(crate) const NOTICES: &str = "sns.notification";
 pub(crate) const IN_ORDER: &str = "sns.in_order";
+pub(crate) const WEB: &str = "sns.http";
 pub(crate) const DEAD_LETTERS: &str = "sns.dead_letter";
+/// Who tells HTTP endpoints. Source: SNS developer guide, "HTTP/HTTPS headers".
+const USER_AGENT: &str = "Amazon Simple Notification Service Agent";
 /// Of a delivery, beside its text and attributes, about.
 const OVERHEAD_BYTES: usize = 1_024;
 
@@ -49,6 +58,9 @@ pub(crate) struct Notice {
     /// Of messages of FIFO topics.
     #[serde(default)]
     pub(crate) place: Option<Place>,
+    /// Of the text, base64; `None` for raw delivery, and of an older Hearth.
+    #[serde(default)]
+    pub(crate) signature: Option<String>,
 }
 
 /// Of a message among those of its FIFO topic.
@@ -125,7 +137,7 @@ impl Body for DeadLetter {
 
 /// Why a subscriber has not got a message.
 #[derive(Debug, PartialEq, Eq)]
-enum Failed {
+pub(crate) enum Failed {
     /// A later attempt may find it otherwise.
     ForNow(String),
     ForGood(String),
@@ -154,16 +166,39 @@ impl From<InvokeError> for Failed {
     }
 }
 
-/// The verdict after a failure: again, or `None` for no more.
-fn again(failed: &Failed, tries: Tries) -> Option<Verdict> {
+/// The verdict after a failure: again after the pause before that retry, or `None` for no more.
+fn again(failed: &Failed, tries: Tries, pause: impl FnOnce(u32) -> Option<Millis>) -> Option<Verdict> {
     let Failed::ForNow(_) = failed else { return None };
     let tries = Tries { not_run: tries.not_run.saturating_add(1), ..tries };
-    let pause = retry::AWS_SUBSCRIBER.pause(tries.not_run)?;
-    Some(Verdict::again(pause, tries))
+    Some(Verdict::again(pause(tries.not_run)?, tries))
+}
+
+/// For queues and functions.
+fn managed(retry: u32) -> Option<Millis> {
+    retry::AWS_SUBSCRIBER.pause(retry)
+}
+
+/// The headers of every message to an HTTP endpoint.
+pub(crate) fn posted(content_type: &str) -> [(&'static str, String); 2] {
+    [("content-type", content_type.to_owned()), ("user-agent", USER_AGENT.to_owned())]
 }
 
 impl Failed {
-    fn reason(&self) -> &str {
+    /// What an HTTP endpoint's answer means. Source: SNS developer guide, "Amazon SNS dead-letter queues": what the client
+    /// did wrong stays wrong, and a server may be mended.
+    pub(crate) fn of_answer(answer: Result<StatusCode, WebError>) -> Result<(), Self> {
+        match answer {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(Self::ForNow(format!("the endpoint answers {status}")))
+            }
+            Ok(status) => Err(Self::ForGood(format!("the endpoint answers {status}"))),
+            Err(error @ WebError::Closed(_)) => Err(Self::ForGood(error.to_string())),
+            Err(error @ WebError::Unreachable(_)) => Err(Self::ForNow(error.to_string())),
+        }
+    }
+
+    pub(crate) fn reason(&self) -> &str {
         match self {
             Self::ForNow(reason) | Self::ForGood(reason) => reason,
         }
@@ -174,15 +209,29 @@ impl Failed {
 impl Target<Notice> for Sns {
     async fn attempt(self: Arc<Self>, delivery: &Delivery<Notice>) -> Verdict {
         let Delivery { scope, id, body, tries, .. } = delivery;
-        let subscription = self.find(scope, &body.topic).and_then(|topic| topic.subscription(&body.subscription));
-        let Some(subscription) = subscription else {
+        let found = self.find(scope, &body.topic);
+        let found = found.and_then(|topic| Some((topic.subscription(&body.subscription)?, topic)));
+        let Some((subscription, topic)) = found.filter(|(subscription, _)| subscription.is_confirmed()) else {
             tracing::info!(id = id.as_str(), topic = body.topic, "a message is dropped: its subscription has ended");
             return Verdict::DONE;
         };
-        let topic = topic::arn(scope, &body.topic);
-        let Err(failed) = self.tell(scope, id, &topic, &subscription, body).await else { return Verdict::DONE };
+        let policy = subscription.delivery_policy(&topic.describe().delivery);
+        let is_web = is_web(&subscription.record.protocol);
+        let _turn = if is_web {
+            match self.paces.enter(&body.subscription, id, policy.interval_ms(), self.outbox.now_ms()) {
+                Ok(turn) => Some(turn),
+                Err(wait) => return Verdict::again(wait, *tries),
+            }
+        } else {
+            None
+        };
+        let topic = topic.arn.clone();
+        let Err(failed) = self.tell(scope, id, &topic, &subscription, body, &policy).await else {
+            return Verdict::DONE;
+        };
         let (subscription_arn, reason) = (&subscription.arn, failed.reason());
-        if let Some(verdict) = again(&failed, *tries) {
+        let pause = |retry| if is_web { policy.pause_ms(retry).map(Millis) } else { managed(retry) };
+        if let Some(verdict) = again(&failed, *tries, pause) {
             tracing::warn!(id = id.as_str(), subscription_arn, reason, "a message is not delivered; it is tried again");
             return verdict;
         }
@@ -219,7 +268,7 @@ impl Target<DeadLetter> for Sns {
         let sent = self.queues.send(&context(scope, id, &topic, None), &queue, message).await;
         let Err(failed) = sent.map_err(Failed::from) else { return Verdict::DONE };
         let (queue, reason) = (&body.queue, failed.reason());
-        if let Some(verdict) = again(&failed, *tries) {
+        if let Some(verdict) = again(&failed, *tries, managed) {
             tracing::warn!(id = id.as_str(), queue, reason, "a dead letter could not be sent; it is tried again");
             return verdict;
         }
@@ -236,6 +285,7 @@ impl Sns {
         topic: &Arn,
         subscription: &Subscription,
         notice: &Notice,
+        policy: &DeliveryPolicy,
     ) -> Result<(), Failed> {
         let ctx = context(scope, id, topic, notice.trace.as_deref());
         match &subscription.endpoint {
@@ -244,7 +294,7 @@ impl Sns {
                     let reason = format!("raw delivery takes {RAW_ATTRIBUTES_MAX} message attributes at most");
                     return Err(Failed::ForGood(reason));
                 }
-                let (body, attributes) = for_queue(topic, subscription, notice);
+                let (body, attributes) = self.for_queue(topic, subscription, notice)?;
                 let message = OutgoingMessage {
                     body,
                     attributes: handed_on(attributes),
@@ -255,7 +305,29 @@ impl Sns {
                 Ok(self.queues.send(&ctx, queue, message).await.map(drop)?)
             }
             Endpoint::Function { arn, function } => self.invoke(ctx, arn, function, topic, subscription, notice).await,
+            Endpoint::Http(url) => self.post(url, topic, subscription, notice, policy).await,
         }
+    }
+
+    async fn post(
+        &self,
+        url: &Uri,
+        topic: &Arn,
+        subscription: &Subscription,
+        notice: &Notice,
+        policy: &DeliveryPolicy,
+    ) -> Result<(), Failed> {
+        let (body, _) = self.for_queue(topic, subscription, notice)?;
+        let mut headers = vec![
+            ("x-amz-sns-message-type", "Notification".to_owned()),
+            ("x-amz-sns-message-id", notice.message_id.clone()),
+            ("x-amz-sns-topic-arn", topic.to_string()),
+            ("x-amz-sns-subscription-arn", subscription.arn.clone()),
+        ];
+        headers.extend(subscription.is_raw.then(|| ("x-amz-sns-rawdelivery", "true".to_owned())));
+        headers.extend(posted(policy.content_type()));
+        let post = Post { url: url.clone(), headers, body, by_outsider: subscription.record.by_outsider };
+        Failed::of_answer(self.web.post(post).await)
     }
 
     async fn invoke(
@@ -272,12 +344,12 @@ impl Sns {
         let mut ctx = ctx.in_account(account);
         ctx.partition = Partition::of_region(&arn.region);
         ctx.region = Region::from(arn.region.as_str());
-        let timestamp = clock::iso8601_ms(notice.published_ms);
+        let payload = self.enveloped(topic, subscription, notice, |envelope| envelope.for_function())?;
         let request = InvokeRequest {
             function_name: function.name.clone(),
             qualifier,
             invocation_type: InvocationType::Event,
-            payload: Bytes::from(envelope(&topic.to_string(), subscription, notice, &timestamp).for_function()),
+            payload: Bytes::from(payload),
             log_tail: false,
             client_context: None,
             via_url: false,
@@ -293,8 +365,11 @@ impl Sns {
         topic: &Arn,
         subscription: &Subscription,
         notice: &Notice,
-    ) -> Result<Staged, hearth_store::RecordError> {
-        let (text, attributes) = for_queue(topic, subscription, notice);
+    ) -> Result<Staged, SnsError> {
+        let (text, attributes) = self.for_queue(topic, subscription, notice).map_err(|failed| {
+            let reason = failed.reason().to_owned();
+            SnsError::Internal(reason)
+        })?;
         // A queue takes no more.
         let attributes: &[StoredAttribute] = if attributes.len() > RAW_ATTRIBUTES_MAX { &[] } else { attributes };
         let letter = DeadLetter {
@@ -311,7 +386,7 @@ impl Sns {
             Some(place) => id_in_line(place.number, &notice.subscription),
             None => self.new_id(),
         };
-        self.dead_letters.stage(scope, id, letter)
+        Ok(self.dead_letters.stage(scope, id, letter)?)
     }
 }
 
@@ -325,35 +400,53 @@ pub(crate) fn is_fifo(queue: &Arn) -> bool {
     queue.resource.ends_with(FIFO_SUFFIX)
 }
 
-/// Body and attributes of a queue's message.
-fn for_queue<'n>(topic: &Arn, subscription: &Subscription, notice: &'n Notice) -> (String, &'n [StoredAttribute]) {
-    if subscription.is_raw {
-        return (notice.text.clone(), &notice.attributes);
+impl Sns {
+    /// Body and attributes of a queue's message; an HTTP endpoint gets the same body.
+    fn for_queue<'n>(
+        &self,
+        topic: &Arn,
+        subscription: &Subscription,
+        notice: &'n Notice,
+    ) -> Result<(String, &'n [StoredAttribute]), Failed> {
+        if subscription.is_raw {
+            return Ok((notice.text.clone(), &notice.attributes));
+        }
+        Ok((self.enveloped(topic, subscription, notice, |envelope| envelope.for_queue())?, &[]))
     }
-    let timestamp = clock::iso8601_ms(notice.published_ms);
-    (envelope(&topic.to_string(), subscription, notice, &timestamp).for_queue(), &[])
+
+    fn enveloped(
+        &self,
+        topic: &Arn,
+        subscription: &Subscription,
+        notice: &Notice,
+        form: impl FnOnce(&Envelope<'_>) -> String,
+    ) -> Result<String, Failed> {
+        let (topic, timestamp) = (topic.to_string(), clock::iso8601_ms(notice.published_ms));
+        let base_url = &subscription.record.base_url;
+        let subject = notice.subject.as_deref();
+        let signature = match &notice.signature {
+            Some(signature) => Ok(signature.clone()),
+            None => self.sign(&to_be_signed(&notice.text, &notice.message_id, subject, &timestamp, &topic)),
+        };
+        let certificate_url = self.certificate_url(base_url);
+        let unsigned = |error: SnsError| Failed::ForNow(error.to_string());
+        Ok(form(&Envelope {
+            message_id: &notice.message_id,
+            number: notice.place.as_ref().map(|place| place.number),
+            topic_arn: &topic,
+            subscription_arn: &subscription.arn,
+            base_url,
+            subject,
+            text: &notice.text,
+            timestamp: &timestamp,
+            attributes: &notice.attributes,
+            signature: &signature.map_err(unsigned)?,
+            certificate_url: &certificate_url.map_err(unsigned)?,
+        }))
+    }
 }
 
-fn envelope<'a>(
-    topic_arn: &'a str,
-    subscription: &'a Subscription,
-    notice: &'a Notice,
-    timestamp: &'a str,
-) -> Envelope<'a> {
-    Envelope {
-        message_id: &notice.message_id,
-        number: notice.place.as_ref().map(|place| place.number),
-        topic_arn,
-        subscription_arn: &subscription.arn,
-        base_url: &subscription.record.base_url,
-        subject: notice.subject.as_deref(),
-        text: &notice.text,
-        timestamp,
-        attributes: &notice.attributes,
-    }
-}
-
-fn context(scope: &Scope, id: &RequestId, topic: &Arn, trace: Option<&str>) -> RequestContext {
+pub(crate) fn context(scope: &Scope, id: &RequestId, topic: &Arn, trace: Option<&str>) -> RequestContext {
     let caller = Caller::Service {
         principal: PRINCIPAL,
         source_arn: Some(topic.to_string().into()),

@@ -8,10 +8,13 @@ use hearth_store::{Epoch, Key, Mutation, Record, scan_all};
 use hearth_types::{Arn, Scope};
 
 use crate::Sns;
+use crate::confirm::Kind;
 use crate::error::SnsError;
 use crate::fifo::{PublishedRecord, published, published_key, read_published_key};
 use crate::limits::{FIFO_SUBSCRIPTIONS_MAX, FILTERS_MAX, SUBSCRIPTIONS_MAX, TOPICS_MAX};
-use crate::record::{SubscriptionRecord, TopicRecord, shard, subscription_key, subscriptions, topic_key, topics};
+use crate::record::{
+    State, SubscriptionRecord, TopicRecord, shard, subscription_key, subscriptions, topic_key, topics,
+};
 use crate::subscription::{Subscription, is_as_asked};
 use crate::topic::{self, Description, Topic};
 
@@ -25,6 +28,10 @@ pub(crate) struct Wanted {
     pub(crate) principal: String,
     pub(crate) base_url: String,
     pub(crate) attributes: BTreeMap<String, String>,
+    /// Its endpoint's owner has to agree first.
+    pub(crate) is_pending: bool,
+    /// It is not a function's code that asks.
+    pub(crate) by_outsider: bool,
 }
 
 impl Sns {
@@ -164,13 +171,15 @@ impl Sns {
             .map(drop)?)
     }
 
-    /// Subscribes; a subscription that is there already is left as it is, if it is what was asked for.
+    /// Subscribes; a subscription that is there already is left as it is, if it is what was asked for. Where somebody
+    /// else has to agree, he is asked, also when he was before.
     ///
     /// # Errors
     /// [`SnsError::NotFound`] when the topic is deleted meanwhile, those of attributes, of limits, or the store's.
-    pub(crate) async fn subscribe(&self, topic: &Topic, wanted: Wanted) -> Result<String, SnsError> {
-        let Wanted { protocol, endpoint, principal, base_url, attributes } = wanted;
-        let record = SubscriptionRecord {
+    pub(crate) async fn subscribe(&self, topic: &Topic, wanted: Wanted) -> Result<Arc<Subscription>, SnsError> {
+        let Wanted { protocol, endpoint, principal, base_url, attributes, is_pending, by_outsider } = wanted;
+        let (token, kept) = self.new_token();
+        let mut record = SubscriptionRecord {
             topic: topic.name().to_owned(),
             id: hearth_types::random::uuid(&*self.random),
             protocol,
@@ -178,8 +187,13 @@ impl Sns {
             principal,
             base_url,
             attributes,
+            state: if is_pending { State::Pending } else { State::Confirmed },
+            token: is_pending.then_some(kept),
+            is_authenticated: !is_pending,
+            authenticates_unsubscribe: false,
+            by_outsider,
         };
-        let subscription = Subscription::new(&topic.arn, record).map_err(SnsError::in_attributes)?;
+        let subscription = Subscription::new(&topic.arn, record.clone()).map_err(SnsError::in_attributes)?;
         let _writer = self.writer.lock().await;
         self.still_there(topic)?;
         let known = {
@@ -193,14 +207,23 @@ impl Sns {
             known
         };
         if let Some(known) = known {
-            if is_as_asked(&known.record.attributes, &subscription.record.attributes) {
-                return Ok(known.arn.clone());
+            if known.is_confirmed() {
+                if is_as_asked(&known.record.attributes, &subscription.record.attributes) {
+                    return Ok(known);
+                }
+                // Recorded.
+                let reason = "Attributes Reason: Subscription already exists with different attributes";
+                return Err(SnsError::parameter(reason));
             }
-            // Recorded.
-            let reason = "Attributes Reason: Subscription already exists with different attributes";
-            return Err(SnsError::parameter(reason));
+            record.id.clone_from(&known.record.id);
         }
-        self.store_subscription(topic, subscription).await
+        let id = record.id.clone();
+        self.store_subscription(topic, Subscription::new(&topic.arn, record)?).await?;
+        let subscription = topic.subscription(&id).ok_or(SnsError::NotFound("Subscription"))?;
+        if is_pending {
+            self.invite(topic, &subscription, Kind::Subscribe, token).await?;
+        }
+        Ok(subscription)
     }
 
     /// Changes a subscription's attributes.
@@ -219,7 +242,12 @@ impl Sns {
         self.store_subscription(topic, Subscription::new(&topic.arn, record)?).await.map(drop)
     }
 
-    async fn store_subscription(&self, topic: &Topic, subscription: Subscription) -> Result<String, SnsError> {
+    /// To be called by who holds the writer's lock.
+    pub(crate) async fn store_subscription(
+        &self,
+        topic: &Topic,
+        subscription: Subscription,
+    ) -> Result<String, SnsError> {
         if subscription.filter.is_some() {
             let others = topic.subscriptions();
             let filters = others.values().filter(|other| other.filter.is_some() && other.arn != subscription.arn);
@@ -240,15 +268,32 @@ impl Sns {
     /// The store's.
     pub(crate) async fn unsubscribe(&self, topic: &Topic, id: &str) -> Result<(), SnsError> {
         let _writer = self.writer.lock().await;
-        if topic.subscription(id).is_none() {
-            return Ok(());
+        let Some(subscription) = topic.subscription(id) else { return Ok(()) };
+        if subscription.is_confirmed() {
+            self.count_unsubscribed(topic, |unsubscribed| unsubscribed + 1).await?;
         }
-        let mut record = topic.describe().record.clone();
-        record.unsubscribed += 1;
+        self.remove_subscription(topic, id).await
+    }
+
+    /// To be called by who holds the writer's lock.
+    pub(crate) async fn remove_subscription(&self, topic: &Topic, id: &str) -> Result<(), SnsError> {
         let gone = Mutation::Delete(subscription_key(&topic.scope, topic.name(), id));
-        self.commit(&topic.scope, vec![gone, self.put_topic(topic, &record)?]).await?;
-        topic.set_description(Description::new(&topic.arn, record)?);
+        self.commit(&topic.scope, vec![gone]).await?;
         topic.remove_subscription(id);
+        self.paces.forget(id);
+        Ok(())
+    }
+
+    /// To be called by who holds the writer's lock.
+    pub(crate) async fn count_unsubscribed(
+        &self,
+        topic: &Topic,
+        count: impl FnOnce(u64) -> u64,
+    ) -> Result<(), SnsError> {
+        let mut record = topic.describe().record.clone();
+        record.unsubscribed = count(record.unsubscribed);
+        self.commit(&topic.scope, vec![self.put_topic(topic, &record)?]).await?;
+        topic.set_description(Description::new(&topic.arn, record)?);
         Ok(())
     }
 
@@ -330,5 +375,6 @@ impl Sns {
 pub(crate) fn page(topic: &Topic, after: Option<&str>, limit: usize) -> Vec<Arc<Subscription>> {
     let start = after.map_or(Bound::Unbounded, Bound::Excluded);
     let all = topic.subscriptions();
-    all.range::<str, _>((start, Bound::Unbounded)).take(limit).map(|(_, subscription)| subscription.clone()).collect()
+    let behind = all.range::<str, _>((start, Bound::Unbounded)).map(|(_, subscription)| subscription);
+    behind.filter(|subscription| subscription.record.state != State::Ended).take(limit).cloned().collect()
 }

@@ -1,8 +1,7 @@
 //! What a subscriber gets: the notification as queues get it, and as functions do. Pure.
 //!
-//! Hearth signs no notification: `Signature` and the URL of its certificate are there and empty, which no verifier takes
-//! for a signature. Source: SNS developer guide, "HTTP/HTTPS notification JSON format"; Lambda developer guide, "Using
-//! Lambda with Amazon SNS".
+//! Source: SNS developer guide, "Parsing Amazon SNS message formats", "Verifying the signatures of Amazon SNS messages";
+//! Lambda developer guide, "Using Lambda with Amazon SNS".
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,9 +9,79 @@ use serde_json::{Map, Value, json};
 
 use crate::message::{StoredAttribute, StoredValue};
 
-/// Of the signatures that are not made.
-const SIGNATURE_VERSION: &str = "1";
-const NO_SIGNATURE: &str = "";
+/// SHA-256 with RSA; version 1 is SHA-1, which nobody should trust any more.
+pub(crate) const SIGNATURE_VERSION: &str = "2";
+
+/// What is signed: names and values, each on a line of its own.
+fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    pairs.into_iter().fold(String::new(), |text, (name, value)| text + name + "\n" + value + "\n")
+}
+
+/// What is signed of a notification: the same for all that get the same text.
+pub(crate) fn to_be_signed(
+    text: &str,
+    message_id: &str,
+    subject: Option<&str>,
+    timestamp: &str,
+    topic: &str,
+) -> String {
+    let subject = subject.map(|subject| ("Subject", subject));
+    let before = [("Message", text), ("MessageId", message_id)];
+    let behind = [("Timestamp", timestamp), ("TopicArn", topic), ("Type", "Notification")];
+    lines(before.into_iter().chain(subject).chain(behind))
+}
+
+/// In the layout of the real service, which some consumers compare; values are JSON already.
+fn laid_out(lines: Vec<(&str, String)>) -> String {
+    let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("  \"{name}\" : {value}")).collect();
+    format!("{{\n{}\n}}", lines.join(",\n"))
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A message that asks an endpoint's owner for a confirmation.
+pub(crate) struct Request<'a> {
+    /// `Type`.
+    pub(crate) kind: &'a str,
+    pub(crate) message_id: &'a str,
+    pub(crate) token: &'a str,
+    pub(crate) topic_arn: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) subscribe_url: &'a str,
+    /// ISO 8601 with milliseconds.
+    pub(crate) timestamp: &'a str,
+}
+
+impl Request<'_> {
+    pub(crate) fn to_be_signed(&self) -> String {
+        lines([
+            ("Message", self.text),
+            ("MessageId", self.message_id),
+            ("SubscribeURL", self.subscribe_url),
+            ("Timestamp", self.timestamp),
+            ("Token", self.token),
+            ("TopicArn", self.topic_arn),
+            ("Type", self.kind),
+        ])
+    }
+
+    pub(crate) fn document(&self, signature: &str, certificate_url: &str) -> String {
+        laid_out(vec![
+            ("Type", quoted(self.kind)),
+            ("MessageId", quoted(self.message_id)),
+            ("Token", quoted(self.token)),
+            ("TopicArn", quoted(self.topic_arn)),
+            ("Message", quoted(self.text)),
+            ("SubscribeURL", quoted(self.subscribe_url)),
+            ("Timestamp", quoted(self.timestamp)),
+            ("SignatureVersion", quoted(SIGNATURE_VERSION)),
+            ("Signature", quoted(signature)),
+            ("SigningCertURL", quoted(certificate_url)),
+        ])
+    }
+}
 
 /// A notification on its way to one subscription.
 pub(crate) struct Envelope<'a> {
@@ -28,12 +97,14 @@ pub(crate) struct Envelope<'a> {
     /// ISO 8601 with milliseconds.
     pub(crate) timestamp: &'a str,
     pub(crate) attributes: &'a [StoredAttribute],
+    /// Base64.
+    pub(crate) signature: &'a str,
+    pub(crate) certificate_url: &'a str,
 }
 
 impl Envelope<'_> {
-    /// The body of a queue's message: in the layout of the real service, which some consumers compare.
+    /// The body of a queue's message, and of a request to an HTTP endpoint.
     pub(crate) fn for_queue(&self) -> String {
-        let quoted = |text: &str| Value::from(text).to_string();
         let mut lines = vec![("Type", quoted("Notification")), ("MessageId", quoted(self.message_id))];
         lines.extend(self.number.map(|number| ("SequenceNumber", quoted(&number.to_string()))));
         lines.push(("TopicArn", quoted(self.topic_arn)));
@@ -42,8 +113,8 @@ impl Envelope<'_> {
             ("Message", quoted(self.text)),
             ("Timestamp", quoted(self.timestamp)),
             ("SignatureVersion", quoted(SIGNATURE_VERSION)),
-            ("Signature", quoted(NO_SIGNATURE)),
-            ("SigningCertURL", quoted(NO_SIGNATURE)),
+            ("Signature", quoted(self.signature)),
+            ("SigningCertURL", quoted(self.certificate_url)),
             ("UnsubscribeURL", quoted(&self.unsubscribe_url())),
         ]);
         if !self.attributes.is_empty() {
@@ -57,8 +128,7 @@ impl Envelope<'_> {
                 .collect();
             lines.push(("MessageAttributes", format!("{{\n{}\n  }}", attributes.join(",\n"))));
         }
-        let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("  \"{name}\" : {value}")).collect();
-        format!("{{\n{}\n}}", lines.join(",\n"))
+        laid_out(lines)
     }
 
     /// A function's event.
@@ -83,8 +153,8 @@ impl Envelope<'_> {
                     "Message": self.text,
                     "Timestamp": self.timestamp,
                     "SignatureVersion": SIGNATURE_VERSION,
-                    "Signature": NO_SIGNATURE,
-                    "SigningCertUrl": NO_SIGNATURE,
+                    "Signature": self.signature,
+                    "SigningCertUrl": self.certificate_url,
                     "UnsubscribeUrl": self.unsubscribe_url(),
                     "MessageAttributes": attributes,
                 },
@@ -136,7 +206,31 @@ mod tests {
             text: "Hello\nworld!",
             timestamp: "2012-05-02T00:54:06.655Z",
             attributes: &[],
+            signature: "EXAMPLE",
+            certificate_url: "http://localhost:4566/SimpleNotificationService-1.pem",
         }
+    }
+
+    /// The layout of both strings is the developer guide's, "Verifying the signatures of Amazon SNS messages".
+    #[test]
+    fn what_is_signed_is_the_documented_members_in_their_order() {
+        let signed = to_be_signed("My Test Message", "4d4dc071", Some("My subject"), "2019-01-31T04:37:04.321Z", "arn");
+        let expected = "Message\nMy Test Message\nMessageId\n4d4dc071\nSubject\nMy subject\nTimestamp\n\
+                        2019-01-31T04:37:04.321Z\nTopicArn\narn\nType\nNotification\n";
+        assert_eq!(signed, expected);
+        assert!(!to_be_signed("m", "i", None, "t", "a").contains("Subject"));
+        let request = Request {
+            kind: "SubscriptionConfirmation",
+            message_id: "i",
+            token: "k",
+            topic_arn: "a",
+            text: "m",
+            subscribe_url: "u",
+            timestamp: "t",
+        };
+        let expected = "Message\nm\nMessageId\ni\nSubscribeURL\nu\nTimestamp\nt\nToken\nk\nTopicArn\na\nType\n\
+                        SubscriptionConfirmation\n";
+        assert_eq!(request.to_be_signed(), expected);
     }
 
     const UNSUBSCRIBE: &str = "http://localhost:4566/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-west-2:123456789012:\
@@ -153,9 +247,9 @@ mod tests {
   "Subject" : "My First Message",
   "Message" : "Hello\nworld!",
   "Timestamp" : "2012-05-02T00:54:06.655Z",
-  "SignatureVersion" : "1",
-  "Signature" : "",
-  "SigningCertURL" : "",
+  "SignatureVersion" : "2",
+  "Signature" : "EXAMPLE",
+  "SigningCertURL" : "http://localhost:4566/SimpleNotificationService-1.pem",
   "UnsubscribeURL" : "{UNSUBSCRIBE}"
 }}"#
         );
@@ -193,9 +287,9 @@ mod tests {
                 "Subject": null,
                 "Message": "Hello\nworld!",
                 "Timestamp": "2012-05-02T00:54:06.655Z",
-                "SignatureVersion": "1",
-                "Signature": "",
-                "SigningCertUrl": "",
+                "SignatureVersion": "2",
+                "Signature": "EXAMPLE",
+                "SigningCertUrl": "http://localhost:4566/SimpleNotificationService-1.pem",
                 "UnsubscribeUrl": UNSUBSCRIBE,
                 "MessageAttributes": {},
             },

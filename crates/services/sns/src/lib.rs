@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! Publish ─▶ filter policies ─▶ a delivery per subscription ─▶ outbox.accept ─▶ answer
-//!                                     │ lane sns.notification, or sns.in_order
+//!                                     │ lane sns.notification, sns.in_order or sns.http
 //!                                     ▼
-//!                      queue or function ──refused, or tried often enough──▶ lane sns.dead_letter ─▶ queue
+//!            queue, function or HTTP endpoint ──refused, or tried often enough──▶ lane sns.dead_letter ─▶ queue
 //! ```
 //! - **Topics and subscriptions** are in the store and in memory (`directory.rs`); what is told to whom is decided when
 //!   the message is published, how it is delivered when it is.
@@ -17,7 +17,9 @@
 //! What never lives here: queues and functions; they are met in [`hearth_ports`]. Other services publish by [`Topics`].
 
 mod api;
+mod confirm;
 mod deliver;
+mod delivery_policy;
 mod directory;
 mod envelope;
 mod error;
@@ -30,9 +32,11 @@ mod policy;
 mod port;
 mod publish;
 mod record;
+mod signing;
 mod subscription;
 mod tags;
 mod topic;
+mod web;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -40,6 +44,7 @@ use std::sync::Arc;
 use hearth_delivery::{Lane, LaneLimits, Outbox};
 use hearth_ports::{Authorizer, Invoker, QueueSender};
 use hearth_store::{Codec, Store};
+use hearth_tls::MessageSigner;
 use hearth_types::{Clock, Random, Scope};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -48,9 +53,13 @@ use tokio_util::task::TaskTracker;
 pub use api::service;
 pub use error::SnsError;
 pub use port::Topics;
+pub use signing::is_certificate;
+pub use web::{HttpClient, Post, Reach, Web, WebError};
 
+use confirm::Confirmation;
 use deliver::{DeadLetter, Notice};
 use topic::Topic;
+use web::Paces;
 
 /// What the service is made of.
 pub struct SnsParts {
@@ -59,6 +68,9 @@ pub struct SnsParts {
     pub outbox: Arc<Outbox>,
     pub queues: Arc<dyn QueueSender>,
     pub invoker: Arc<dyn Invoker>,
+    /// Tells HTTP endpoints.
+    pub web: Arc<dyn Web>,
+    pub signer: Arc<MessageSigner>,
     pub authorizer: Arc<dyn Authorizer>,
     /// The wall clock: `Timestamp` is read off it. Retries go by the outbox's.
     pub wall: Arc<dyn Clock>,
@@ -73,9 +85,15 @@ pub struct Sns {
     notices: Arc<Lane<Notice>>,
     /// Of FIFO topics.
     in_order: Arc<Lane<Notice>>,
+    /// To HTTP endpoints.
+    web_notices: Arc<Lane<Notice>>,
+    confirmations: Arc<Lane<Confirmation>>,
     dead_letters: Arc<Lane<DeadLetter>>,
     queues: Arc<dyn QueueSender>,
     invoker: Arc<dyn Invoker>,
+    web: Arc<dyn Web>,
+    paces: Paces,
+    signer: Arc<MessageSigner>,
     authorizer: Arc<dyn Authorizer>,
     wall: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -90,17 +108,23 @@ impl Sns {
     /// # Errors
     /// [`SnsError`] when the store cannot be read, or holds what this version does not know.
     pub async fn open(parts: SnsParts) -> Result<Arc<Self>, SnsError> {
-        let SnsParts { store, codec, outbox, queues, invoker, authorizer, wall, random } = parts;
+        let SnsParts { store, codec, outbox, queues, invoker, web, signer, authorizer, wall, random } = parts;
+        let web_limits = LaneLimits { attempts: limits::HTTP_ATTEMPTS_MAX };
         let limits = LaneLimits { attempts: limits::ATTEMPTS_MAX };
         let this = Arc::new(Self {
             store,
             codec,
             notices: Lane::new(&outbox, deliver::NOTICES, limits),
             in_order: Lane::new(&outbox, deliver::IN_ORDER, limits),
+            web_notices: Lane::new(&outbox, deliver::WEB, web_limits),
+            confirmations: Lane::new(&outbox, confirm::CONFIRMATIONS, web_limits),
             dead_letters: Lane::new(&outbox, deliver::DEAD_LETTERS, limits),
             outbox,
             queues,
             invoker,
+            web,
+            paces: Paces::default(),
+            signer,
             authorizer,
             wall,
             random,
@@ -117,6 +141,9 @@ impl Sns {
         tokio::join!(
             self.notices.clone().work(self.clone(), &stop, &running),
             self.in_order.clone().work(self.clone(), &stop, &running),
+            self.web_notices.clone().work(self.clone(), &stop, &running),
+            self.confirmations.clone().work(self.clone(), &stop, &running),
+            self.clone().sweep(&stop),
             self.dead_letters.clone().work(self.clone(), &stop, &running),
         );
         running.close();

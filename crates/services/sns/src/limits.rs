@@ -48,6 +48,20 @@ pub(crate) const FILTER_NUMBER_MAX: f64 = 1e9;
 /// An endpoint, characters. Source: SNS API reference, Subscribe.
 pub(crate) const ENDPOINT_MAX: usize = 2_048;
 
+/// A delay between attempts at an HTTP endpoint, seconds. Source, with the next two: SNS developer guide, "Creating an
+/// HTTP/S delivery policy".
+pub(crate) const DELAY_S_MAX: u32 = 3_600;
+pub(crate) const HTTP_RETRIES_MAX: u32 = 100;
+/// All delays together, seconds.
+pub(crate) const HTTP_RETRY_S_MAX: f64 = 3_600.0;
+/// How long a token confirms, milliseconds of the service clock. Source: SNS API reference, ConfirmSubscription.
+pub(crate) const TOKEN_MS: i64 = 2 * 24 * 60 * 60 * 1_000;
+
+/// Attempts at HTTP endpoints at the same time, and at one of them: a slow one leaves room for others.
+pub(crate) const HTTP_ATTEMPTS_MAX: usize = 128;
+pub(crate) const HTTP_ATTEMPTS_OF_ONE_MAX: usize = 16;
+/// Deliveries that wait for their turn at a throttled endpoint, known in memory.
+pub(crate) const PACED_MAX: usize = 10_000;
 /// Attempts at deliveries to queues and functions at the same time, and at dead letters.
 pub(crate) const ATTEMPTS_MAX: usize = 64;
 /// Deliveries of one publish that are staged in memory before they are accepted, bytes, about.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use hearth_delivery::{Body as _, Lane, Staged};
 use hearth_store::Mutation;
-use hearth_types::{RequestContext, RequestId, random};
+use hearth_types::{RequestContext, RequestId, clock, random};
 
 use crate::Sns;
 use crate::deliver::{Notice, Place, id_in_line};
+use crate::envelope::to_be_signed;
 use crate::error::SnsError;
 use crate::fifo::{PublishedRecord, published_key};
 use crate::limits::STAGED_BYTES_MAX;
 use crate::message::Checked;
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, is_web};
 use crate::topic::Topic;
 
 /// A message that is published.
@@ -118,11 +119,22 @@ impl Sns {
         batch: &mut Batch,
     ) -> Result<(), SnsError> {
         let subscriptions: Vec<Arc<Subscription>> = topic.subscriptions().values().cloned().collect();
-        for subscription in subscriptions {
+        let published_ms = self.wall.now_ms();
+        let timestamp = clock::iso8601_ms(published_ms);
+        // Of the last text that was signed; most messages have one.
+        let mut signed: Option<(String, String)> = None;
+        for subscription in subscriptions.into_iter().filter(|subscription| subscription.is_confirmed()) {
             let text = message.text_for(&subscription.record.protocol);
             if subscription.filter.as_ref().is_some_and(|filter| !filter.accepts(&message.attributes, text)) {
                 continue;
             }
+            let is_signed = |(of, _): &(String, String)| of == text;
+            if !subscription.is_raw && !signed.as_ref().is_some_and(is_signed) {
+                let subject = message.subject.as_deref();
+                let to_be_signed = to_be_signed(text, message_id, subject, &timestamp, &topic.arn.to_string());
+                signed = Some((text.to_owned(), self.sign(&to_be_signed)?));
+            }
+            let signature = signed.as_ref().filter(|_| !subscription.is_raw).map(|(_, signature)| signature.clone());
             let notice = Notice {
                 topic: topic.name().to_owned(),
                 subscription: subscription.record.id.clone(),
@@ -130,14 +142,16 @@ impl Sns {
                 text: text.to_owned(),
                 subject: message.subject.clone(),
                 attributes: message.attributes.clone(),
-                published_ms: self.wall.now_ms(),
+                published_ms,
                 group_id: message.group_id.clone(),
                 trace: ctx.trace.as_deref().map(str::to_owned),
                 place: place.cloned(),
+                signature,
             };
             batch.bytes += notice.size();
             let (lane, id): (&Arc<Lane<Notice>>, _) = match place {
                 Some(place) => (&self.in_order, id_in_line(place.number, &subscription.record.id)),
+                None if is_web(&subscription.record.protocol) => (&self.web_notices, self.new_id()),
                 None => (&self.notices, self.new_id()),
             };
             batch.staged.push(lane.stage(&topic.scope, id, notice)?);

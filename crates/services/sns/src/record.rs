@@ -36,6 +36,43 @@ pub(crate) struct SubscriptionRecord {
     pub(crate) base_url: String,
     /// Those that were set, as they were set.
     pub(crate) attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) state: State,
+    /// Confirms it, or restores it.
+    #[serde(default)]
+    pub(crate) token: Option<Token>,
+    /// Whoever confirmed it showed who he is.
+    #[serde(default = "always")]
+    pub(crate) is_authenticated: bool,
+    /// Whoever ends it has to show who he is.
+    #[serde(default)]
+    pub(crate) authenticates_unsubscribe: bool,
+    /// It was not a function's code that subscribed.
+    #[serde(default)]
+    pub(crate) by_outsider: bool,
+}
+
+const fn always() -> bool {
+    true
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    #[default]
+    Confirmed,
+    /// Its endpoint's owner has not agreed yet.
+    Pending,
+    /// Over, unless its endpoint's owner takes that back.
+    Ended,
+}
+
+/// What is kept of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Token {
+    /// SHA-256, hexadecimal.
+    pub(crate) digest: String,
+    /// Service clock.
+    pub(crate) expires_at_ms: i64,
 }
 
 impl Record for SubscriptionRecord {

@@ -4,23 +4,26 @@
 use std::collections::BTreeMap;
 
 use hearth_types::{Arn, FunctionRef};
+use http::Uri;
 use serde_json::Value;
 
 use crate::deliver::is_fifo;
+use crate::delivery_policy::DeliveryPolicy;
 use crate::error::SnsError;
 use crate::filter::{self, Filter, Scope as FilterScope};
 use crate::limits::ENDPOINT_MAX;
-use crate::record::SubscriptionRecord;
+use crate::record::{State, SubscriptionRecord};
 
 pub(crate) const FILTER: &str = "FilterPolicy";
 pub(crate) const FILTER_SCOPE: &str = "FilterPolicyScope";
 pub(crate) const RAW: &str = "RawMessageDelivery";
 pub(crate) const REDRIVE: &str = "RedrivePolicy";
+pub(crate) const DELIVERY: &str = "DeliveryPolicy";
 /// What SNS has and Hearth does not.
-const UNSUPPORTED: [&str; 3] = ["DeliveryPolicy", "SubscriptionRoleArn", "ReplayPolicy"];
+const UNSUPPORTED: [&str; 2] = ["SubscriptionRoleArn", "ReplayPolicy"];
 
 /// Protocols of SNS that Hearth does not speak.
-const PROTOCOLS_NOT_HERE: [&str; 7] = ["http", "https", "email", "email-json", "sms", "application", "firehose"];
+const PROTOCOLS_NOT_HERE: [&str; 5] = ["email", "email-json", "sms", "application", "firehose"];
 
 /// Whom a subscription tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +34,12 @@ pub(crate) enum Endpoint {
         arn: Arn,
         function: FunctionRef,
     },
+    Http(Uri),
+}
+
+/// Protocols of [`Endpoint::Http`].
+pub(crate) fn is_web(protocol: &str) -> bool {
+    matches!(protocol, "http" | "https")
 }
 
 impl Endpoint {
@@ -48,7 +57,7 @@ impl Endpoint {
                 Some(arn) => Ok(Self::Queue(arn)),
                 None => Err(SnsError::parameter("SQS endpoint ARN")),
             },
-            other if is_fifo && (other == "lambda" || PROTOCOLS_NOT_HERE.contains(&other)) => {
+            other if is_fifo && (other == "lambda" || is_web(other) || PROTOCOLS_NOT_HERE.contains(&other)) => {
                 Err(SnsError::parameter("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue"))
             }
             "lambda" => {
@@ -59,6 +68,15 @@ impl Endpoint {
                     _ => Err(SnsError::parameter("Lambda endpoint ARN")),
                 }
             }
+            other if is_web(other) => match endpoint.parse::<Uri>() {
+                Ok(url) if url.scheme_str() != Some(other) => {
+                    Err(SnsError::parameter("Endpoint must match the specified protocol"))
+                }
+                Ok(url) if url.host().is_some_and(|host| !host.is_empty()) && endpoint.len() <= ENDPOINT_MAX => {
+                    Ok(Self::Http(url))
+                }
+                _ => Err(SnsError::parameter("Endpoint")),
+            },
             other if PROTOCOLS_NOT_HERE.contains(&other) => {
                 Err(SnsError::parameter(format!("Hearth does not deliver by this protocol: {other}")))
             }
@@ -66,9 +84,15 @@ impl Endpoint {
         }
     }
 
-    pub(crate) const fn arn(&self) -> &Arn {
+    /// Its messages have to come in order.
+    fn is_fifo(&self) -> bool {
+        matches!(self, Self::Queue(arn) if is_fifo(arn))
+    }
+
+    pub(crate) const fn arn(&self) -> Option<&Arn> {
         match self {
-            Self::Queue(arn) | Self::Function { arn, .. } => arn,
+            Self::Queue(arn) | Self::Function { arn, .. } => Some(arn),
+            Self::Http(_) => None,
         }
     }
 }
@@ -94,17 +118,36 @@ impl Subscription {
             Some(filter) => Filter::compile(filter, scope)?,
             None => None,
         };
+        let is_raw = match record.attributes.get(RAW) {
+            Some(text) => raw(text, &record.protocol)?,
+            None => false,
+        };
+        if let Some(policy) = text(DELIVERY) {
+            if !is_web(&record.protocol) {
+                let reason = format!("DeliveryPolicy: protocol [{}] has none", record.protocol);
+                return Err(SnsError::parameter(reason));
+            }
+            DeliveryPolicy::default().over(policy, is_raw)?;
+        }
         Ok(Self {
             arn: format!("{topic}:{}", record.id),
-            is_raw: match record.attributes.get(RAW) {
-                Some(text) => raw(text, &record.protocol)?,
-                None => false,
-            },
+            is_raw,
             filter,
-            dead_letters: text(REDRIVE).map(|text| redrive(text, topic, is_fifo(endpoint.arn()))).transpose()?,
+            dead_letters: text(REDRIVE).map(|text| redrive(text, topic, endpoint.is_fifo())).transpose()?,
             endpoint,
             record,
         })
+    }
+
+    /// What holds for it, as long as this holds for its topic.
+    pub(crate) fn delivery_policy(&self, of_topic: &DeliveryPolicy) -> DeliveryPolicy {
+        let own = self.record.attributes.get(DELIVERY).filter(|text| !text.is_empty());
+        // It was checked when it was set.
+        own.and_then(|text| of_topic.over(text, self.is_raw).ok()).unwrap_or_else(|| of_topic.clone())
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.record.state == State::Confirmed
     }
 
     pub(crate) fn topic_arn(&self) -> &str {
@@ -118,7 +161,7 @@ impl Subscription {
 /// [`SnsError::Parameter`]: there is none, or not here.
 pub(crate) fn check_attribute_name(name: &str) -> Result<(), SnsError> {
     match name {
-        FILTER | FILTER_SCOPE | RAW | REDRIVE => Ok(()),
+        FILTER | FILTER_SCOPE | RAW | REDRIVE | DELIVERY => Ok(()),
         name if UNSUPPORTED.contains(&name) => Err(SnsError::unsupported(name)),
         _ => Err(SnsError::parameter("AttributeName")),
     }
@@ -133,7 +176,7 @@ fn raw(text: &str, protocol: &str) -> Result<bool, SnsError> {
             return Err(SnsError::parameter(reason));
         }
     };
-    if is_raw && protocol != "sqs" {
+    if is_raw && protocol != "sqs" && !is_web(protocol) {
         let reason = format!("Delivery protocol [{protocol}] does not support raw message delivery.");
         return Err(SnsError::parameter(reason));
     }

@@ -7,13 +7,14 @@ use hearth_authz::Policy;
 use hearth_types::{Arn, Scope};
 use parking_lot::{RwLock, RwLockReadGuard};
 
+use crate::delivery_policy::DeliveryPolicy;
 use crate::error::SnsError;
 use crate::fifo::Ledger;
 use crate::limits::{DISPLAY_NAME_MAX, FIFO_SUFFIX, TOPIC_NAME_MAX};
 use crate::message::Order;
 use crate::policy;
-use crate::record::TopicRecord;
-use crate::subscription::Subscription;
+use crate::record::{State, TopicRecord};
+use crate::subscription::{DELIVERY, Subscription};
 
 pub(crate) const POLICY: &str = "Policy";
 const DISPLAY_NAME: &str = "DisplayName";
@@ -27,11 +28,9 @@ const FIFO_DEFAULTS: [(&str, &str); 3] =
 const SIGNATURE_VERSION: &str = "SignatureVersion";
 
 /// What SNS has and Hearth does not, and the value that asks for nothing.
-const UNSUPPORTED: [(&str, &str); 19] = [
+const UNSUPPORTED: [(&str, &str); 17] = [
     ("ArchivePolicy", ""),
-    ("DeliveryPolicy", ""),
     ("KmsMasterKeyId", ""),
-    (SIGNATURE_VERSION, "1"),
     ("HTTPSuccessFeedbackRoleArn", ""),
     ("HTTPSuccessFeedbackSampleRate", "0"),
     ("HTTPFailureFeedbackRoleArn", ""),
@@ -77,6 +76,13 @@ pub(crate) fn set(
         POLICY => {
             policy::parse(value)?;
         }
+        DELIVERY if value.is_empty() => {
+            attributes.remove(name);
+            return Ok(());
+        }
+        DELIVERY => drop(DeliveryPolicy::of_topic(value)?),
+        SIGNATURE_VERSION if value == "2" => {}
+        SIGNATURE_VERSION => return Err(SnsError::unsupported(format_args!("{SIGNATURE_VERSION} {value}"))),
         TRACING if value == "PassThrough" => {}
         TRACING => return Err(SnsError::unsupported(format_args!("{TRACING}: {value}"))),
         _ => {
@@ -93,7 +99,8 @@ pub(crate) fn set(
 
 /// Whether SetTopicAttributes may ask for it.
 pub(crate) fn is_settable(name: &str) -> bool {
-    [DISPLAY_NAME, POLICY, TRACING, CONTENT_DEDUPLICATION, THROUGHPUT_SCOPE].contains(&name)
+    [DISPLAY_NAME, POLICY, TRACING, CONTENT_DEDUPLICATION, THROUGHPUT_SCOPE, DELIVERY, SIGNATURE_VERSION]
+        .contains(&name)
         || UNSUPPORTED.iter().any(|(unsupported, _)| *unsupported == name)
 }
 
@@ -146,6 +153,8 @@ pub(crate) struct Description {
     pub(crate) order: Order,
     /// A deduplication id is one of its group, not of the topic.
     pub(crate) deduplicates_by_group: bool,
+    /// Of HTTP endpoints.
+    pub(crate) delivery: DeliveryPolicy,
 }
 
 impl Description {
@@ -156,7 +165,9 @@ impl Description {
         let is = |name, value| record.attributes.get(name).is_some_and(|set| set == value);
         let order =
             if is(FIFO, "true") { Order::Fifo { by_content: is(CONTENT_DEDUPLICATION, "true") } } else { Order::None };
-        Ok(Self { policy, order, deduplicates_by_group: is(THROUGHPUT_SCOPE, "MessageGroup"), record })
+        let delivery = record.attributes.get(DELIVERY).map(|text| DeliveryPolicy::of_topic(text));
+        let delivery = delivery.transpose()?.unwrap_or_default();
+        Ok(Self { policy, order, delivery, deduplicates_by_group: is(THROUGHPUT_SCOPE, "MessageGroup"), record })
     }
 }
 
@@ -205,8 +216,9 @@ impl Topic {
         self.subscriptions.read()
     }
 
+    /// One that has not ended.
     pub(crate) fn subscription(&self, id: &str) -> Option<Arc<Subscription>> {
-        self.subscriptions.read().get(id).cloned()
+        self.subscriptions.read().get(id).filter(|found| found.record.state != State::Ended).cloned()
     }
 
     pub(crate) fn put_subscription(&self, subscription: Arc<Subscription>) {

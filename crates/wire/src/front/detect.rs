@@ -182,21 +182,29 @@ impl Front {
             let message = "The request is missing an action or a required parameter.";
             return Err(sender("MissingAction", message.to_owned()));
         };
-        let version = version.unwrap_or_else(|| "NO_VERSION_SPECIFIED".to_owned());
         // The service it is signed for comes first; what belongs to another is signed wrongly.
         let others = (0..self.services.len()).filter(|&index| index != service);
         for index in std::iter::once(service).chain(others) {
             let model = self.model(index);
-            if model.protocol() != Protocol::Query || model.api_version() != version {
+            if model.protocol() != Protocol::Query {
                 continue;
             }
             let Some(operation) = model.operation_id(&action) else { continue };
+            let is_meant = match &version {
+                Some(version) => *model.api_version() == **version,
+                // Links in messages name none.
+                None => authorization.is_none() && self.services[index].service.allows_unsigned(operation),
+            };
+            if !is_meant {
+                continue;
+            }
             let is_open = !model.operation(operation).needs_credentials();
             if is_open || signed_for(authorization).is_none_or(|name| name == model.signing_name()) {
                 return Ok((index, Target { operation, labels: Vec::new() }));
             }
             return Err((index, *self.wrong_service(index).answer));
         }
+        let version = version.unwrap_or_else(|| "NO_VERSION_SPECIFIED".to_owned());
         Err(sender("InvalidAction", format!("Could not find operation {action} for version {version}")))
     }
 

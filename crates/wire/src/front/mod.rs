@@ -102,6 +102,8 @@ struct Mounted {
     router: Option<Router>,
     /// Some operation needs no credentials.
     has_open: bool,
+    /// Some operation may be asked for without a signature.
+    has_unsigned: bool,
 }
 
 impl Mounted {
@@ -143,7 +145,8 @@ impl Front {
             let model = service.model();
             let router = (model.protocol() == Protocol::RestJson).then(|| Router::new(model));
             let has_open = !model.operations().all(|(_, operation)| operation.needs_credentials());
-            Mounted { service, router, has_open }
+            let has_unsigned = model.operations().any(|(id, _)| service.allows_unsigned(id));
+            Mounted { router, has_open, has_unsigned, service }
         };
         let services = services.into_iter().map(mount).collect();
         Ok(Self { services, keys, auth, sandbox_auth, clock, random, cache: KeyCache::default() })
@@ -193,7 +196,7 @@ impl Front {
         let identity = self.identify(connection.listener, authorization, self.clock.now_ms());
         let detected = match (self.detect(&head, authorization), &identity) {
             (Ok(detected), Ok(_)) => detected,
-            (Ok(detected), Err(_)) if self.may_be_open(&detected) => detected,
+            (Ok(detected), Err(_)) if self.may_be_open(&detected, authorization.is_none()) => detected,
             (Err(refusal), Ok(_)) => return Err(refusal),
             (_, Err(error)) => return Err(self.unknown_caller(&head, authorization, error)),
         };
@@ -233,6 +236,11 @@ impl Front {
         };
         let identity = match (&found, identity) {
             (Ok(Ok((service, target))), _) if !self.operation(*service, target).needs_credentials() => {
+                self.anonymous(connection.listener)
+            }
+            (Ok(Ok((service, target))), Err(AuthError::Missing))
+                if self.services[*service].service.allows_unsigned(target.operation) =>
+            {
                 self.anonymous(connection.listener)
             }
             (_, identity) => identity.map_err(|error| refuse(error.answer(protocol)))?,
@@ -298,13 +306,14 @@ impl Front {
         Refusal::new(protocol, service, error.answer(protocol))
     }
 
-    /// May the request be for an operation that needs no credentials?
-    fn may_be_open(&self, detected: &Detected) -> bool {
+    /// May the request be for an operation that needs no credentials, or no signature where there is none?
+    fn may_be_open(&self, detected: &Detected, is_unsigned: bool) -> bool {
+        let has_open = |mounted: &Mounted| mounted.has_open || (is_unsigned && mounted.has_unsigned);
         match detected {
             Detected::Operation { service, target } => !self.operation(*service, target).needs_credentials(),
-            Detected::Form { service, any: false } => self.services[*service].has_open,
+            Detected::Form { service, any: false } => has_open(&self.services[*service]),
             Detected::Form { any: true, .. } => {
-                self.services.iter().any(|mounted| mounted.is_query() && mounted.has_open)
+                self.services.iter().any(|mounted| mounted.is_query() && has_open(mounted))
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Sns;
 use crate::api::By;
 use crate::error::SnsError;
-use crate::subscription::{FILTER, FILTER_SCOPE, RAW};
+use crate::subscription::{FILTER, FILTER_SCOPE, RAW, is_web};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -35,14 +35,18 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
         ("Protocol", record.protocol.clone()),
         ("Endpoint", record.endpoint.clone()),
         ("SubscriptionPrincipal", record.principal.clone()),
-        ("ConfirmationWasAuthenticated", "true".to_owned()),
-        ("PendingConfirmation", "false".to_owned()),
+        ("ConfirmationWasAuthenticated", record.is_authenticated.to_string()),
+        ("PendingConfirmation", (!subscription.is_confirmed()).to_string()),
         (RAW, subscription.is_raw.to_string()),
     ];
     let mut attributes: BTreeMap<String, String> = record.attributes.clone();
     attributes.retain(|_, value| !value.is_empty());
     if attributes.contains_key(FILTER) {
         attributes.entry(FILTER_SCOPE.to_owned()).or_insert_with(|| "MessageAttributes".to_owned());
+    }
+    if is_web(&record.protocol) {
+        let policy = subscription.delivery_policy(&topic.describe().delivery).shown_of_subscription();
+        attributes.insert("EffectiveDeliveryPolicy".to_owned(), policy);
     }
     attributes.extend(computed.map(|(name, value)| (name.to_owned(), value)));
     Ok(Output { attributes })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Sns;
 use crate::api::By;
 use crate::error::SnsError;
+use crate::record::State;
 use crate::topic::{POLICY, policy_text};
 
 #[derive(Deserialize)]
@@ -26,17 +27,18 @@ pub(crate) struct Output {
 pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Result<Output, SnsError> {
     let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:GetTopicAttributes", by, Vec::new())?.topic()?;
-    let record = &topic.describe().record;
+    let description = topic.describe();
+    let record = &description.record;
     let mut attributes = BTreeMap::from([("DisplayName".to_owned(), String::new())]);
     attributes.extend(record.attributes.clone());
-    let confirmed = topic.subscriptions().len();
+    let count = |state| topic.subscriptions().values().filter(|found| found.record.state == state).count().to_string();
     let computed = [
         ("TopicArn", topic.arn.to_string()),
         ("Owner", topic.arn.account.clone()),
         (POLICY, policy_text(&topic.arn, record)),
-        ("SubscriptionsConfirmed", confirmed.to_string()),
-        // All are confirmed at once.
-        ("SubscriptionsPending", "0".to_owned()),
+        ("EffectiveDeliveryPolicy", description.delivery.shown_of_topic()),
+        ("SubscriptionsConfirmed", count(State::Confirmed)),
+        ("SubscriptionsPending", count(State::Pending)),
         ("SubscriptionsDeleted", record.unsubscribed.to_string()),
     ];
     attributes.extend(computed.map(|(name, value)| (name.to_owned(), value)));

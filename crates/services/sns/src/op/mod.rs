@@ -1,6 +1,7 @@
 //! One file per operation: what it reads, whom it asks, what it does. What several of them need stands here.
 
 pub(crate) mod add_permission;
+pub(crate) mod confirm_subscription;
 pub(crate) mod create_topic;
 pub(crate) mod delete_topic;
 pub(crate) mod get_subscription_attributes;
@@ -66,7 +67,12 @@ impl From<&Arc<Subscription>> for ListedSubscription {
     fn from(subscription: &Arc<Subscription>) -> Self {
         let topic_arn = subscription.topic_arn();
         Self {
-            subscription_arn: subscription.arn.clone(),
+            // Recorded: who has not confirmed is not named.
+            subscription_arn: if subscription.is_confirmed() {
+                subscription.arn.clone()
+            } else {
+                "PendingConfirmation".to_owned()
+            },
             owner: topic_arn.split(':').nth(4).unwrap_or_default().to_owned(),
             protocol: subscription.record.protocol.clone(),
             endpoint: subscription.record.endpoint.clone(),

@@ -1,10 +1,11 @@
-//! Subscribe: a queue or function is told what is published from now on. Nobody has to confirm.
+//! Subscribe: a queue, function or HTTP endpoint is told what is published from now on. Whoever subscribes what is his
+//! own need not confirm; others are asked first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hearth_ports::Condition;
-use hearth_types::RequestContext;
+use hearth_types::{Origin, RequestContext};
 use serde::{Deserialize, Serialize};
 
 use crate::Sns;
@@ -21,7 +22,8 @@ pub(crate) struct Input {
     endpoint: Option<String>,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
-    // ReturnSubscriptionArn asks for what is always answered: no subscription waits for a confirmation.
+    #[serde(default)]
+    return_subscription_arn: bool,
 }
 
 #[derive(Serialize)]
@@ -36,9 +38,12 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
     let by = By::Topic(input.topic_arn.as_deref());
     let topic = sns.authorize(&ctx, "sns:Subscribe", by, conditions)?.topic()?;
     let target = Endpoint::parse(&protocol, &endpoint, &topic.arn)?;
-    // The owner of another account's queue would have to confirm, by a message that Hearth does not send.
-    if ctx.caller.account().is_some_and(|account| account.as_str() != target.arn().account) {
-        return Err(SnsError::unsupported("A subscription of another account's endpoint"));
+    let is_own = match target.arn() {
+        Some(arn) => ctx.caller.account().is_none_or(|account| account.as_str() == arn.account),
+        None => false,
+    };
+    if let (false, Endpoint::Function { .. }) = (is_own, &target) {
+        return Err(SnsError::unsupported("A subscription of another account's function"));
     }
     for name in input.attributes.keys() {
         check_attribute_name(name).map_err(SnsError::in_attributes)?;
@@ -50,7 +55,11 @@ pub(crate) async fn run(sns: Arc<Sns>, ctx: RequestContext, input: Input) -> Res
         principal: ctx.caller.arn(ctx.partition),
         base_url: format!("{scheme}://{}", ctx.host),
         attributes: input.attributes,
+        is_pending: !is_own,
+        by_outsider: ctx.origin != Origin::Function,
     };
-    let subscription_arn = sns.subscribe(&topic, wanted).await?;
+    let subscription = sns.subscribe(&topic, wanted).await?;
+    let is_named = subscription.is_confirmed() || input.return_subscription_arn;
+    let subscription_arn = if is_named { subscription.arn.clone() } else { "pending confirmation".to_owned() };
     Ok(Output { subscription_arn })
 }

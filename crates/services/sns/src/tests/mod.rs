@@ -9,10 +9,11 @@ mod publish;
 mod refusals;
 mod subscriptions;
 mod topics;
+mod web;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,17 +25,19 @@ use hearth_ports::{
 };
 use hearth_store::testing::MemoryStore;
 use hearth_store::{Codec, KeyRing};
+use hearth_tls::MessageSigner;
 use hearth_types::{
-    AccountId, Arn, AuthMode, Caller, ManualClock, Partition, Region, RequestContext, SandboxAuth, Scope, SeededRandom,
+    AccountId, Arn, AuthMode, Caller, ManualClock, OsRandom, Partition, Region, RequestContext, SandboxAuth, Scope,
+    SeededRandom,
 };
 use hearth_wire::{Connection, Front, FrontConfig, Listener};
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use parking_lot::Mutex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Sns, SnsParts};
+use crate::{Post, Sns, SnsParts, Web, WebError};
 
 /// 2026-01-12T15:37:12Z
 const NOW_MS: i64 = 1_768_232_232_000;
@@ -130,6 +133,28 @@ impl Invoker for Receivers {
     }
 }
 
+/// Notes what is posted, and answers as it is told to.
+#[derive(Default)]
+struct Endpoints {
+    posted: Mutex<Vec<Post>>,
+    answers: Mutex<VecDeque<Result<StatusCode, WebError>>>,
+}
+
+#[async_trait]
+impl Web for Endpoints {
+    async fn post(&self, post: Post) -> Result<StatusCode, WebError> {
+        self.posted.lock().push(post);
+        self.answers.lock().pop_front().unwrap_or(Ok(StatusCode::OK))
+    }
+}
+
+/// Making a key takes a moment.
+static SIGNER: LazyLock<Arc<MessageSigner>> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().expect("a directory").keep();
+    let clock = Arc::new(ManualClock::at(NOW_MS));
+    Arc::new(MessageSigner::new(&directory, "sns.amazonaws.com", clock, Arc::new(OsRandom)))
+});
+
 struct Server {
     front: Front,
     sns: Arc<Sns>,
@@ -137,6 +162,7 @@ struct Server {
     clock: Arc<ManualClock>,
     policies: Arc<Policies>,
     receivers: Arc<Receivers>,
+    endpoints: Arc<Endpoints>,
     stop: CancellationToken,
 }
 
@@ -192,17 +218,24 @@ fn unescape(text: &str) -> String {
 
 impl Server {
     async fn over(store: Arc<MemoryStore>, clock: Arc<ManualClock>, seed: u64) -> Self {
+        Self::with_auth(store, clock, seed, AuthMode::Open).await
+    }
+
+    async fn with_auth(store: Arc<MemoryStore>, clock: Arc<ManualClock>, seed: u64, auth: AuthMode) -> Self {
         let random = Arc::new(SeededRandom::new(seed));
         // The same key in each life.
         let keys = KeyRing::generate(&SeededRandom::new(5));
         let codec = Arc::new(Codec::new(keys, random.clone()));
         let (policies, receivers) = (Arc::<Policies>::default(), Arc::<Receivers>::default());
+        let endpoints = Arc::<Endpoints>::default();
         let sns = Sns::open(SnsParts {
             store: store.clone(),
             codec: codec.clone(),
             outbox: Outbox::new(store.clone(), codec, clock.clone()),
             queues: receivers.clone(),
             invoker: receivers.clone(),
+            web: endpoints.clone(),
+            signer: SIGNER.clone(),
             authorizer: policies.clone(),
             wall: clock.clone(),
             random: random.clone(),
@@ -215,10 +248,10 @@ impl Server {
             keys: Arc::new(NoKeys),
             clock: Arc::new(ManualClock::at(NOW_MS)),
             random,
-            auth: AuthMode::Open,
+            auth,
             sandbox_auth: SandboxAuth::Role,
         });
-        Self { front: front.expect("one service"), sns, store, clock, policies, receivers, stop }
+        Self { front: front.expect("one service"), sns, store, clock, policies, receivers, endpoints, stop }
     }
 
     async fn start() -> Self {
@@ -262,6 +295,16 @@ impl Server {
             )
             .body(Full::new(Bytes::from(form)))
             .expect("a request");
+        self.answer(request).await
+    }
+
+    /// What somebody sees who follows a link.
+    async fn follow(&self, url: &str) -> Answer {
+        let request = Request::get(url).header("host", "localhost:4566").body(Full::default()).expect("a request");
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Answer {
         let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
         let connection = Connection { peer, secure: false, listener: Listener::Outside };
         let response = self.front.handle(&connection, request).await;

@@ -41,7 +41,7 @@ async fn names_and_arns() {
 async fn what_hearth_has_not() {
     let server = Server::topic().await;
     let attribute = |name| [("Name", "n"), ("Attributes.entry.1.key", name), ("Attributes.entry.1.value", "x")];
-    for name in ["KmsMasterKeyId", "DeliveryPolicy", "ArchivePolicy", "SQSFailureFeedbackRoleArn"] {
+    for name in ["KmsMasterKeyId", "ArchivePolicy", "SQSFailureFeedbackRoleArn"] {
         let reason = format!("Attributes Reason: {name} is not supported by Hearth");
         server.call("CreateTopic", &attribute(name)).await.invalid(&reason);
     }
@@ -51,17 +51,18 @@ async fn what_hearth_has_not() {
         .invalid("Attributes Reason: Invalid attribute name: Nonsense");
     let protection = [("Name", "n"), ("DataProtectionPolicy", "{}")];
     server.call("CreateTopic", &protection).await.invalid("DataProtectionPolicy is not supported by Hearth");
-    for protocol in ["http", "https", "email", "email-json", "sms", "application", "firehose"] {
+    for protocol in ["email", "email-json", "sms", "application", "firehose"] {
         let answer = server.try_subscribe(protocol, "somewhere", &[]).await;
         answer.invalid(&format!("Hearth does not deliver by this protocol: {protocol}"));
     }
-    let foreign = server.try_subscribe("sqs", "arn:aws:sqs:us-east-1:111111111111:q", &[]).await;
-    foreign.invalid("A subscription of another account's endpoint is not supported by Hearth");
+    let foreign = server.try_subscribe("lambda", "arn:aws:lambda:us-east-1:111111111111:function:f", &[]).await;
+    foreign.invalid("A subscription of another account's function is not supported by Hearth");
+    let version = [("TopicArn", TOPIC), ("AttributeName", "SignatureVersion"), ("AttributeValue", "1")];
+    server.call("SetTopicAttributes", &version).await.invalid("SignatureVersion 1 is not supported by Hearth");
     let phone = [("PhoneNumber", "+1a234"), ("Message", "x")];
     server.call("Publish", &phone).await.invalid("PhoneNumber Reason: +1a234 is not valid to publish to");
     let device = [("TargetArn", "arn:aws:sns:us-east-1:000000000000:endpoint/ADM/a/b"), ("Message", "x")];
     server.call("Publish", &device).await.invalid("TargetArn Reason: No endpoint found for the target arn specified");
-    assert_eq!(server.call("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", "t")]).await.status, 501);
 }
 
 #[tokio::test(start_paused = true)]

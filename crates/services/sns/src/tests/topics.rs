@@ -62,11 +62,10 @@ async fn attributes_are_set_one_by_one() {
     set("DisplayName", &"x".repeat(101)).await.invalid("DisplayName");
     set("Nonsense", "1").await.invalid("AttributeName");
     set("KmsMasterKeyId", "alias/aws/sns").await.invalid("KmsMasterKeyId is not supported by Hearth");
-    set("DeliveryPolicy", "{}").await.invalid("DeliveryPolicy is not supported by Hearth");
     set("SQSSuccessFeedbackSampleRate", "50").await.invalid("SQSSuccessFeedbackSampleRate is not supported by Hearth");
     // As Terraform does.
     set("SQSSuccessFeedbackSampleRate", "0").await.ok();
-    set("SignatureVersion", "2").await.invalid("SignatureVersion is not supported by Hearth");
+    set("SignatureVersion", "2").await.ok();
     let scope = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}]}"#;
     set("Policy", scope).await.invalid("Policy statement action out of service scope!");
     let attributes = server.call("GetTopicAttributes", &[("TopicArn", TOPIC)]).await.ok().map();

@@ -104,6 +104,9 @@ def test_what_is_published_reaches_the_queues_that_subscribed(server, sns, topic
         body = json.loads(message["Body"])
         url = body.pop("UnsubscribeURL")
         assert url.startswith(server.url) and "Action=Unsubscribe" in url
+        assert body.pop("Signature") and re.fullmatch(
+            re.escape(server.url) + r"/SimpleNotificationService-[0-9a-f]{32}\.pem", body.pop("SigningCertURL")
+        )
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body.pop("Timestamp"))
         assert body == {
             "Type": "Notification",
@@ -111,9 +114,7 @@ def test_what_is_published_reaches_the_queues_that_subscribed(server, sns, topic
             "TopicArn": topic,
             "Subject": "about",
             "Message": "hello",
-            "SignatureVersion": "1",
-            "Signature": "",
-            "SigningCertURL": "",
+            "SignatureVersion": "2",
             "MessageAttributes": {"n": {"Type": "Number", "Value": "1"}, "b": {"Type": "Binary", "Value": "AA=="}},
         }
         assert "MessageAttributes" not in message

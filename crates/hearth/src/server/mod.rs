@@ -49,6 +49,7 @@ use self::descriptors::Room;
 use self::messaging::Messaging;
 pub(crate) use self::prepare::prepare;
 use self::prepare::{Memory, Prepared};
+use self::reach::EndpointReach;
 use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
 
 /// Requests in flight at SIGTERM may take this long.

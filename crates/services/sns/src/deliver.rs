@@ -217,7 +217,7 @@ impl Target<Notice> for Sns {
         };
         let policy = subscription.delivery_policy(&topic.describe().delivery);
         let is_web = is_web(&subscription.record.protocol);
-        let _turn = if is_web {
+        let turn = if is_web {
             match self.paces.enter(&body.subscription, id, policy.interval_ms(), self.outbox.now_ms()) {
                 Ok(turn) => Some(turn),
                 Err(wait) => return Verdict::again(wait, *tries),
@@ -226,9 +226,11 @@ impl Target<Notice> for Sns {
             None
         };
         let topic = topic.arn.clone();
-        let Err(failed) = self.tell(scope, id, &topic, &subscription, body, &policy).await else {
-            return Verdict::DONE;
-        };
+        let told = self.tell(scope, id, &topic, &subscription, body, &policy).await;
+        if let Some(turn) = turn {
+            turn.end(self.outbox.now_ms());
+        }
+        let Err(failed) = told else { return Verdict::DONE };
         let (subscription_arn, reason) = (&subscription.arn, failed.reason());
         let pause = |retry| if is_web { policy.pause_ms(retry).map(Millis) } else { managed(retry) };
         if let Some(verdict) = again(&failed, *tries, pause) {

@@ -8,12 +8,11 @@ use parking_lot::Mutex;
 
 use crate::limits::{HTTP_ATTEMPTS_OF_ONE_MAX, PACED_MAX};
 
-/// Until it is asked again whether an endpoint has room.
-const BUSY: Millis = Millis(500);
-
 #[derive(Debug, Default)]
 struct Pace {
     running: usize,
+    /// How long the last attempt took.
+    took_ms: u64,
     /// When the next one is free.
     next_ms: i64,
     /// Turns that were given to deliveries.
@@ -29,9 +28,21 @@ pub(crate) struct Paces(Mutex<HashMap<String, Pace>>);
 pub(crate) struct Turn<'a> {
     paces: &'a Paces,
     subscription: String,
+    since_ms: i64,
+}
+
+impl Turn<'_> {
+    /// The attempt is over.
+    pub(crate) fn end(self, now_ms: i64) {
+        if let Some(pace) = self.paces.0.lock().get_mut(&self.subscription) {
+            pace.took_ms = now_ms.saturating_sub(self.since_ms).unsigned_abs();
+        }
+    }
 }
 
 impl Paces {
+    /// Times are the service clock's, milliseconds.
+    ///
     /// # Errors
     /// How long to wait before asking again.
     pub(crate) fn enter(
@@ -43,41 +54,41 @@ impl Paces {
     ) -> Result<Turn<'_>, Millis> {
         let mut paces = self.0.lock();
         let pace = paces.entry(subscription.to_owned()).or_default();
-        if pace.running >= HTTP_ATTEMPTS_OF_ONE_MAX {
-            return Err(BUSY);
-        }
-        if let Some(interval_ms) = interval_ms {
-            let is_given = pace.given.contains_key(id);
-            let turn_ms = pace.given.get(id).copied().unwrap_or(pace.next_ms.max(now_ms));
-            let can_wait = is_given || pace.given.len() < PACED_MAX;
-            if !is_given && (turn_ms <= now_ms || can_wait) {
-                pace.next_ms = turn_ms.saturating_add_unsigned(interval_ms);
-            }
+        let is_its_turn = match pace.given.get(id) {
+            Some(&turn_ms) if turn_ms > now_ms => return Err(Millis((turn_ms - now_ms).unsigned_abs())),
+            Some(_) => pace.given.remove(id).is_some(),
+            None => false,
+        };
+        let is_busy = pace.running >= HTTP_ATTEMPTS_OF_ONE_MAX;
+        if is_busy || (!is_its_turn && interval_ms.is_some()) {
+            // As often as places become free, as far as the last one tells.
+            let busy_ms = if is_busy { (pace.took_ms / HTTP_ATTEMPTS_OF_ONE_MAX as u64).max(1) } else { 0 };
+            let spacing_ms = interval_ms.unwrap_or(0).max(busy_ms);
+            let turn_ms = pace.next_ms.max(now_ms.saturating_add_unsigned(busy_ms));
             if turn_ms > now_ms {
-                if can_wait {
+                if pace.given.len() < PACED_MAX {
                     pace.given.insert(id.clone(), turn_ms);
+                    pace.next_ms = turn_ms.saturating_add_unsigned(spacing_ms);
                 }
                 return Err(Millis((turn_ms - now_ms).unsigned_abs()));
             }
-            pace.given.remove(id);
+            pace.next_ms = turn_ms.saturating_add_unsigned(spacing_ms);
         }
         pace.running += 1;
-        Ok(Turn { paces: self, subscription: subscription.to_owned() })
+        Ok(Turn { paces: self, subscription: subscription.to_owned(), since_ms: now_ms })
     }
 
     /// Of a subscription that has ended.
     pub(crate) fn forget(&self, subscription: &str) {
-        let mut paces = self.0.lock();
-        if paces.get(subscription).is_some_and(|pace| pace.running == 0) {
-            paces.remove(subscription);
-        }
+        self.0.lock().remove(subscription);
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(pace) = self.paces.0.lock().get_mut(&self.subscription) {
-            pace.running -= 1;
+            // None is counted of a subscription that was forgotten meanwhile.
+            pace.running = pace.running.saturating_sub(1);
         }
     }
 }
@@ -98,7 +109,20 @@ mod tests {
         assert!(paces.enter("s", &id(99), None, 0).is_err());
         assert!(paces.enter("other", &id(99), None, 0).is_ok());
         drop(turns);
-        assert!(paces.enter("s", &id(99), None, 0).is_ok());
+        assert!(paces.enter("s", &id(99), None, 1).is_ok());
+    }
+
+    #[test]
+    fn who_finds_no_room_comes_again_when_there_is_some_by_the_pace_of_the_others() {
+        let paces = Paces::default();
+        paces.enter("s", &id(0), None, 0).expect("room").end(1_600);
+        let turns: Vec<_> = (0..HTTP_ATTEMPTS_OF_ONE_MAX).map(|n| paces.enter("s", &id(n), None, 1_600)).collect();
+        for (number, wait_ms) in [(100, 100), (101, 200), (102, 300)] {
+            assert_eq!(paces.enter("s", &id(number), None, 1_600).expect_err("no room").0, wait_ms);
+        }
+        drop(turns);
+        assert!(paces.enter("s", &id(101), None, 1_700).is_err(), "it is not its turn");
+        assert!(paces.enter("s", &id(100), None, 1_700).is_ok());
     }
 
     #[test]

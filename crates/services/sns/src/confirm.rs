@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::Sns;
-use crate::deliver::{Failed, context, posted};
+use crate::deliver::{Failed, context, is_fifo, posted};
 use crate::delivery_policy::DeliveryPolicy;
 use crate::envelope::Request;
 use crate::error::SnsError;
@@ -163,7 +163,13 @@ impl Sns {
                 Failed::of_answer(self.web.post(post).await)
             }
             Endpoint::Queue(queue) => {
-                let message = OutgoingMessage { body: document, ..OutgoingMessage::default() };
+                let alone = is_fifo(&queue).then(|| body.message_id.clone());
+                let message = OutgoingMessage {
+                    body: document,
+                    group_id: alone.clone(),
+                    deduplication_id: alone,
+                    ..OutgoingMessage::default()
+                };
                 Ok(self.queues.send(&context(scope, id, &topic, None), &queue, message).await.map(drop)?)
             }
             Endpoint::Function { .. } => Err(Failed::ForGood("functions are not asked".to_owned())),

@@ -31,10 +31,19 @@ impl Published {
 }
 
 /// Deliveries of one request that are not accepted yet.
-#[derive(Default)]
 struct Batch {
+    /// Those that may be told.
+    subscriptions: Arc<[Arc<Subscription>]>,
     staged: Vec<Staged>,
     bytes: usize,
+}
+
+impl Batch {
+    fn new(topic: &Topic, staged: Vec<Staged>) -> Self {
+        let subscriptions = topic.subscriptions();
+        let confirmed = subscriptions.values().filter(|subscription| subscription.is_confirmed());
+        Self { subscriptions: confirmed.cloned().collect(), staged, bytes: 0 }
+    }
 }
 
 impl Sns {
@@ -52,7 +61,7 @@ impl Sns {
         if topic.is_fifo() {
             return self.publish_in_order(ctx, topic, messages).await;
         }
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(topic, Vec::new());
         let mut published = Vec::with_capacity(messages.len());
         for message in messages {
             let message_id = random::uuid(&*self.random);
@@ -76,7 +85,7 @@ impl Sns {
         let forgotten =
             ledger.forget(now_ms).into_iter().map(|number| published_key(&topic.scope, topic.name(), number));
         let staged = vec![Staged::beside(forgotten.map(Mutation::Delete).collect())];
-        let (mut batch, mut published) = (Batch { staged, bytes: 0 }, Vec::with_capacity(messages.len()));
+        let (mut batch, mut published) = (Batch::new(topic, staged), Vec::with_capacity(messages.len()));
         // Remembered when they are on disk.
         let mut fresh: Vec<(u64, PublishedRecord)> = Vec::new();
         for message in messages {
@@ -118,12 +127,12 @@ impl Sns {
         place: Option<&Place>,
         batch: &mut Batch,
     ) -> Result<(), SnsError> {
-        let subscriptions: Vec<Arc<Subscription>> = topic.subscriptions().values().cloned().collect();
         let published_ms = self.wall.now_ms();
         let timestamp = clock::iso8601_ms(published_ms);
         // Of the last text that was signed; most messages have one.
         let mut signed: Option<(String, String)> = None;
-        for subscription in subscriptions.into_iter().filter(|subscription| subscription.is_confirmed()) {
+        let subscriptions = Arc::clone(&batch.subscriptions);
+        for subscription in &*subscriptions {
             let text = message.text_for(&subscription.record.protocol);
             if subscription.filter.as_ref().is_some_and(|filter| !filter.accepts(&message.attributes, text)) {
                 continue;
@@ -156,7 +165,8 @@ impl Sns {
             };
             batch.staged.push(lane.stage(&topic.scope, id, notice)?);
             if batch.bytes > STAGED_BYTES_MAX {
-                self.accept(topic, std::mem::take(batch).staged).await?;
+                batch.bytes = 0;
+                self.accept(topic, std::mem::take(&mut batch.staged)).await?;
             }
         }
         Ok(())

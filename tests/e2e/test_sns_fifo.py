@@ -16,10 +16,10 @@ from test_sns import Queue, subscribe
 class FifoQueue(Queue):
     """A FIFO queue that SNS may send to."""
 
-    def __init__(self, server):
+    def __init__(self, server, **attributes):
         self.sqs = aws.client(server.url, "sqs")
         name = f"{aws.function_name('queue')}.fifo"
-        self.url = self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+        self.url = self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} | attributes)["QueueUrl"]
         self.arn = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": self.policy()})
 
@@ -76,7 +76,8 @@ def test_price_updates_reach_the_queues_that_want_them_in_order(server):
 
 
 def test_batches_have_a_number_for_each_message(server):
-    sns, queue = aws.client(server.url, "sns"), FifoQueue(server)
+    # A queue knows ids by group only when it is told to, too.
+    sns, queue = aws.client(server.url, "sns"), FifoQueue(server, DeduplicationScope="messageGroup")
     topic = fifo_topic(sns, ContentBasedDeduplication="true", FifoThroughputScope="MessageGroup")
     subscribe(sns, topic, queue, RawMessageDelivery="true")
     entries = [{"Id": str(n), "Message": "same", "MessageGroupId": f"g{n % 3}"} for n in range(10)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_ports::{
-    Authorizer, CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, TemporaryKey,
-    runtime_version,
+    Authorizer, CredentialError, CredentialIssuer, Credentials, FunctionVersion, InvokeError, LogSink, RuntimeVersion,
+    TemporaryKey, runtime_version,
 };
 use hearth_runtime_api::event::InitializationType;
 use hearth_sandbox::{
@@ -138,15 +138,12 @@ impl Workshop {
         self.backend
             .check(&spec.runtime, spec.architecture)
             .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
-        let runtime_version_arn =
-            runtime_version::arn(version.partition, &version.region, &version.runtime, version.architecture);
+        let runtime_version_arn = self.runtime_version(&version)?;
         let runtime_version = runtime_version::name(&version.runtime);
-        // An image brings its own.
-        let has_version = version.image.is_none();
         let init_start = Line::InitStart {
             initialization_type,
-            runtime_version: has_version.then_some(&runtime_version),
-            runtime_version_arn: has_version.then_some(&runtime_version_arn),
+            runtime_version: runtime_version_arn.is_some().then_some(&runtime_version),
+            runtime_version_arn: runtime_version_arn.as_deref(),
             function_name: &version.name,
             version: version.version,
             instance_id: log.name(),
@@ -179,6 +176,30 @@ impl Workshop {
             return Err(InvokeError::Internal { detail: "the environment broke in its init phase".to_owned() });
         }
         Ok(environment)
+    }
+
+    /// The ARN of the runtime's build. None for images, which bring their own.
+    ///
+    /// # Errors
+    /// The function is held to another build than there is.
+    fn runtime_version(&self, version: &FunctionVersion) -> Result<Option<String>, InvokeError> {
+        if version.image.is_some() {
+            return Ok(None);
+        }
+        let arn = |build: &RuntimeVersion| build.arn(version.partition, &version.region);
+        let current = self.backend.runtime_version(&version.runtime, version.architecture);
+        match (&version.runtime_version, &current) {
+            (Some(held), Some(current)) if held != current => Err(InvokeError::InvalidRuntime {
+                message: format!(
+                    "The function is held to the runtime version {}, which this machine does not have any more. Put that \
+                     version of {} back, or let the function run on {} with PutRuntimeManagementConfig.",
+                    arn(held),
+                    version.runtime.0,
+                    arn(current),
+                ),
+            }),
+            _ => Ok(current.as_ref().map(arn)),
+        }
     }
 
     fn spec(

@@ -50,6 +50,9 @@ struct Scripted {
     runtime_done: Notify,
 }
 
+/// Which build of every runtime it has.
+pub(crate) const SCRIPTED_RUNTIMES: &str = "scripted";
+
 pub(crate) struct ScriptedBackend(pub(crate) Arc<Sandboxes>);
 
 #[async_trait]
@@ -63,7 +66,7 @@ impl Backend for ScriptedBackend {
     }
 
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
-        Some(RuntimeVersion::new(runtime, architecture, "scripted"))
+        Some(RuntimeVersion::new(runtime, architecture, SCRIPTED_RUNTIMES))
     }
 
     async fn create(

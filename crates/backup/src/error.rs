@@ -32,7 +32,9 @@ pub enum BackupError {
     Damaged { path: PathBuf, detail: String },
     #[error("the backup brings its master keys along: leave --keys away")]
     KeysTwice,
-    #[error("the secrets in this backup are encrypted with the master key {id}, which {path} does not hold: give the key file of the server that was backed up")]
+    #[error(
+        "the secrets in this backup are encrypted with the master key {id}, which {path} does not hold: give the key file of the server that was backed up"
+    )]
     OtherKeys { path: PathBuf, id: String },
     #[error("{path}: {source} (run this as the user the server runs as, or as root: sudo hearth …)")]
     Forbidden { path: PathBuf, source: io::Error },

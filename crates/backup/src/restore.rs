@@ -108,8 +108,9 @@ fn unpack(
     if format != manifest::FORMAT {
         return Err(BackupError::Newer { path: source.to_owned(), format: format.trim().to_owned() });
     }
+    drop(first);
     let mut found = BTreeMap::new();
-    let mut manifest = None;
+    let mut manifest: Option<Manifest> = None;
     for entry in entries {
         let mut entry = entry.map_err(unreadable)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();

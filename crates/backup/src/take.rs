@@ -125,14 +125,12 @@ pub fn take(take: &Take<'_>, progress: &dyn Progress) -> Result<Taken, BackupErr
         master_keys,
         files: std::mem::take(&mut writer.files),
     };
-    let text = serde_json::to_string_pretty(&manifest).map_err(|error| BackupError::Io {
-        path: target.to_path_buf(),
-        source: error.into(),
-    })?;
+    let text = serde_json::to_string_pretty(&manifest)
+        .map_err(|error| BackupError::Io { path: target.to_path_buf(), source: error.into() })?;
     add_text(&mut writer, manifest::NAME, &text)?;
     writer.finish().and_then(|mut buffered| buffered.flush()).map_err(at_target())?;
     let file_bytes = publish(file, target, beside)?;
-    let sum = |files: &[Listed]| files.iter().map(|(_, _, bytes)| bytes).sum();
+    let sum = |files: &[Listed]| files.iter().map(|(_, _, bytes)| bytes).sum::<u64>();
     Ok(Taken {
         revision,
         store_bytes: sum(&plan.store),

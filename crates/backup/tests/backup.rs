@@ -201,7 +201,8 @@ async fn a_damaged_or_cut_backup_restores_nothing() {
     let refused = |bytes: &[u8], what: &str| {
         fs::write(server.target(), bytes).expect("writes");
         let error = server.restore(None).err().unwrap_or_else(|| panic!("{what}: restored"));
-        let is_loud = matches!(error, BackupError::Damaged { .. } | BackupError::NoBackup(_) | BackupError::Newer { .. });
+        let is_loud =
+            matches!(error, BackupError::Damaged { .. } | BackupError::NoBackup(_) | BackupError::Newer { .. });
         assert!(is_loud, "{what}: {error}");
         let left: Vec<_> = fs::read_dir(server.elsewhere())
             .into_iter()
@@ -258,7 +259,12 @@ async fn a_restore_that_was_killed_is_no_data() {
 #[tokio::test]
 async fn what_cannot_be_backed_up_says_so_and_leaves_nothing() {
     let server = Server::start().await;
-    let path = server.data.blobs().join(format!("{0}/{1}/{2}", &hex(&server.blob)[..2], &hex(&server.blob)[2..4], hex(&server.blob)));
+    let path = server.data.blobs().join(format!(
+        "{0}/{1}/{2}",
+        &hex(&server.blob)[..2],
+        &hex(&server.blob)[2..4],
+        hex(&server.blob)
+    ));
     fs::write(path, b"a pockage").expect("damages");
     let error = server.back_up(true, &()).expect_err("a damaged package");
     assert!(matches!(error, BackupError::DamagedBlob(_)), "{error}");

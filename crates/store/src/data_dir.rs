@@ -44,9 +44,7 @@ pub enum DataDirError {
     Lock(#[from] LockError),
     #[error("the data in {data} is encrypted with the keys of {keys}, and that file is missing: put it back")]
     KeysMissing { data: PathBuf, keys: PathBuf },
-    #[error(
-        "a restore into {data} did not come to its end: empty that directory and run `hearth restore` again"
-    )]
+    #[error("a restore into {data} did not come to its end: empty that directory and run `hearth restore` again")]
     HalfRestored { data: PathBuf },
     #[error(
         "{data} is not empty: choose another directory (--data DIR), or move this one away first (mv {data} {data}.old)"

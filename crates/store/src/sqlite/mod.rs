@@ -49,7 +49,8 @@ use self::rows::FIRST_RECORD_KEY;
 use self::watchers::Watchers;
 use crate::key::{Key, Shard};
 use crate::limits::{
-    COMMIT_BYTES_MAX, COMMIT_QUEUE_BYTES_MAX, COMMIT_QUEUE_REQUESTS_MAX, KEY_BYTES_MAX, SCAN_ENTRIES_MAX, WAL_HARD_BYTES,
+    COMMIT_BYTES_MAX, COMMIT_QUEUE_BYTES_MAX, COMMIT_QUEUE_REQUESTS_MAX, KEY_BYTES_MAX, SCAN_ENTRIES_MAX,
+    WAL_HARD_BYTES,
 };
 use crate::lock::DirLock;
 use crate::store::{Entry, Epoch, Mutation, Precondition, Revision, Store, StoreError};

@@ -87,19 +87,12 @@ async fn install(packages: &Packages, images: &[PinnedImage]) -> (Images, Vec<Pi
     (settled, pins)
 }
 
-async fn install_one(packages: &Packages, image: &PinnedImage) -> Result<Pin, Cause> {
-    install_with_patience(image, async || packages.install_image(image).await).await
-}
-
 /// Tries again while the registry does not answer.
-pub(crate) async fn install_with_patience<T>(
-    image: &PinnedImage,
-    install: impl AsyncFn() -> Result<T, ImageError>,
-) -> Result<T, Cause> {
+pub(crate) async fn install_one(packages: &Packages, image: &PinnedImage) -> Result<Pin, Cause> {
     let mut attempt = 1;
     loop {
-        let error = match install().await {
-            Ok(installed) => return Ok(installed),
+        let error = match packages.install_image(image).await {
+            Ok(pin) => return Ok(pin),
             Err(error) => error,
         };
         let cause = cause(&error);

@@ -12,6 +12,7 @@ use hearth_types::{AccountId, Partition, Random, RequestContext, RequestId, Scop
 use crate::catalog::Catalog;
 use crate::error::LambdaError;
 use crate::layer::Layers;
+use crate::package::Packages;
 use crate::pulls;
 
 /// Packages that are read and unpacked at the same time; each is in memory meanwhile.
@@ -22,7 +23,7 @@ const UNPACKED_AT_ONCE_MAX: usize = 4;
 pub async fn unpack_missing(
     catalog: &Catalog,
     layers: &Layers,
-    blobs: &dyn Blobs,
+    blobs: &Arc<dyn Blobs>,
     packages: &Arc<dyn CodePackages>,
     images: &Arc<dyn Images>,
     random: &dyn Random,
@@ -46,33 +47,37 @@ pub async fn unpack_missing(
     // Packages are by content: whose they are does not matter.
     let scope = Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: None };
     let ctx = RequestContext::service(&scope, "lambda.amazonaws.com", RequestId::generate(random));
-    let unpack = |digest: CodeDigest| {
+    let unpacked = futures_util::stream::iter(zips).map(|digest| {
         let ctx = &ctx;
-        async move {
-            let Some(zip) = blobs.get(&digest.0).await? else {
-                return Err(LambdaError::internal("the package that was uploaded is not there any more"));
-            };
-            packages.install(ctx, digest, zip).await?;
-            Ok(())
-        }
-    };
-    let unpacked = futures_util::stream::iter(zips).map(async |digest| (digest, unpack(digest).await));
+        async move { (digest, unpack(ctx, digest, &**blobs, &**packages).await) }
+    });
     let mut unpacked = std::pin::pin!(unpacked.buffer_unordered(UNPACKED_AT_ONCE_MAX));
     while let Some((digest, result)) = unpacked.next().await {
         if let Err(error) = result {
             tracing::error!(%error, ?digest, "a package cannot be unpacked: functions that use it fail");
         }
     }
+    let fetching = Arc::new(Packages::new(Arc::clone(blobs), Arc::clone(packages), Arc::clone(images)));
     for image in from_images.into_values() {
-        let (packages, images) = (Arc::clone(packages), Arc::clone(images));
+        let fetching = Arc::clone(&fetching);
         tokio::spawn(async move {
             tracing::info!(image = image.uri, "fetching an image again");
-            if pulls::install_with_patience(&image, async || packages.install_image(&image, images.clone()).await)
-                .await
-                .is_err()
-            {
+            if pulls::install_one(&fetching, &image).await.is_err() {
                 tracing::error!(image = image.uri, "an image is missing: functions that use it fail until a restart");
             }
         });
     }
+}
+
+async fn unpack(
+    ctx: &RequestContext,
+    digest: CodeDigest,
+    blobs: &dyn Blobs,
+    packages: &dyn CodePackages,
+) -> Result<(), LambdaError> {
+    let Some(zip) = blobs.get(&digest.0).await? else {
+        return Err(LambdaError::internal("the package that was uploaded is not there any more"));
+    };
+    packages.install(ctx, digest, zip).await?;
+    Ok(())
 }

@@ -193,7 +193,7 @@ impl House {
         let images: Arc<dyn hearth_ports::Images> =
             Arc::new(RegistryImages::new(images_config(&config.images, data.storage())));
         // Before anything runs.
-        hearth_lambda::unpack_missing(&catalog, &layers, &*blobs, &packages, &images, &*random).await;
+        hearth_lambda::unpack_missing(&catalog, &layers, &blobs, &packages, &images, &*random).await;
 
         // Functions reach Hearth through a listener inside their own network namespace. Events left from an earlier
         // life may start environments before the front is made: their first connections wait for it.

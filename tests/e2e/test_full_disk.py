@@ -1,6 +1,7 @@
 """The disk under the data is full to the last block: nothing is lost, what is there can be read, what is new is refused
 with a clear error, and room is all it takes."""
 
+import json
 import subprocess
 import time
 
@@ -73,9 +74,9 @@ def test_a_full_disk_refuses_what_is_new_shows_what_is_there_and_heals(disk, tmp
     server = Server(disk / "data", tmp_path / "server.log", config)
     try:
         def clients():
-            return [aws.client(server.url, name) for name in ("sqs", "sns", "lambda", "iam")]
+            return [aws.client(server.url, name) for name in ("sqs", "sns", "lambda", "iam", "logs")]
 
-        sqs, sns, functions, iam = clients()
+        sqs, sns, functions, iam, logs = clients()
         url = sqs.create_queue(QueueName="q")["QueueUrl"]
         topic = sns.create_topic(Name="t")["TopicArn"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -101,11 +102,19 @@ def test_a_full_disk_refuses_what_is_new_shows_what_is_there_and_heals(disk, tmp
         assert refusals(lambda: function.invoke(event, InvocationType="Event")) == {
             (500, "ServiceException", "The disk of this Hearth server is full: make room, then try again.")
         }
-        document = '{"Version": "2012-10-17", "Statement": []}'
-        for status, _, message in refusals(
-            lambda: iam.create_role(RoleName=aws.function_name(), AssumeRolePolicyDocument=document, Description="x" * 900)
-        ):
-            assert status >= 500 and "disk" in message, message
+        trust = json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
+                },
+            }
+        )
+        made = {"AssumeRolePolicyDocument": trust, "Description": "x" * 900}
+        found = refusals(lambda: iam.create_role(RoleName=aws.function_name(), **made))
+        assert found == {(500, "ServiceFailure", no_room)}
+        found = refusals(lambda: logs.create_log_group(logGroupName=aws.function_name(), tags={"t": "x" * 250}))
+        assert found == {(503, "ServiceUnavailableException", "the disk is full")}
 
         def all_there():
             assert server.health() == 200
@@ -120,7 +129,7 @@ def test_a_full_disk_refuses_what_is_new_shows_what_is_there_and_heals(disk, tmp
         # It was killed and starts on the full disk.
         server.kill()
         server.start()
-        sqs, sns, functions, iam = clients()
+        sqs, sns, functions, iam, logs = clients()
         url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
         function = aws.Function(functions, function.name, function.arn)
         all_there()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -14,6 +14,9 @@ use crate::{BackupError, Progress};
 
 /// A manifest names every blob; this many bytes name more than any server has.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+
+/// How every zstd frame begins. Source: RFC 8878, 3.1.1.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// What to restore, and to where.
 pub struct Restore<'a> {
@@ -95,12 +98,15 @@ fn unpack(
     let damaged = |detail: String| BackupError::Damaged { path: source.to_owned(), detail };
     let unreadable = |error: io::Error| damaged(error.to_string());
     let no_backup = || BackupError::NoBackup(source.to_owned());
-    let counted = BufReader::new(Counted { from: file, progress });
+    let mut counted = BufReader::new(Counted { from: file, progress });
+    if !counted.fill_buf().map_err(BackupError::at(source))?.starts_with(&ZSTD_MAGIC) {
+        return Err(no_backup());
+    }
     let decoder = zstd::Decoder::with_buffer(counted).map_err(unreadable)?;
     let mut archive = tar::Archive::new(decoder);
     let mut entries = archive.entries().map_err(unreadable)?;
 
-    let mut first = entries.next().and_then(Result::ok).ok_or_else(no_backup)?;
+    let mut first = entries.next().ok_or_else(no_backup)?.map_err(unreadable)?;
     if &*first.path_bytes() != manifest::MARK.as_bytes() {
         return Err(no_backup());
     }

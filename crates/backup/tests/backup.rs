@@ -216,7 +216,8 @@ async fn a_damaged_or_cut_backup_restores_nothing() {
         refused(&whole[..whole.len() * part / 20], &format!("cut to {part} twentieths"));
     }
     refused(&whole[..whole.len() - 1], "cut by a byte");
-    for at in (4..whole.len()).step_by(whole.len() / 150 + 1) {
+    // Behind the header of the compressed frame, which has bits without a meaning.
+    for at in (6..whole.len()).step_by(whole.len() / 150 + 1) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x10;
         refused(&damaged, &format!("byte {at}"));

@@ -25,7 +25,7 @@ use hearth_lambda::url::UrlDomain;
 use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable, RuntimeVersions};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
-use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
+use hearth_ports::{Architecture, Authorizer, CodePackages, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
@@ -189,6 +189,11 @@ impl House {
         }
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
         let layers = Layers::load(store.clone(), codec.clone()).await.map_err(|error| start_error(&error))?;
+        let packages: Arc<dyn CodePackages> = Arc::new(trees.clone());
+        let images: Arc<dyn hearth_ports::Images> =
+            Arc::new(RegistryImages::new(images_config(&config.images, data.storage())));
+        // Before anything runs.
+        hearth_lambda::unpack_missing(&catalog, &layers, &blobs, &packages, &images, &*random).await;
 
         // Functions reach Hearth through a listener inside their own network namespace. Events left from an earlier
         // life may start environments before the front is made: their first connections wait for it.
@@ -237,7 +242,6 @@ impl House {
         .await
         .map_err(|error| start_error(&error))?;
 
-        let images = RegistryImages::new(images_config(&config.images, data.storage()));
         let queues = Arc::new(Queues(sqs.clone()));
         let sns = Sns::open(SnsParts {
             store: store.clone(),
@@ -269,8 +273,8 @@ impl House {
             store,
             blobs,
             codec,
-            packages: Arc::new(trees),
-            images: Arc::new(images),
+            packages,
+            images,
             invoker: engine.clone(),
             keeper: engine.clone(),
             authorizer: authorizer.clone(),

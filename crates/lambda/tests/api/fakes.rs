@@ -216,6 +216,10 @@ impl CodePackages for Trees {
         Ok(())
     }
 
+    fn is_installed(&self, digest: &CodeDigest) -> bool {
+        self.installed.lock().contains(digest)
+    }
+
     async fn retain(&self, keep: &[CodeDigest]) {
         self.installed.lock().retain(|digest| keep.contains(digest));
     }

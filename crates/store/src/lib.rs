@@ -21,8 +21,8 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use blobs::{Blobs, DirBlobs};
-pub use data_dir::{DataDir, DataDirError};
+pub use blobs::{BlobHold, Blobs, DirBlobs};
+pub use data_dir::{DataDir, DataDirError, RestoringDir};
 pub use key::{Component, Key, Shard};
 pub use lock::LockError;
 pub use record::{Codec, KeyRing, KeyRingError, Record, RecordError, Secret};

@@ -22,7 +22,7 @@ use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable, RuntimeVersions};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, CodePackages, LogReader, RuntimeId};
@@ -280,6 +280,7 @@ impl House {
             authorizer: authorizer.clone(),
             credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
+            runtime_versions: runtime_versions(backend.clone()),
             account_concurrency,
             urls: UrlDomain::new(config.urls.domain.clone()),
             clock: clock.clone(),
@@ -407,6 +408,11 @@ fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
     Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
         backend.check(runtime, architecture).map_err(|error| error.to_string())
     })
+}
+
+/// Which builds of runtimes functions get here.
+fn runtime_versions(backend: Arc<dyn Backend>) -> Arc<RuntimeVersions> {
+    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| backend.runtime_version(runtime, architecture))
 }
 
 /// Servers with different data directories share a machine: each has control groups of its own, the same ones after a

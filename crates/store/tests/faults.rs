@@ -133,7 +133,7 @@ fn copy_files(from: &Path, to: &Path) {
 #[test]
 fn what_an_acknowledged_sync_did_not_bring_to_the_disk_is_noticed_at_open() {
     const LIVES: u64 = 4;
-    const LIES: usize = 60;
+    const LIES: usize = 40;
     const BLOCK: usize = 4_096;
     let mut seed = [0; 8];
     OsRandom.fill(&mut seed);

@@ -16,6 +16,7 @@ use crate::record::{KeyRing, KeyRingError};
 /// ```text
 /// lock               names the server's process
 /// store/             records                        crates/store
+///                    (or which database has them    crates/hearth)
 /// blobs/             uploaded packages by digest     crates/store
 /// trees/             unpacked packages               crates/sandbox
 /// logs/              log segments                    services/logs

@@ -140,7 +140,7 @@ impl Committer {
     /// Works until every sender is gone, and answers everything that was sent before.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
         let mut left_over = None;
-        loop {
+        while self.health.check().is_ok() {
             let first = match left_over.take() {
                 Some(request) => Some(request),
                 None => tokio::select! {

@@ -205,7 +205,7 @@ impl Committer {
                 refuse(batch, &self.health.reason());
             }
             // What one of them cannot have, the others may.
-            Err(Failure::Full | Failure::Damaged(_) | Failure::Other(_)) if batch.len() > 1 => {
+            Err(Failure::Full | Failure::Damaged(_)) if batch.len() > 1 => {
                 for request in batch {
                     Box::pin(self.process(VecDeque::from([request]))).await;
                 }

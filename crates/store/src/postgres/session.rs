@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use super::batch::Arguments;
@@ -89,38 +90,35 @@ impl Session {
 
     pub(super) async fn apply(&self, batch: i64, arguments: &Arguments<'_>) -> Step<Answers> {
         let epoch = self.epoch();
-        let row = in_time(self.client.query_one(
-            &self.apply,
-            &[
-                &epoch,
-                &batch,
-                &arguments.shards,
-                &arguments.request_shards,
-                &arguments.request_epochs,
-                &arguments.request_changes,
-                &arguments.touch_requests,
-                &arguments.touch_keys,
-                &arguments.touch_versions,
-                &arguments.touch_actions,
-                &arguments.touch_values,
-                &arguments.touch_crcs,
-            ],
-        ));
-        let row = row.await?;
+        let values: [&(dyn ToSql + Sync); 12] = [
+            &epoch,
+            &batch,
+            &arguments.shards,
+            &arguments.request_shards,
+            &arguments.request_epochs,
+            &arguments.request_changes,
+            &arguments.touch_requests,
+            &arguments.touch_keys,
+            &arguments.touch_versions,
+            &arguments.touch_actions,
+            &arguments.touch_values,
+            &arguments.touch_crcs,
+        ];
+        let row = in_time(self.client.query_one(&self.apply, &values)).await?;
         Ok((row.try_get(0)?, row.try_get(1)?))
     }
 
     pub(super) async fn lease(&self, shard: &[u8], owner: &str, now_ms: i64, until_ms: i64) -> Step<i64> {
         let epoch = self.epoch();
-        let row = self.client.query_one(&self.lease, &[&epoch, &shard, &owner, &now_ms, &until_ms]);
-        Ok(in_time(row).await?.try_get(0)?)
+        let values: [&(dyn ToSql + Sync); 5] = [&epoch, &shard, &owner, &now_ms, &until_ms];
+        Ok(in_time(self.client.query_one(&self.lease, &values)).await?.try_get(0)?)
     }
 
     /// What became of a batch that an earlier connection of this server was lost with. `None`: it changed nothing, and
     /// never will, since its epoch is over.
     pub(super) async fn recall(&self, batch: i64) -> Step<Option<Answers>> {
-        let row = self.client.query_opt("SELECT refusals, revisions FROM hearth.owner WHERE batch = $1", &[&batch]);
-        match in_time(row).await? {
+        let sql = "SELECT refusals, revisions FROM hearth.owner WHERE batch = $1";
+        match in_time(self.client.query_opt(sql, &[&batch])).await? {
             Some(row) => Ok(Some((row.try_get(0)?, row.try_get(1)?))),
             None => Ok(None),
         }

@@ -82,7 +82,9 @@ impl Database {
             child.args(["-c", KEEPER]).arg(self.dir.path()).arg(self.programs.join("postgres"));
             child.arg("-D").arg(self.data()).arg("-k").arg(self.dir.path());
             child.args(["-c", "listen_addresses=", "-c", "max_connections=200"]);
-            settings.iter().for_each(|setting| drop(child.args(["-c", setting])));
+            settings.iter().for_each(|setting| {
+                child.args(["-c", setting]);
+            });
             let log = fs::File::options().create(true).append(true).open(self.log()).expect("opens the log");
             let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().expect("starts");
             // After a kill -9 the first start may find remains of the former server still ending.

@@ -1,31 +1,16 @@
-//! The engine in PostgreSQL keeps the store's promises. Skipped, loudly, where PostgreSQL is not installed.
-
-mod database;
-mod suite;
+//! Who may open which database, and what is found in it again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_store::{Epoch, PostgresError, PostgresOptions, PostgresStore, Revision, Store, StoreError, Tenancy};
-use hearth_types::{ManualClock, Millis};
+use hearth_types::Millis;
 use parking_lot::Mutex;
 
-use self::database::Database;
-use self::suite::{Fixture, key, put, shard};
+use crate::database::{self, Database};
+use crate::suite::{self, key, put, shard};
 
-const PRESENT: i64 = 1_700_000_000_000;
-
-fn postgres() -> Option<Fixture> {
-    let database = database::shared()?;
-    let clock = Arc::new(ManualClock::at(PRESENT));
-    let options = PostgresOptions { clock: clock.clone(), ..shared() };
-    let url = database.fresh();
-    let open = PostgresStore::open(&url, options);
-    let store = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(open)).expect("opens");
-    Some(Fixture { store: Arc::new(store), clock, _guard: Box::new(()) })
-}
-
-fn shared() -> PostgresOptions {
+pub(crate) fn shared() -> PostgresOptions {
     PostgresOptions { tenancy: Tenancy::Shared, ..PostgresOptions::default() }
 }
 
@@ -36,8 +21,6 @@ fn exclusive(name: &str) -> PostgresOptions {
 async fn refusal(url: &str) -> PostgresError {
     PostgresStore::open(url, exclusive("test")).await.err().expect("is refused")
 }
-
-store_suite!(postgres);
 
 #[tokio::test]
 async fn what_was_committed_is_there_after_opening_again() {
@@ -94,14 +77,19 @@ async fn a_server_that_was_replaced_while_its_connection_was_gone_commits_nothin
         move |text: &str| said.lock().push(text.to_owned())
     });
     let first = PostgresStore::open(&url, PostgresOptions { on_fatal, ..exclusive("one") }).await.expect("opens");
-    let watching = first.watch(&shard(), Revision(7));
+    let (first, watched) = (Arc::new(first), shard());
+    let watching = tokio::spawn({
+        let first = first.clone();
+        async move { first.watch(&watched, Revision(7)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
     // What another server does that gets in.
     database.sql(name, "UPDATE hearth.owner SET epoch = epoch + 1, name = 'two', batch = NULL");
     let late = first.commit(&shard(), Epoch(0), vec![], vec![put(&key("a"), "1")]).await;
     assert_eq!(late, Err(StoreError::Fenced));
     assert_eq!(database.sql(name, "SELECT count(*) FROM hearth.entry"), "0");
     assert_eq!(first.get(&key("a")).await, Err(StoreError::Fenced), "what it reads may be old");
-    assert!(watching.await.is_err());
+    assert_eq!(watching.await.expect("runs"), Err(StoreError::Closed));
     assert!(said.lock().concat().contains("has taken over"), "{:?}", said.lock());
 }
 
@@ -112,7 +100,9 @@ async fn a_replaced_server_ends_also_when_nobody_asks_it_for_anything() {
     let name = url.rsplit('/').next().expect("has a name");
     let (told, hears) = tokio::sync::oneshot::channel();
     let told = Mutex::new(Some(told));
-    let on_fatal = Arc::new(move |_: &str| drop(told.lock().take().map(|told| told.send(()))));
+    let on_fatal = Arc::new(move |_: &str| {
+        let _ = told.lock().take().map(|told| told.send(()));
+    });
     let _first = PostgresStore::open(&url, PostgresOptions { on_fatal, ..exclusive("one") }).await.expect("opens");
     database.sql(name, "UPDATE hearth.owner SET epoch = epoch + 1, name = 'two', batch = NULL");
     database.sql(name, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");

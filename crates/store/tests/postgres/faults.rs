@@ -1,7 +1,4 @@
-//! The engine in PostgreSQL when others write too, and when the database dies. Skipped, loudly, where PostgreSQL is not
-//! installed.
-
-mod database;
+//! When others write too, and when the database dies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +13,7 @@ use hearth_store::{
 use hearth_types::{AccountId, Millis, Partition, Scope};
 use tokio::task::JoinSet;
 
-use self::database::Database;
+use crate::database::{self, Database};
 
 fn scope() -> Scope {
     Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: None }
@@ -90,7 +87,11 @@ async fn stale_commits(url: &str) -> usize {
     let owners: std::collections::BTreeSet<u64> = done.values().copied().collect();
     assert!(owners.len() > ROUNDS / 2 && done.len() > 5 * ROUNDS, "{} commits by {} owners", done.len(), owners.len());
     let mut newest = 0;
-    done.into_values().filter(|epoch| std::mem::replace(&mut newest, newest.max(*epoch)) > *epoch).count()
+    let is_stale = |epoch: &u64| {
+        newest = newest.max(*epoch);
+        newest > *epoch
+    };
+    done.into_values().filter(is_stale).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,7 +245,8 @@ async fn write(store: Arc<PostgresStore>, writer: u64, stop: Arc<AtomicBool>) ->
 /// All that was acknowledged is there, whole, and nothing else is.
 async fn check(store: &PostgresStore, acknowledged: &BTreeMap<u64, u64>) {
     let mut rows: BTreeMap<Key, Bytes> = BTreeMap::new();
-    let read = scan_all(store, &Key::root(), |entry| {
+    let everything = Key::root();
+    let read = scan_all(store, &everything, |entry| {
         rows.insert(entry.key, entry.value);
         Ok::<_, StoreError>(())
     });
@@ -294,16 +296,17 @@ async fn kills_of_the_database_under_load_lose_nothing_and_no_writer_notices_mor
 async fn while_the_database_is_gone_requests_are_refused_and_served_again_once_it_is_back() {
     let Some(database) = Database::start() else { return };
     let store = open(&database.url("postgres"), exclusive()).await;
-    let commit = || store.commit(&shard("s"), Epoch(0), vec![], vec![put(&key("a"), "1")]);
+    let (shard, a) = (shard("s"), key("a"));
+    let commit = || store.commit(&shard, Epoch(0), vec![], vec![put(&a, "1")]);
     let first = commit().await.expect("commits");
     tokio::task::block_in_place(|| database.down());
     let asked = Instant::now();
-    let refused = tokio::join!(commit(), store.get(&key("a")));
+    let refused = tokio::join!(commit(), store.get(&a));
     assert!(matches!(refused, (Err(StoreError::Internal(_)), Err(StoreError::Internal(_)))), "{refused:?}");
     assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
     // By now nobody waits any more.
     let asked = Instant::now();
-    assert!(matches!(tokio::join!(commit(), store.get(&key("a"))), (Err(_), Err(_))));
+    assert!(matches!(tokio::join!(commit(), store.get(&a)), (Err(_), Err(_))));
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     tokio::task::block_in_place(|| database.up(&[]));
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -315,5 +318,5 @@ async fn while_the_database_is_gone_requests_are_refused_and_served_again_once_i
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert!(second > first);
-    assert!(store.get(&key("a")).await.is_ok_and(|entry| entry.is_some()));
+    assert!(store.get(&a).await.is_ok_and(|entry| entry.is_some()));
 }

@@ -45,7 +45,7 @@ pub(crate) const STATEMENT_WAIT: Millis = Millis::from_secs(10);
 /// A connection on which no answer comes for so long is given up: longer than [`STATEMENT_WAIT`], so that the database
 /// has the first word.
 pub(crate) const ANSWER_WAIT: Millis = Millis::from_secs(15);
-/// Requests wait so long for a database that is gone; after that they are refused at once until it is back.
+/// Requests wait so long for a database that is gone, unless the store is told otherwise.
 pub(crate) const OUTAGE_PATIENCE: Millis = Millis::from_secs(5);
 /// Between two attempts to reach a database that is gone: at first, doubled each time, and at most.
 pub(crate) const RECONNECT_WAIT: Millis = Millis(50);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hearth_types::Clock;
+use hearth_types::{Clock, Millis};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -23,7 +23,7 @@ use super::session::{Answers, Claim, Session};
 use super::target::Target;
 use crate::health::Health;
 use crate::key::{Key, Shard};
-use crate::limits::{BATCH_ATTEMPTS_MAX, OUTAGE_PATIENCE, RECONNECT_WAIT, RECONNECT_WAIT_MAX};
+use crate::limits::{BATCH_ATTEMPTS_MAX, RECONNECT_WAIT, RECONNECT_WAIT_MAX};
 use crate::request::{Outcome, Request, Work, refuse};
 use crate::store::{Mutation, Precondition, StoreError};
 use crate::watchers::Watchers;
@@ -42,6 +42,7 @@ pub(super) struct Link {
     target: Target,
     claim: Claim,
     session: Result<Session, Outage>,
+    patience: Duration,
     /// Told to readers, who then do not wait either.
     is_out: Arc<AtomicBool>,
 }
@@ -54,8 +55,14 @@ struct Outage {
 }
 
 impl Link {
-    pub(super) fn new(target: Target, claim: Claim, session: Session, is_out: Arc<AtomicBool>) -> Self {
-        let mut link = Self { target, claim, session: Ok(session), is_out };
+    pub(super) fn new(
+        target: Target,
+        claim: Claim,
+        session: Session,
+        patience: Millis,
+        is_out: Arc<AtomicBool>,
+    ) -> Self {
+        let mut link = Self { target, claim, session: Ok(session), patience: patience.duration(), is_out };
         link.remember();
         link
     }
@@ -75,7 +82,7 @@ impl Link {
         self.session = Err(Outage { since: now, reason, next_attempt: now, wait: RECONNECT_WAIT.duration() });
     }
 
-    /// The session, as soon as there is one: at once, or within [`OUTAGE_PATIENCE`] of the loss of the last one.
+    /// The session, as soon as there is one: at once, or within the patience after the loss of the last one.
     async fn session(&mut self) -> Result<&Session, Failure> {
         if let Ok(session) = &self.session
             && session.lost.initialized()
@@ -84,7 +91,7 @@ impl Link {
         }
         while let Err(outage) = &self.session {
             if outage.next_attempt > Instant::now() {
-                if outage.since.elapsed() > OUTAGE_PATIENCE.duration() {
+                if outage.since.elapsed() > self.patience {
                     return Err(Failure::Lost(outage.reason.clone()));
                 }
                 sleep_until(outage.next_attempt).await;
@@ -110,7 +117,7 @@ impl Link {
                 outage.reason = error.to_string();
                 outage.wait = (outage.wait * 2).min(RECONNECT_WAIT_MAX.duration());
                 outage.next_attempt = Instant::now() + outage.wait;
-                if outage.since.elapsed() > OUTAGE_PATIENCE.duration() && !self.is_out.swap(true, Ordering::Relaxed) {
+                if outage.since.elapsed() > self.patience && !self.is_out.swap(true, Ordering::Relaxed) {
                     tracing::error!(
                         reason = outage.reason,
                         "the database is gone: requests are refused until it is back"

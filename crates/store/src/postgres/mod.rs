@@ -36,7 +36,7 @@ use self::session::{Claim, Session};
 use self::target::Target;
 use crate::health::{self, Health, OnFatal};
 use crate::key::{Key, Shard};
-use crate::limits::{KEY_BYTES_MAX, SCAN_ENTRIES_MAX, WATCH_POLL};
+use crate::limits::{KEY_BYTES_MAX, OUTAGE_PATIENCE, SCAN_ENTRIES_MAX, WATCH_POLL};
 use crate::request::{Intake, Work, at_most, size};
 use crate::store::{Entry, Epoch, Mutation, Precondition, Revision, Store, StoreError};
 use crate::watchers::Watchers;
@@ -62,6 +62,8 @@ pub struct PostgresOptions {
     /// What happens when another server has taken over; ends the process by default.
     pub on_fatal: OnFatal,
     pub tenancy: Tenancy,
+    /// Requests wait so long for a database that is gone; after that they are refused at once until it is back.
+    pub patience: Millis,
     /// For an address without one, so that it need not be in there.
     pub password: Option<String>,
 }
@@ -72,6 +74,7 @@ impl Default for PostgresOptions {
             clock: Arc::new(SystemClock),
             on_fatal: Arc::new(health::end_process),
             tenancy: Tenancy::Exclusive { name: format!("process {}", std::process::id()) },
+            patience: OUTAGE_PATIENCE,
             password: None,
         }
     }
@@ -152,7 +155,7 @@ impl PostgresStore {
         let session = Session::open(&target, &claim).await?;
         let id = session.id.clone();
         let is_out = Arc::new(AtomicBool::new(false));
-        let readers = Readers::new(&target, is_out.clone())
+        let readers = Readers::new(&target, options.patience, is_out.clone())
             .map_err(|detail| PostgresError::Unreachable { at: target.name.clone(), detail })?;
         let readers = Arc::new(readers);
         let health = Arc::new(Health::new(options.on_fatal));
@@ -162,7 +165,7 @@ impl PostgresStore {
             tokio::spawn(poll(Arc::downgrade(&watchers), readers.clone()));
         }
         let committer = Committer {
-            link: Link::new(target, claim, session, is_out),
+            link: Link::new(target, claim, session, options.patience, is_out),
             watchers: watchers.clone(),
             health: health.clone(),
             clock: options.clock,

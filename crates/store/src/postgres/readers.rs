@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use hearth_types::Millis;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
 use super::failure::{Failure, Step, describe};
 use super::target::Target;
-use crate::limits::{ANSWER_WAIT, CONNECT_WAIT, OUTAGE_PATIENCE, POSTGRES_READERS, RECONNECT_WAIT, RECONNECT_WAIT_MAX};
+use crate::limits::{ANSWER_WAIT, CONNECT_WAIT, POSTGRES_READERS, RECONNECT_WAIT, RECONNECT_WAIT_MAX};
 
 pub(super) struct Readers {
     pool: Pool,
+    patience: Millis,
     /// The database has been gone for longer than anyone waits.
     is_out: Arc<AtomicBool>,
 }
 
 impl Readers {
-    pub(super) fn new(target: &Target, is_out: Arc<AtomicBool>) -> Result<Self, String> {
+    pub(super) fn new(target: &Target, patience: Millis, is_out: Arc<AtomicBool>) -> Result<Self, String> {
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(target.config.clone(), NoTls, fast);
         let pool = Pool::builder(manager)
@@ -29,12 +31,12 @@ impl Readers {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { pool, is_out })
+        Ok(Self { pool, patience, is_out })
     }
 
     /// The rows of a statement. A lost connection is no failure of a read, as long as the database is back in time.
     pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Step<Vec<Row>> {
-        let deadline = Instant::now() + OUTAGE_PATIENCE.duration();
+        let deadline = Instant::now() + self.patience.duration();
         let mut wait = RECONNECT_WAIT.duration();
         loop {
             match self.once(sql, values).await {

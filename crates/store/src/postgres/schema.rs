@@ -72,7 +72,9 @@ async fn make(client: &Client) -> Step<i32> {
 }
 
 async fn layout(client: &Client) -> Step<Option<i32>> {
-    let row = client.query_one("SELECT to_regclass('hearth.layout') IS NOT NULL", &[]).await?;
+    // Asked of the catalogue's rows: a cached answer could be older than the lock.
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'hearth' AND tablename = 'layout')";
+    let row = client.query_one(sql, &[]).await?;
     if !row.try_get::<_, bool>(0)? {
         return Ok(None);
     }

@@ -41,7 +41,10 @@ impl Database {
             eprintln!("\nSKIPPED: no initdb in PATH or /usr/lib/postgresql (Debian: apt-get install postgresql)\n");
             return None;
         };
-        let dir = tempfile::Builder::new().prefix("hearth-pg-").tempdir().expect("temporary directory");
+        // In memory where that goes: kills are tested, power losses are not, and syncs of many databases take minutes.
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("hearth-pg-");
+        let dir = builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).expect("temporary directory");
         if let Some((uid, gid)) = unprivileged() {
             chown(dir.path(), Some(uid), Some(gid)).expect("gives the directory away");
         }

@@ -140,7 +140,7 @@ async fn a_damaged_row_is_an_error_and_never_data() {
     ] {
         let then = vec![put(&key("a"), "value"), put(&key("b"), "value")];
         store.commit(&shard(), Epoch(0), vec![], then).await.expect("commits");
-        let bytes = "key = (SELECT min(key) FROM hearth.entry)";
+        let bytes = "key = (SELECT key FROM hearth.entry ORDER BY key LIMIT 1)";
         database.sql(name, &format!("UPDATE hearth.entry SET {damage} WHERE {bytes}"));
         assert!(matches!(store.get(&key("a")).await, Err(StoreError::Damaged(_))), "{damage}");
         assert!(matches!(store.scan(&table, None, 10).await, Err(StoreError::Damaged(_))), "{damage}");

@@ -66,9 +66,9 @@ bench: ## warm and cold starts, many functions, many log lines, events and messa
 # cargo-fuzz's flags are the nightly compiler's; RUSTC_BOOTSTRAP lets the stable one take them. No sanitizer: what is
 # fuzzed has no unsafe code. What a run finds new stays in target/fuzz, what breaks a target in fuzz/artifacts.
 SECONDS ?= 30
-FUZZ_TARGETS := archive event_stream filter_pattern policy_document request signature_header spawner_request
+FUZZ_TARGETS := archive event_pattern event_stream filter_pattern policy_document request signature_header spawner_request
 
-fuzz: ## feed what reads requests, archives, policies, signatures, event streams, filter patterns and spawner messages with nonsense (SECONDS=30 each)
+fuzz: ## feed what reads requests, archives, policies, signatures, event streams, event and filter patterns and spawner messages with nonsense (SECONDS=30 each)
 	@test -x .tools/bin/cargo-fuzz || $(CARGO) install --locked --quiet --root .tools --target-dir target/fuzz cargo-fuzz
 	@for target in $(FUZZ_TARGETS); do \
 	  mkdir -p target/fuzz/found/$$target && \

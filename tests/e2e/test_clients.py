@@ -116,20 +116,65 @@ def test_the_aws_cli_knows_who_it_is(cli):
     }
 
 
-def test_the_javascript_sdk_waits_for_and_invokes_a_function(make, server, tmp_path):
+@pytest.fixture
+def node(server, tmp_path):
+    """`node(program, *arguments)` runs a program of tests/e2e/js against the shared server and answers what it printed."""
     packages.needs(TOOLS / "node" / "node_modules", "the AWS SDK for JavaScript")
     if not shutil.which("node"):
         pytest.skip("node is not installed: see what tools/setup-tests.sh said")
+
+    def run(program, *arguments):
+        done = subprocess.run(
+            ["node", str(E2E / "js" / program), str(TOOLS / "node"), *arguments],
+            env=environment(server, tmp_path), capture_output=True, text=True, timeout=SECONDS_MAX,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_the_javascript_sdk_waits_for_and_invokes_a_function(make, node):
     function = make(packages.python("echo"), handler="echo.handler")
-    done = subprocess.run(
-        ["node", str(E2E / "js" / "invoke.mjs"), str(TOOLS / "node"), function.name, '{"from": "js"}'],
-        env=environment(server, tmp_path), capture_output=True, text=True, timeout=SECONDS_MAX,
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    answer = node("invoke.mjs", function.name, '{"from": "js"}')
     assert (answer["state"], answer["status"], answer["version"], answer["error"]) == ("Active", 200, "$LATEST", None)
     assert answer["payload"]["event"] == {"from": "js"}
     assert re.search(r"^START RequestId: ", answer["log"], re.MULTILINE)
+
+
+def test_the_javascript_sdk_follows_the_tutorials_of_sqs(node, server):
+    name = aws.function_name("js")
+    said = node("sqs.mjs", name)
+    assert said["found"] and said["queue"] == f"{server.url}/{aws.ACCOUNT}/{name}" and said["listed"] == [said["queue"]]
+    assert said["received"] == {
+        "body": "Information about current NY Times fiction bestseller for week of 12/11/2016.",
+        "title": "The Whistler",
+        "weeks": "6",
+        "receives": "1",
+    }
+    assert (said["hidden"], said["again"]) == (0, "2")
+    assert said["late"]["body"] == "late" and 900 <= said["late"]["waited_ms"] < 15_000
+    assert said["batch"] == {"successful": 10, "failed": 0} and said["deleted"] == 10
+    assert said["bodies"] == [f"batch {number}" for number in range(10)]
+    assert said["fifo"] == ["one", "two", "three"]
+    assert (said["sources"], said["left"]) == ([said["queue"]], 0)
+    assert said["letter"] == {"body": "nobody can", "from": name}
+    assert said["gone"] == "QueueDoesNotExist"
+
+
+def test_the_javascript_sdk_follows_the_tutorials_of_sns(node):
+    name = aws.function_name("js")
+    said = node("sns.mjs", name)
+    assert said["topic"] == f"arn:aws:sns:{aws.REGION}:{aws.ACCOUNT}:{name}"
+    assert said["listed"] and said["displayed"] == "News"
+    assert said["subscriptions"] == [["sqs", f"{name}-all"], ["sqs", f"{name}-some"]]
+    assert said["batch"] == ["a", "b"]
+    assert said["all"] == ["an order_cancelled", "an order_placed", "batch a", "batch b"]
+    assert said["envelope"] == {
+        "type": "Notification", "topic": True, "subject": "orders", "attribute": "order_placed",
+    }
+    assert said["some"] == ["an order_placed"] and said["others"] == []
+    assert (said["left"], said["gone"]) == (1, "NotFoundException")
 
 
 def http_api_event(method, path, query="", body=None):

@@ -166,6 +166,9 @@ def test_a_data_directory_belongs_to_its_database(database, start, tmp_path):
     assert server.stop() == 0
     said = refusal("--data", server.data)
     assert "are in a PostgreSQL database" in said and "--store" in said
+    command = [str(HEARTH), "backup", "--data", str(server.data), str(tmp_path / "backup")]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode != 0 and "pg_dump" in said.stderr, said.stderr
     said = refusal("--data", tmp_path / "other", "--store", database.url)
     assert "give the data directory that they were made with" in said
     database.sql("CREATE DATABASE second")

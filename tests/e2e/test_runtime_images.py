@@ -184,6 +184,47 @@ def test_an_image_is_remembered_and_what_cannot_be_had_is_said(serve, layout, pr
     assert f"the image oci:{layout}:v1 of the runtime ruby3.4 cannot be had" in error["Message"]
 
 
+def test_a_function_is_held_to_a_version_of_its_runtime(serve, layout, program):
+    """Lambda developer guide, "Understanding how Lambda manages runtime version updates": the three modes."""
+
+    def image(release):
+        return Image({"var/runtime/bootstrap": (program, 0o755), "etc/os-release": release})
+
+    images.write_layout(layout, {"v1": image("one")})
+    server = serve(configured(ruby3_4=f"oci:{layout}:v1"))
+    client = client_of(server)
+    modes = ["Auto", "FunctionUpdate", "Manual"]
+    for name in modes:
+        create(client, {"app.rb": ""}, "ruby3.4", name=name)
+        assert ask(client, "read:/etc/os-release", name) == "one"
+    # The first to be created may not know yet which image it is going to be.
+    first = client.get_function_configuration(FunctionName="Manual")["RuntimeVersionConfig"]["RuntimeVersionArn"]
+    client.put_runtime_management_config(FunctionName="FunctionUpdate", UpdateRuntimeOn="FunctionUpdate")
+    client.put_runtime_management_config(FunctionName="Manual", UpdateRuntimeOn="Manual", RuntimeVersionArn=first)
+
+    server.stop()
+    shutil.rmtree(layout)
+    images.write_layout(layout, {"v1": image("two")})
+    server.start()
+    client = client_of(server)
+    assert ask(client, "read:/etc/os-release", "Auto") == "two"
+    for name in ["FunctionUpdate", "Manual"]:
+        with pytest.raises(ClientError) as refusal:
+            client.invoke(FunctionName=name)
+        error = refusal.value.response["Error"]
+        assert (error["Code"], first in error["Message"]) == ("InvalidRuntimeException", True)
+    for name in ["FunctionUpdate", "Manual"]:
+        client.update_function_configuration(FunctionName=name, Description="an update")
+        client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=WAITER)
+    assert ask(client, "read:/etc/os-release", "FunctionUpdate") == "two"
+    with pytest.raises(ClientError, match="held to the runtime version"):
+        client.invoke(FunctionName="Manual")
+    shown = client.get_runtime_management_config(FunctionName="Manual")
+    assert (shown["UpdateRuntimeOn"], shown["RuntimeVersionArn"]) == ("Manual", first)
+    client.put_runtime_management_config(FunctionName="Manual", UpdateRuntimeOn="Auto")
+    assert ask(client, "read:/etc/os-release", "Manual") == "two"
+
+
 def test_a_runtime_that_cannot_mean_anything_is_refused_at_the_start(serve):
     with pytest.raises(RuntimeError, match="python2.7 is no runtime"):
         serve(configured(**{"python2_7": "oci:/srv/x"}))

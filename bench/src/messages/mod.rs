@@ -61,12 +61,15 @@ async fn measure(program: &ProgramArgs, args: &MessagesArgs) -> Result<Outcome, 
     let mut rows = vec![disk()?];
     let mut verdicts = Vec::new();
 
-    progress("events");
-    let server = Server::start(&program.hearth()?)?;
-    let events = events(server.address, args.phase).await?;
-    verdicts.push(verdict("events accepted", events.per_second, "/s", Goal::AtLeast(20_000.0)));
-    rows.push(events);
-    server.stop()?;
+    for busy in [Busy::Long, Busy::Short] {
+        progress(&format!("events for {}", busy.what()));
+        let server = Server::start(&program.hearth()?)?;
+        let events = events(server.address, busy, args.phase).await?;
+        let what = format!("events accepted for {}", busy.what());
+        verdicts.push(verdict(&what, events.per_second, "/s", Goal::AtLeast(20_000.0)));
+        rows.push(events);
+        server.stop()?;
+    }
 
     let server = Server::start(&program.hearth()?)?;
     let queue = Queue::create(server.address).await?;
@@ -119,11 +122,40 @@ fn tempfile_in_data() -> std::io::Result<std::fs::File> {
     Ok(file)
 }
 
-async fn events(address: SocketAddr, seconds: u64) -> Result<Row, BenchError> {
+/// What the events' function does: whoever accepts events shares the machine with it.
+#[derive(Clone, Copy)]
+enum Busy {
+    /// Waits: next to nothing is spent on its events, and most of them are throttled.
+    Long,
+    /// Answers at once: as many events are worked off as the machine can beside accepting them.
+    Short,
+}
+
+const LONG_PYTHON: &str = "import time\n\n\ndef handler(event, context):\n    time.sleep(2)\n";
+
+impl Busy {
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Long => "a function of two seconds",
+            Self::Short => "a function that answers at once",
+        }
+    }
+
+    async fn create(self, address: SocketAddr) -> Result<(), BenchError> {
+        let (client, package) = match self {
+            Self::Long => (Client::Python, functions::package("app.py", LONG_PYTHON.as_bytes())?),
+            Self::Short => {
+                let (name, text) = Client::Stock.echo()?;
+                (Client::Stock, functions::package(name, &text)?)
+            }
+        };
+        functions::create(address, FUNCTION, client.runtime(), MEMORY_MB, &package).await
+    }
+}
+
+async fn events(address: SocketAddr, busy: Busy, seconds: u64) -> Result<Row, BenchError> {
     functions::create_role(address).await?;
-    let (name, text) = Client::Stock.echo()?;
-    let package = functions::package(name, &text)?;
-    functions::create(address, FUNCTION, Client::Stock.runtime(), MEMORY_MB, &package).await?;
+    busy.create(address).await?;
     http::invoke(address, FUNCTION, "{}").await?;
     let run = RunArgs { seconds, warm_up_ms: Some(1_000), one_core: false, core: 0, payload_bytes: 100 };
     let args = LoadArgs { run, connections: vec![EVENT_CONNECTIONS], rate: None };
@@ -136,7 +168,7 @@ async fn events(address: SocketAddr, seconds: u64) -> Result<Row, BenchError> {
     let before = flushes();
     let measured = load::run("events", &args, address, || request.clone().into_bytes()).await?;
     let latencies = measured.into_iter().flat_map(|one| one.latencies).collect();
-    let what = format!("Invoke, Event: accepted, over {EVENT_CONNECTIONS} connections");
+    let what = format!("Event accepted, over {EVENT_CONNECTIONS}, for {}", busy.what());
     let mut row = row(&what, latencies, 1, Duration::from_secs(seconds), None);
     row.flushes = before.and_then(|before| per_second(before, Duration::from_secs(seconds + 1)));
     Ok(row)

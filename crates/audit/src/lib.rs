@@ -28,3 +28,9 @@ pub enum Line {
         lost: u64,
     },
 }
+
+/// How many bytes of a file of the log, read while it may be written to, are whole lines.
+#[must_use]
+pub fn whole_bytes(file: &[u8]) -> usize {
+    file.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}

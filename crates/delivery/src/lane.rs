@@ -22,6 +22,13 @@ const WINDOW_DELIVERIES: usize = 4_000;
 const WINDOW_BODY_BYTES: usize = 64 << 20;
 /// The worker looks at the clock at least this often while something waits: the clock may be set.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// So many who wait to be accepted at the same time are a crowd.
+const CROWD_CALLERS: usize = 32;
+/// Attempts that run beside any crowd: deliveries never stand still.
+const ATTEMPTS_ALWAYS: usize = 2;
+/// How long an attempt waits to see whether the machine keeps up, and by how much it may wake late when it does.
+const GIVE_WAY: Duration = Duration::from_millis(2);
+const LATE_MAX: Duration = Duration::from_millis(4);
 /// Between two tries at the store after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -39,6 +46,7 @@ pub struct Lane<B> {
     window: Mutex<Window<B>>,
     wake: Notify,
     attempts: Arc<Semaphore>,
+    limits: LaneLimits,
 }
 
 impl<B: Body> Lane<B> {
@@ -50,6 +58,7 @@ impl<B: Body> Lane<B> {
             window: Mutex::new(Window::new(window)),
             wake: Notify::new(),
             attempts: Arc::new(Semaphore::new(limits.attempts)),
+            limits,
         })
     }
 
@@ -95,6 +104,7 @@ impl<B: Body> Lane<B> {
                 () = stop.cancelled() => return,
                 permit = Arc::clone(&self.attempts).acquire_owned() => permit,
             };
+            self.give_way(stop).await;
             let (Ok(permit), Some(queued)) = (permit, self.next(stop).await) else { return };
             let (lane, target) = (Arc::clone(&self), Arc::clone(&target));
             let stop = stop.clone();
@@ -103,6 +113,19 @@ impl<B: Body> Lane<B> {
                 drop(permit);
                 lane.wake.notify_one();
             });
+        }
+    }
+
+    /// A crowd of callers goes before what they left here, on a machine that cannot do both: its answers are waited
+    /// for, the deliveries are not. How late the machine wakes whoever sleeps says whether it can.
+    async fn give_way(&self, stop: &CancellationToken) {
+        let running = || self.limits.attempts - self.attempts.available_permits() - 1;
+        while !stop.is_cancelled() && self.outbox.callers() >= CROWD_CALLERS && running() >= ATTEMPTS_ALWAYS {
+            let began = tokio::time::Instant::now();
+            tokio::time::sleep(GIVE_WAY).await;
+            if began.elapsed() < GIVE_WAY + LATE_MAX {
+                return;
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! What all lanes share: the store, and how deliveries come into it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hearth_store::limits::COMMIT_BYTES_MAX;
 use hearth_store::{Codec, Epoch, Mutation, Store, StoreError};
@@ -16,6 +17,8 @@ pub struct Outbox {
     pub(crate) codec: Arc<Codec>,
     /// Retries and ages go by it: the service clock.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Who waits for a delivery to be accepted.
+    callers: AtomicUsize,
 }
 
 /// A delivery that is to be accepted in a commit: by [`Outbox::accept`], or with the verdict it follows from.
@@ -28,7 +31,17 @@ pub struct Staged {
 
 impl Outbox {
     pub fn new(store: Arc<dyn Store>, codec: Arc<Codec>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { store, codec, clock })
+        Arc::new(Self { store, codec, clock, callers: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn callers(&self) -> usize {
+        self.callers.load(Ordering::Relaxed)
+    }
+
+    /// Counts a caller.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        self.callers.fetch_add(1, Ordering::Relaxed);
+        Caller(&self.callers)
     }
 
     /// Takes responsibility for deliveries: they are in the store when this returns. Very many go in several commits;
@@ -37,6 +50,7 @@ impl Outbox {
     /// # Errors
     /// [`StoreError`].
     pub async fn accept(&self, scope: &Scope, staged: Vec<Staged>) -> Result<(), StoreError> {
+        let _caller = self.caller();
         let mut rest = staged.into_iter().peekable();
         while rest.peek().is_some() {
             let (mut mutations, mut offers, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -49,6 +63,15 @@ impl Outbox {
             offers.into_iter().for_each(|offer| offer());
         }
         Ok(())
+    }
+}
+
+/// Counted as long as it lives.
+pub(crate) struct Caller<'a>(&'a AtomicUsize);
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

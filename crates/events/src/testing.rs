@@ -333,6 +333,7 @@ impl FunctionCatalog for FakeFunction {
             arn: arn.clone(),
             version: Version::Latest,
             runtime: RuntimeId("python3.11".into()),
+            runtime_version: None,
             handler: "app.handler".to_owned(),
             dead_letters: None,
             image: None,

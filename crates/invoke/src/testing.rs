@@ -38,6 +38,7 @@ pub(crate) fn function(name: &str) -> FunctionVersion {
         name: name.to_owned(),
         version: Version::Latest,
         runtime: RuntimeId("python3.11".into()),
+        runtime_version: None,
         handler: "app.handler".to_owned(),
         image: None,
         role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),

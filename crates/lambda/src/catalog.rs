@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hearth_ports::{
     CodeDigest, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, Guard, LogFormat, Provision, ResolveError,
-    Resolved, Weighted,
+    Resolved, RuntimeVersion, Weighted,
 };
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
@@ -82,6 +82,28 @@ impl Function {
         published.retain(|number, _| !deleted.contains(number));
         published.extend(changed.published);
         Self { published, ..changed }
+    }
+
+    /// The same function where these builds of runtimes are; `None` when that changes nothing.
+    fn on_runtimes(&self, scope: &Scope, current: &dyn Fn(&Settings, bool) -> Option<RuntimeVersion>) -> Option<Self> {
+        let on =
+            |deployment: &Deployment| deployment.runtime.on(current(&deployment.settings, deployment.image.is_some()));
+        let is_changed = |deployment: &Deployment| on(deployment) != deployment.runtime;
+        let versions = self.published.values().map(|published| &published.record);
+        let all = versions.clone().map(|version| &version.deployment).chain([&self.record.latest]);
+        if !all.chain(&self.record.serving).any(is_changed) {
+            return None;
+        }
+        let moved = |deployment: &Deployment| Deployment { runtime: on(deployment), ..deployment.clone() };
+        let record = FunctionRecord {
+            latest: moved(&self.record.latest),
+            serving: self.record.serving.as_ref().map(moved),
+            ..(*self.record).clone()
+        };
+        let versions: Vec<_> = versions
+            .map(|version| VersionRecord { deployment: moved(&version.deployment), ..(**version).clone() })
+            .collect();
+        Some(Self::new(scope, record, self.key_version, versions))
     }
 
     /// What decides about requests for the function, or for the version or alias of that name.
@@ -186,6 +208,7 @@ fn snapshot(scope: &Scope, record: &FunctionRecord, version: Version, deployment
         name: record.name.clone(),
         version,
         runtime: settings.runtime.clone(),
+        runtime_version: deployment.runtime.held().cloned(),
         handler: deployment.handler(),
         image: deployment.image_launch().map(Arc::new),
         role_arn: settings.role.clone(),
@@ -280,6 +303,16 @@ impl Catalog {
             .await?;
         }
         Ok(Arc::new(catalog))
+    }
+
+    /// Has functions that no build of a runtime holds run on those there are now. The store learns of it with their
+    /// next change.
+    pub(crate) fn note_runtimes(&self, current: &dyn Fn(&Settings, bool) -> Option<RuntimeVersion>) {
+        for (scope, function) in self.all() {
+            if let Some(changed) = function.on_runtimes(&scope, current) {
+                self.put(&scope, changed);
+            }
+        }
     }
 
     /// Reads one function anew, after a commit whose outcome is unknown.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_ports::{
     Access, Architecture, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer,
-    EnvironmentKeeper, Guard, ImageError, Images, Invoker, QueueConsumer, ResolvedImage,
+    EnvironmentKeeper, Guard, ImageError, Images, Invoker, QueueConsumer, ResolvedImage, RuntimeVersion,
 };
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
@@ -23,7 +23,8 @@ use crate::mapping::Mappings;
 use crate::name::Target;
 use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
-use crate::settings::Runnable;
+use crate::runtime_management::RuntimeVersions;
+use crate::settings::{Runnable, Settings};
 use crate::tags;
 use crate::url::UrlDomain;
 use crate::worker::{self, Agenda};
@@ -50,6 +51,7 @@ pub struct LambdaParts {
     pub credentials: Arc<dyn CredentialIssuer>,
     /// Whether this server can run a runtime on an architecture; the error says what it can.
     pub runnable: Arc<Runnable>,
+    pub runtime_versions: Arc<RuntimeVersions>,
     /// Invocations of an account in a region that may run at once.
     pub account_concurrency: u32,
     pub urls: UrlDomain,
@@ -67,6 +69,7 @@ pub struct Lambda {
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
     pub(crate) runnable: Arc<Runnable>,
+    runtime_versions: Arc<RuntimeVersions>,
     pub(crate) account_concurrency: u32,
     pub(crate) urls: UrlDomain,
     /// Held by whoever reserves or provisions concurrency, from deciding to showing.
@@ -100,6 +103,7 @@ impl Lambda {
             invoker: parts.invoker,
             keeper: parts.keeper,
             runnable: parts.runnable,
+            runtime_versions: parts.runtime_versions,
             account_concurrency: parts.account_concurrency,
             urls: parts.urls,
             reservations: Mutex::default(),
@@ -111,6 +115,7 @@ impl Lambda {
             credentials: parts.credentials,
             worker: tokio::spawn(worker::run(lambda.clone(), agenda.clone())),
         });
+        lambda.functions.catalog().note_runtimes(&|settings, is_image| lambda.runtime_version(settings, is_image));
         for (scope, function) in lambda.functions.catalog().all() {
             if function.is_unfinished() {
                 agenda.provision(&scope, &function.record.name);
@@ -120,6 +125,14 @@ impl Lambda {
         agenda.collect_packages();
         lambda.mappings.resume();
         lambda
+    }
+
+    /// The build of their runtime that functions with these settings get now.
+    pub(crate) fn runtime_version(&self, settings: &Settings, is_image: bool) -> Option<RuntimeVersion> {
+        if is_image {
+            return None;
+        }
+        (self.runtime_versions)(&settings.runtime, settings.architecture)
     }
 
     /// Every operation calls this before it does or reveals anything. `resource` is of the context's account; the

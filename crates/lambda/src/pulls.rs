@@ -87,7 +87,8 @@ async fn install(packages: &Packages, images: &[PinnedImage]) -> (Images, Vec<Pi
     (settled, pins)
 }
 
-async fn install_one(packages: &Packages, image: &PinnedImage) -> Result<Pin, Cause> {
+/// Tries again while the registry does not answer.
+pub(crate) async fn install_one(packages: &Packages, image: &PinnedImage) -> Result<Pin, Cause> {
     let mut attempt = 1;
     loop {
         let error = match packages.install_image(image).await {

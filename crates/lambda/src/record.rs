@@ -16,6 +16,7 @@ use crate::image::Image;
 use crate::lifecycle::Phase;
 use crate::permission::PolicyRecord;
 use crate::provisioned::ProvisionedRecord;
+use crate::runtime_management::RuntimeManagement;
 use crate::settings::Settings;
 use crate::url::config::UrlRecord;
 
@@ -39,6 +40,8 @@ pub(crate) struct Deployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image: Option<Image>,
     pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) runtime: RuntimeManagement,
 }
 
 impl Deployment {

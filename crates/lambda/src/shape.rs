@@ -9,7 +9,6 @@ use hearth_store::Secret;
 use hearth_types::clock::lambda_timestamp;
 use hearth_types::{Arn, Mebibytes, RequestContext, Version};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::image::Overrides;
 use crate::layer::LayerRef;
@@ -192,9 +191,10 @@ impl FunctionConfiguration {
             revision_id: face.revision_id.to_owned(),
             role: settings.role.clone(),
             runtime: is_zip.then(|| settings.runtime.clone()),
-            runtime_version_config: is_zip.then(|| RuntimeVersionConfig {
-                runtime_version_arn: runtime_version_arn(ctx, &settings.runtime, settings.architecture),
-            }),
+            runtime_version_config: deployment
+                .runtime
+                .version()
+                .map(|version| RuntimeVersionConfig { runtime_version_arn: version.arn(ctx.partition, &ctx.region) }),
             snap_start: SnapStart { apply_on: "None", optimization_status: "Off" },
             state: Some(face.phase.state()),
             state_reason: state_reason.map(|Reason { text, .. }| text),
@@ -235,14 +235,4 @@ impl FunctionConfiguration {
 /// `CodeSha256`: the digest of the zip in base64.
 pub(crate) fn code_sha256(digest: CodeDigest) -> String {
     STANDARD.encode(digest.0)
-}
-
-/// Names the runtime build a function runs on. Hearth runs one per identifier and architecture, so those make the id.
-fn runtime_version_arn(ctx: &RequestContext, runtime: &RuntimeId, architecture: Architecture) -> String {
-    let architecture = match architecture {
-        Architecture::X86_64 => "x86_64",
-        Architecture::Arm64 => "arm64",
-    };
-    let id = hex::encode(Sha256::digest(format!("{} {architecture}", runtime.0)));
-    format!("arn:{}:lambda:{}::runtime:{id}", ctx.partition, ctx.region)
 }

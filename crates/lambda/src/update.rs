@@ -8,6 +8,8 @@ use crate::lambda::Lambda;
 use crate::lifecycle::{Event, Phase};
 use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord, VersionRecord};
+use crate::runtime_management::RuntimeManagement;
+use crate::settings::Settings;
 
 /// May it be changed? What failed may, that is how it is mended.
 ///
@@ -29,6 +31,20 @@ pub(crate) fn check_ready(target: &Target, phase: Phase) -> Result<(), LambdaErr
         Phase::Creating => Err(LambdaError::NotReady { state: phase.state() }),
         Phase::Updating => Err(LambdaError::UpdateInProgress { arn: target.arn.to_string() }),
     }
+}
+
+/// What a deployment runs on that takes the place of `former`.
+///
+/// # Errors
+/// It is held to a build of another runtime.
+pub(crate) fn runtime(
+    lambda: &Lambda,
+    former: &Deployment,
+    settings: &Settings,
+) -> Result<RuntimeManagement, LambdaError> {
+    let before = &former.settings;
+    let is_other = (&before.runtime, before.architecture) != (&settings.runtime, settings.architecture);
+    former.runtime.updated(is_other, lambda.runtime_version(settings, former.image.is_some()))
 }
 
 /// The function with `$LATEST` changed to `deployment`; the former one serves until the new one is ready.

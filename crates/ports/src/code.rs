@@ -69,6 +69,9 @@ pub trait CodePackages: Send + Sync + 'static {
     /// [`ImageError`]; nothing is left behind then.
     async fn install_image(&self, image: &PinnedImage, images: Arc<dyn Images>) -> Result<(), ImageError>;
 
+    /// Whether the tree of a package is there.
+    fn is_installed(&self, digest: &CodeDigest) -> bool;
+
     /// Deletes trees that no digest in `keep` names and that no environment uses.
     async fn retain(&self, keep: &[CodeDigest]);
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::authorize::Guard;
 use crate::code::CodeDigest;
 use crate::image::ImageLaunch;
+use crate::runtime_version::RuntimeVersion;
 
 /// A runtime identifier such as `python3.11`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,6 +119,8 @@ pub struct FunctionVersion {
     pub arn: Arn,
     pub version: Version,
     pub runtime: RuntimeId,
+    /// The build of the runtime that it is held to; `None`: whichever there is.
+    pub runtime_version: Option<RuntimeVersion>,
     pub handler: String,
     /// Of a function from a container image; `code` is the image then.
     pub image: Option<Arc<ImageLaunch>>,

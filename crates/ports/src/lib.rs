@@ -41,4 +41,5 @@ pub use queue::{
 };
 pub use response_stream::{StreamCompletion, StreamError, StreamEvent, StreamedResponse};
 pub use roles::{Grant, RoleFacts, Roles, TemporaryCredentials, TemporaryKey};
+pub use runtime_version::RuntimeVersion;
 pub use topic::{Notification, TopicError, TopicPublisher};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearth_ports::{Architecture, CodeDigest, ImageLaunch, LogLevel, RuntimeId};
+use hearth_ports::{Architecture, CodeDigest, ImageLaunch, LogLevel, RuntimeId, RuntimeVersion};
 pub use hearth_runtime_api::{
     ExtensionFailure, FunctionError, Identity, Invocation, Metadata, ResponseSink, ShutdownReason, TelemetryEvent,
     TooMuch,
@@ -214,6 +214,9 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// [`Unsupported`] when no environment of this kind can be made here.
     fn check(&self, runtime: &RuntimeId, architecture: Architecture) -> Result<(), Unsupported>;
+
+    /// The build of a runtime that environments get now. `None`: it is not known, or not yet.
+    fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion>;
 
     /// Makes the environment and starts its runtime process; does not wait for the init phase.
     ///

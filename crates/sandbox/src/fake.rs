@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearth_ports::{Architecture, RuntimeId};
+use hearth_ports::{Architecture, RuntimeId, RuntimeVersion};
 use hearth_types::Mebibytes;
 use hearth_types::limits::INVOKE_RESPONSE_BYTES_MAX;
 use parking_lot::Mutex;
@@ -82,6 +82,10 @@ impl Backend for FakeBackend {
 
     fn check(&self, runtime: &RuntimeId, _: Architecture) -> Result<(), Unsupported> {
         runtimes::find(runtime).map(drop)
+    }
+
+    fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
+        Some(RuntimeVersion::new(runtime, architecture, "fake"))
     }
 
     async fn create(

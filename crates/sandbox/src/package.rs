@@ -201,6 +201,10 @@ impl CodePackages for TreeStore {
         finished.await.map_err(internal)?
     }
 
+    fn is_installed(&self, digest: &CodeDigest) -> bool {
+        self.path(digest).is_dir()
+    }
+
     async fn retain(&self, keep: &[CodeDigest]) {
         let inner = Arc::clone(&self.inner);
         let keep = keep.to_vec();

@@ -14,7 +14,7 @@ mod output;
 mod pool;
 mod slot;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
 use hearth_network::NetworkClient;
-use hearth_ports::{Architecture, RuntimeId};
+use hearth_ports::{Architecture, RuntimeId, RuntimeVersion};
 use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
 use tokio::sync::Semaphore;
@@ -110,6 +110,8 @@ pub struct ProcessBackend {
     trees: TreeStore,
     images: RuntimeImages,
     roots: BTreeSet<Root>,
+    /// Which builds of interpreters the roots have.
+    interpreters: BTreeMap<Root, String>,
     /// Of all slots together.
     cgroup: CgroupHandle,
     storage: PathBuf,
@@ -173,6 +175,7 @@ impl ProcessBackend {
     pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
         let library_path = std::mem::take(&mut spawner.library_path);
         let storage = std::mem::take(&mut spawner.storage);
+        let interpreters = std::mem::take(&mut spawner.interpreters);
         let (spawner, roots, cgroup) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
@@ -192,6 +195,7 @@ impl ProcessBackend {
             trees: config.trees,
             images: config.images,
             roots: roots.into_iter().collect(),
+            interpreters,
             cgroup,
             storage,
             on_endpoint: config.on_endpoint,
@@ -305,6 +309,14 @@ impl Backend for ProcessBackend {
             (None, Some(runtime)) if !self.roots.contains(&runtime.root) => Err(runtimes::missing(runtime.root)),
             (None, _) => Ok(()),
         }
+    }
+
+    fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
+        let origin = match self.images.origin(runtime) {
+            Some(origin) => origin?,
+            None => self.interpreters.get(&runtimes::find(runtime).ok()?.root).cloned().unwrap_or_default(),
+        };
+        Some(RuntimeVersion::new(runtime, architecture, &origin))
     }
 
     async fn create(

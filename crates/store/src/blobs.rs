@@ -3,7 +3,7 @@
 //! A blob is `ab/cd/<digest>`; a write goes to `tmp/`, to disk, and only then under its name, so a name stands for
 //! whole, durable bytes. Reads compute the digest again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ pub trait Blobs: Send + Sync + 'static {
     /// [`StoreError::Damaged`] when the bytes do not have that digest; [`StoreError::Internal`].
     async fn get(&self, digest: &[u8; 32]) -> Result<Option<Bytes>, StoreError>;
 
-    /// Deleting what is absent is no error.
+    /// Deleting what is absent is no error. While a backup copies blobs ([`BlobHold`]) nothing is deleted: what stays is
+    /// deleted when it is asked for again.
     ///
     /// # Errors
     /// [`StoreError::Internal`].
@@ -43,6 +44,45 @@ pub trait Blobs: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Internal`].
     async fn list(&self) -> Result<Vec<[u8; 32]>, StoreError>;
+}
+
+/// Keeps the blobs of a directory from being deleted, by this process or another: a backup copies the records first, and
+/// the blobs these name must still be there when their turn comes. Ends when dropped.
+#[derive(Debug)]
+pub struct BlobHold {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl BlobHold {
+    /// Waits for deletions that have begun, and for another hold to end.
+    ///
+    /// # Errors
+    /// The lock file beside the directory cannot be opened.
+    pub fn take(root: &Path) -> io::Result<Self> {
+        let lock = open_lock(root)?;
+        lock.lock()?;
+        Ok(Self { root: root.to_owned(), _lock: lock })
+    }
+
+    /// The files of all blobs that are there. Each is named by the SHA-256 of its content, in hexadecimal.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let files = Files { root: self.root.clone(), next_temporary: AtomicU64::new(0) };
+        let mut digests = Vec::new();
+        files.walk(&files.root, 0, &mut digests)?;
+        digests.sort_unstable();
+        Ok(digests.iter().map(|digest| files.path(digest)).collect())
+    }
+}
+
+/// Held shared by whoever deletes blobs, and alone by whoever copies them.
+fn open_lock(root: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(root.with_added_extension("lock"))
 }
 
 /// Blobs as files of one directory, which only one `DirBlobs` may use.
@@ -109,6 +149,8 @@ struct Files {
 impl Files {
     fn prepare(&self) -> io::Result<()> {
         disk::create_private_dir(&self.root)?;
+        // Made by the server, so that it is the server's.
+        open_lock(&self.root)?;
         disk::remove_tree(&self.temporary_dir())?;
         disk::create_private_dir(&self.temporary_dir())
     }
@@ -160,6 +202,12 @@ impl Files {
 
     fn delete(&self, digest: &[u8; 32]) -> Result<(), StoreError> {
         let path = self.path(digest);
+        let lock = open_lock(&self.root).map_err(|error| failure(&self.root, &error))?;
+        match lock.try_lock_shared() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(failure(&self.root, &error)),
+        }
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(&path, &error)),
             _ => Ok(()),
@@ -276,6 +324,20 @@ mod tests {
         let blobs = DirBlobs::open(&dir.path().join("blobs")).expect("opens again");
         assert!(!leftover.exists());
         assert_eq!(blobs.list().await, Ok(vec![]));
+    }
+
+    #[tokio::test]
+    async fn while_they_are_held_no_blob_goes_and_afterwards_it_does() {
+        let (_dir, blobs) = store();
+        let digest = blobs.put(Bytes::from_static(b"abc")).await.expect("put");
+        let hold = BlobHold::take(&blobs.files.root).expect("held");
+        blobs.delete(&digest).await.expect("is not told");
+        assert_eq!(blobs.get(&digest).await, Ok(Some(Bytes::from_static(b"abc"))));
+        // Puts go on.
+        let other = blobs.put(Bytes::from_static(b"def")).await.expect("put");
+        drop(hold);
+        blobs.delete(&digest).await.expect("deletes");
+        assert_eq!(blobs.list().await, Ok(vec![other]));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Where a server keeps everything: one directory, one server.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use hearth_types::OsRandom;
@@ -24,6 +24,7 @@ use crate::record::{KeyRing, KeyRingError};
 /// tls/               the authority for HTTPS         crates/tls
 /// runtime/           sockets, and what a restart forgets
 /// keys/secrets.key   master keys, unless they are elsewhere
+/// restoring/         a backup that is being restored     crates/backup
 /// ```
 ///
 /// The master keys belong on another disk or under another owner where that is possible: a copy of the data without
@@ -44,6 +45,12 @@ pub enum DataDirError {
     Lock(#[from] LockError),
     #[error("the data in {data} is encrypted with the keys of {keys}, and that file is missing: put it back")]
     KeysMissing { data: PathBuf, keys: PathBuf },
+    #[error("a restore into {data} did not come to its end: empty that directory and run `hearth restore` again")]
+    HalfRestored { data: PathBuf },
+    #[error(
+        "{data} is not empty: choose another directory (--data DIR), or move this one away first (mv {data} {data}.old)"
+    )]
+    NotEmpty { data: PathBuf },
     #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error("the data directory {path} cannot be used: {source}")]
@@ -57,7 +64,7 @@ impl DataDir {
     /// [`DataDirError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataDirError> {
         let path = path.as_ref();
-        Self::open_with_keys(path, path.join("keys").join("secrets.key"))
+        Self::open_with_keys(path, Self::keys_of(path))
     }
 
     /// Opens or makes a data directory whose master keys are in the file `keys`.
@@ -79,7 +86,7 @@ impl DataDir {
             .tempdir()
             .map_err(|source| DataDirError::Io { path: std::env::temp_dir(), source })?;
         let root = temporary.path().to_owned();
-        let keys = root.join("keys").join("secrets.key");
+        let keys = Self::keys_of(&root);
         Self::open_root(root, keys, Some(temporary))
     }
 
@@ -87,6 +94,9 @@ impl DataDir {
         let io = |source| DataDirError::Io { path: root.clone(), source };
         disk::create_private_dir(&root).map_err(io)?;
         let lock = DirLock::acquire(&root, &root.join("lock"))?;
+        if restoring(&root).exists() {
+            return Err(DataDirError::HalfRestored { data: root });
+        }
         // A fresh key would open none of the old secrets, and new ones would hide that the old are lost.
         if root.join("store").exists() && !keys.exists() {
             return Err(DataDirError::KeysMissing { data: root, keys });
@@ -99,6 +109,36 @@ impl DataDir {
         Ok(Self { root, keys, _lock: lock, _ephemeral: ephemeral })
     }
 
+    /// Where the embedded store of a data directory is, whether or not a server has it open.
+    #[must_use]
+    pub fn store_of(root: &Path) -> PathBuf {
+        root.join("store")
+    }
+
+    /// In the place of the records of a data directory: which database has them, if one does.
+    #[must_use]
+    pub fn database_of(root: &Path) -> PathBuf {
+        Self::store_of(root).join("postgres")
+    }
+
+    /// Where the blobs of a data directory are, whether or not a server has it open.
+    #[must_use]
+    pub fn blobs_of(root: &Path) -> PathBuf {
+        root.join("blobs")
+    }
+
+    /// Where the log segments of a data directory are, whether or not a server has it open.
+    #[must_use]
+    pub fn logs_of(root: &Path) -> PathBuf {
+        root.join("logs")
+    }
+
+    /// Where the master keys of a data directory are, unless they are elsewhere.
+    #[must_use]
+    pub fn keys_of(root: &Path) -> PathBuf {
+        root.join("keys").join("secrets.key")
+    }
+
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -107,12 +147,12 @@ impl DataDir {
     /// For [`crate::SqliteStore::open`], which makes it.
     #[must_use]
     pub fn store(&self) -> PathBuf {
-        self.root.join("store")
+        Self::store_of(&self.root)
     }
 
     #[must_use]
     pub fn blobs(&self) -> PathBuf {
-        self.root.join("blobs")
+        Self::blobs_of(&self.root)
     }
 
     #[must_use]
@@ -128,7 +168,7 @@ impl DataDir {
 
     #[must_use]
     pub fn logs(&self) -> PathBuf {
-        self.root.join("logs")
+        Self::logs_of(&self.root)
     }
 
     #[must_use]
@@ -164,4 +204,91 @@ impl DataDir {
     pub fn keys(&self) -> PathBuf {
         self.keys.clone()
     }
+}
+
+/// What an ext4 disk of its own begins with.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// An empty data directory into which a backup is being restored. What is put into [`RestoringDir::path`] becomes the
+/// data's all at once; dropped before, it leaves the directory empty. A server does not start on anything between.
+#[derive(Debug)]
+pub struct RestoringDir {
+    root: PathBuf,
+    is_done: bool,
+    _lock: DirLock,
+}
+
+impl RestoringDir {
+    /// Locks an empty or missing directory.
+    ///
+    /// # Errors
+    /// [`DataDirError`]: it is in use, or there is something in it.
+    pub fn begin(root: &Path) -> Result<Self, DataDirError> {
+        let io = |source| DataDirError::Io { path: root.to_owned(), source };
+        disk::create_private_dir(root).map_err(io)?;
+        let lock = DirLock::acquire(root, &root.join("lock"))?;
+        for entry in std::fs::read_dir(root).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            if name != "lock" && name != LOST_AND_FOUND {
+                return Err(DataDirError::NotEmpty { data: root.to_owned() });
+            }
+        }
+        disk::create_private_dir(&restoring(root)).map_err(io)?;
+        Ok(Self { root: root.to_owned(), is_done: false, _lock: lock })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        restoring(&self.root)
+    }
+
+    /// Moves everything into its place. The mark that it is not all there goes last.
+    ///
+    /// # Errors
+    /// The disk fails; the directory then cannot be used.
+    pub fn finish(mut self) -> Result<(), DataDirError> {
+        let io = |source| DataDirError::Io { path: self.root.clone(), source };
+        let from = self.path();
+        self.is_done = true;
+        disk::sync_dir(&from).map_err(io)?;
+        for entry in std::fs::read_dir(&from).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            std::fs::rename(entry.path(), self.root.join(entry.file_name())).map_err(io)?;
+        }
+        let owner = std::fs::metadata(&self.root).map_err(io)?;
+        for entry in std::fs::read_dir(&self.root).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if entry.file_name() != LOST_AND_FOUND {
+                give(&entry.path(), owner.uid(), owner.gid()).map_err(io)?;
+            }
+        }
+        disk::sync_dir(&self.root).map_err(io)?;
+        std::fs::remove_dir(&from).map_err(io)?;
+        disk::sync_dir(&self.root).map_err(io)
+    }
+}
+
+impl Drop for RestoringDir {
+    fn drop(&mut self) {
+        if !self.is_done
+            && let Err(error) = disk::remove_tree(&restoring(&self.root))
+        {
+            tracing::warn!(%error, path = %self.root.display(), "a restore that failed could not be tidied up");
+        }
+    }
+}
+
+/// Whoever owns the directory, such as the server's user, owns what root restores into it.
+fn give(path: &Path, user: u32, group: u32) -> io::Result<()> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give(&entry?.path(), user, group)?;
+        }
+    }
+    if metadata.uid() == user { Ok(()) } else { lchown(path, Some(user), Some(group)) }
+}
+
+fn restoring(root: &Path) -> PathBuf {
+    root.join("restoring")
 }

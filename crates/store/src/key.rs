@@ -10,6 +10,7 @@
 //! text     02  bytes, 00 written as 00 FF            00 01
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 
 use hearth_types::{Partition, Region, Scope};
@@ -21,6 +22,8 @@ const TAG_TEXT: u8 = 0x02;
 const BEHIND: u8 = 0xFF;
 const TEXT_END: [u8; 2] = [0x00, 0x01];
 const TEXT_ZERO: [u8; 2] = [0x00, 0xFF];
+/// Memory set aside behind a component for those that follow it.
+const PART_ROOM_BYTES: usize = 48;
 
 /// The place of one record: partition, account, region (or global), table, and what the table's owner adds.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,13 +64,16 @@ impl Key {
     /// Adds a text or binary component.
     #[must_use]
     pub fn part(self, component: impl AsRef<[u8]>) -> Self {
+        let component = component.as_ref();
         self.with(|bytes| {
+            // Room for the components that usually follow, too: keys are made for every request.
+            bytes.reserve(component.len() + PART_ROOM_BYTES);
             bytes.push(TAG_TEXT);
-            for byte in component.as_ref() {
-                match byte {
-                    0 => bytes.extend(TEXT_ZERO),
-                    other => bytes.push(*other),
-                }
+            let mut pieces = component.split(|byte| *byte == 0);
+            bytes.extend_from_slice(pieces.next().unwrap_or_default());
+            for piece in pieces {
+                bytes.extend(TEXT_ZERO);
+                bytes.extend_from_slice(piece);
             }
             bytes.extend(TEXT_END);
         })
@@ -105,17 +111,13 @@ impl Key {
     pub fn components(&self) -> Option<Vec<Component>> {
         let mut rest = self.0.as_slice();
         let mut components = Vec::new();
-        while let Some((tag, tail)) = rest.split_first() {
-            let (component, tail) = match *tag {
-                TAG_GLOBAL => (Component::Global, tail),
-                TAG_NUMBER => {
-                    let (number, tail) = tail.split_first_chunk()?;
-                    (Component::Number(u64::from_be_bytes(*number)), tail)
-                }
-                TAG_TEXT => decode_text(tail)?,
-                _ => return None,
-            };
-            components.push(component);
+        while !rest.is_empty() {
+            let (component, tail) = next_component(rest)?;
+            components.push(match component {
+                Found::Global => Component::Global,
+                Found::Number(number) => Component::Number(number),
+                Found::Text(text) => Component::Text(text.into_owned()),
+            });
             rest = tail;
         }
         Some(components)
@@ -124,24 +126,37 @@ impl Key {
     /// The scope a key lies in.
     #[must_use]
     pub fn scope(&self) -> Option<Scope> {
-        let components = self.components()?;
-        let [Component::Text(partition), Component::Text(account), region, ..] = components.as_slice() else {
-            return None;
-        };
-        let partition = [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov]
-            .into_iter()
-            .find(|known| known.as_str().as_bytes() == partition.as_slice())?;
-        let region = match region {
-            Component::Global => None,
-            Component::Text(name) => Some(Region::from(std::str::from_utf8(name).ok()?)),
-            Component::Number(_) => return None,
-        };
-        Some(Scope { partition, account: std::str::from_utf8(account).ok()?.parse().ok()?, region })
+        self.scope_and_rest().map(|(scope, _)| scope)
     }
 
     /// Whether a record may live here: a scope, and something in it.
     pub(crate) fn is_of_record(&self) -> bool {
-        self.scope().is_some_and(|scope| self.0.len() > Self::scope_prefix(&scope).0.len())
+        self.scope_and_rest().is_some_and(|(_, rest)| {
+            let mut rest = rest;
+            while let Some((_, tail)) = next_component(rest) {
+                if tail.is_empty() {
+                    return true;
+                }
+                rest = tail;
+            }
+            false
+        })
+    }
+
+    fn scope_and_rest(&self) -> Option<(Scope, &[u8])> {
+        let (partition, rest) = next_component(&self.0)?;
+        let (account, rest) = next_component(rest)?;
+        let (region, rest) = next_component(rest)?;
+        let (Found::Text(partition), Found::Text(account)) = (partition, account) else { return None };
+        let partition = [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov]
+            .into_iter()
+            .find(|known| known.as_str().as_bytes() == &*partition)?;
+        let region = match region {
+            Found::Global => None,
+            Found::Text(name) => Some(Region::from(std::str::from_utf8(&name).ok()?)),
+            Found::Number(_) => return None,
+        };
+        Some((Scope { partition, account: std::str::from_utf8(&account).ok()?.parse().ok()?, region }, rest))
     }
 
     pub(crate) const fn from_bytes(bytes: Vec<u8>) -> Self {
@@ -154,21 +169,42 @@ impl Key {
     }
 }
 
-fn decode_text(bytes: &[u8]) -> Option<(Component, &[u8])> {
-    let mut text = Vec::new();
+/// A component as it stands in a key.
+enum Found<'a> {
+    Global,
+    Number(u64),
+    Text(Cow<'a, [u8]>),
+}
+
+/// The first component and what is behind it.
+fn next_component(bytes: &[u8]) -> Option<(Found<'_>, &[u8])> {
+    let (tag, tail) = bytes.split_first()?;
+    match *tag {
+        TAG_GLOBAL => Some((Found::Global, tail)),
+        TAG_NUMBER => tail.split_first_chunk().map(|(number, tail)| (Found::Number(u64::from_be_bytes(*number)), tail)),
+        TAG_TEXT => decode_text(tail).map(|(text, tail)| (Found::Text(text), tail)),
+        _ => None,
+    }
+}
+
+fn decode_text(bytes: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let mut text = Cow::Borrowed(&[][..]);
     let mut rest = bytes;
     loop {
-        match rest {
-            [0x00, 0x01, tail @ ..] => return Some((Component::Text(text), tail)),
+        let zero = rest.iter().position(|byte| *byte == 0)?;
+        let (piece, tail) = rest.split_at(zero);
+        if text.is_empty() {
+            text = Cow::Borrowed(piece);
+        } else {
+            text.to_mut().extend_from_slice(piece);
+        }
+        match tail {
+            [0x00, 0x01, tail @ ..] => return Some((text, tail)),
             [0x00, 0xFF, tail @ ..] => {
-                text.push(0);
+                text.to_mut().push(0);
                 rest = tail;
             }
-            [0x00, ..] | [] => return None,
-            [byte, tail @ ..] => {
-                text.push(*byte);
-                rest = tail;
-            }
+            _ => return None,
         }
     }
 }

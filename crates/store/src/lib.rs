@@ -26,8 +26,8 @@ mod store;
 pub mod testing;
 mod watchers;
 
-pub use blobs::{Blobs, DirBlobs};
-pub use data_dir::{DataDir, DataDirError};
+pub use blobs::{BlobHold, Blobs, DirBlobs};
+pub use data_dir::{DataDir, DataDirError, RestoringDir};
 pub use health::OnFatal;
 pub use key::{Component, Key, Shard};
 pub use lock::LockError;

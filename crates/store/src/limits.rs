@@ -30,6 +30,8 @@ pub(crate) const WAL_SOFT_BYTES: u64 = 4 * 1024 * 1024;
 /// A write-ahead log this large is checkpointed by the commit thread itself, bytes: writers wait rather than let it
 /// grow without end.
 pub(crate) const WAL_HARD_BYTES: u64 = 64 * 1024 * 1024;
+/// How long the log is is told of when it is this many times as long as when it was told of last.
+pub(crate) const WAL_REPORT_FACTOR: u64 = 4;
 /// A checkpoint is tried again after this long when a reader or a full disk was in its way.
 pub(crate) const CHECKPOINT_RETRY: Millis = Millis(500);
 

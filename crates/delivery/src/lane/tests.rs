@@ -29,7 +29,7 @@ impl Body for Note {
     }
 }
 
-/// Does what a note says: `ok`, `fail` (a minute later again) or `tell TEXT` (done, and another note follows).
+/// Does what a note says: `ok`, `hold` (for ever), `fail` (a minute later again) or `tell TEXT` (done, and another note follows).
 struct Reader {
     lane: Arc<Lane<Note>>,
     /// By id: what was read, and the tries before.
@@ -41,6 +41,9 @@ impl Target<Note> for Reader {
     async fn attempt(self: Arc<Self>, delivery: &Delivery<Note>) -> Verdict {
         let (id, text) = (delivery.id.as_str(), delivery.body.0.as_str());
         self.read.lock().entry(id.to_owned()).or_default().push((text.to_owned(), delivery.tries));
+        if text == "hold" {
+            std::future::pending::<()>().await;
+        }
         if let Some(told) = text.strip_prefix("tell ") {
             let id = RequestId::from(format!("{id}'").as_str());
             let staged = self.lane.stage(&delivery.scope, id, Note(told.to_owned()));
@@ -161,4 +164,34 @@ async fn many_are_accepted_at_once_in_commits_the_store_takes() {
     }
     assert_eq!(world.kept(), (0, 0));
     assert!((0..40).all(|number| world.reads(&number.to_string()).len() == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_callers_goes_before_deliveries_where_the_machine_is_late() {
+    let world = World::new();
+    let begun = || ["a", "b", "c"].iter().filter(|id| !world.reads(id).is_empty()).count();
+    let crowd: Vec<_> = (0..CROWD_CALLERS).map(|_| world.reader.lane.outbox.caller()).collect();
+    for id in ["a", "b", "c"] {
+        world.accept(id, "hold").await.expect("accepted");
+    }
+    for _ in 0..20 {
+        // Whoever sleeps is woken late.
+        tokio::time::advance(GIVE_WAY * 10).await;
+    }
+    assert_eq!(begun(), ATTEMPTS_ALWAYS, "deliveries go on, but few");
+    drop(crowd);
+    tokio::time::advance(GIVE_WAY * 10).await;
+    world.pass(Millis(0)).await;
+    assert_eq!(begun(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_callers_does_not_keep_deliveries_from_a_machine_that_has_time() {
+    let world = World::new();
+    let _crowd: Vec<_> = (0..CROWD_CALLERS).map(|_| world.reader.lane.outbox.caller()).collect();
+    for id in ["a", "b", "c"] {
+        world.accept(id, "hold").await.expect("accepted");
+    }
+    tokio::time::sleep(GIVE_WAY * 10).await;
+    assert!(["a", "b", "c"].iter().all(|id| !world.reads(id).is_empty()));
 }

@@ -1,11 +1,14 @@
 //! The command line. One file per command.
 
 mod audit;
+mod backup;
 mod ca;
 mod client;
 mod doctor;
 mod invoke;
 mod logs;
+mod progress;
+mod restore;
 mod root_key;
 mod up;
 
@@ -38,6 +41,10 @@ enum Command {
     Logs(logs::Args),
     /// Print who did what, what was decided, and why
     Audit(audit::Args),
+    /// Write everything a data directory holds into one file, while the server runs or not
+    Backup(backup::Args),
+    /// Bring a backup back into an empty data directory
+    Restore(restore::Args),
     /// Make a root access key for an account, while no server runs
     RootKey(root_key::Args),
     /// Say how clients trust this server's HTTPS
@@ -93,6 +100,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Invoke(args) => invoke::run(args),
         Command::Logs(args) => logs::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::RootKey(args) => root_key::run(&args),
         Command::Ca(args) => ca::run(&args),
         Command::Doctor(args) => doctor::run(&args),

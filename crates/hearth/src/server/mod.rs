@@ -23,10 +23,10 @@ use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
 use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable, RuntimeVersions};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
-use hearth_ports::{Architecture, Authorizer, LogReader, RuntimeId};
+use hearth_ports::{Architecture, Authorizer, CodePackages, LogReader, RuntimeId};
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
@@ -192,6 +192,11 @@ impl House {
         }
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
         let layers = Layers::load(store.clone(), codec.clone()).await.map_err(|error| start_error(&error))?;
+        let packages: Arc<dyn CodePackages> = Arc::new(trees.clone());
+        let images: Arc<dyn hearth_ports::Images> =
+            Arc::new(RegistryImages::new(images_config(&config.images, data.storage())));
+        // Before anything runs.
+        hearth_lambda::unpack_missing(&catalog, &layers, &blobs, &packages, &images, &*random).await;
 
         // Functions reach Hearth through a listener inside their own network namespace. Events left from an earlier
         // life may start environments before the front is made: their first connections wait for it.
@@ -240,7 +245,6 @@ impl House {
         .await
         .map_err(|error| start_error(&error))?;
 
-        let images = RegistryImages::new(images_config(&config.images, data.storage()));
         let queues = Arc::new(Queues(sqs.clone()));
         let sns = Sns::open(SnsParts {
             store: store.clone(),
@@ -272,13 +276,14 @@ impl House {
             store,
             blobs,
             codec,
-            packages: Arc::new(trees),
-            images: Arc::new(images),
+            packages,
+            images,
             invoker: engine.clone(),
             keeper: engine.clone(),
             authorizer: authorizer.clone(),
             credentials: keyring.clone(),
             runnable: runnable(backend.clone()),
+            runtime_versions: runtime_versions(backend.clone()),
             account_concurrency,
             urls: UrlDomain::new(config.urls.domain.clone()),
             clock: clock.clone(),
@@ -406,6 +411,11 @@ fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
     Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
         backend.check(runtime, architecture).map_err(|error| error.to_string())
     })
+}
+
+/// Which builds of runtimes functions get here.
+fn runtime_versions(backend: Arc<dyn Backend>) -> Arc<RuntimeVersions> {
+    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| backend.runtime_version(runtime, architecture))
 }
 
 /// Servers with different data directories share a machine: each has control groups of its own, the same ones after a

@@ -12,13 +12,11 @@ use hearth_store::{DataDir, Key, PostgresOptions, PostgresStore, SqliteStore, St
 use super::ServerError;
 use crate::config::StoreLocation;
 
-/// In the place of the records: which database has them.
-const MARK: &str = "postgres";
 /// Of the database's password, as all of PostgreSQL's own clients know it.
 const PASSWORD: &str = "PGPASSWORD";
 
 pub(super) async fn open(location: &StoreLocation, data: &DataDir) -> Result<Arc<dyn Store>, ServerError> {
-    let mark = data.store().join(MARK);
+    let mark = DataDir::database_of(data.root());
     match location {
         StoreLocation::Embedded => {
             if mark.exists() {

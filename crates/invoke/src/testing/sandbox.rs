@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hearth_ports::{Architecture, RuntimeId};
+use hearth_ports::{Architecture, RuntimeId, RuntimeVersion};
 use hearth_runtime_api::event::Record;
 use hearth_sandbox::{
     Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
@@ -50,6 +50,9 @@ struct Scripted {
     runtime_done: Notify,
 }
 
+/// Which build of every runtime it has.
+pub(crate) const SCRIPTED_RUNTIMES: &str = "scripted";
+
 pub(crate) struct ScriptedBackend(pub(crate) Arc<Sandboxes>);
 
 #[async_trait]
@@ -60,6 +63,10 @@ impl Backend for ScriptedBackend {
 
     fn check(&self, _: &RuntimeId, _: Architecture) -> Result<(), Unsupported> {
         self.0.unsupported.lock().clone().map_or(Ok(()), |reason| Err(Unsupported(reason)))
+    }
+
+    fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
+        Some(RuntimeVersion::new(runtime, architecture, SCRIPTED_RUNTIMES))
     }
 
     async fn create(

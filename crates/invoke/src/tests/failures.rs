@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use hearth_ports::InvokeError;
+use hearth_ports::{FunctionVersion, InvokeError, RuntimeVersion};
 use hearth_types::Millis;
 
 use crate::testing::function;
+use crate::testing::sandbox::SCRIPTED_RUNTIMES;
 use crate::testing::world::{World, text, with_handler};
 
 #[tokio::test(start_paused = true)]
@@ -174,4 +175,19 @@ async fn what_cannot_be_made_is_told_and_leaves_nothing_behind() {
     assert_eq!(*world.issuer.live.lock(), [""; 0], "no credentials are left");
     assert!(world.invoke("f", "echo").await.is_ok());
     assert_eq!(world.engine.core().environments.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_is_held_to_another_build_of_its_runtime_does_not_run() {
+    let on = |origin: &str| {
+        let version = function("f");
+        let runtime_version = Some(RuntimeVersion::new(&version.runtime, version.architecture, origin));
+        FunctionVersion { runtime_version, ..version }
+    };
+    let world = World::new([on("older")]).await;
+    let refused = world.invoke("f", "echo").await;
+    let Err(InvokeError::InvalidRuntime { message }) = &refused else { panic!("{refused:?}") };
+    assert!(message.contains("arn:aws:lambda:us-east-1::runtime:"), "{message}");
+    world.catalog.put(on(SCRIPTED_RUNTIMES));
+    assert!(world.invoke("f", "echo").await.is_ok());
 }

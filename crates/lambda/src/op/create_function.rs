@@ -15,6 +15,7 @@ use crate::lambda::Lambda;
 use crate::lifecycle::Phase;
 use crate::name::Target;
 use crate::record::{Deployment, FunctionRecord};
+use crate::runtime_management::RuntimeManagement;
 use crate::settings::{self, Requested, Rest};
 use crate::shape::FunctionConfiguration;
 use crate::{layer, sending, tags, update};
@@ -79,7 +80,8 @@ pub(super) async fn handle(
     }
     let create = async |code, image| {
         layer::check_size(code, &settings.layers)?;
-        let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, image, settings };
+        let runtime = RuntimeManagement::of_new(lambda.runtime_version(&settings, is_image));
+        let deployment = Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, image, settings, runtime };
         let record = FunctionRecord {
             uid: FunctionUid::generate(&*lambda.random),
             name: target.name.clone(),

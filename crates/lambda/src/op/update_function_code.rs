@@ -61,7 +61,9 @@ pub(super) async fn handle(
             None => current.clone(),
         };
         layer::check_size(code, &settings.layers)?;
-        Ok::<_, LambdaError>(Deployment { snapshot: SnapshotId::generate(&*lambda.random), code, image, settings })
+        let runtime = update::runtime(&lambda, &record.latest, &settings)?;
+        let snapshot = SnapshotId::generate(&*lambda.random);
+        Ok::<_, LambdaError>(Deployment { snapshot, code, image, settings, runtime })
     };
     let latest = &function.record.latest;
     let Deployment { settings, .. } = deploy(&function.record, (latest.code, latest.image.clone()))?;

@@ -66,7 +66,8 @@ pub(super) async fn handle(
             }
             layer::check_size(current.latest.code, &settings.layers)?;
             let snapshot = SnapshotId::generate(&*lambda.random);
-            let deployment = Deployment { snapshot, settings, ..current.latest.clone() };
+            let runtime = update::runtime(&lambda, &current.latest, &settings)?;
+            let deployment = Deployment { snapshot, settings, runtime, ..current.latest.clone() };
             let record = update::redeploy(&lambda, &target, current, deployment)?;
             let answer = FunctionConfiguration::latest(&ctx, &record);
             Ok((Change::record(record), answer))

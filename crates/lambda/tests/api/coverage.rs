@@ -47,9 +47,18 @@ const STATES: &[(&str, State)] = &[
     ("UpdateCapacityProvider", Empty(PROVIDERS)),
     ("GetFunctionScalingConfig", Empty(PROVIDERS)),
     ("PutFunctionScalingConfig", Empty(PROVIDERS)),
-    ("PutFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
-    ("UpdateFunctionEventInvokeConfig", Partly("destinations are functions of the same account and region")),
-    ("PutRuntimeManagementConfig", Partly("Auto; a runtime cannot be held back")),
+    (
+        "PutFunctionEventInvokeConfig",
+        Partly(
+            "destinations are functions of the same account and region, queues and topics; EventBridge and S3 are refused",
+        ),
+    ),
+    (
+        "UpdateFunctionEventInvokeConfig",
+        Partly(
+            "destinations are functions of the same account and region, queues and topics; EventBridge and S3 are refused",
+        ),
+    ),
     ("CreateEventSourceMapping", Partly("SQS queues; other sources, metrics and provisioned pollers are refused")),
     ("UpdateEventSourceMapping", Partly("metrics and provisioned pollers are refused")),
     ("CheckpointDurableExecution", Empty(DURABLE)),
@@ -64,7 +73,6 @@ const STATES: &[(&str, State)] = &[
     ("SendDurableExecutionCallbackHeartbeat", Empty(DURABLE)),
     ("SendDurableExecutionCallbackSuccess", Empty(DURABLE)),
     ("StopDurableExecution", Empty(DURABLE)),
-    ("GetRuntimeManagementConfig", Partly("Auto, always")),
 ];
 
 const HEAD: &str = "\

@@ -12,7 +12,8 @@ use hearth_ports::{
     Credentials, Denied, EnvironmentKeeper, EventPollers, FunctionCatalog, ImageConfig, ImageError, ImageLayer, Images,
     InstalledPackage, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, KeyLookup, PackageError,
     PinnedImage, Provision, Provisioned, QueueConsumer, QueueError, QueueFacts, QueueMapping, ReceiveTerms,
-    ReceivedMessage, ResolveError, ResolvedImage, ResourcePolicy, StreamedResponse, TemporaryKey,
+    ReceivedMessage, ResolveError, ResolvedImage, ResourcePolicy, RuntimeId, RuntimeVersion, StreamedResponse,
+    TemporaryKey,
 };
 use hearth_store::{Entry, Epoch, Key, Mutation, Precondition, Revision, Shard, SqliteStore, Store, StoreError};
 use hearth_types::{Arn, Caller, FunctionUid, Millis, RequestContext, SnapshotId, Version};
@@ -179,6 +180,14 @@ impl EventPollers for FakePollers {
 #[derive(Default)]
 pub(crate) struct Trees {
     pub(crate) installed: Mutex<BTreeSet<CodeDigest>>,
+    /// Which build of every runtime the machine has.
+    pub(crate) runtimes: Mutex<&'static str>,
+}
+
+impl Trees {
+    pub(crate) fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
+        Some(RuntimeVersion::new(runtime, architecture, *self.runtimes.lock()))
+    }
 }
 
 #[async_trait]
@@ -205,6 +214,10 @@ impl CodePackages for Trees {
         images.layers(image).await?;
         self.installed.lock().insert(image.digest);
         Ok(())
+    }
+
+    fn is_installed(&self, digest: &CodeDigest) -> bool {
+        self.installed.lock().contains(digest)
     }
 
     async fn retain(&self, keep: &[CodeDigest]) {

@@ -2,9 +2,10 @@
 
 use hearth_ports::FunctionCatalog;
 use hearth_ports::InvokeError;
-use hearth_types::{RequestContext, RequestId};
+use hearth_types::{Partition, Qualifier, Region, RequestContext, RequestId, Version};
 use serde_json::{Value, json};
 
+use crate::lives::ctx;
 use crate::world::{ACCOUNT, ROLE, World, arn, keys, refused};
 
 const INVALID: &str = "InvalidParameterValueException";
@@ -85,7 +86,7 @@ async fn recursive_loops_are_stopped_unless_they_are_allowed() {
 }
 
 #[tokio::test]
-async fn runtimes_follow_the_machine_s() {
+async fn runtimes_follow_the_machine_s_unless_told_otherwise() {
     let world = world().await;
     let path = "/2021-07-20/functions/f/runtime-management-config";
     for (query, shown) in [("", "f"), ("?Qualifier=$LATEST", "f:$LATEST"), ("?Qualifier=1", "f:1")] {
@@ -95,15 +96,14 @@ async fn runtimes_follow_the_machine_s() {
         assert_eq!(world.call("PUT", &path, json!({"UpdateRuntimeOn": "Auto"})).await.ok(200), expected);
     }
     let runtime = "arn:aws:lambda:us-east-1::runtime:0123";
-    for (body, member) in [
-        (json!({"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": runtime}), "UpdateRuntimeOn Manual"),
-        (json!({"UpdateRuntimeOn": "FunctionUpdate"}), "UpdateRuntimeOn FunctionUpdate"),
-        (json!({"UpdateRuntimeOn": "Auto", "RuntimeVersionArn": runtime}), "RuntimeVersionArn"),
+    for body in [
+        json!({"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": runtime}),
+        json!({"UpdateRuntimeOn": "Manual"}),
+        json!({"UpdateRuntimeOn": "Auto", "RuntimeVersionArn": runtime}),
     ] {
-        let text = format!(
-            "Hearth does not support {member} yet: runtimes are those of the machine; use UpdateRuntimeOn Auto."
-        );
-        refused(&world.call("PUT", path, body).await, 400, INVALID, &text);
+        let answer = world.call("PUT", path, body.clone()).await;
+        let (status, code, _, _) = answer.refusal();
+        assert_eq!((status, code.as_str()), (400, INVALID), "{body}");
     }
     for (name, shown) in [("nobody", "nobody"), ("f:9", "f:9")] {
         let path = format!("/2021-07-20/functions/{name}/runtime-management-config");
@@ -119,6 +119,45 @@ async fn runtimes_follow_the_machine_s() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_function_is_held_to_the_build_of_its_runtime_that_it_was_told_to_keep() {
+    let world = world().await;
+    let path = |query: &str| format!("/2021-07-20/functions/f/runtime-management-config{query}");
+    let runs_on = async |world: &World, query: &str| {
+        let shown = world.get(&format!("/2015-03-31/functions/f/configuration{query}")).await.ok(200);
+        shown["RuntimeVersionConfig"]["RuntimeVersionArn"].as_str().expect("an ARN").to_owned()
+    };
+    let held = |world: &World, qualifier: Option<&str>| {
+        let qualifier = qualifier.map(|number| Qualifier::Version(Version::Published(number.parse().expect("number"))));
+        let resolved = world.catalog.resolve(&ctx(), "f", qualifier.as_ref()).expect("there");
+        resolved.version.runtime_version.as_ref().map(|version| version.arn(Partition::Aws, &Region::from("us-east-1")))
+    };
+    let first = runs_on(&world, "").await;
+    assert_eq!((held(&world, None), held(&world, Some("1"))), (None, None), "it follows the machine");
+    let body = json!({"UpdateRuntimeOn": "FunctionUpdate"});
+    let expected = json!({"UpdateRuntimeOn": "FunctionUpdate", "FunctionArn": arn("f")});
+    assert_eq!(world.call("PUT", &path(""), body).await.ok(200), expected);
+    let body = json!({"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": first});
+    let manual = json!({"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": first, "FunctionArn": arn("f:1")});
+    assert_eq!(world.call("PUT", &path("?Qualifier=1"), body).await.ok(200), manual);
+
+    // The machine's runtimes are updated, and the server starts again.
+    *world.trees.runtimes.lock() = "newer";
+    let world = world.restart().await;
+    assert_eq!((held(&world, None), held(&world, Some("1"))), (Some(first.clone()), Some(first.clone())));
+    assert_eq!(runs_on(&world, "").await, first);
+    world.call("PUT", "/2015-03-31/functions/f/configuration", json!({"Description": "an update"})).await.ok(200);
+    world.settled("f").await;
+    let second = runs_on(&world, "").await;
+    assert_ne!(second, first, "with its next update it takes what there is");
+    assert_eq!(held(&world, None), Some(second.clone()));
+    assert_eq!((runs_on(&world, "?Qualifier=1").await, held(&world, Some("1"))), (first.clone(), Some(first)));
+    assert_eq!(world.get(&path("?Qualifier=1")).await.ok(200), manual);
+
+    world.call("PUT", &path("?Qualifier=1"), json!({"UpdateRuntimeOn": "Auto"})).await.ok(200);
+    assert_eq!((runs_on(&world, "?Qualifier=1").await, held(&world, Some("1"))), (second, None), "let go");
 }
 
 #[tokio::test]

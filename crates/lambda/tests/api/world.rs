@@ -124,6 +124,10 @@ impl World {
             authorizer: permissions.clone(),
             credentials: Arc::new(AnyRole),
             runnable: Arc::new(runnable),
+            runtime_versions: Arc::new({
+                let trees = trees.clone();
+                move |runtime: &RuntimeId, architecture| trees.runtime_version(runtime, architecture)
+            }),
             account_concurrency: 1_000,
             urls: UrlDomain::default(),
             clock: clock.clone(),

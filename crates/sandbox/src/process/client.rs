@@ -1,6 +1,6 @@
 //! The server's end of the spawner's socket: requests out, replies sorted to whoever waits for them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -61,6 +61,8 @@ pub struct SpawnerProcess {
     pub(super) library_path: BTreeSet<Root>,
     /// Whose disk holds what functions write.
     pub(super) storage: PathBuf,
+    /// Which build each is.
+    pub(super) interpreters: BTreeMap<Root, String>,
 }
 
 pub(super) struct SpawnerClient {
@@ -142,6 +144,7 @@ impl SpawnerProcess {
             .filter(|(_, interpreter)| interpreter.needs_library_path())
             .map(|(root, _)| *root)
             .collect();
+        let builds = interpreters.iter().map(|(root, interpreter)| (*root, interpreter.build(*root))).collect();
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
         let SpawnerConfig { instance, memory, network, stock, .. } = config;
@@ -157,7 +160,7 @@ impl SpawnerProcess {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), &boot, &[])?;
-        Ok(Self { child, socket: ours, library_path, storage })
+        Ok(Self { child, socket: ours, library_path, storage, interpreters: builds })
     }
 }
 

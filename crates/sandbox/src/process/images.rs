@@ -106,6 +106,14 @@ impl RuntimeImages {
         })
     }
 
+    /// Whether functions of this runtime have an image as their root, and if so which build of it, once it is there.
+    pub(super) fn origin(&self, runtime: &RuntimeId) -> Option<Option<String>> {
+        Some(match &*self.runtimes.get(&*runtime.0)?.borrow() {
+            State::Ready(root) => Some(root.digest.hex()),
+            State::OnItsWay | State::Failed(_) => None,
+        })
+    }
+
     /// The root of this runtime's functions, if it is an image.
     ///
     /// # Errors

@@ -20,11 +20,8 @@ sys.stdout.buffer.write(importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(
 /// The content of [`ENTRY`]. `None` when this is no root of Python, or its interpreter fails.
 #[must_use]
 pub fn compile(root: Root, interpreter: &Interpreter) -> Option<Vec<u8>> {
-    let Some(Language::Python { minor }) = root.language() else { return None };
-    let program = match interpreter {
-        Interpreter::Prefix { prefix, .. } => prefix.join(format!("bin/python3.{minor}")),
-        Interpreter::System { program, .. } => program.clone(),
-    };
+    let Some(Language::Python { .. }) = root.language() else { return None };
+    let program = interpreter.program(root);
     let name = format!("/var/runtime/{SOURCE}");
     output(&program, &["-I", "-S", "-c", COMPILE, PYTHON_BOOTSTRAP, &name]).filter(|code| !code.is_empty())
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,30 @@ impl Interpreter {
     #[must_use]
     pub const fn needs_library_path(&self) -> bool {
         matches!(self, Self::Prefix { needs_library_path: true, .. })
+    }
+
+    /// The program that is run for a root.
+    #[must_use]
+    pub fn program(&self, root: Root) -> PathBuf {
+        match (self, root.language()) {
+            (Self::System { program, .. }, _) => program.clone(),
+            (Self::Prefix { prefix, .. }, Some(Language::Python { minor })) => {
+                prefix.join(format!("bin/python3.{minor}"))
+            }
+            (Self::Prefix { prefix, .. }, _) => prefix.join("bin/node"),
+        }
+    }
+
+    /// Tells one build from another: every update of an interpreter replaces its program.
+    pub(crate) fn build(&self, root: Root) -> String {
+        let program = self.program(root);
+        let (bytes, changed) = match std::fs::metadata(&program) {
+            Ok(metadata) => (metadata.len(), metadata.modified().ok()),
+            // It was there when it was found.
+            Err(_) => (0, None),
+        };
+        let since_epoch = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        format!("{} {bytes} {}", program.display(), since_epoch.as_nanos())
     }
 }
 

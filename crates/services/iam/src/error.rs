@@ -103,6 +103,7 @@ impl IamError {
     /// The text for the caller: what went wrong inside stays inside.
     fn external_text(&self) -> String {
         match self {
+            Self::Store(StoreError::Full) => "The server has no room on its disk.".to_owned(),
             Self::Store(_) | Self::Record(_) | Self::TokenKey(_) => {
                 "The request processing has failed because of an unknown error, exception or failure.".to_owned()
             }

@@ -61,7 +61,7 @@ impl LogsError {
             Self::NameAndArn => "ValidationException",
             Self::TooManyTags { .. } => "TooManyTagsException",
             Self::Denied(_) => "AccessDeniedException",
-            Self::Unavailable => "ServiceUnavailableException",
+            Self::Unavailable | Self::Store(StoreError::Full) => "ServiceUnavailableException",
             Self::Store(_) | Self::Record(_) | Self::Internal(_) => "InternalFailure",
         }
     }
@@ -69,7 +69,7 @@ impl LogsError {
     #[must_use]
     pub const fn http_status(&self) -> StatusCode {
         match self {
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Store(StoreError::Full) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Record(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }

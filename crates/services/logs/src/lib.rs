@@ -62,6 +62,7 @@ use crate::segments::Segments;
 
 pub use api::{Api, service};
 pub use error::LogsError;
+pub use segment::whole_bytes;
 
 /// How long a read waits for what is still queued.
 const READ_WAIT: Duration = Duration::from_secs(2);

@@ -126,6 +126,16 @@ pub(crate) fn walk(bytes: &[u8]) -> impl Iterator<Item = Item> + '_ {
     })
 }
 
+/// How many bytes of a segment, read while it may be written to, end with a whole frame. Damage before that stays: it is
+/// for whoever opens the segment to tell of.
+#[must_use]
+pub fn whole_bytes(segment: &[u8]) -> usize {
+    match walk(segment).last() {
+        Some(Item::Damage { range }) => range.start,
+        _ => segment.len(),
+    }
+}
+
 /// The intact frame that starts at `at`: where it ends and what it holds.
 fn decode(bytes: &[u8], at: usize) -> Option<(usize, Vec<Record>)> {
     let header = bytes.get(at..at + HEADER_BYTES)?;
@@ -191,6 +201,7 @@ mod tests {
             .map(|((text, range), sequence)| Item::Frame { range, records: vec![record(sequence, text)] })
             .collect();
         assert_eq!(got, want);
+        assert_eq!(whole_bytes(&bytes), bytes.len());
     }
 
     #[test]
@@ -214,6 +225,7 @@ mod tests {
             let got: Vec<Item> = walk(&bytes[..end]).collect();
             assert_eq!(got.len(), 3);
             assert_eq!(got[2], Item::Damage { range: ranges[2].start..end });
+            assert_eq!(whole_bytes(&bytes[..end]), ranges[2].start);
         }
     }
 }

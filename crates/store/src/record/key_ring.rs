@@ -96,6 +96,14 @@ impl KeyRing {
         Self::open(path)
     }
 
+    /// The names of the keys, which are no secret, in order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.keys.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     pub(super) fn current(&self) -> &str {
         &self.current
     }

@@ -21,7 +21,7 @@ use super::shards::Shards;
 use super::state::State;
 use super::witness::Witness;
 use crate::health::Health;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX, WAL_HARD_BYTES};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX, WAL_HARD_BYTES, WAL_REPORT_FACTOR};
 use crate::request::{Outcome, Request, refuse};
 use crate::store::StoreError;
 use crate::watchers::Watchers;
@@ -37,6 +37,8 @@ pub(super) struct Committer {
     pub(super) checkpointer: Signal,
     /// Bytes in the write-ahead log, as of the last commit.
     pub(super) wal_bytes: Arc<AtomicU64>,
+    /// How long the log was when its length was last told of; starts at the length that is nothing to tell of.
+    pub(super) told_bytes: u64,
 }
 
 impl Committer {
@@ -154,6 +156,23 @@ impl Committer {
             }
         } else {
             self.checkpointer.notify(wal_bytes);
+        }
+        self.tell_of_long_log(wal_bytes);
+    }
+
+    /// Commits go on, but the disk fills.
+    fn tell_of_long_log(&mut self, wal_bytes: u64) {
+        let mebibytes = wal_bytes / 1024 / 1024;
+        if wal_bytes > self.told_bytes * WAL_REPORT_FACTOR {
+            self.told_bytes = wal_bytes;
+            tracing::warn!(
+                mebibytes,
+                "the store's write-ahead log cannot be moved into the database: the disk is full, or a program (a backup, \
+                 perhaps) has been reading the database for long"
+            );
+        } else if wal_bytes < WAL_HARD_BYTES && self.told_bytes > WAL_HARD_BYTES {
+            self.told_bytes = WAL_HARD_BYTES;
+            tracing::info!("the store's write-ahead log has been moved into the database");
         }
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::rows::SCHEMA;
 use super::state::State;
-use crate::limits::ENGINE_LOCK_WAIT;
+use crate::limits::{ENGINE_LOCK_WAIT, WAL_HARD_BYTES};
 use crate::store::StoreError;
 
 /// "HRTH": tells our files from other SQLite databases.
@@ -72,6 +72,17 @@ pub(super) fn limit_size(connection: &Connection, bytes: u64) -> rusqlite::Resul
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
 }
 
+/// Writes what `connection` sees now, as one consistent view, into the empty file `path`, and makes it a database like
+/// those of [`create`].
+pub(super) fn copy_into(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let name = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    connection.execute("VACUUM INTO ?1", [name])?;
+    // The one thing about the file that is not copied.
+    let copy = open_file(path, Access::Write)?;
+    copy.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    copy.close().map_err(|(_, error)| error)
+}
+
 fn open_file(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let direction = match access {
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -87,6 +98,9 @@ fn configure(connection: &Connection, access: Access) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "full")?;
     // Checkpoints have a thread of their own.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that a long reader made longer gives its room back when it begins again.
+    let log_bytes_max = i64::try_from(WAL_HARD_BYTES).unwrap_or(i64::MAX);
+    connection.pragma_update_and_check(None, "journal_size_limit", log_bytes_max, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     // The file may lie: check page contents, believe nothing in the schema, allow no writes around SQL.
@@ -119,6 +133,8 @@ impl Failure {
         match error {
             E::SqliteFailure(code, _) => match code.code {
                 ErrorCode::DiskFull => Self::Full,
+                // The index of the write-ahead log cannot grow: nothing says that what is on disk is in doubt.
+                _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy(text),
                 // Our statements are fixed: when one does not compile or breaks a constraint, the tables are not
                 // the ones we made.

@@ -8,11 +8,13 @@
 //! commit, lease ─► committer ─► batch (pure decisions over rows)      checkpointer   (thread)
 //! get, scan ─────► readers                                            scrub          (once, after opening)
 //! watch ─────────► watchers ◄─ committer, once durable
+//! copy ──────────► a store of its own, as of one moment
 //! ```
 
 mod batch;
 mod checkpointer;
 mod committer;
+mod copy;
 mod engine;
 mod open;
 mod readers;
@@ -40,7 +42,7 @@ use self::readers::Readers;
 use self::rows::FIRST_RECORD_KEY;
 use crate::health::{self, Health, OnFatal};
 use crate::key::{Key, Shard};
-use crate::limits::{KEY_BYTES_MAX, SCAN_ENTRIES_MAX};
+use crate::limits::{KEY_BYTES_MAX, SCAN_ENTRIES_MAX, WAL_HARD_BYTES};
 use crate::lock::DirLock;
 use crate::request::{Intake, Work, at_most, size};
 use crate::store::{Entry, Epoch, Mutation, Precondition, Revision, Store, StoreError};
@@ -144,6 +146,7 @@ impl SqliteStore {
             clock: options.clock,
             checkpointer,
             wal_bytes,
+            told_bytes: WAL_HARD_BYTES,
         };
         spawn("store-commit", Box::new(move || committer.run(queue)))?;
 
@@ -156,6 +159,15 @@ impl SqliteStore {
             threads: Mutex::new(threads),
             _lock: lock,
         })
+    }
+
+    /// Copies the store in `from`, in use or not, into the directory `to`, which must not exist: a store with a witness of
+    /// its own, every row verified, that holds what was acknowledged before. Answers the revision it is at. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`]. `to` may then exist.
+    pub fn copy(from: &Path, to: &Path) -> Result<Revision, OpenError> {
+        copy::copy(from, to)
     }
 }
 

@@ -53,7 +53,7 @@ impl Files {
         self.dir.join("hearth.db")
     }
 
-    fn witness(&self) -> PathBuf {
+    pub(super) fn witness(&self) -> PathBuf {
         self.dir.join("witness")
     }
 }
@@ -150,7 +150,7 @@ fn load_shards(connection: &Connection) -> Result<Shards, Failure> {
     failure.map_or(Ok(loaded), Err)
 }
 
-fn describe(dir: &Path, failure: Failure) -> OpenError {
+pub(super) fn describe(dir: &Path, failure: Failure) -> OpenError {
     let path = dir.to_owned();
     match failure {
         Failure::Damaged(detail) => OpenError::Damaged { path, detail },

@@ -43,20 +43,13 @@ impl Witness {
     /// Opens the file and reads the higher mark; `None` when neither can be read.
     pub(super) fn open(path: &Path) -> io::Result<Option<(Self, Mark)>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut best: Option<(usize, Mark)> = None;
-        for (at, place) in PLACES.into_iter().enumerate() {
-            let mut bytes = [0; RECORD_BYTES];
-            match file.read_exact_at(&mut bytes, place) {
-                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
-                _ => {}
-            }
-            if let Some(mark) = decode(&bytes)
-                && best.is_none_or(|(_, found)| mark.revision > found.revision)
-            {
-                best = Some((at, mark));
-            }
-        }
+        let best = best_of(&file)?;
         Ok(best.map(|(at, mark)| (Self { file, store_id: mark.store_id, next_place: 1 - at }, mark)))
+    }
+
+    /// The higher mark of a file that somebody else may be writing to; `None` when neither can be read.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Mark>> {
+        Ok(best_of(&File::open(path)?)?.map(|(_, mark)| mark))
     }
 
     /// Notes that everything up to `revision` is acknowledged. Overwrites in place: needs no room on the disk.
@@ -70,6 +63,24 @@ impl Witness {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+}
+
+/// The higher of the two marks, and in which place it is.
+fn best_of(file: &File) -> io::Result<Option<(usize, Mark)>> {
+    let mut best: Option<(usize, Mark)> = None;
+    for (at, place) in PLACES.into_iter().enumerate() {
+        let mut bytes = [0; RECORD_BYTES];
+        match file.read_exact_at(&mut bytes, place) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+            _ => {}
+        }
+        if let Some(mark) = decode(&bytes)
+            && best.is_none_or(|(_, found)| mark.revision > found.revision)
+        {
+            best = Some((at, mark));
+        }
+    }
+    Ok(best)
 }
 
 fn encode(mark: Mark) -> [u8; RECORD_BYTES] {

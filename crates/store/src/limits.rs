@@ -54,6 +54,8 @@ pub(crate) const RECONNECT_WAIT: Millis = Millis(50);
 pub(crate) const RECONNECT_WAIT_MAX: Millis = Millis::from_secs(1);
 /// How long a server that starts waits for the connection of one that has ended to be noticed by the database.
 pub(crate) const OWNER_WAIT: Millis = Millis::from_secs(10);
+/// All of that together, from connecting to the first commit.
+pub(crate) const SESSION_WAIT: Millis = Millis::from_secs(30);
 /// How often a batch is tried again that the database undid for reasons of its own (a deadlock, a race for a new key).
 pub(crate) const BATCH_ATTEMPTS_MAX: usize = 5;
 /// Between two looks at the shards that somebody watches, where other servers write too.

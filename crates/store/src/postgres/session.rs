@@ -13,7 +13,7 @@ use super::batch::Arguments;
 use super::failure::{Failure, Step};
 use super::target::{Connected, Target};
 use super::{PostgresError, schema};
-use crate::limits::{ANSWER_WAIT, OWNER_WAIT};
+use crate::limits::{ANSWER_WAIT, OWNER_WAIT, SESSION_WAIT};
 
 /// Of the advisory locks: "HRTH", and what is locked.
 pub(super) const LOCK_CLASS: i32 = 0x4852_5448;
@@ -58,6 +58,11 @@ pub(super) type Answers = (Vec<i16>, Vec<i64>);
 impl Session {
     /// Connects, sees that the database keeps what it acknowledges, and takes hold of it.
     pub(super) async fn open(target: &Target, claim: &Claim) -> Result<Self, PostgresError> {
+        let silent = |_| PostgresError::of(&target.name, Failure::Lost("it does not answer in time".to_owned()));
+        timeout(SESSION_WAIT.duration(), Self::begin(target, claim)).await.map_err(silent)?
+    }
+
+    async fn begin(target: &Target, claim: &Claim) -> Result<Self, PostgresError> {
         let unreachable = |failure| PostgresError::of(&target.name, failure);
         let Connected { client, lost } = target.connect().await.map_err(unreachable)?;
         schema::check_server(&client, target).await?;

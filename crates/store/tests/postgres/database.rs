@@ -70,6 +70,11 @@ impl Database {
         format!("postgres://{SUPERUSER}@{socket}:{PORT}/{name}")
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join(format!(".s.PGSQL.{PORT}"))
+    }
+
     /// What psql prints.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let output = self.psql(database, sql);

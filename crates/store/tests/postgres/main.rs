@@ -2,6 +2,7 @@
 
 mod database;
 mod faults;
+mod lost_answers;
 mod opening;
 #[path = "../suite/mod.rs"]
 mod suite;

@@ -20,12 +20,11 @@ NOBODY = 65534
 
 def programs():
     """The directory with initdb and the others."""
-    beside = shutil.which("initdb")
-    installed = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), reverse=True)
-    found = [beside] if beside else installed
-    if not found:
-        pytest.skip("no PostgreSQL here: `make setup` installs it (Debian: apt-get install postgresql)")
-    return Path(found[0]).parent
+    installed = sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
+    for directory in map(Path, [*os.environ["PATH"].split(os.pathsep), *installed]):
+        if all((directory / program).is_file() for program in ("initdb", "postgres", "psql")):
+            return directory
+    return pytest.skip("no PostgreSQL here: `make setup` installs it (Debian: apt-get install postgresql)")
 
 
 class Database:

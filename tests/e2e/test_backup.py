@@ -3,10 +3,11 @@
 import shutil
 import time
 
+import botocore.exceptions
 import pytest
 from ledger import Ledger, Load, audit, prepare
 
-from support import aws, packages
+from support import aws, images, packages
 from support.command_line import hearth, logs_of
 from support.server import Server
 
@@ -33,8 +34,8 @@ def start(tmp_path):
     """`start(directory)` starts a server on that data; it ends with the test."""
     servers = []
 
-    def start(data):
-        servers.append(Server(data, tmp_path / f"{data.name}.log"))
+    def start(data, config=None):
+        servers.append(Server(data, tmp_path / f"{data.name}.log", config))
         return servers[-1]
 
     yield start
@@ -128,6 +129,34 @@ def test_a_server_that_does_not_run_is_backed_up_with_its_keys(start, tmp_path):
     again = aws.Function(aws.client(server.url, "lambda"), function.name, function.arn)
     assert again.run(variable).ok() == SECRET
     assert (server.data / "tls" / "ca.pem").read_text() == authority
+
+
+def test_images_of_functions_are_fetched_again(start, tmp_path, program):
+    config = tmp_path / "hearth.toml"
+    config.write_text(f'[images]\nlayouts = ["{tmp_path}"]\n')
+    image = images.Image({"runtime": (program, 0o755), "data": "from the image"}, Entrypoint=["/runtime"])
+    images.write_layout(tmp_path / "app", {"v1": image})
+    server = start(tmp_path / "data", config)
+    functions = aws.client(server.url, "lambda")
+    functions.create_function(
+        FunctionName="f", Role=aws.ROLE, PackageType="Image", Code={"ImageUri": f"oci:{tmp_path}/app:v1"}, Timeout=10
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig=aws.WAITER)
+    back_up(server, tmp_path / "backup.tar.zst", "--with-keys")
+    server.stop()
+    restored = hearth("restore", str(tmp_path / "backup.tar.zst"), "--data", str(tmp_path / "restored"))
+    assert restored.returncode == 0, restored.stderr
+    server = start(tmp_path / "restored", config)
+    functions = aws.client(server.url, "lambda")
+    # Until it is there, the function fails.
+    until(lambda: answer(functions) == "from the image")
+
+
+def answer(functions):
+    try:
+        return aws.Result(functions.invoke(FunctionName="f", Payload='"read:/data"')).payload
+    except botocore.exceptions.ClientError:
+        return None
 
 
 def test_a_damaged_backup_and_a_used_directory_are_refused(start, tmp_path):

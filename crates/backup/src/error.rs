@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hearth_store::{DataDirError, KeyRingError, OpenError};
 
+/// Why there is no backup, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("there is no data in {0}: give the server's data directory (--data DIR)")]

@@ -26,7 +26,7 @@ mod take;
 
 pub use error::BackupError;
 pub use restore::{Restore, Restored, restore};
-pub use take::{Journal, Take, Taken, take};
+pub use take::{Journal, Take, Taken, Whole, take};
 
 /// Told how far long work is.
 pub trait Progress {

@@ -31,14 +31,16 @@ pub struct Take<'a> {
     pub now_ms: i64,
 }
 
+/// How many bytes of a file, read at any moment, are whole entries.
+pub type Whole = fn(&[u8]) -> usize;
+
 /// Files of a directory that somebody may be appending to.
 pub struct Journal {
     /// Within the data directory.
     pub directory: &'static str,
     /// Other files are left out.
     pub extension: &'static str,
-    /// How many bytes of a file, read at any moment, are whole entries.
-    pub whole: fn(&[u8]) -> usize,
+    pub whole: Whole,
 }
 
 /// A backup that is on disk.
@@ -161,7 +163,7 @@ struct Plan {
     store: Vec<Listed>,
     keys: Vec<Listed>,
     blobs: Vec<Listed>,
-    journals: Vec<(String, PathBuf, fn(&[u8]) -> usize)>,
+    journals: Vec<(String, PathBuf, Whole)>,
     /// As of now: they may grow or be packed.
     journal_bytes: u64,
 }

@@ -10,21 +10,21 @@ use hearth_store::{Key, KeyVersion, OpenError, SqliteStore, StoreError, scan_all
 use hearth_types::{AccountId, Partition, Scope};
 
 /// As in the program.
-pub const WRITERS: u64 = 8;
+pub(crate) const WRITERS: u64 = 8;
 const KEPT: u64 = 20;
 
 /// What lives that ended have said.
 #[derive(Clone, Default)]
-pub struct Said {
-    pub epoch: u64,
+pub(crate) struct Said {
+    pub(crate) epoch: u64,
     /// By writer: count and revision of the last acknowledgement.
-    pub acknowledged: BTreeMap<u64, (u64, u64)>,
+    pub(crate) acknowledged: BTreeMap<u64, (u64, u64)>,
     /// By writer: the highest count that was read.
     seen: BTreeMap<u64, u64>,
 }
 
 impl Said {
-    pub fn take(&mut self, line: &str) {
+    pub(crate) fn take(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |at: usize| words[at].parse::<u64>().expect(line);
         match words[0] {
@@ -44,13 +44,13 @@ impl Said {
     }
 }
 
-pub fn start(dir: &Path) -> Child {
+pub(crate) fn start(dir: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_store-crash-writer"));
     command.arg(dir).stdout(Stdio::piped()).spawn().expect("starts")
 }
 
 /// Runs one life, ended by SIGKILL after `life`, and takes down whole lines only.
-pub fn live(dir: &Path, life: Duration, said: &mut Said) {
+pub(crate) fn live(dir: &Path, life: Duration, said: &mut Said) {
     let mut child = start(dir);
     let stdout = child.stdout.take().expect("is piped");
     let reader = std::thread::spawn(move || {
@@ -72,7 +72,7 @@ pub fn live(dir: &Path, life: Duration, said: &mut Said) {
 }
 
 /// Opens the store, and panics when it is not what the program said.
-pub fn audit(dir: &Path, said: &Said) -> Result<(), OpenError> {
+pub(crate) fn audit(dir: &Path, said: &Said) -> Result<(), OpenError> {
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     let store = SqliteStore::open(dir)?;
     let table = |name| Key::new(&Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: None }, name);

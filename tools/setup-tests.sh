@@ -97,6 +97,15 @@ aws_cli_v2() {
     apt_install awscli || loud "AWS CLI v2: its tests will be skipped (Debian, as root: apt-get install awscli)"
 }
 
+# The tests start servers of their own.
+postgresql() {
+    if command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+        return 0
+    fi
+    say "Debian's PostgreSQL"
+    apt_install postgresql || loud "PostgreSQL: its tests will be skipped (Debian, as root: apt-get install postgresql)"
+}
+
 # A registry for container images: one static program of Debian's package, without installing it.
 docker_registry() {
     say "Debian's docker-registry"
@@ -113,6 +122,7 @@ docker_registry() {
 readonly STAMP=$TOOLS/setup.stamp
 wanted=$(cat "${INPUTS[@]}" | sha256sum | cut -d' ' -f1)
 aws_cli_v2
+postgresql
 if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$wanted" ] && "$VENV/bin/python" -c 'import boto3, pytest' 2>/dev/null; then
     say "nothing to do"
     exit 0

@@ -67,7 +67,7 @@ pub fn take(take: &Take<'_>, progress: &dyn Progress) -> Result<Taken, BackupErr
         return Err(BackupError::NoData(data.to_path_buf()));
     }
     let store = DataDir::store_of(data);
-    if !store.try_exists().map_err(BackupError::at(&store))? {
+    if !store.try_exists().map_err(BackupError::at(&store))? || DataDir::database_of(data).exists() {
         return Err(BackupError::NoStore(data.to_path_buf()));
     }
     if target.exists() {

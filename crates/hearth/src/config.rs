@@ -18,6 +18,7 @@ use serde::Deserialize;
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data: DataLocation,
+    pub(crate) store: StoreLocation,
     /// Whom the server becomes when it was started as root: a name or a number.
     pub(crate) user: Option<String>,
     /// Host names clients may use, beside `localhost` and addresses.
@@ -42,6 +43,37 @@ pub(crate) struct Config {
 pub(crate) enum DataLocation {
     Directory(PathBuf),
     Ephemeral,
+}
+
+/// Where records are. Packages, logs and keys are in the data directory in any case.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) enum StoreLocation {
+    /// In the data directory.
+    #[default]
+    Embedded,
+    /// In this database. May have a password in it, so it is never shown.
+    Postgres(String),
+}
+
+impl StoreLocation {
+    /// # Errors
+    /// [`ConfigError::Store`].
+    pub(crate) fn parse(address: Option<String>) -> Result<Self, ConfigError> {
+        match address {
+            None => Ok(Self::Embedded),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Ok(Self::Postgres(url)),
+            Some(_) => Err(ConfigError::Store),
+        }
+    }
+}
+
+impl std::fmt::Debug for StoreLocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "Embedded",
+            Self::Postgres(_) => "Postgres",
+        })
+    }
 }
 
 /// A day in less than a second.
@@ -173,6 +205,7 @@ pub(crate) struct Network {
 struct File {
     listen: Option<String>,
     data: Option<PathBuf>,
+    store: Option<String>,
     ephemeral: Option<bool>,
     user: Option<String>,
     allowed_hosts: Vec<String>,
@@ -195,6 +228,7 @@ struct File {
 pub(crate) struct Overrides {
     pub(crate) listen: Option<String>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) store: Option<String>,
     pub(crate) ephemeral: bool,
     pub(crate) auth: Option<AuthMode>,
     pub(crate) sandbox_auth: Option<SandboxAuth>,
@@ -212,6 +246,15 @@ pub(crate) enum ConfigError {
     Listen(String),
     #[error("the configuration sets both `data` and `ephemeral`: choose one")]
     DataAndEphemeral,
+    #[error(
+        "`store` is the address of a PostgreSQL database, such as postgres://user@host/database; without it records are \
+         kept in the data directory"
+    )]
+    Store,
+    #[error(
+        "records in a database need a data directory that stays, for what is kept beside them: leave `ephemeral` away"
+    )]
+    StoreAndEphemeral,
     #[error("`execution.{0}` must be greater than zero")]
     NotPositive(&'static str),
     #[error("`network.allow`: {0}")]
@@ -262,6 +305,10 @@ impl Config {
             (false, None, true, Some(_)) => return Err(ConfigError::DataAndEphemeral),
             (false, None, false, None) => DataLocation::Directory(default_data().ok_or(ConfigError::NoHome)?),
         };
+        let store = StoreLocation::parse(flags.store.or(file.store))?;
+        if store != StoreLocation::Embedded && data == DataLocation::Ephemeral {
+            return Err(ConfigError::StoreAndEphemeral);
+        }
         let mut execution = file.execution;
         execution.freeze = flags.freeze.unwrap_or(execution.freeze);
         for (name, positive) in [
@@ -285,6 +332,7 @@ impl Config {
         Ok(Self {
             listen,
             data,
+            store,
             user: file.user,
             allowed_hosts: file.allowed_hosts,
             auth,
@@ -384,5 +432,9 @@ mod tests {
         assert!(resolve("", flags).expect_err("no port").contains("127.0.0.1:4566"));
         assert!(resolve("data = \"/d\"\nephemeral = true", Overrides::default()).is_err());
         assert!(resolve("[execution]\nmemory_overcommit = 0.0", Overrides::default()).is_err());
+        assert!(
+            resolve("store = \"/var/lib\"", Overrides::default()).expect_err("no database").contains("postgres://")
+        );
+        assert!(resolve("store = \"postgres://h/d\"\nephemeral = true", Overrides::default()).is_err());
     }
 }

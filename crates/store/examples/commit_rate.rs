@@ -1,10 +1,10 @@
 //! How many durable commits per second this disk and the commit thread give.
 //!
-//! `cargo run --release -p hearth-store --example commit_rate [DIR] [SECONDS]`. A commit puts one 512-byte value.
-//! Beside it: how often the disk itself can be told to keep 4 KiB.
+//! `cargo run --release -p hearth-store --example commit_rate [DIR | postgres://…] [SECONDS]`. A commit puts one 512-byte
+//! value. Beside it: how often the disk itself can be told to keep 4 KiB. A database must be empty, or one of this program.
 
 use std::error::Error;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearth_store::{Epoch, Key, Mutation, Shard, SqliteStore, Store};
+use hearth_store::{Epoch, Key, Mutation, PostgresOptions, PostgresStore, Shard, SqliteStore, Store};
 use hearth_types::{AccountId, Partition, Scope};
 
 const CONCURRENCY: [usize; 3] = [1, 32, 256];
@@ -26,7 +26,12 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let parent = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let place = args.next();
+    let database = place.as_deref().filter(|place| place.contains("://"));
+    let parent = match (&place, database) {
+        (Some(directory), None) => PathBuf::from(directory),
+        _ => std::env::temp_dir(),
+    };
     let seconds = args.next().map_or(Ok(2.0), |text| text.parse::<f64>())?;
     let time = Duration::from_secs_f64(seconds);
     let dir = tempfile::Builder::new().prefix("hearth-commit-rate-").tempdir_in(parent)?;
@@ -40,14 +45,17 @@ async fn main() -> Result<(), Failure> {
     println!("store, group commit, {VALUE_BYTES} bytes each");
     println!("  {:>7} {:>11} {:>9} {:>9} {:>9}", "clients", "commits/s", "p50 ms", "p99 ms", "max ms");
     for clients in CONCURRENCY {
-        let (rate, mut latencies) = commit_rate(&dir.path().join("store"), clients, time).await?;
+        let store: Arc<dyn Store> = match database {
+            Some(url) => Arc::new(PostgresStore::open(url, PostgresOptions::default()).await?),
+            None => Arc::new(SqliteStore::open(&dir.path().join(format!("store-{clients}")))?),
+        };
+        let (rate, mut latencies) = commit_rate(store, clients, time).await?;
         latencies.sort_unstable();
         let at = |part: f64| {
             let index = (latencies.len().saturating_sub(1)) as f64 * part;
             latencies.get(index as usize).copied().unwrap_or_default().as_secs_f64() * 1e3
         };
         println!("  {clients:>7} {rate:>11.0} {:>9.2} {:>9.2} {:>9.2}", at(0.5), at(0.99), at(1.0));
-        fs::remove_dir_all(dir.path().join("store"))?;
     }
     Ok(())
 }
@@ -73,8 +81,7 @@ fn sync_rate(path: &Path, time: Duration, grow: bool, whole: bool) -> io::Result
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-async fn commit_rate(dir: &Path, clients: usize, time: Duration) -> Result<(f64, Vec<Duration>), Failure> {
-    let store = Arc::new(SqliteStore::open(dir)?);
+async fn commit_rate(store: Arc<dyn Store>, clients: usize, time: Duration) -> Result<(f64, Vec<Duration>), Failure> {
     let scope = Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: None };
     let done = Arc::new(AtomicU64::new(0));
     let start = Instant::now();

@@ -16,6 +16,7 @@ use crate::record::{KeyRing, KeyRingError};
 /// ```text
 /// lock               names the server's process
 /// store/             records                        crates/store
+///                    (or which database has them    crates/hearth)
 /// blobs/             uploaded packages by digest     crates/store
 /// trees/             unpacked packages               crates/sandbox
 /// logs/              log segments                    services/logs
@@ -112,6 +113,12 @@ impl DataDir {
     #[must_use]
     pub fn store_of(root: &Path) -> PathBuf {
         root.join("store")
+    }
+
+    /// In the place of the records of a data directory: which database has them, if one does.
+    #[must_use]
+    pub fn database_of(root: &Path) -> PathBuf {
+        Self::store_of(root).join("postgres")
     }
 
     /// Where the blobs of a data directory are, whether or not a server has it open.

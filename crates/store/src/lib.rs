@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! record ─ Codec ─► bytes ─► Store (trait) ◄── SqliteStore: one commit thread, readers beside it
+//!                                          ◄── PostgresStore: the same in a database, through one connection
 //! package ────────────────► Blobs (trait) ◄── DirBlobs: files by SHA-256
 //!                              DataDir: one directory, one server
 //! ```
@@ -12,19 +13,25 @@
 mod blobs;
 mod data_dir;
 mod disk;
+mod health;
 mod key;
 pub mod limits;
 mod lock;
+mod postgres;
 mod record;
+mod request;
 mod sqlite;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod watchers;
 
 pub use blobs::{BlobHold, Blobs, DirBlobs};
 pub use data_dir::{DataDir, DataDirError, RestoringDir};
+pub use health::OnFatal;
 pub use key::{Component, Key, Shard};
 pub use lock::LockError;
+pub use postgres::{PostgresError, PostgresOptions, PostgresStore, Tenancy};
 pub use record::{Codec, KeyRing, KeyRingError, Record, RecordError, Secret};
-pub use sqlite::{OnFatal, OpenError, SqliteStore, StoreOptions};
+pub use sqlite::{OpenError, SqliteStore, StoreOptions};
 pub use store::{Entry, Epoch, KeyVersion, Mutation, Precondition, Revision, Store, StoreError, scan_all, scopes};

@@ -39,3 +39,26 @@ pub(crate) const CHECKPOINT_RETRY: Millis = Millis(500);
 pub(crate) const VERIFY_AT_OPEN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How long a connection waits for a lock of another one of ours.
 pub(crate) const ENGINE_LOCK_WAIT: Millis = Millis::from_secs(10);
+
+/// A database must answer a new connection within this long.
+pub(crate) const CONNECT_WAIT: Millis = Millis::from_secs(5);
+/// A statement that takes longer is ended by the database.
+pub(crate) const STATEMENT_WAIT: Millis = Millis::from_secs(10);
+/// A connection on which no answer comes for so long is given up: longer than [`STATEMENT_WAIT`], so that the database
+/// has the first word.
+pub(crate) const ANSWER_WAIT: Millis = Millis::from_secs(15);
+/// Requests wait so long for a database that is gone, unless the store is told otherwise.
+pub(crate) const OUTAGE_PATIENCE: Millis = Millis::from_secs(5);
+/// Between two attempts to reach a database that is gone: at first, doubled each time, and at most.
+pub(crate) const RECONNECT_WAIT: Millis = Millis(50);
+pub(crate) const RECONNECT_WAIT_MAX: Millis = Millis::from_secs(1);
+/// How long a server that starts waits for the connection of one that has ended to be noticed by the database.
+pub(crate) const OWNER_WAIT: Millis = Millis::from_secs(10);
+/// All of that together, from connecting to the first commit.
+pub(crate) const SESSION_WAIT: Millis = Millis::from_secs(30);
+/// How often a batch is tried again that the database undid for reasons of its own (a deadlock, a race for a new key).
+pub(crate) const BATCH_ATTEMPTS_MAX: usize = 5;
+/// Between two looks at the shards that somebody watches, where other servers write too.
+pub(crate) const WATCH_POLL: Millis = Millis(50);
+/// Connections that read, and so reads of one server at the same time. When all are busy, callers wait.
+pub(crate) const POSTGRES_READERS: usize = 8;

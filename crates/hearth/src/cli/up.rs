@@ -21,6 +21,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", env = "HEARTH_DATA", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
 
+    /// Keep records in this PostgreSQL database (15 or newer), such as postgres://user@host/database, instead of in the
+    /// data directory, which stays the place of code, logs and keys. A password can be given in PGPASSWORD
+    /// (docs/stores.md)
+    #[arg(long, value_name = "URL", env = "HEARTH_STORE", hide_env_values = true, conflicts_with = "ephemeral")]
+    store: Option<String>,
+
     /// Keep nothing: a fresh directory that is removed at the end
     #[arg(long)]
     ephemeral: bool,
@@ -69,6 +75,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let overrides = Overrides {
         listen: args.listen,
         data: args.data,
+        store: args.store,
         ephemeral: args.ephemeral,
         auth: args.auth,
         sandbox_auth: args.sandbox_auth,

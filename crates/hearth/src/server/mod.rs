@@ -11,6 +11,7 @@ mod prepare;
 mod reach;
 pub(crate) mod root_key;
 mod secure;
+mod store;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
 use hearth_sns::{HttpClient, Sns, SnsParts, Topics};
 use hearth_sqs::{Queues, Sqs, SqsParts};
-use hearth_store::{Blobs, Codec, DataDir, DirBlobs, SqliteStore, Store};
+use hearth_store::{Blobs, Codec, DataDir, DirBlobs};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, MessageSigner, Names};
 use hearth_types::{AccountId, AuthMode, Mebibytes, Millis, OsRandom, Random};
@@ -73,6 +74,8 @@ const SLACK_PART: u32 = 16;
 pub(crate) enum ServerError {
     #[error("cannot use the data directory: {0}")]
     Data(String),
+    #[error("cannot open the store: {0}")]
+    Store(String),
     #[error("cannot start execution environments: {0}")]
     Sandbox(String),
     #[error("cannot listen on {address}: {error} (is another server running there? choose one with --listen)")]
@@ -162,7 +165,7 @@ impl House {
         let random: Arc<dyn Random> = Arc::new(OsRandom);
 
         let data_error = |error: &dyn std::fmt::Display| ServerError::Data(error.to_string());
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.store()).map_err(|error| data_error(&error))?);
+        let store = store::open(&config.store, &data).await?;
         let blobs: Arc<dyn Blobs> = Arc::new(DirBlobs::open(&data.blobs()).map_err(|error| data_error(&error))?);
         let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
         let clocks = Clocks::open(&store, &codec, config.time_scale).await.map_err(|error| data_error(&error))?;

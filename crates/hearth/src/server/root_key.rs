@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hearth_iam::{Directory, RootKey};
-use hearth_store::{Codec, DataDir, SqliteStore};
+use hearth_store::{Codec, DataDir};
 use hearth_types::{AccountId, OsRandom, SystemClock};
 
-use super::ServerError;
+use super::{ServerError, store};
+use crate::config::StoreLocation;
 
 /// In the form every AWS client reads.
 pub(crate) fn text(key: &RootKey) -> String {
@@ -19,10 +20,14 @@ pub(crate) fn text(key: &RootKey) -> String {
 }
 
 /// Opens the data as a server would, so not while one runs.
-pub(crate) async fn make_offline(data: &Path, account: AccountId) -> Result<RootKey, ServerError> {
+pub(crate) async fn make_offline(
+    data: &Path,
+    location: &StoreLocation,
+    account: AccountId,
+) -> Result<RootKey, ServerError> {
     let data_error = |error: &dyn std::fmt::Display| ServerError::Data(error.to_string());
     let data = DataDir::open(data).map_err(|error| data_error(&error))?;
-    let store = Arc::new(SqliteStore::open(&data.store()).map_err(|error| data_error(&error))?);
+    let store = store::open(location, &data).await?;
     let codec = Arc::new(Codec::open(&data.keys()).map_err(|error| data_error(&error))?);
     let directory = Arc::new(Directory::load(store, codec, &OsRandom).await.map_err(|error| data_error(&error))?);
     directory.make_root_key(account, &SystemClock, &OsRandom).await.map_err(|error| data_error(&error))

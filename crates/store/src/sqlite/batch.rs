@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use hearth_types::Millis;
 use rusqlite::Connection;
 
 use super::engine::Step;
@@ -15,17 +14,8 @@ use super::rows;
 use super::shards::{self, ShardState, Shards};
 use super::state::State;
 use crate::key::{Key, Shard};
+use crate::request::{Outcome, Work};
 use crate::store::{Epoch, Mutation, Precondition, StoreError};
-
-/// What a caller asks of the commit thread.
-#[derive(Debug)]
-pub(super) enum Work {
-    Commit { shard: Shard, epoch: Epoch, preconditions: Vec<Precondition>, mutations: Vec<Mutation> },
-    Lease { shard: Shard, owner: String, ttl: Millis },
-}
-
-/// A revision or an epoch, or why there is none.
-pub(super) type Outcome = Result<u64, StoreError>;
 
 pub(super) struct Batch<'a> {
     connection: &'a Connection,

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use rusqlite::Connection;
 
 use super::engine::{Failure, PAGE_BYTES, Step};
-use super::health::Health;
+use crate::health::Health;
 use crate::limits::{CHECKPOINT_RETRY, WAL_SOFT_BYTES};
 
 /// A page and its header in the log. Source: SQLite's "Database File Format", 4.1.

@@ -12,26 +12,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearth_types::Clock;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::batch::{Batch, Changes, Outcome, Work};
+use super::batch::{Batch, Changes};
 use super::checkpointer::{self, Signal};
 use super::engine::{Failure, Step};
-use super::health::Health;
 use super::shards::Shards;
 use super::state::State;
-use super::watchers::Watchers;
 use super::witness::Witness;
+use crate::health::Health;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_REQUESTS_MAX, WAL_HARD_BYTES, WAL_REPORT_FACTOR};
+use crate::request::{Outcome, Request, refuse};
 use crate::store::StoreError;
-
-pub(super) struct Request {
-    pub(super) work: Work,
-    pub(super) bytes: usize,
-    pub(super) reply: oneshot::Sender<Outcome>,
-    /// Room in the queue, given back when the request is done.
-    pub(super) _room: OwnedSemaphorePermit,
-}
+use crate::watchers::Watchers;
 
 pub(super) struct Committer {
     pub(super) connection: Connection,
@@ -192,11 +185,5 @@ impl Drop for Committer {
         }
         self.health.close();
         self.watchers.close();
-    }
-}
-
-fn refuse(batch: VecDeque<Request>, reason: &StoreError) {
-    for request in batch {
-        let _ = request.reply.send(Err(reason.clone()));
     }
 }

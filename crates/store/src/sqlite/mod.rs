@@ -16,14 +16,12 @@ mod checkpointer;
 mod committer;
 mod copy;
 mod engine;
-mod health;
 mod open;
 mod readers;
 mod rows;
 mod scrub;
 mod shards;
 mod state;
-mod watchers;
 mod witness;
 
 use std::path::Path;
@@ -34,26 +32,21 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use hearth_types::{Clock, Millis, OsRandom, Random, SystemClock};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use self::batch::Work;
 use self::checkpointer::{FRAME_BYTES, Signal};
-use self::committer::{Committer, Request};
+use self::committer::Committer;
 use self::engine::{Access, Failure};
-use self::health::Health;
-pub use self::health::OnFatal;
 pub use self::open::OpenError;
 use self::open::{Files, Opened};
 use self::readers::Readers;
 use self::rows::FIRST_RECORD_KEY;
-use self::watchers::Watchers;
+use crate::health::{self, Health, OnFatal};
 use crate::key::{Key, Shard};
-use crate::limits::{
-    COMMIT_BYTES_MAX, COMMIT_QUEUE_BYTES_MAX, COMMIT_QUEUE_REQUESTS_MAX, KEY_BYTES_MAX, SCAN_ENTRIES_MAX,
-    WAL_HARD_BYTES,
-};
+use crate::limits::{KEY_BYTES_MAX, SCAN_ENTRIES_MAX, WAL_HARD_BYTES};
 use crate::lock::DirLock;
+use crate::request::{Intake, Work, at_most, size};
 use crate::store::{Entry, Epoch, Mutation, Precondition, Revision, Store, StoreError};
+use crate::watchers::Watchers;
 
 /// What a test or a server may want otherwise.
 #[derive(Clone)]
@@ -81,8 +74,7 @@ impl Default for StoreOptions {
 /// A store in one directory of this machine. Dropping it commits what was asked for, and lets go of the directory.
 pub struct SqliteStore {
     /// `None` while closing: the commit thread ends with the last sender.
-    requests: Option<mpsc::Sender<Request>>,
-    queue_room: Arc<Semaphore>,
+    requests: Option<Intake>,
     readers: Arc<Readers>,
     watchers: Arc<Watchers>,
     health: Arc<Health>,
@@ -143,7 +135,7 @@ impl SqliteStore {
             let (stop, health) = (stop_scrub.clone(), health.clone());
             spawn("store-scrub", Box::new(move || verify_in_background(&scrubbed, &stop, &health)))?;
         }
-        let (requests, queue) = mpsc::channel(COMMIT_QUEUE_REQUESTS_MAX);
+        let (requests, queue) = Intake::new(health.clone());
         let committer = Committer {
             connection,
             state,
@@ -160,7 +152,6 @@ impl SqliteStore {
 
         Ok(Self {
             requests: Some(requests),
-            queue_room: Arc::new(Semaphore::new(COMMIT_QUEUE_BYTES_MAX)),
             readers,
             watchers,
             health,
@@ -177,17 +168,6 @@ impl SqliteStore {
     /// [`OpenError`]. `to` may then exist.
     pub fn copy(from: &Path, to: &Path) -> Result<Revision, OpenError> {
         copy::copy(from, to)
-    }
-
-    async fn submit(&self, work: Work, bytes: usize) -> Result<u64, StoreError> {
-        self.health.check()?;
-        let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
-        let room = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let room = self.queue_room.clone().acquire_many_owned(room).await.map_err(|_| StoreError::Closed)?;
-        let (reply, answer) = oneshot::channel();
-        let request = Request { work, bytes, reply, _room: room };
-        requests.send(request).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -224,7 +204,7 @@ impl Store for SqliteStore {
     ) -> Result<Revision, StoreError> {
         let bytes = size(shard, &preconditions, &mutations)?;
         let work = Work::Commit { shard: shard.clone(), epoch, preconditions, mutations };
-        self.submit(work, bytes).await.map(Revision)
+        self.requests.as_ref().ok_or(StoreError::Closed)?.submit(work, bytes).await.map(Revision)
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
@@ -255,31 +235,6 @@ impl Store for SqliteStore {
         at_most("the owner's name", owner.len(), KEY_BYTES_MAX)?;
         let bytes = size(shard, &[], &[])?;
         let work = Work::Lease { shard: shard.clone(), owner: owner.to_owned(), ttl };
-        self.submit(work, bytes + owner.len()).await.map(Epoch)
+        self.requests.as_ref().ok_or(StoreError::Closed)?.submit(work, bytes + owner.len()).await.map(Epoch)
     }
-}
-
-/// The bytes of a request, if it is within the limits.
-fn size(shard: &Shard, preconditions: &[Precondition], mutations: &[Mutation]) -> Result<usize, StoreError> {
-    at_most("the shard's name", shard.as_bytes().len(), KEY_BYTES_MAX)?;
-    let keys = preconditions.iter().map(Precondition::key).chain(mutations.iter().map(Mutation::key));
-    let mut bytes = shard.as_bytes().len();
-    for key in keys {
-        at_most("a key", key.as_bytes().len(), KEY_BYTES_MAX)?;
-        if !key.is_of_record() {
-            return Err(StoreError::InvalidKey { key: format!("{key:?}") });
-        }
-        bytes += key.as_bytes().len();
-    }
-    for mutation in mutations {
-        if let Mutation::Put(_, value) = mutation {
-            bytes += value.len();
-        }
-    }
-    at_most("the commit", bytes, COMMIT_BYTES_MAX)?;
-    Ok(bytes)
-}
-
-const fn at_most(what: &'static str, size: usize, max: usize) -> Result<(), StoreError> {
-    if size > max { Err(StoreError::TooLarge { what, size, max }) } else { Ok(()) }
 }

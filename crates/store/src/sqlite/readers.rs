@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::engine::{self, Access, Failure, Step};
-use super::health::Health;
+use crate::health::Health;
 use crate::limits::READERS;
 use crate::store::StoreError;
 

@@ -9,7 +9,7 @@ use crate::key::Shard;
 use crate::store::{Revision, StoreError};
 
 /// The durable revision of every shard that has one or that someone waits for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watchers {
     /// `None` once the store is closed.
     shards: Mutex<Option<HashMap<Shard, watch::Sender<u64>>>>,
@@ -31,9 +31,16 @@ impl Watchers {
         };
         sender.send_if_modified(|current| {
             let grew = *current < revision;
-            *current = revision;
+            *current = revision.max(*current);
             grew
         });
+    }
+
+    /// The shards that somebody waits for.
+    pub(super) fn waited_for(&self) -> Vec<Shard> {
+        let shards = self.shards.lock();
+        let waited_for = shards.iter().flatten().filter(|(_, sender)| sender.receiver_count() > 0);
+        waited_for.map(|(shard, _)| shard.clone()).collect()
     }
 
     /// Wakes everyone who waits with [`StoreError::Closed`].

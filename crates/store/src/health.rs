@@ -56,6 +56,12 @@ impl Health {
         ));
     }
 
+    /// Somebody else owns the store now. Returns only where a test has replaced the end of the process.
+    pub(super) fn taken_over(&self, detail: &str) {
+        self.set(StoreError::Fenced);
+        (self.on_fatal)(&format!("this server ends, so that no two use one store: {detail}"));
+    }
+
     pub(super) fn close(&self) {
         self.set(StoreError::Closed);
     }

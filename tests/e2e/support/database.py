@@ -1,0 +1,99 @@
+"""A PostgreSQL server of a test's own, spoken to through a Unix socket."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+PORT = 5432
+USER = "hearth"
+START_SECONDS_MAX = 60
+#: Whom it runs as when the tests run as root, whom PostgreSQL refuses: `nobody`.
+NOBODY = 65534
+
+
+def programs():
+    """The directory with initdb and the others."""
+    installed = sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
+    for directory in map(Path, [*os.environ["PATH"].split(os.pathsep), *installed]):
+        if all((directory / program).is_file() for program in ("initdb", "postgres", "psql")):
+            return directory
+    return pytest.skip("no PostgreSQL here: `make setup` installs it (Debian: apt-get install postgresql)")
+
+
+class Database:
+    """Starts on construction; `url` is what `hearth up --store` takes."""
+
+    def __init__(self):
+        self.programs = programs()
+        self.directory = Path(tempfile.mkdtemp(prefix="hearth-pg-"))
+        self.directory.chmod(0o755)
+        self.identity = {}
+        if os.getuid() == 0:
+            os.chown(self.directory, NOBODY, NOBODY)
+            self.identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.process = None
+        self._run("initdb", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync", "-U", USER, "-D", self.data)
+        self.start()
+        self.sql("CREATE DATABASE hearth", database="postgres")
+
+    @property
+    def data(self):
+        return self.directory / "data"
+
+    @property
+    def url(self):
+        return f"postgres://{USER}@{str(self.directory).replace('/', '%2F')}:{PORT}/hearth"
+
+    def start(self):
+        """Also after a kill -9, whose remains may still be ending."""
+        command = [self.programs / "postgres", "-D", self.data, "-k", self.directory, "-c", "listen_addresses="]
+        deadline = time.monotonic() + START_SECONDS_MAX
+        with open(self.directory / "log", "ab") as log:
+            while True:
+                if self.process is None or self.process.poll() is not None:
+                    self.process = subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, **self.identity
+                    )
+                if self._psql("SELECT 1", "postgres").returncode == 0:
+                    return
+                assert time.monotonic() < deadline, (self.directory / "log").read_text()
+                time.sleep(0.1)
+
+    def kill(self):
+        """kill -9 of the first process; the others end when they notice."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """As a machine's shutdown would."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(START_SECONDS_MAX)
+
+    def remove(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(START_SECONDS_MAX)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def sql(self, text, database="hearth"):
+        """What psql prints."""
+        done = self._psql(text, database)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _psql(self, text, database):
+        who = ["-h", self.directory, "-p", str(PORT), "-U", USER, "-d", database]
+        command = [self.programs / "psql", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", *who, "-c", text]
+        return subprocess.run(command, capture_output=True, text=True, cwd=self.directory, check=False, **self.identity)
+
+    def _run(self, program, *arguments):
+        command = [self.programs / program, *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self.identity)

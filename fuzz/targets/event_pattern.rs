@@ -12,7 +12,9 @@ fuzz_target!(|text: &str| {
     let mut lines = text.lines();
     let Some(first) = lines.next() else { return };
     match serde_json::from_str::<Value>(first) {
-        Ok(pattern) => lines.filter_map(|line| serde_json::from_str(line).ok()).for_each(|event| compare(&pattern, &event)),
+        Ok(pattern) => {
+            lines.filter_map(|line| serde_json::from_str(line).ok()).for_each(|event| compare(&pattern, &event))
+        }
         Err(_) => lines.for_each(|line| compare_wildcard(first, line)),
     }
 });

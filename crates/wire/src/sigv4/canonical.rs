@@ -135,3 +135,30 @@ fn squeeze(value: &[u8]) -> Cow<'_, [u8]> {
     let words: Vec<&[u8]> = trimmed.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty()).collect();
     Cow::Owned(words.join(&b' '))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first seven are RFC 3986's own, section 5.4, and of section 5.2.4.
+    #[test]
+    fn dot_segments_are_removed_as_the_rfc_says() {
+        let table = [
+            ("/a/b/c/./../../g", "/a/g"),
+            ("/mid/content=5/../6", "/mid/6"),
+            ("/b/c/.", "/b/c/"),
+            ("/b/c/./", "/b/c/"),
+            ("/b/c/..", "/b/"),
+            ("/b/c/../", "/b/"),
+            ("/../g", "/g"),
+            ("/..", "/"),
+            ("/.", "/"),
+            // AWS, unlike the RFC, removes empty segments, too.
+            ("//b//c", "/b/c"),
+            ("/b/c..", "/b/c.."),
+        ];
+        for (path, want) in table {
+            assert_eq!(normalise(path), want, "{path}");
+        }
+    }
+}

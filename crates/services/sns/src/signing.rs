@@ -1,6 +1,8 @@
 //! Signatures of messages, and the certificate that they are verified by.
 //! Source: SNS developer guide, "Verifying the signatures of Amazon SNS messages".
 
+use std::io::ErrorKind;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hearth_tls::AuthorityError;
@@ -20,7 +22,10 @@ pub fn is_certificate(path: &str) -> bool {
 
 impl From<AuthorityError> for SnsError {
     fn from(error: AuthorityError) -> Self {
-        Self::Internal(error.to_string())
+        match &error {
+            AuthorityError::Io { error, .. } if error.kind() == ErrorKind::StorageFull => Self::DiskFull,
+            _ => Self::Internal(error.to_string()),
+        }
     }
 }
 

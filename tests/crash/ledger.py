@@ -58,6 +58,13 @@ class Ledger:
         self.deleting = set()
         self.deleted = set()
 
+    def told(self, again):
+        """What an audit that found everything has seen."""
+        return (
+            f"{len(self.events)} events, {len(self.published)} notifications, {len(self.sent)} messages sent,"
+            f" {len(self.deleted)} deleted; none lost; {again} outcomes told twice"
+        )
+
     def copy(self):
         # What is acknowledged first is copied first: a deletion begun in between only makes less certain.
         ledger = Ledger()

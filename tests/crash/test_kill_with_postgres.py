@@ -35,11 +35,7 @@ def test_what_was_acknowledged_survives_kill_9_of_server_and_database(tmp_path, 
                 load.stop()
         assert min(map(len, (ledger.events, ledger.sent, ledger.published, ledger.deleted))) > rounds, "the load did too little"
         again = audit(server, ledger, AUDIT_SECONDS + rounds)
-        print(
-            f"{rounds} kills: {len(ledger.events)} events, {len(ledger.published)} notifications,"
-            f" {len(ledger.sent)} messages sent, {len(ledger.deleted)} deleted;"
-            f" none lost; {again} outcomes told twice"
-        )
+        print(f"{rounds} kills: {ledger.told(again)}")
     finally:
         if server:
             server.kill()

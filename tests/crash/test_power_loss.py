@@ -121,11 +121,7 @@ def tools():
 
 def test_what_was_acknowledged_survives_a_power_loss(tmp_path, rounds):
     again, ledger = fail_the_power(tmp_path, rounds)
-    print(
-        f"{rounds} power losses: {len(ledger.events)} events, {len(ledger.published)} notifications,"
-        f" {len(ledger.sent)} messages sent, {len(ledger.deleted)}"
-        f" deleted; none lost; {again} outcomes told twice"
-    )
+    print(f"{rounds} power losses: {ledger.told(again)}")
 
 
 def test_a_server_that_does_not_sync_does_not_pass(tmp_path):

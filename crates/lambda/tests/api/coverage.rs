@@ -94,7 +94,7 @@ const NEIGHBOURS: &str = "
 | IAM, STS | served, see the README |
 | CloudWatch Logs | served: 19 operations; metric filters, subscriptions and Insights answer `NotImplementedException` |
 | SQS | served: all 23 operations, in both protocols; encryption at rest is refused, see [sqs.md](sqs.md) |
-| SNS | served: standard topics, to queues and functions; FIFO topics and other protocols are refused, see [sns.md](sns.md) |
+| SNS | served: standard and FIFO topics, to queues, functions and HTTP endpoints; other protocols are refused, see [sns.md](sns.md) |
 | SSM, Secrets Manager, KMS | planned; not served today |
 | Kinesis, X-Ray, Application Auto Scaling | planned; not served today |
 | EFS | not planned: `FileSystemConfigs` is refused |

@@ -3,8 +3,7 @@
 //! of the namespace; and it ends with the server, because then its control socket closes.
 //!
 //! It is the spawner's child that went on without exec ([`crate::spawner`]). Open descriptors: 0 to 2 on `/dev/null`, the
-//! control socket, the write ends of the function's output and log records, what says that the slot is furnished, and
-//! what it waits with.
+//! control socket, the write ends of the function's output and log records, and what says that the slot is furnished.
 
 mod environ;
 mod start;
@@ -28,29 +27,11 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, test_kill_process, wait};
 use crate::protocol::{EXTENSIONS, ExitStatus, ORDER_BYTES_MAX, Order, Process, Report};
 use crate::seccomp;
 use crate::sys;
-use start::Waiting;
 pub(crate) use start::{OOM_SCORE, WORKING_DIRECTORY, lower_limits};
 
 /// Where orders arrive. Memory that the program has from the start is not there before it is used: clearing a buffer of
 /// this size would be a third of what this process needs to begin.
 static ORDERS: Mutex<[u8; ORDER_BYTES_MAX]> = Mutex::new([0; ORDER_BYTES_MAX]);
-
-/// Follows orders until there is nobody left to give them.
-pub(crate) fn run(
-    control: BorrowedFd<'_>,
-    shared: Shared<'_>,
-    filter: &seccomp::Filter,
-    will_start: bool,
-) -> Infallible {
-    // Without one a start takes longer, and tells why it fails, if it does.
-    let waiting = if will_start { start::prepare(shared, filter).ok() } else { None };
-    let mut init = Init { control, shared, filter, waiting, processes: HashMap::new() };
-    match init.serve() {
-        Ok(()) => sys::exit_now(0),
-        // The server reads the closed socket as the end of the environment.
-        Err(_) => sys::exit_now(1),
-    }
-}
 
 /// What its processes get of it.
 #[derive(Clone, Copy)]
@@ -63,16 +44,40 @@ pub(crate) struct Shared<'a> {
     pub(crate) furnished: BorrowedFd<'a>,
 }
 
-struct Init<'a> {
+pub(crate) struct Init<'a> {
     control: BorrowedFd<'a>,
     shared: Shared<'a>,
     filter: &'a seccomp::Filter,
-    waiting: Option<Waiting>,
     /// Those the server asked for; whatever they have started is not among them.
     processes: HashMap<Pid, Process>,
 }
 
-impl Init<'_> {
+impl<'a> Init<'a> {
+    pub(crate) fn new(control: BorrowedFd<'a>, shared: Shared<'a>, filter: &'a seccomp::Filter) -> Self {
+        Self { control, shared, filter, processes: HashMap::new() }
+    }
+
+    /// Says that the slot is up, with its listeners and, if wanted, with a process that waits to become the runtime's:
+    /// the server talks to that without a detour.
+    pub(crate) fn up(mut self, listeners: &[BorrowedFd<'_>], waits: bool) -> io::Result<Self> {
+        // Without one a start takes longer, and tells why it fails, if it does.
+        let waiting = if waits { start::prepare(self.shared, self.filter).ok() } else { None };
+        let socket = waiting.as_ref().map(|waiting| waiting.socket.as_fd());
+        let descriptors: Vec<_> = socket.into_iter().chain(listeners.iter().copied()).collect();
+        seqpacket::send(self.control, &Report::Up { waits: waiting.is_some() }, &descriptors)?;
+        self.processes.extend(waiting.map(|waiting| (waiting.pid, Process::Runtime)));
+        Ok(self)
+    }
+
+    /// Follows orders until there is nobody left to give them.
+    pub(crate) fn run(mut self) -> Infallible {
+        match self.serve() {
+            Ok(()) => sys::exit_now(0),
+            // The server reads the closed socket as the end of the environment.
+            Err(_) => sys::exit_now(1),
+        }
+    }
+
     fn serve(&mut self) -> io::Result<()> {
         let signals = child_signals()?;
         let mut buffer = ORDERS.lock();
@@ -93,7 +98,7 @@ impl Init<'_> {
 
     fn follow(&mut self, order: Order) -> io::Result<()> {
         let report = match order {
-            Order::Start(process, launch) => match start::start(&launch, &mut self.waiting, self.shared, self.filter) {
+            Order::Start(process, launch) => match start::start(&launch, self.shared, self.filter) {
                 Ok(pid) => {
                     self.processes.insert(pid, process.clone());
                     Report::Started(process)
@@ -160,9 +165,6 @@ impl Init<'_> {
         loop {
             match retry_on_intr(|| wait(options)) {
                 Ok(Some((pid, status))) => {
-                    if self.waiting.as_ref().is_some_and(|waiting| waiting.pid == pid) {
-                        self.waiting = None;
-                    }
                     if let Some(process) = self.processes.remove(&pid) {
                         self.report(&Report::Exited(process, exit_status(status)))?;
                     }

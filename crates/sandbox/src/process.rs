@@ -3,6 +3,7 @@
 //!
 //! What needs privileges is done by the [spawner](crate::spawner); here is what serves a slot once it is made.
 
+mod channel;
 mod client;
 mod control;
 mod environment;

@@ -208,7 +208,8 @@ pub enum Reply {
 /// Server to hearth-init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Starts a process, one of each at a time.
+    /// Starts a process, one of each at a time. The first runtime process of a slot may be started without, see
+    /// [`Report::Up`].
     Start(Process, Launch),
     /// Takes in a child that the spawner has put there, by its number.
     Adopt(Process, i32),
@@ -272,9 +273,13 @@ impl std::fmt::Debug for Launch {
 /// Hearth-init to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// First message of a slot. With descriptors: the listeners of the Runtime API and of Hearth's endpoint; and, where
-    /// slots have a network, the TUN device and the name server's UDP and TCP sockets.
-    Up,
+    /// First message of a slot. With descriptors: the socket of a process that waits to become the runtime's, if one does
+    /// (it takes one [`Launch`]; what comes back is a [`LaunchFailure`], or the end that exec makes); the listeners of the
+    /// Runtime API and of Hearth's endpoint; and, where slots have a network, the TUN device and the name server's UDP and
+    /// TCP sockets.
+    Up {
+        waits: bool,
+    },
     /// First and last message of a slot that could not be furnished.
     NotUp {
         step: Step,

@@ -128,7 +128,7 @@ impl Spawner {
         let Reply::Prepared { slot: made, knobs } = reply else { panic!("{reply:?}") };
         assert_eq!((made, descriptors.len()), (slot, 3 + knobs.len()));
         let (report, _listeners) = receive::<Report>(&descriptors[0]).expect("a word");
-        assert_eq!(report, Report::Up);
+        assert_eq!(report, Report::Up { waits: true });
         descriptors
     }
 

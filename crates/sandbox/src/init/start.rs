@@ -59,7 +59,7 @@ static LAUNCH: Mutex<[u8; ORDER_BYTES_MAX]> = Mutex::new([0; ORDER_BYTES_MAX]);
 pub(super) struct Waiting {
     pub(super) pid: Pid,
     /// Takes a [`Launch`]; what comes back is a [`LaunchFailure`], or the end that exec makes.
-    socket: OwnedFd,
+    pub(super) socket: OwnedFd,
 }
 
 /// Forks a process that waits.
@@ -69,14 +69,9 @@ pub(super) fn prepare(shared: Shared<'_>, filter: &seccomp::Filter) -> io::Resul
     Ok(Waiting { pid: child.pid, socket })
 }
 
-/// Starts a process, the waiting one if there is one; returns once the kernel runs its program, or refuses to.
-pub(super) fn start(
-    launch: &Launch,
-    waiting: &mut Option<Waiting>,
-    shared: Shared<'_>,
-    filter: &seccomp::Filter,
-) -> Result<Pid, LaunchFailure> {
-    let waiting = waiting.take().map_or_else(|| prepare(shared, filter), Ok).map_err(|error| unconfined(&error))?;
+/// Starts a process; returns once the kernel runs its program, or refuses to.
+pub(super) fn start(launch: &Launch, shared: Shared<'_>, filter: &seccomp::Filter) -> Result<Pid, LaunchFailure> {
+    let waiting = prepare(shared, filter).map_err(|error| unconfined(&error))?;
     // Fails only when the process has ended; it may have said why.
     let _ = seqpacket::send(waiting.socket.as_fd(), launch, &[]);
     let mut buffer = [0; FAILURE_BYTES_MAX];

@@ -12,19 +12,17 @@ use std::time::Duration;
 use hearth_types::Mebibytes;
 use parking_lot::Mutex;
 use rustix::net::Shutdown;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{SetOnce, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ProcessError;
+use super::channel::Channel;
 use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
 use crate::mutation;
 use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::runtimes::{Root, Search};
 use crate::spawner::PROGRAM_NAME;
-use crate::sys;
 use hearth_network::seqpacket::{self, Received};
 
 /// How long the spawner may take to end everything; a second is much.
@@ -66,7 +64,7 @@ pub struct SpawnerProcess {
 }
 
 pub(super) struct SpawnerClient {
-    socket: AsyncFd<OwnedFd>,
+    socket: Channel,
     slots: Mutex<Slots>,
     child: Mutex<Option<Child>>,
     /// The spawner ended and nobody had asked it to.
@@ -174,7 +172,7 @@ impl SpawnerClient {
         SpawnerProcess { child, socket, .. }: SpawnerProcess,
     ) -> Result<(Arc<Self>, Vec<Root>, CgroupHandle), ProcessError> {
         let client = Arc::new(Self {
-            socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
+            socket: Channel::new(socket)?,
             slots: Mutex::default(),
             child: Mutex::new(Some(child)),
             lost: SetOnce::new(),
@@ -192,7 +190,7 @@ impl SpawnerClient {
 
     async fn receive(&self) -> io::Result<Option<Received<Reply>>> {
         let mut buffer = [0; SPAWNER_MESSAGE_BYTES_MAX];
-        self.socket.async_io(Interest::READABLE, |socket| seqpacket::receive(socket.as_fd(), &mut buffer)).await
+        self.socket.receive(&mut buffer).await
     }
 
     /// Sorts replies until there are no more.
@@ -249,7 +247,7 @@ impl SpawnerClient {
     }
 
     async fn send(&self, request: &Request) -> io::Result<()> {
-        self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), request, &[])).await
+        self.socket.send(request).await
     }
 
     pub(super) async fn prepare(&self, request: PrepareSlot) -> Result<NewSlot, SandboxError> {
@@ -314,7 +312,7 @@ impl SpawnerClient {
     pub(super) async fn shutdown(&self) {
         self.slots.lock().closed = true;
         // Fails only when it is closed already.
-        let _ = rustix::net::shutdown(self.socket.get_ref(), Shutdown::Both);
+        let _ = rustix::net::shutdown(self.socket.socket(), Shutdown::Both);
         let Some(mut child) = self.child.lock().take() else { return };
         let ended = async {
             loop {

@@ -1,26 +1,24 @@
 //! The server's end of hearth-init's control socket: orders out, and the state of the runtime process as its reports
-//! tell it.
+//! tell it. And of the socket to the process that waits in a new slot, which becomes the runtime's without a detour.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
 use hearth_runtime_api::{Dialer, RuntimeApi};
 use parking_lot::Mutex;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 
+use super::channel::Channel;
 use crate::cgroup::CgroupHandle;
 use crate::environment::{ExitCause, SandboxError};
 use crate::protocol::{EXTENSIONS, ExitStatus, Launch, LaunchFailure, Order, Process, Report, SANDBOX_ADDRESS};
-use crate::sys;
-use hearth_network::seqpacket::{self, Received};
+use hearth_network::seqpacket::Received;
 
 /// Sockets that may be asked for at the same time: every extension's telemetry needs one.
 const SOCKETS_WAITING_MAX: usize = 32;
@@ -64,7 +62,10 @@ impl State {
 }
 
 pub(super) struct Control {
-    socket: AsyncFd<OwnedFd>,
+    socket: Channel,
+    /// To the process that waits to become the runtime's. Nothing comes from it but its end, or before that why it could
+    /// not run what it was told to.
+    waiting: Mutex<Option<Arc<Channel>>>,
     state: watch::Sender<State>,
     cgroup: Arc<CgroupHandle>,
     api: RuntimeApi,
@@ -79,7 +80,8 @@ impl Control {
         let (state, _) =
             watch::channel(State { runtime: Runtime::Starting, kills: 0, shown: None, listed: None, gone: false });
         Ok(Self {
-            socket: sys::watched(socket, Interest::READABLE | Interest::WRITABLE)?,
+            socket: Channel::new(socket)?,
+            waiting: Mutex::default(),
             state,
             cgroup,
             api,
@@ -92,7 +94,13 @@ impl Control {
     pub(super) async fn up(&self) -> Result<Vec<OwnedFd>, SandboxError> {
         let error = |error: io::Error| SandboxError::Create(error.to_string());
         match self.receive().await.map_err(error)? {
-            Some(Received { message: Report::Up, descriptors }) => Ok(descriptors),
+            Some(Received { message: Report::Up { waits }, descriptors }) => {
+                let mut descriptors = descriptors.into_iter();
+                if waits && let Some(socket) = descriptors.next() {
+                    *self.waiting.lock() = Some(Arc::new(Channel::new(socket).map_err(error)?));
+                }
+                Ok(descriptors.collect())
+            }
             Some(Received { message: Report::NotUp { step, errno }, .. }) => {
                 Err(SandboxError::Create(format!("{step}: {}", io::Error::from_raw_os_error(errno))))
             }
@@ -102,13 +110,21 @@ impl Control {
 
     async fn receive(&self) -> io::Result<Option<Received<Report>>> {
         let mut buffer = [0; REPORT_BYTES_MAX];
-        self.socket.async_io(Interest::READABLE, |socket| seqpacket::receive(socket.as_fd(), &mut buffer)).await
+        self.socket.receive(&mut buffer).await
     }
 
     /// Keeps the state up to date until hearth-init is gone.
     pub(super) async fn follow(self: Arc<Self>) {
         loop {
-            let Received { message: report, descriptors } = match self.receive().await {
+            let received = tokio::select! {
+                biased;
+                received = self.receive() => received,
+                failure = self.not_started() => {
+                    self.state.send_modify(|state| state.runtime = Runtime::NotStarted(failure));
+                    continue;
+                }
+            };
+            let Received { message: report, descriptors } = match received {
                 Ok(Some(received)) => received,
                 Ok(None) => break,
                 Err(error) => {
@@ -119,7 +135,10 @@ impl Control {
             self.state.send_modify(|state| match report {
                 Report::Started(Process::Runtime) => state.runtime = Runtime::Running,
                 Report::NotStarted(Process::Runtime, failure) => state.runtime = Runtime::NotStarted(failure),
-                Report::Exited(Process::Runtime, status) => state.runtime = Runtime::Exited(self.cause(status)),
+                Report::Exited(Process::Runtime, status) => {
+                    state.runtime =
+                        self.last_word().map_or_else(|| Runtime::Exited(self.cause(status)), Runtime::NotStarted);
+                }
                 Report::Started(Process::Extension(_)) => {}
                 Report::NotStarted(Process::Extension(name), failure) => self.extension_not_launched(&name, &failure),
                 Report::Exited(Process::Extension(name), status) => {
@@ -134,7 +153,7 @@ impl Control {
                 }
                 Report::EnvironmentShown { errno } => state.shown = Some(errno),
                 Report::Killed => state.kills += 1,
-                Report::Up | Report::NotUp { .. } => tracing::error!("hearth-init started twice"),
+                Report::Up { .. } | Report::NotUp { .. } => tracing::error!("hearth-init started twice"),
             });
         }
         self.state.send_modify(|state| {
@@ -143,6 +162,34 @@ impl Control {
             }
             state.gone = true;
         });
+    }
+
+    /// Resolves if the process that waited cannot run what it was told to.
+    async fn not_started(&self) -> LaunchFailure {
+        let waiting = self.waiting.lock().clone();
+        if let Some(waiting) = waiting {
+            let mut buffer = [0; REPORT_BYTES_MAX];
+            let said = waiting.receive::<LaunchFailure>(&mut buffer).await;
+            self.forget_waiting();
+            match said {
+                Ok(Some(received)) => return received.message,
+                // Its program runs; or it has ended, which hearth-init tells.
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a process that waits cannot be heard any more"),
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// What a process that has ended had said before.
+    fn last_word(&self) -> Option<LaunchFailure> {
+        let waiting = self.waiting.lock().take()?;
+        let mut buffer = [0; REPORT_BYTES_MAX];
+        waiting.receive_now::<LaunchFailure>(&mut buffer).ok()?.map(|received| received.message)
+    }
+
+    fn forget_waiting(&self) {
+        *self.waiting.lock() = None;
     }
 
     fn cause(&self, status: ExitStatus) -> ExitCause {
@@ -159,9 +206,10 @@ impl Control {
         }
     }
 
-    /// Whether hearth-init has ended.
-    pub(super) fn is_gone(&self) -> bool {
-        self.state.borrow().gone
+    /// Whether hearth-init has ended, or the process that waits or runs beside it.
+    pub(super) fn has_ended(&self) -> bool {
+        let state = self.state.borrow();
+        state.gone || state.end().is_some()
     }
 
     /// 0 when the group is gone already: then nobody knows.
@@ -172,6 +220,12 @@ impl Control {
     pub(super) async fn start(&self, launch: Launch) -> Result<(), SandboxError> {
         self.oom_kills_before.store(self.oom_kills(), Ordering::Relaxed);
         self.state.send_modify(|state| state.runtime = Runtime::Starting);
+        let waiting = self.waiting.lock().clone();
+        if let Some(waiting) = waiting
+            && waiting.send(&launch).await.is_ok()
+        {
+            return Ok(());
+        }
         self.order(&Order::Start(Process::Runtime, launch)).await
     }
 
@@ -254,6 +308,7 @@ impl Control {
     pub(super) async fn kill_all(&self) -> Result<(), SandboxError> {
         let mut state = self.state.subscribe();
         let before = state.borrow_and_update().kills;
+        self.forget_waiting();
         self.order(&Order::KillAll).await?;
         let state = state.wait_for(|state| state.kills > before || state.gone).await.map_err(|_| SandboxError::Gone)?;
         let gone = state.gone;
@@ -267,12 +322,10 @@ impl Control {
     }
 
     async fn order(&self, order: &Order) -> Result<(), SandboxError> {
-        self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), order, &[])).await.map_err(
-            |error| {
-                tracing::debug!(%error, "hearth-init takes no orders any more");
-                SandboxError::Gone
-            },
-        )
+        self.socket.send(order).await.map_err(|error| {
+            tracing::debug!(%error, "hearth-init takes no orders any more");
+            SandboxError::Gone
+        })
     }
 
     /// Resolves when there is no runtime process, with the reason.

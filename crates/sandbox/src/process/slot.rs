@@ -168,6 +168,6 @@ impl PreparedSlot {
 
     /// Did it end while it waited?
     pub(super) fn is_alive(&self) -> bool {
-        !*self.ended.borrow() && !self.control.is_gone()
+        !*self.ended.borrow() && !self.control.has_ended()
     }
 }

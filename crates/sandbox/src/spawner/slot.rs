@@ -30,7 +30,7 @@ use super::identity::OWNER;
 use super::storage::Storage;
 use super::{faces, mounts, roots};
 use crate::cgroup::Cgroup;
-use crate::init;
+use crate::init::{Init, Shared};
 use crate::mutation::{self, Control};
 use crate::protocol::{ENDPOINT_PORT, RUNTIME_API_PORT, Report, SANDBOX_ADDRESS, Step};
 use crate::seccomp;
@@ -147,12 +147,15 @@ impl Listeners {
 
 /// Says that the slot is up and becomes hearth-init.
 fn live(parts: &Parts<'_>, listeners: Listeners, for_copy: bool) -> Infallible {
-    if seqpacket::send(parts.control, &Report::Up, &listeners.descriptors()).is_err() {
-        sys::exit_now(1);
-    }
-    drop(listeners);
     let Parts { output, records, furnished, .. } = *parts;
-    init::run(parts.control, init::Shared { output, records, furnished }, parts.filter, !for_copy)
+    let init = Init::new(parts.control, Shared { output, records, furnished }, parts.filter);
+    match init.up(&listeners.descriptors(), !for_copy) {
+        Ok(init) => {
+            drop(listeners);
+            init.run()
+        }
+        Err(_) => sys::exit_now(1),
+    }
 }
 
 /// A slot around the calling process, its first, before it is known what for.

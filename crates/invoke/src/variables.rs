@@ -39,12 +39,10 @@ pub(crate) fn availability_zone_id(region: &Region) -> String {
     format!("{region}-az1")
 }
 
-/// The customer's variables and, over them, the reserved ones. Sorted by name.
-pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) -> Vec<(String, String)> {
-    let mut all: BTreeMap<&str, String> = BTreeMap::new();
-    all.extend(version.environment.iter().map(|(name, value)| (name.as_str(), value.clone())));
+/// The reserved ones, which override the customer's. Sorted by name.
+pub(crate) fn reserved(version: &FunctionVersion, around: &Surroundings<'_>) -> Vec<(String, String)> {
     let region = version.region.as_str();
-    let reserved = [
+    let mut all = BTreeMap::from([
         ("AWS_ACCESS_KEY_ID", around.credentials.access_key_id.clone()),
         ("AWS_DEFAULT_REGION", region.to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", version.memory.to_string()),
@@ -58,8 +56,7 @@ pub(crate) fn variables(version: &FunctionVersion, around: &Surroundings<'_>) ->
         ("AWS_SECRET_ACCESS_KEY", around.credentials.secret_access_key.clone()),
         ("AWS_SESSION_TOKEN", around.credentials.session_token.clone()),
         ("_HANDLER", version.handler.clone()),
-    ];
-    all.extend(reserved);
+    ]);
     // Neither a custom runtime nor an image has an execution environment name.
     if version.image.is_none() && !version.runtime.0.starts_with("provided") {
         all.insert("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", version.runtime.0));
@@ -92,7 +89,7 @@ mod tests {
             log_stream: "s",
             metadata_token: "metadata",
         };
-        variables(version, &around).into_iter().collect()
+        version.environment.clone().into_iter().chain(reserved(version, &around)).collect()
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub struct EnvironmentSpec {
     /// What the metadata endpoint says.
     pub metadata: Option<Metadata>,
     /// The function's own variables and those of the platform that need knowledge of the function (region, name,
-    /// credentials). The backend adds those of the process itself, see [`crate::variables`].
+    /// credentials); these may follow ([`Begun::create`]), for nothing that is started ahead of need depends on them. The
+    /// backend adds those of the process itself, see [`crate::variables`].
     pub variables: Vec<(String, String)>,
 }
 
@@ -218,15 +219,23 @@ pub trait Backend: Send + Sync + 'static {
     /// The build of a runtime that environments get now. `None`: it is not known, or not yet.
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion>;
 
-    /// Makes the environment and starts its runtime process; does not wait for the init phase.
+    /// Begins an environment. What the caller finds out meanwhile takes no time of the function's.
     ///
     /// # Errors
     /// [`SandboxError`]; nothing is left behind then. What the function does wrong is never one of them.
+    async fn begin(&self, spec: EnvironmentSpec) -> Result<Box<dyn Begun>, SandboxError>;
+
+    /// Makes an environment of which everything is known.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
     async fn create(
         &self,
         spec: EnvironmentSpec,
         output: Arc<dyn OutputSink>,
-    ) -> Result<Arc<dyn Environment>, SandboxError>;
+    ) -> Result<Arc<dyn Environment>, SandboxError> {
+        self.begin(spec).await?.create(Vec::new(), output).await
+    }
 
     /// What environments hold and the machine has left, now; `None` where nobody can tell.
     fn room(&self) -> Option<HostRoom> {
@@ -241,6 +250,21 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends every environment and waits until nothing of them is left.
     async fn shutdown(&self);
+}
+
+/// An environment that is being made. Dropped, nothing is left of it.
+#[async_trait]
+pub trait Begun: Send {
+    /// Makes the environment, with these variables besides, and starts its runtime process; does not wait for the init
+    /// phase.
+    ///
+    /// # Errors
+    /// As [`Backend::begin`].
+    async fn create(
+        self: Box<Self>,
+        variables: Vec<(String, String)>,
+        output: Arc<dyn OutputSink>,
+    ) -> Result<Arc<dyn Environment>, SandboxError>;
 }
 
 /// One execution environment, running one function version for its whole life. What concerns extensions has the answers

@@ -35,7 +35,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
+    Backend, Begun, Environment, EnvironmentId, EnvironmentSpec, ExitCause, FunctionError, InitFailure, Invocation,
     InvocationOutcome, OutputSink, SandboxError, Unsupported,
 };
 use crate::runtimes;
@@ -88,30 +88,44 @@ impl Backend for FakeBackend {
         Some(RuntimeVersion::new(runtime, architecture, "fake"))
     }
 
-    async fn create(
-        &self,
-        spec: EnvironmentSpec,
-        output: Arc<dyn OutputSink>,
-    ) -> Result<Arc<dyn Environment>, SandboxError> {
+    async fn begin(&self, spec: EnvironmentSpec) -> Result<Box<dyn Begun>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
         if *self.closed.borrow() {
             return Err(SandboxError::ShutDown);
         }
-        self.counts.send_modify(|counts| counts.created += 1);
+        Ok(Box::new(FakeBegun { spec, backend: self.clone() }))
+    }
+
+    async fn shutdown(&self) {
+        self.closed.send_replace(true);
+    }
+}
+
+struct FakeBegun {
+    spec: EnvironmentSpec,
+    backend: FakeBackend,
+}
+
+#[async_trait]
+impl Begun for FakeBegun {
+    async fn create(
+        self: Box<Self>,
+        more: Vec<(String, String)>,
+        output: Arc<dyn OutputSink>,
+    ) -> Result<Arc<dyn Environment>, SandboxError> {
+        let Self { mut spec, backend } = *self;
+        spec.variables.extend(more);
+        backend.counts.send_modify(|counts| counts.created += 1);
         Ok(Arc::new(FakeEnvironment {
-            id: EnvironmentId(self.environments.fetch_add(1, Ordering::Relaxed) + 1),
+            id: EnvironmentId(backend.environments.fetch_add(1, Ordering::Relaxed) + 1),
             variables: variables(&spec, runtimes::find(&spec.runtime)?, Host::default()).into_iter().collect(),
             output,
             life: watch::Sender::new(Life::generation(0)),
             files: Mutex::default(),
             memory_used_max: Mutex::new(MEMORY_IDLE.min(spec.memory)),
             spec,
-            backend: self.clone(),
+            backend,
         }))
-    }
-
-    async fn shutdown(&self) {
-        self.closed.send_replace(true);
     }
 }
 

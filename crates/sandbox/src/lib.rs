@@ -36,7 +36,7 @@ mod tracee;
 pub mod variables;
 
 pub use environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
+    Backend, Begun, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
     Identity, InitFailure, Invocation, InvocationOutcome, LOG_RECORD_BYTES_MAX, LogRecord, Metadata, OutputSink,
     ResponseSink, SandboxError, ShutdownReason, TelemetryEvent, TooMuch, Unsupported,
 };

@@ -3,6 +3,7 @@
 //!
 //! What needs privileges is done by the [spawner](crate::spawner); here is what serves a slot once it is made.
 
+mod begun;
 mod channel;
 mod client;
 mod control;
@@ -31,16 +32,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
-use crate::environment::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, HostRoom, OutputSink, SandboxError, Unsupported,
-};
+use crate::environment::{Backend, Begun, EnvironmentId, EnvironmentSpec, HostRoom, SandboxError, Unsupported};
 use crate::package::TreeStore;
 use crate::protocol::{ImageHolds, ImageTree, Launch};
 use crate::runtimes::{self, Prestart, Root};
 use crate::variables::{self, Host};
+use begun::{BegunEnvironment, Wanted as WantedEnvironment};
 use client::SpawnerClient;
 pub use client::{SpawnerConfig, SpawnerProcess};
-use environment::ProcessEnvironment;
 pub use images::RuntimeImages;
 pub use pool::PoolConfig;
 use pool::{Kind, Maker, SlotPool, Started};
@@ -107,7 +106,7 @@ pub struct ProcessBackend {
     copies: bool,
     hits: AtomicU64,
     copied: AtomicU64,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     trees: TreeStore,
     images: RuntimeImages,
     roots: BTreeSet<Root>,
@@ -190,9 +189,9 @@ impl ProcessBackend {
             copies: config.pool.copies,
             hits: AtomicU64::new(0),
             copied: AtomicU64::new(0),
-            turns: Semaphore::new(
+            turns: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from) * MAKING_PER_PROCESSOR_MAX,
-            ),
+            )),
             trees: config.trees,
             images: config.images,
             roots: roots.into_iter().collect(),
@@ -320,29 +319,25 @@ impl Backend for ProcessBackend {
         Some(RuntimeVersion::new(runtime, architecture, &origin))
     }
 
-    async fn create(
-        &self,
-        spec: EnvironmentSpec,
-        output: Arc<dyn OutputSink>,
-    ) -> Result<Arc<dyn Environment>, SandboxError> {
+    async fn begin(&self, spec: EnvironmentSpec) -> Result<Box<dyn Begun>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
         let image = self.images.root(&spec.runtime).await?;
         let runtime = match &image {
             Some(image) => image.runtime,
             None => runtimes::find(&spec.runtime)?,
         };
-        let host = Host { image: image.as_deref(), ..self.slots.host(runtime.root) };
-        let wanted = variables::variables(&spec, runtime, host);
+        let wanted = WantedEnvironment { spec, runtime, image };
+        let (spec, usual) = (&wanted.spec, variables::prepared(runtime, wanted.host(&self.slots)));
         // The fence of a process that runs already would not hold for another `/tmp`.
         let is_usual = spec.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
         let started = runtime
-            .prestarted_for(spec.memory, &wanted, &variables::prepared(runtime, host))
+            .prestarted_for(spec.memory, &wanted.variables(&self.slots), &usual)
             .filter(|_| is_usual)
             .map(|memory| Started { runtime: runtime.id, memory });
-        let _making = self.pool.making();
+        let making = self.pool.making();
         // A semaphore that is never closed gives its permits in the order they were asked for.
-        let _turn = self.turns.acquire().await.map_err(|_| SandboxError::ShutDown)?;
-        let tree = match (&spec.image, &image) {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| SandboxError::ShutDown)?;
+        let tree = match (&spec.image, &wanted.image) {
             (Some(_), _) => Some(ImageTree { digest: spec.code, holds: ImageHolds::Function }),
             (None, Some(image)) => Some(ImageTree { digest: image.digest, holds: ImageHolds::Runtime(image.client) }),
             (None, None) => None,
@@ -355,17 +350,11 @@ impl Backend for ProcessBackend {
                 let ephemeral_storage = spec.ephemeral_storage;
                 self.slots.prepare(Wanted { root, image, memory, ephemeral_storage, for_copy: false }).await?
             }
-            None => self.slot(runtime.root, started, &spec).await?,
+            None => self.slot(runtime.root, started, spec).await?,
         };
-        let spawner = &self.slots.spawner;
-        let parts = environment::Parts {
-            spawner,
-            trees: &self.trees,
-            on_endpoint: self.on_endpoint.as_ref(),
-            root: image.as_deref(),
-            slot,
-        };
-        Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, wanted, parts, output).await?))
+        let on_endpoint = self.on_endpoint.clone();
+        let begun = BegunEnvironment::new(wanted, &self.slots, slot, &self.trees, on_endpoint, (making, turn)).await?;
+        Ok(Box::new(begun))
     }
 
     fn room(&self) -> Option<HostRoom> {

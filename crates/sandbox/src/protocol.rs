@@ -48,8 +48,8 @@ pub struct Boot {
     pub memory: Mebibytes,
     /// Slots get a device that leads out.
     pub network: bool,
-    /// Some slots are begun ahead of need.
-    pub stock: bool,
+    /// How many slots are begun ahead of need, at most.
+    pub stock_max: usize,
     pub interpreters: Vec<(Root, Interpreter)>,
 }
 

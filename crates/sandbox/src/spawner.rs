@@ -19,6 +19,7 @@ mod slot;
 mod stock;
 mod storage;
 mod turn;
+mod views;
 #[cfg_attr(not(target_arch = "x86_64"), path = "spawner/zygote/none.rs")]
 mod zygote;
 
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use hearth_network::seqpacket;
 use hearth_types::limits::{EPHEMERAL_STORAGE_MIN, MEMORY_MIN};
@@ -48,6 +50,7 @@ use roots::Roots;
 use slot::Finish;
 use stock::{Begun, Means, Prepared, Stock};
 use turn::take_turn;
+use views::Views;
 use zygote::{Destination, Zygote};
 
 /// The name by which a program knows that it is to be the spawner.
@@ -60,6 +63,8 @@ const ENDED_WAITING_MAX: usize = 64;
 const COPY_FAILURES_MAX: u32 = 3;
 /// So long nobody must have wanted anything before a slot is begun ahead of need.
 const STOCK_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+/// So often it is looked what is kept that nobody needs any more: views of code that is gone, slots after a crowd.
+const KEPT_PAUSE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 /// Bytes of a message's text.
 const TEXT_BYTES_MAX: usize = 800;
 
@@ -99,6 +104,7 @@ struct Spawner<'a> {
     /// Slots get a way out.
     has_network: bool,
     roots: Roots,
+    views: Views,
     cgroups: CgroupRoot,
     identities: Identities,
     filter: seccomp::Filter,
@@ -165,6 +171,7 @@ impl<'a> Spawner<'a> {
             _turn: turn,
             has_network,
             roots,
+            views: Views::default(),
             cgroups,
             identities: Identities::default(),
             filter,
@@ -173,7 +180,7 @@ impl<'a> Spawner<'a> {
             copy_failures: BTreeMap::new(),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
-            stock: Stock::new(boot.stock),
+            stock: Stock::new(boot.stock_max, Instant::now()),
             groups: 0,
             ended: VecDeque::new(),
         };
@@ -196,6 +203,8 @@ impl<'a> Spawner<'a> {
                 Some(&Timespec { tv_sec: 0, tv_nsec: 0 })
             } else if self.stock.wants_refill() {
                 Some(&STOCK_PAUSE)
+            } else if !self.views.is_empty() || self.stock.may_shrink() {
+                Some(&KEPT_PAUSE)
             } else {
                 None
             };
@@ -307,7 +316,9 @@ impl<'a> Spawner<'a> {
     /// A slot that has been begun, now or before.
     fn begun(&mut self, request: &PrepareSlot) -> io::Result<Begun> {
         let is_usual = request.ephemeral_storage == EPHEMERAL_STORAGE_MIN;
-        let Some(begun) = (if is_usual { self.stock.take() } else { None }) else { return self.begin(Some(request)) };
+        let Some(begun) = (if is_usual { self.stock.take(Instant::now()) } else { None }) else {
+            return self.begin(Some(request));
+        };
         begun.limited(request.memory)
     }
 
@@ -337,7 +348,7 @@ impl<'a> Spawner<'a> {
         if before != request.memory {
             slot.cgroup.limit_memory(request.memory, Some(before)).map_err(io::Error::other)?;
         }
-        furnish::furnish(&self.roots, slot.pid, &slot.prepared, request)?;
+        furnish::furnish(&self.roots, &mut self.views, slot.pid, &slot.prepared, request)?;
         rustix::io::write(&slot.furnished, &1_u64.to_ne_bytes())?;
         Ok(())
     }
@@ -441,6 +452,8 @@ impl<'a> Spawner<'a> {
             self.stock.refill(begun);
             made
         } else {
+            self.views.forget_deleted();
+            self.stock.shrink(Instant::now()).for_each(|begun| kill(&begun.process.pidfd));
             Ok(())
         };
         refilled.or_else(|error| self.reply(&Reply::Trouble { message: text(&error) }))
@@ -449,10 +462,7 @@ impl<'a> Spawner<'a> {
     /// Ends every slot and removes what is left of them.
     fn end_all(mut self) {
         self.slots.values().for_each(end);
-        for begun in self.stock.iter() {
-            // Fails only when it has just ended.
-            let _ = pidfd_send_signal(&begun.process.pidfd, Signal::KILL);
-        }
+        self.stock.iter().for_each(|begun| kill(&begun.process.pidfd));
         // Errors here have nobody to go to but the log; the next start sweeps again.
         while !self.slots.is_empty() || !self.stock.is_empty() {
             match retry_on_intr(|| wait(WaitOptions::empty())) {
@@ -474,11 +484,15 @@ impl<'a> Spawner<'a> {
 fn end(slot: &Slot) {
     // A frozen process would not see the signal; fails only when there is nothing to thaw.
     let _ = slot.cgroup.thaw();
-    // Fails only when it has just ended.
-    let _ = pidfd_send_signal(&slot.pidfd, Signal::KILL);
+    kill(&slot.pidfd);
     // A thousand processes take some time to die; a small function's share of a processor would make it many seconds.
     // Fails only when the group is gone.
     let _ = slot.cgroup.set_cpu_unlimited();
+}
+
+fn kill(process: &OwnedFd) {
+    // Fails only when it has just ended.
+    let _ = pidfd_send_signal(process, Signal::KILL);
 }
 
 /// A text of bounded length for a message.

@@ -59,6 +59,24 @@ async fn python_has_its_whole_standard_library_and_nothing_of_the_machines() {
     machine.backend.shutdown().await;
 }
 
+/// The spawner keeps views of code mounted for whoever comes next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn code_that_was_deleted_and_installed_again_is_there_again() {
+    let Some(machine) = Machine::start().await else { return };
+    if has(&machine, Root::Python311) {
+        let code = machine.package(&[("app.py", "def handler(event, context): return 0")]);
+        for answer in 1..4 {
+            machine.replace(code, "app.py", &format!("def handler(event, context): return {answer}"));
+            for _ in 0..2 {
+                let (environment, _) = started(&machine, spec("python3.11", code)).await;
+                assert_eq!(value(&environment, &json!(null)).await, json!(answer));
+                environment.destroy().await;
+            }
+        }
+    }
+    machine.backend.shutdown().await;
+}
+
 /// Each within its own limit, and yet together too much.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_ends_for_the_common_limit_is_told_from_who_ends_for_its_own() {

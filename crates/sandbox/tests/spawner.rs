@@ -92,7 +92,7 @@ impl Spawner {
                 storage: dir.path().to_owned(),
                 memory: Mebibytes(2_048),
                 network: false,
-                stock: true,
+                stock_max: 16,
                 interpreters: Vec::new(),
             }),
         );

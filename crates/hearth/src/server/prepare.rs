@@ -20,6 +20,9 @@ use hearth_types::Mebibytes;
 
 /// One part of so many of the machine's memory is never a function's.
 const HOST_PART: u32 = 16;
+/// Slots that may be begun after a crowd, for each that may wait of a kind; and of all. Each holds a dozen descriptors.
+const STOCK_PER_DEPTH: usize = 4;
+const STOCK_MAX: usize = 256;
 
 /// A server that has what it needs and no privileges.
 pub(crate) struct Prepared {
@@ -75,7 +78,7 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
         memory: memory.sandboxes,
         network: true,
         // Who switches the pool off wants nothing made ahead of need.
-        stock: config.pool.depth_max > 0,
+        stock_max: config.pool.depth_max.saturating_mul(STOCK_PER_DEPTH).min(STOCK_MAX),
         search: Search::from_environment(),
         program: None,
     })

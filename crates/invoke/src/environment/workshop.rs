@@ -19,7 +19,7 @@ use crate::config::Freezing;
 use crate::logs::LogStream;
 use crate::report::Line;
 use crate::usage::Usage;
-use crate::variables::{Surroundings, availability_zone_id, variables};
+use crate::variables::{Surroundings, availability_zone_id, reserved};
 
 /// Validity of the credentials beyond the environment's last possible moment.
 const CREDENTIALS_SLACK: Millis = Millis::from_secs(60);
@@ -66,6 +66,15 @@ impl Workshop {
         version: Arc<FunctionVersion>,
         initialization_type: InitializationType,
     ) -> Result<LiveEnvironment, InvokeError> {
+        let metadata = self.metadata(&version);
+        let metadata_token = metadata.token.clone();
+        let spec = spec(&version, metadata);
+        self.backend
+            .check(&spec.runtime, spec.architecture)
+            .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
+        let runtime_version_arn = self.runtime_version(&version)?;
+        // Before anything else: the backend works on it while the rest is found out here.
+        let begun = self.backend.begin(spec).await.map_err(sandbox_error)?;
         let context = LogStream::context_of(&version, RequestId::generate(&*self.random));
         let init_timeout = match initialization_type {
             InitializationType::ProvisionedConcurrency => PROVISIONED_INIT_TIMEOUT.max(version.timeout),
@@ -88,11 +97,6 @@ impl Workshop {
             &*self.random,
             context,
         ));
-        let spec = self.spec(&version, initialization_type, &session.credentials, log.name());
-        self.backend
-            .check(&spec.runtime, spec.architecture)
-            .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
-        let runtime_version_arn = self.runtime_version(&version)?;
         let runtime_version = runtime_version::name(&version.runtime);
         let init_start = Line::InitStart {
             initialization_type,
@@ -104,8 +108,11 @@ impl Workshop {
             memory: version.memory,
         };
         log.platform(&init_start);
-        let sandbox =
-            self.backend.create(spec, Arc::clone(&log) as Arc<dyn OutputSink>).await.map_err(sandbox_error)?;
+        let credentials = &session.credentials;
+        let around =
+            Surroundings { initialization_type, credentials, log_stream: log.name(), metadata_token: &metadata_token };
+        let output = Arc::clone(&log) as Arc<dyn OutputSink>;
+        let sandbox = begun.create(reserved(&version, &around), output).await.map_err(sandbox_error)?;
         log.listened_to_in(&sandbox, &init_start);
         let mut environment = LiveEnvironment {
             freezes_at_once: self.freezing == Freezing::Strict || sandbox.freezes_fast(),
@@ -156,38 +163,33 @@ impl Workshop {
         }
     }
 
-    fn spec(
-        &self,
-        version: &FunctionVersion,
-        initialization_type: InitializationType,
-        credentials: &Credentials,
-        log_stream: &str,
-    ) -> EnvironmentSpec {
-        let metadata = Metadata {
+    fn metadata(&self, version: &FunctionVersion) -> Metadata {
+        Metadata {
             availability_zone_id: availability_zone_id(&version.region),
             token: RequestId::generate(&*self.random).to_string(),
-        };
-        EnvironmentSpec {
-            variables: variables(
-                version,
-                &Surroundings { initialization_type, credentials, log_stream, metadata_token: &metadata.token },
-            ),
-            metadata: Some(metadata),
-            identity: Identity {
-                function_name: version.name.clone(),
-                function_version: version.version.to_string(),
-                handler: version.handler.clone(),
-                account_id: version.account.to_string(),
-            },
-            runtime: version.runtime.clone(),
-            architecture: version.architecture,
-            code: version.code,
-            layers: version.layers.clone(),
-            memory: version.memory,
-            ephemeral_storage: version.ephemeral_storage,
-            handler: version.handler.clone(),
-            image: version.image.clone(),
         }
+    }
+}
+
+/// All but the reserved variables.
+fn spec(version: &FunctionVersion, metadata: Metadata) -> EnvironmentSpec {
+    EnvironmentSpec {
+        variables: version.environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        metadata: Some(metadata),
+        identity: Identity {
+            function_name: version.name.clone(),
+            function_version: version.version.to_string(),
+            handler: version.handler.clone(),
+            account_id: version.account.to_string(),
+        },
+        runtime: version.runtime.clone(),
+        architecture: version.architecture,
+        code: version.code,
+        layers: version.layers.clone(),
+        memory: version.memory,
+        ephemeral_storage: version.ephemeral_storage,
+        handler: version.handler.clone(),
+        image: version.image.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use hearth_ports::{Architecture, RuntimeId, RuntimeVersion};
 use hearth_runtime_api::event::Record;
 use hearth_sandbox::{
-    Backend, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
+    Backend, Begun, Environment, EnvironmentId, EnvironmentSpec, ExitCause, ExtensionFailure, FunctionError, HostRoom,
     InitFailure, Invocation, InvocationOutcome, OutputSink, ResponseSink, SandboxError, TelemetryEvent, Unsupported,
 };
 use hearth_types::Mebibytes;
@@ -69,29 +69,12 @@ impl Backend for ScriptedBackend {
         Some(RuntimeVersion::new(runtime, architecture, SCRIPTED_RUNTIMES))
     }
 
-    async fn create(
-        &self,
-        spec: EnvironmentSpec,
-        output: Arc<dyn OutputSink>,
-    ) -> Result<Arc<dyn Environment>, SandboxError> {
+    async fn begin(&self, spec: EnvironmentSpec) -> Result<Box<dyn Begun>, SandboxError> {
         let id = self.0.created.fetch_add(1, Ordering::SeqCst) as u64 + 1;
         if self.0.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(SandboxError::Create("no slot".to_owned()));
         }
-        let handler = spec.handler.clone();
-        self.0.specs.lock().push(spec);
-        Ok(Arc::new(Scripted {
-            id,
-            handler,
-            output,
-            sandboxes: Arc::clone(&self.0),
-            boots: AtomicUsize::new(1),
-            served: AtomicUsize::new(0),
-            is_busy: AtomicBool::new(false),
-            is_destroyed: AtomicBool::new(false),
-            is_frozen: AtomicBool::new(false),
-            runtime_done: Notify::new(),
-        }))
+        Ok(Box::new(ScriptedBegun { id, spec, sandboxes: Arc::clone(&self.0) }))
     }
 
     fn room(&self) -> Option<HostRoom> {
@@ -100,6 +83,38 @@ impl Backend for ScriptedBackend {
 
     async fn shutdown(&self) {
         self.0.ended.cancel();
+    }
+}
+
+struct ScriptedBegun {
+    id: u64,
+    spec: EnvironmentSpec,
+    sandboxes: Arc<Sandboxes>,
+}
+
+#[async_trait]
+impl Begun for ScriptedBegun {
+    async fn create(
+        self: Box<Self>,
+        more: Vec<(String, String)>,
+        output: Arc<dyn OutputSink>,
+    ) -> Result<Arc<dyn Environment>, SandboxError> {
+        let Self { id, mut spec, sandboxes } = *self;
+        spec.variables.extend(more);
+        let handler = spec.handler.clone();
+        sandboxes.specs.lock().push(spec);
+        Ok(Arc::new(Scripted {
+            id,
+            handler,
+            output,
+            sandboxes,
+            boots: AtomicUsize::new(1),
+            served: AtomicUsize::new(0),
+            is_busy: AtomicBool::new(false),
+            is_destroyed: AtomicBool::new(false),
+            is_frozen: AtomicBool::new(false),
+            runtime_done: Notify::new(),
+        }))
     }
 }
 

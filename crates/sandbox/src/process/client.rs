@@ -42,8 +42,8 @@ pub struct SpawnerConfig {
     pub memory: Mebibytes,
     /// Slots get a device that leads out, for [`ProcessConfig::network`](super::ProcessConfig::network).
     pub network: bool,
-    /// Some slots are begun ahead of need.
-    pub stock: bool,
+    /// How many slots are begun ahead of need, at most; after a crowd. 0: none ever.
+    pub stock_max: usize,
     /// Where interpreters are looked for.
     pub search: Search,
     /// The program to start as the spawner; this one when `None`, which then must call
@@ -115,6 +115,16 @@ pub(super) struct NewSlot {
     pub(super) ended: watch::Receiver<bool>,
 }
 
+/// The spawner makes a slot a function's.
+pub(super) struct Furnishing(oneshot::Receiver<Result<(), SandboxError>>);
+
+impl Furnishing {
+    /// Resolves when it has. After an error the slot is of no use and must be ended.
+    pub(super) async fn done(self) -> Result<(), SandboxError> {
+        self.0.await.map_err(|_| SandboxError::Gone)?
+    }
+}
+
 /// Takes back what was noted for a request that never left.
 struct Unsent<'a> {
     client: &'a SpawnerClient,
@@ -145,8 +155,8 @@ impl SpawnerProcess {
         let builds = interpreters.iter().map(|(root, interpreter)| (*root, interpreter.build(*root))).collect();
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
-        let SpawnerConfig { instance, memory, network, stock, .. } = config;
-        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, stock, interpreters };
+        let SpawnerConfig { instance, memory, network, stock_max, .. } = config;
+        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, stock_max, interpreters };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
@@ -272,15 +282,15 @@ impl SpawnerClient {
         Ok(NewSlot { control, output, records, cgroup, ended: end })
     }
 
-    /// After an error the slot is of no use and must be ended.
-    pub(super) async fn furnish(&self, request: FurnishSlot) -> Result<(), SandboxError> {
+    /// Returns once it is asked for. After an error the slot is of no use and must be ended.
+    pub(super) async fn furnish(&self, request: FurnishSlot) -> Result<Furnishing, SandboxError> {
         let (furnished, answer) = oneshot::channel();
         match self.slots.lock().waiting.get_mut(&request.slot) {
             Some(waiting) => waiting.furnished = Some(furnished),
             None => return Err(SandboxError::Gone),
         }
         self.send(&Request::Furnish(request)).await.map_err(|error| silent(&error))?;
-        answer.await.map_err(|_| SandboxError::Gone)?
+        Ok(Furnishing(answer))
     }
 
     /// Puts a copy of a waiting runtime into a prepared slot; its number there, or `None` when there is nothing to copy

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
 use super::EndpointHook;
-use super::client::SpawnerClient;
+use super::client::{Furnishing, SpawnerClient};
 use super::control::{Control, Runtime};
 use super::launch::{launch, launch_failure};
 use super::memory::MemoryGauge;
@@ -25,8 +25,8 @@ use crate::environment::{
     InvocationOutcome, OutputSink, SandboxError, ShutdownReason, TelemetryEvent,
 };
 use crate::init::WORKING_DIRECTORY;
-use crate::package::{TreeHold, TreeStore};
-use crate::protocol::{FurnishSlot, Launch};
+use crate::package::TreeHold;
+use crate::protocol::Launch;
 use crate::runtimes::{self, ImageRoot};
 use crate::variables;
 
@@ -42,14 +42,15 @@ const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_millis(2_000);
 const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
 const SHUTDOWN_RUNTIME_PERCENT: u32 = 30;
 
-/// What the backend lends for making one.
+/// What one is made from.
 pub(super) struct Parts<'a> {
-    pub(super) spawner: &'a Arc<SpawnerClient>,
-    pub(super) trees: &'a TreeStore,
-    pub(super) on_endpoint: Option<&'a EndpointHook>,
+    pub(super) spawner: Arc<SpawnerClient>,
+    pub(super) trees: Vec<TreeHold>,
+    pub(super) on_endpoint: Option<EndpointHook>,
     /// The image that is the runtime's root.
     pub(super) root: Option<&'a ImageRoot>,
     pub(super) slot: PreparedSlot,
+    pub(super) furnishing: Furnishing,
 }
 
 /// What was not destroyed ends when this is dropped: hearth-init goes when its control socket is closed.
@@ -105,13 +106,6 @@ impl ProcessEnvironment {
         parts: Parts<'_>,
         output: Arc<dyn OutputSink>,
     ) -> Result<Self, SandboxError> {
-        let held = |digest| {
-            let missing = || SandboxError::Create(format!("the code package {digest:?} is not installed"));
-            parts.trees.hold(digest).ok_or_else(missing)
-        };
-        let root = parts.root.map(|root| &root.digest);
-        let trees =
-            std::iter::once(&spec.code).chain(&spec.layers).chain(root).map(held).collect::<Result<Vec<_>, _>>()?;
         let PreparedSlot {
             id,
             api,
@@ -136,13 +130,6 @@ impl ProcessEnvironment {
         identify(is_started)?;
         let output = Output::new(pipe, records, output).map_err(|error| SandboxError::Create(error.to_string()))?;
         let output = Arc::new(output);
-        let furnished = parts.spawner.furnish(FurnishSlot {
-            slot: id.0,
-            code: spec.code,
-            layers: spec.layers.clone(),
-            memory: spec.memory,
-            ephemeral_storage: spec.ephemeral_storage,
-        });
         let has_extensions = parts.root.is_some_and(|root| root.has_extensions);
         let may_extend = !spec.layers.is_empty() || spec.image.is_some() || has_extensions;
         let mut started = Started::default();
@@ -158,7 +145,7 @@ impl ProcessEnvironment {
             }
         };
         // The spawner and hearth-init work side by side.
-        let (furnished, readied) = tokio::join!(furnished, readied);
+        let (furnished, readied) = tokio::join!(parts.furnishing.done(), readied);
         furnished?;
         match readied {
             Ok(()) if is_started => {
@@ -176,7 +163,7 @@ impl ProcessEnvironment {
         }
         let environment = Self {
             id,
-            spawner: Arc::clone(parts.spawner),
+            spawner: parts.spawner,
             api,
             launch,
             extension_variables,
@@ -195,7 +182,7 @@ impl ProcessEnvironment {
             // An open listener would keep the network namespace alive: the task goes with the environment.
             endpoint: parts.on_endpoint.map(|hook| Aborted(hook(id, endpoint))),
             network: parking_lot::Mutex::new(network),
-            _trees: trees,
+            _trees: parts.trees,
         };
         if !environment.may_extend {
             // Nothing to wait for: the runtime starts while the caller gets ready to wait.

@@ -212,9 +212,9 @@ impl SlotPool {
     }
 
     /// Says that an environment is being made, until it is dropped.
-    pub(super) fn making(&self) -> Making<'_> {
+    pub(super) fn making(self: &Arc<Self>) -> Making {
         self.state.lock().making += 1;
-        Making(self)
+        Making(Arc::clone(self))
     }
 
     /// Waits until nothing is made, nor has been taken for a moment.
@@ -241,9 +241,9 @@ impl SlotPool {
     }
 }
 
-pub(super) struct Making<'a>(&'a SlotPool);
+pub(super) struct Making(Arc<SlotPool>);
 
-impl Drop for Making<'_> {
+impl Drop for Making {
     fn drop(&mut self) {
         self.0.state.lock().making -= 1;
     }

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use hearth_ports::CodeDigest;
@@ -14,21 +14,28 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, chdir};
 
 use super::roots::Roots;
+use super::views::Views;
 use super::{faces, mounts, slot};
 use crate::mutation::{self, Control};
 use crate::protocol::{FurnishSlot, ImageHolds, ImageTree, PrepareSlot};
 
 /// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet.
-pub(super) fn furnish(roots: &Roots, process: Pid, prepared: &PrepareSlot, request: &FurnishSlot) -> io::Result<()> {
+pub(super) fn furnish(
+    roots: &Roots,
+    views: &mut Views,
+    process: Pid,
+    prepared: &PrepareSlot,
+    request: &FurnishSlot,
+) -> io::Result<()> {
     let (code, below) = match &prepared.image {
-        None => (Some(code(roots, &request.code)?), None),
+        None => (Some(code(roots, views, &request.code)?), None),
         Some(ImageTree { digest, holds: ImageHolds::Runtime(_) }) => {
-            (Some(code(roots, &request.code)?), Some(tree(roots, digest)?))
+            (Some(code(roots, views, &request.code)?), Some(tree(roots, digest)?))
         }
         Some(image) if image.digest == request.code && request.layers.is_empty() => (None, None),
         Some(_) => return Err(io::Error::other("the slot is for another image")),
     };
-    let layers = layers(roots, &request.layers, below.as_ref())?;
+    let layers = layers(roots, views, &request.layers, below.as_ref())?;
     let faces = if prepared.memory == Some(request.memory) { Vec::new() } else { faces::of(request.memory)? };
     let storage = if prepared.ephemeral_storage == request.ephemeral_storage {
         None
@@ -89,9 +96,8 @@ fn within(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     Ok(openat2(directory, name, flags, Mode::empty(), resolve)?)
 }
 
-fn code(roots: &Roots, digest: &CodeDigest) -> io::Result<OwnedFd> {
-    let tree = tree(roots, digest)?;
-    mounts::view(&[tree.as_fd()], roots.empty.as_fd())
+fn code(roots: &Roots, views: &mut Views, digest: &CodeDigest) -> io::Result<OwnedFd> {
+    views.of(vec![tree(roots, digest)?], roots.empty.as_fd())
 }
 
 /// A root made of an image, mounted nowhere yet: what every sandbox has, and below it the tree.
@@ -108,13 +114,17 @@ pub(super) fn image(roots: &Roots, image: &ImageTree) -> io::Result<OwnedFd> {
 }
 
 /// The layers over each other and over what an image has in their place, or none.
-fn layers(roots: &Roots, digests: &[CodeDigest], image: Option<&OwnedFd>) -> io::Result<Option<OwnedFd>> {
+fn layers(
+    roots: &Roots,
+    views: &mut Views,
+    digests: &[CodeDigest],
+    image: Option<&OwnedFd>,
+) -> io::Result<Option<OwnedFd>> {
     if digests.is_empty() {
         return Ok(None);
     }
     // In an overlay the first one is on top; of layers the last one is.
     let mut trees = digests.iter().rev().map(|digest| tree(roots, digest)).collect::<io::Result<Vec<_>>>()?;
     trees.extend(image.and_then(|image| within(image, "opt").ok()));
-    let trees: Vec<BorrowedFd<'_>> = trees.iter().map(AsFd::as_fd).collect();
-    mounts::view(&trees, roots.empty.as_fd()).map(Some)
+    views.of(trees, roots.empty.as_fd()).map(Some)
 }

@@ -1,10 +1,14 @@
 //! Slots begun ahead of need. Most of what a slot takes is the same whatever it will be for: a process in new namespaces,
 //! a control group, a network, an empty `/tmp`. Some wait at that point, for any root and any image; what is left to do is
 //! a message ([`Finish`]). The pool of the server holds finished ones; these are for who finds none there, and for it.
+//!
+//! How many wait follows what is asked for: who finds none doubles the number, and a minute in which none was taken halves
+//! it again.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use hearth_network::seqpacket;
 use hearth_types::Mebibytes;
@@ -22,8 +26,10 @@ use crate::protocol::PrepareSlot;
 use crate::seccomp;
 use crate::sys::Forked;
 
-/// How many wait. Each is a process, a few pages of memory and a loop device.
-const STOCK: usize = 16;
+/// How many wait, at least. Each is a process, a megabyte of the machine's memory and a loop device.
+const STOCK_MIN: usize = 16;
+/// How long as many wait as nobody needed. Crowds come in series.
+const STOCK_HALF_LIFE: Duration = Duration::from_secs(60);
 /// A function's output is for the server to read and for anybody who has it to write.
 const OUTPUT_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::WGRP).union(Mode::WOTH);
 
@@ -122,20 +128,38 @@ impl Begun {
 
 pub(super) struct Stock {
     waiting: VecDeque<Begun>,
-    /// How many were taken and not made anew. One that ends by itself is not: it would end again.
+    /// Too many, and told to end.
+    leaving: VecDeque<Begun>,
+    /// How many should wait, and may at least and at most; 0 switches it off.
+    wanted: usize,
+    min: usize,
+    max: usize,
+    /// How many of these are still to be made. One that ends by itself is not: it would end again.
     missing: usize,
+    /// When one was taken, or the number halved.
+    changed: Instant,
 }
 
 impl Stock {
-    /// `is_wanted`: else there never is one.
-    pub(super) fn new(is_wanted: bool) -> Self {
-        Self { waiting: VecDeque::new(), missing: if is_wanted { STOCK } else { 0 } }
+    pub(super) fn new(max: usize, now: Instant) -> Self {
+        let min = STOCK_MIN.min(max);
+        Self { waiting: VecDeque::new(), leaving: VecDeque::new(), wanted: min, min, max, missing: min, changed: now }
     }
 
-    pub(super) fn take(&mut self) -> Option<Begun> {
-        let begun = self.waiting.pop_front()?;
-        self.missing += 1;
-        Some(begun)
+    pub(super) fn take(&mut self, now: Instant) -> Option<Begun> {
+        self.changed = now;
+        match self.waiting.pop_front() {
+            Some(begun) => {
+                self.missing += 1;
+                Some(begun)
+            }
+            None => {
+                let more = self.wanted.min(self.max - self.wanted);
+                self.wanted += more;
+                self.missing += more;
+                None
+            }
+        }
     }
 
     pub(super) const fn wants_refill(&self) -> bool {
@@ -148,18 +172,36 @@ impl Stock {
         self.waiting.extend(begun);
     }
 
+    /// Whether more wait than should when nobody asks.
+    pub(super) const fn may_shrink(&self) -> bool {
+        self.wanted > self.min
+    }
+
+    /// Those that are too many by now; their processes are to be ended.
+    pub(super) fn shrink(&mut self, now: Instant) -> impl Iterator<Item = &Begun> {
+        while self.may_shrink() && now.saturating_duration_since(self.changed) >= STOCK_HALF_LIFE {
+            self.wanted = (self.wanted / 2).max(self.min);
+            self.changed += STOCK_HALF_LIFE;
+        }
+        self.missing = self.missing.min(self.wanted);
+        self.leaving.extend(self.waiting.split_off(self.waiting.len().min(self.wanted)));
+        self.leaving.iter()
+    }
+
     /// Takes out the one whose process has ended.
     pub(super) fn ended(&mut self, process: Pid) -> Option<Begun> {
-        let at = self.waiting.iter().position(|begun| begun.process.pid == process)?;
-        self.waiting.remove(at)
+        [&mut self.waiting, &mut self.leaving].into_iter().find_map(|slots| {
+            let at = slots.iter().position(|begun| begun.process.pid == process)?;
+            slots.remove(at)
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.leaving.is_empty()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Begun> {
-        self.waiting.iter()
+        self.waiting.iter().chain(&self.leaving)
     }
 }
 
@@ -169,14 +211,42 @@ mod tests {
 
     #[test]
     fn what_cannot_be_made_is_tried_once_for_each_that_is_wanted() {
-        assert!(!Stock::new(false).wants_refill());
-        let mut stock = Stock::new(true);
+        let now = Instant::now();
+        assert_eq!(tries(&mut Stock::new(256, now)), STOCK_MIN);
+        assert_eq!(tries(&mut Stock::new(4, now)), 4);
+    }
+
+    #[test]
+    fn who_finds_none_doubles_the_number_and_a_quiet_minute_halves_it() {
+        let start = Instant::now();
+        let mut stock = Stock::new(256, start);
+        tries(&mut stock);
+        for added in [16, 32, 64, 128, 0] {
+            assert!(stock.take(start).is_none());
+            assert_eq!(tries(&mut stock), added);
+        }
+        assert_eq!(stock.wanted, 256);
+        for (minutes, wanted) in [(0, 256), (1, 128), (3, 32), (10, STOCK_MIN)] {
+            let _ = stock.shrink(start + STOCK_HALF_LIFE * minutes).count();
+            assert_eq!(stock.wanted, wanted, "after {minutes} minutes");
+        }
+        assert!(!stock.may_shrink());
+    }
+
+    #[test]
+    fn a_stock_that_is_switched_off_stays_so() {
+        let now = Instant::now();
+        let mut stock = Stock::new(0, now);
+        assert!(stock.take(now).is_none() && !stock.wants_refill());
+    }
+
+    /// How many slots are asked for until none is missing; none can be made.
+    fn tries(stock: &mut Stock) -> usize {
         let mut tries = 0;
         while stock.wants_refill() {
             tries += 1;
             stock.refill(None);
         }
-        assert_eq!(tries, STOCK);
-        assert!(stock.take().is_none() && !stock.wants_refill(), "nothing was taken");
+        tries
     }
 }

@@ -111,7 +111,7 @@ impl Machine {
             storage: dir.path().to_owned(),
             memory: setup.memory.unwrap_or_else(|| machine_memory().expect("readable")),
             network: setup.network.is_some(),
-            stock: true,
+            stock_max: 16,
             search: setup.search.unwrap_or_else(Search::from_environment),
             program: Some(env!("CARGO_BIN_EXE_hearth-spawner").into()),
         });
@@ -193,6 +193,14 @@ impl Machine {
 }
 
 impl Machine {
+    /// Deletes a package and installs another under its digest, of one file.
+    pub fn replace(&self, code: CodeDigest, name: &str, content: &str) {
+        let tree = self.trees.join(code.hex());
+        fs::remove_dir_all(&tree).expect("deleted");
+        fs::create_dir(&tree).expect("tree");
+        fs::write(tree.join(name), content).expect("file");
+    }
+
     /// Copies a file of this machine into a package.
     pub fn add(&self, code: CodeDigest, name: &str, from: &std::path::Path) {
         let path = self.trees.join(code.hex()).join(name);

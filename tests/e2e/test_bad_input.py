@@ -471,3 +471,29 @@ def test_headers_without_end_are_cut_off(server):
         except (ConnectionResetError, BrokenPipeError):
             answer = b""
     assert answer == b"" or answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400")), answer
+
+
+def test_a_request_refused_by_its_head_does_not_cost_the_connection(server):
+    """Clients that send head and body apart, as Python's do, would else meet a closed connection with the next one."""
+    host = server.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host)
+    try:
+        for body in (b"Action=ListRoles&Version=2010-05-08", b"x" * 100_000):
+            connection.putrequest("POST", "/")
+            connection.putheader("content-length", str(len(body)))
+            connection.putheader("content-type", "application/x-www-form-urlencoded")
+            connection.putheader("authorization", "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/iam/aws4_request")
+            connection.endheaders()
+            # The server has all it needs to refuse it.
+            time.sleep(0.2)
+            connection.send(body)
+            answer = connection.getresponse()
+            assert answer.status in (400, 403) and answer.getheader("connection") is None, answer.getheaders()
+            answer.read()
+            kept = connection.sock
+            connection.request("GET", "/_hearth/health")
+            answer = connection.getresponse()
+            assert answer.status == 200 and connection.sock is kept
+            answer.read()
+    finally:
+        connection.close()

@@ -9,6 +9,7 @@
 //! It outlives the server: when its socket closes it ends every slot, removes what they leave, and only then ends
 //! itself. What an earlier life left behind it ends when it starts. Tearing down waits while there is something to make.
 
+mod copies;
 mod etc;
 mod faces;
 mod furnish;
@@ -23,7 +24,7 @@ mod views;
 #[cfg_attr(not(target_arch = "x86_64"), path = "spawner/zygote/none.rs")]
 mod zygote;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -41,9 +42,9 @@ use crate::cgroup::{Cgroup, CgroupRoot, Knob};
 use crate::init::child_signals;
 use crate::mutation::{self, Control};
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
-use crate::runtimes::Root;
 use crate::seccomp;
 use crate::sys::{self, Forked};
+use copies::Copies;
 pub(crate) use identity::FUNCTION_ID;
 use identity::Identities;
 use roots::Roots;
@@ -51,7 +52,7 @@ use slot::Finish;
 use stock::{Begun, Means, Prepared, Stock};
 use turn::take_turn;
 use views::Views;
-use zygote::{Destination, Zygote};
+use zygote::Destination;
 
 /// The name by which a program knows that it is to be the spawner.
 pub const PROGRAM_NAME: &str = "hearth-spawner";
@@ -59,8 +60,6 @@ pub const PROGRAM_NAME: &str = "hearth-spawner";
 const HOST_NAME: &str = "sandbox";
 /// Ended slots whose control groups may wait for a quiet moment.
 const ENDED_WAITING_MAX: usize = 64;
-/// Copies of a root that fail in a row before no more are tried.
-const COPY_FAILURES_MAX: u32 = 3;
 /// So long nobody must have wanted anything before a slot is begun ahead of need.
 const STOCK_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// So often it is looked what is kept that nobody needs any more: views of code that is gone, slots after a crowd.
@@ -108,11 +107,7 @@ struct Spawner<'a> {
     cgroups: CgroupRoot,
     identities: Identities,
     filter: seccomp::Filter,
-    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
-    library_path: BTreeSet<Root>,
-    zygotes: BTreeMap<Root, Zygote>,
-    /// In a row.
-    copy_failures: BTreeMap<Root, u32>,
+    copies: Copies,
     slots: HashMap<u64, Slot>,
     by_pid: HashMap<Pid, u64>,
     /// Slots that wait to be told what they are for.
@@ -175,9 +170,7 @@ impl<'a> Spawner<'a> {
             cgroups,
             identities: Identities::default(),
             filter,
-            library_path: library_path.map(|(root, _)| *root).collect(),
-            zygotes: BTreeMap::new(),
-            copy_failures: BTreeMap::new(),
+            copies: Copies::new(library_path.map(|(root, _)| *root).collect()),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
             stock: Stock::new(boot.stock_max, Instant::now()),
@@ -368,19 +361,7 @@ impl<'a> Spawner<'a> {
             return Err(io::Error::other("the slot has a process already"));
         }
         let root = slot.prepared.root;
-        if self.copy_failures.get(&root).is_some_and(|failures| *failures >= COPY_FAILURES_MAX) {
-            return Ok(None);
-        }
-        let Some(zygote) = self.zygotes.get_mut(&root) else {
-            let namespace =
-                self.roots.namespaces.get(&root).ok_or_else(|| io::Error::other("there is no such root"))?;
-            match Zygote::start(root, self.library_path.contains(&root), namespace.as_fd()) {
-                Ok(zygote) => self.zygotes.extend(zygote.map(|zygote| (root, zygote))),
-                // The slot can do without.
-                Err(error) => self.copy_failed(root, &error)?,
-            }
-            return Ok(None);
-        };
+        let namespace = self.roots.namespaces.get(&root).ok_or_else(|| io::Error::other("there is no such root"))?;
         let destination = Destination {
             init: slot.pid,
             pidfd: slot.pidfd.as_fd(),
@@ -389,31 +370,10 @@ impl<'a> Spawner<'a> {
             records: slot.records,
             filter: &self.filter,
         };
-        let copied = zygote.copy(&destination);
-        match &copied {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                slot.has_copy = true;
-                self.copy_failures.remove(&root);
-            }
-            Err(error) => {
-                self.zygotes.remove(&root);
-                self.copy_failed(root, error)?;
-            }
-        }
+        let copied = self.copies.put(root, namespace.as_fd(), &destination);
+        slot.has_copy = matches!(copied, Ok(Some(_)));
+        self.copies.note().map_or(Ok(()), |message| self.reply(&Reply::Trouble { message: text(&message) }))?;
         copied
-    }
-
-    /// A machine that does not let processes be copied would fail at every one.
-    fn copy_failed(&mut self, root: Root, error: &io::Error) -> io::Result<()> {
-        let failures = self.copy_failures.entry(root).or_default();
-        *failures += 1;
-        if *failures < COPY_FAILURES_MAX {
-            return Ok(());
-        }
-        let message =
-            format!("no process of {root:?} is copied any more, cold starts beyond the pool take longer: {error}");
-        self.reply(&Reply::Trouble { message: text(&message) })
     }
 
     /// Takes note of slots whose first process has ended.
@@ -421,8 +381,7 @@ impl<'a> Spawner<'a> {
         loop {
             match retry_on_intr(|| wait(WaitOptions::NOHANG)) {
                 Ok(Some((pid, _))) => {
-                    // It has no reason to end, nor to stop when it is not made to.
-                    self.zygotes.retain(|_, zygote| !zygote.is(pid));
+                    self.copies.ended(pid);
                     let slot = self.by_pid.remove(&pid);
                     if let Some((number, slot)) = slot.and_then(|number| Some((number, self.slots.remove(&number)?))) {
                         self.ended.push_back((Some(number), slot.cgroup));

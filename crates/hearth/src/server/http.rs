@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::secure::{self, Opened};
+use super::unread::{self, Lent};
 use super::{admin, browser};
 
 /// Connections from one execution environment at the same time.
@@ -58,7 +59,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    async fn handle(&self, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, connection: &Connection, request: Request<Lent>) -> Response<Body> {
         // Ahead of what keeps web pages out: pages are what URLs are for, and each says by its CORS which ones.
         if let Some(address) = Address::of(request.uri(), request.headers()) {
             return hearth_lambda::url::serve(&self.lambda, &self.front, connection, &address, request).await;
@@ -236,7 +237,8 @@ fn respond(
         }
         begun.store(true, Ordering::Relaxed);
         let (app, connection) = (app.clone(), connection.clone());
-        async move { Ok(app.handle(&connection, request).await) }
+        let (request, lender) = unread::lend(request);
+        async move { Ok(lender.settle(app.handle(&connection, request).await).await) }
     })
 }
 

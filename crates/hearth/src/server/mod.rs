@@ -12,6 +12,7 @@ mod reach;
 pub(crate) mod root_key;
 mod secure;
 mod store;
+mod unread;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::BenchError;
 use crate::http;
-use crate::null_runtime::{Client, ECHO_NODE, ECHO_PYTHON};
+use crate::null_runtime::{Client, ECHO_NODE, ECHO_PYTHON, stock_program};
 use crate::sign::Keys;
 
 /// One vCPU. Source: Lambda developer guide, "Configure Lambda function memory".
@@ -48,8 +48,7 @@ impl Client {
     pub(crate) fn echo(self) -> Result<(&'static str, Vec<u8>), BenchError> {
         Ok(match self {
             Self::Stock => {
-                let this = std::env::current_exe().map_err(BenchError::io("this program"))?;
-                let echo = this.with_file_name("bench-echo");
+                let echo = stock_program()?;
                 ("bootstrap", std::fs::read(&echo).map_err(BenchError::io(echo.display().to_string()))?)
             }
             Self::Python => ("app.py", ECHO_PYTHON.into()),

@@ -46,6 +46,11 @@ pub(crate) struct Programs {
     pub(crate) library_path: Option<PathBuf>,
 }
 
+/// The function on AWS's own Rust client, beside this program.
+pub(crate) fn stock_program() -> Result<PathBuf, BenchError> {
+    Ok(std::env::current_exe().map_err(BenchError::io("this program"))?.with_file_name("bench-echo"))
+}
+
 impl Programs {
     pub(crate) fn command(&self, client: Client) -> Result<Command, BenchError> {
         let bootstrap = |path: &str| {
@@ -53,10 +58,7 @@ impl Programs {
             path.canonicalize().map_err(BenchError::io(format!("{} (use --runtimes)", path.display())))
         };
         let mut command = match client {
-            Client::Stock => {
-                let this = std::env::current_exe().map_err(BenchError::io("this program"))?;
-                Command::new(this.with_file_name("bench-echo"))
-            }
+            Client::Stock => Command::new(stock_program()?),
             Client::Python => {
                 let mut command = Command::new(&self.python);
                 command.args(["-I", "-S"]).arg(bootstrap("python/bootstrap.py")?);

@@ -72,7 +72,7 @@ pub(super) async fn bare(programs: &Programs, count: u32) -> Result<Duration, Be
     let from = Instant::now();
     let mut children = Vec::new();
     for _ in 0..count {
-        children.push(starts::bare(Client::Python, programs).spawn().map_err(BenchError::io("bare start"))?);
+        children.push(starts::bare(Client::Python, programs)?.spawn().map_err(BenchError::io("bare start"))?);
     }
     for mut child in children {
         child.wait().await.map_err(BenchError::io("bare start"))?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use crate::null_runtime::{Client, Programs};
+use crate::null_runtime::{Client, Programs, stock_program};
 use crate::server::Server;
 use crate::{BenchError, functions, http, memory};
 
@@ -83,23 +83,23 @@ async fn is_refilled(server: &Server, full: usize) -> bool {
 }
 
 async fn start_bare(client: Client, programs: &Programs) -> Result<Duration, BenchError> {
-    let mut command = bare(client, programs);
+    let mut command = bare(client, programs)?;
     let from = Instant::now();
     let status = command.status().await.map_err(BenchError::io("bare start"))?;
     let elapsed = from.elapsed();
     if status.success() { Ok(elapsed) } else { Err(BenchError::Other(format!("a bare start ended with {status}"))) }
 }
 
-/// The interpreter with an empty program; where there is none, a program that does nothing.
-pub(super) fn bare(client: Client, programs: &Programs) -> Command {
+/// The interpreter with an empty program; where there is none, the function itself, which ends before its first event.
+pub(super) fn bare(client: Client, programs: &Programs) -> Result<Command, BenchError> {
     let mut command = match client {
-        Client::Stock => Command::new("true"),
+        Client::Stock => with(Command::new(stock_program()?), &["end"]),
         Client::Python => with(Command::new(&programs.python), &["-I", "-S", "-c", "pass"]),
         Client::Node => with(Command::new(&programs.node), &["-e", "0"]),
     };
     command.envs(programs.library_path.iter().map(|path| ("LD_LIBRARY_PATH", path)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    command
+    Ok(command)
 }
 
 fn with(mut command: Command, arguments: &[&str]) -> Command {

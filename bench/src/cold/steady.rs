@@ -60,7 +60,7 @@ async fn bare(programs: &Programs, length: Duration) -> Result<Vec<Duration>, Be
     let mut tasks = JoinSet::new();
     for (_, due) in dues(length) {
         tokio::time::sleep_until(due.into()).await;
-        let mut command = starts::bare(Client::Python, programs);
+        let mut command = starts::bare(Client::Python, programs)?;
         tasks.spawn(async move {
             command.status().await.map_err(BenchError::io("bare start"))?;
             Ok::<_, BenchError>(due.elapsed())

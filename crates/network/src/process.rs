@@ -60,7 +60,7 @@ fn run() -> io::Result<()> {
     let server = io::stdin().as_fd().try_clone_to_owned()?;
     let received = seqpacket::receive::<Boot>(server.as_fd(), &mut vec![0; BOOT_BYTES_MAX])?;
     let Some(boot) = received.map(|received| received.message) else { return Ok(()) };
-    match start(&boot) {
+    let served = match start(&boot) {
         Ok(runtime) => {
             let served = runtime.block_on(serve(server, boot));
             // Not waiting for look-ups of names that nobody needs any more.
@@ -68,7 +68,8 @@ fn run() -> io::Result<()> {
             served
         }
         Err(error) => seqpacket::send(server.as_fd(), &Reply::BootFailed { message: text(&error) }, &[]),
-    }
+    };
+    seqpacket::unless_gone(served)
 }
 
 /// Gives up privileges, before there are threads.

@@ -42,6 +42,16 @@ pub fn send<M: Serialize>(socket: BorrowedFd<'_>, message: &M, descriptors: &[Bo
     Ok(())
 }
 
+/// Of who serves until the other side is gone: that it is gone is found out by sending, too, and is no failure.
+///
+/// # Errors
+/// All others.
+pub fn unless_gone(served: io::Result<()>) -> io::Result<()> {
+    let is_gone =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+    served.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+}
+
 /// A received message with its descriptors, in the order they were sent.
 #[derive(Debug)]
 pub struct Received<M> {
@@ -116,6 +126,18 @@ mod tests {
         let (left, right) = pair().expect("socket pair");
         drop(left);
         assert!(receive::<u64>(right.as_fd(), &mut [0; 8]).expect("no error").is_none());
+    }
+
+    #[test]
+    fn a_reply_to_who_has_gone_is_no_failure() {
+        let (left, right) = pair().expect("socket pair");
+        send(left.as_fd(), &7_u64, &[]).expect("sent");
+        drop(right);
+        // The first says that what waited there was lost, the next that nobody is there.
+        for _ in 0..2 {
+            unless_gone(send(left.as_fd(), &8_u64, &[])).expect("an orderly end");
+        }
+        assert!(unless_gone(Err(io::Error::other("a disk"))).is_err());
     }
 
     #[test]

@@ -86,14 +86,15 @@ fn run() -> io::Result<()> {
     let server = sys::standard_input()?;
     let received = seqpacket::receive::<Boot>(server.as_fd(), &mut vec![0; BOOT_BYTES_MAX])?;
     let Some(boot) = received.map(|received| received.message) else { return Ok(()) };
-    match Spawner::start(&server, &boot) {
+    let served = match Spawner::start(&server, &boot) {
         Ok(mut spawner) => {
             let served = spawner.serve();
             spawner.end_all();
             served
         }
         Err(error) => seqpacket::send(server.as_fd(), &Reply::BootFailed { message: text(&error) }, &[]),
-    }
+    };
+    seqpacket::unless_gone(served)
 }
 
 struct Spawner<'a> {
@@ -177,14 +178,22 @@ impl<'a> Spawner<'a> {
             groups: 0,
             ended: VecDeque::new(),
         };
-        let (knobs, files): (Vec<Knob>, Vec<OwnedFd>) =
-            spawner.cgroups.knobs().map_err(io::Error::other)?.into_iter().unzip();
-        let ready = Reply::Ready { roots: spawner.roots.namespaces.keys().copied().collect(), knobs };
-        seqpacket::send(server.as_fd(), &ready, &files.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
-        for note in &spawner.roots.notes {
-            spawner.reply(&Reply::Trouble { message: text(note) })?;
+        match spawner.announce() {
+            Ok(()) => Ok(spawner),
+            Err(error) => {
+                spawner.end_all();
+                Err(error)
+            }
         }
-        Ok(spawner)
+    }
+
+    /// The first word: what there is to make slots of, and what is not as it should be.
+    fn announce(&self) -> io::Result<()> {
+        let (knobs, files): (Vec<Knob>, Vec<OwnedFd>) =
+            self.cgroups.knobs().map_err(io::Error::other)?.into_iter().unzip();
+        let ready = Reply::Ready { roots: self.roots.namespaces.keys().copied().collect(), knobs };
+        seqpacket::send(self.server.as_fd(), &ready, &files.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
+        self.roots.notes.iter().try_for_each(|note| self.reply(&Reply::Trouble { message: text(note) }))
     }
 
     /// Serves until the server is gone.

@@ -1,36 +1,21 @@
 //! Nothing is left behind: by environments that end, by a server that is killed, by a spawner that is killed.
 
+#[path = "support/groups.rs"]
+mod groups;
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use groups::groups;
 use hearth_sandbox::Backend;
 use hearth_sandbox::process::PoolConfig;
 use hearth_sandbox::runtimes::Root;
 use serde_json::json;
 use support::{BOOTSTRAP, Collected, ECHO, Machine, Setup, children, spec, started, value};
-
-/// Control group directories of an instance, with those of its slots.
-fn groups(instance: &str) -> Vec<PathBuf> {
-    fn find(dir: &Path, name: &str, found: &mut Vec<PathBuf>, inside: bool) {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let inside = inside || entry.file_name() == name;
-                if inside {
-                    found.push(entry.path());
-                }
-                find(&entry.path(), name, found, inside);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    find(Path::new("/sys/fs/cgroup"), &format!("hearth-{instance}"), &mut found, false);
-    found
-}
 
 /// What may pile up: descriptors of server and spawner, processes, mounts, control groups.
 fn belongings(spawner: u32, instance: &str) -> [usize; 5] {

@@ -1,6 +1,9 @@
 //! The spawner's door, knocked at by a server gone bad: whatever is sent, only slots of known trees within the limits
 //! come out, and the next honest request is served.
 
+#[path = "support/groups.rs"]
+mod groups;
+
 use std::collections::BTreeSet;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -10,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use groups::groups;
 use hearth_ports::CodeDigest;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::protocol::{Boot, FurnishSlot, Order, PrepareSlot, Reply, Report, Request};
@@ -17,7 +21,7 @@ use hearth_sandbox::runtimes::Root;
 use hearth_types::{Mebibytes, Random, SeededRandom};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,20 +86,8 @@ impl Spawner {
         std::fs::create_dir(trees.join(digest(1).hex())).expect("tree");
         std::fs::write(trees.join(digest(2).hex()), "a file").expect("file");
         std::os::unix::fs::symlink("/etc", trees.join(digest(3).hex())).expect("link");
-        let (program, socket) = launch();
-        let instance = format!("test-{instance}-{}", std::process::id());
-        send(
-            &socket,
-            &encode(&Boot {
-                instance,
-                trees,
-                storage: dir.path().to_owned(),
-                memory: Mebibytes(2_048),
-                network: false,
-                stock_max: 16,
-                interpreters: Vec::new(),
-            }),
-        );
+        let (program, socket) = launch(Stdio::inherit());
+        send(&socket, &encode(&boot(&format!("test-{instance}-{}", std::process::id()), dir.path())));
         match receive::<Reply>(&socket) {
             Some((Reply::Ready { roots, .. }, _)) => assert_eq!(roots, [Root::Provided]),
             other => {
@@ -150,12 +142,26 @@ impl Spawner {
     }
 }
 
-fn launch() -> (Child, OwnedFd) {
+/// What it is told first; the trees are below the directory.
+fn boot(instance: &str, dir: &Path) -> Boot {
+    Boot {
+        instance: instance.to_owned(),
+        trees: dir.join("trees"),
+        storage: dir.to_owned(),
+        memory: Mebibytes(2_048),
+        network: false,
+        stock_max: 16,
+        interpreters: Vec::new(),
+    }
+}
+
+fn launch(stderr: Stdio) -> (Child, OwnedFd) {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).expect("socket pair");
     let program = Command::new(env!("CARGO_BIN_EXE_hearth-spawner"))
         .arg0(hearth_sandbox::spawner::PROGRAM_NAME)
         .stdin(Stdio::from(theirs))
+        .stderr(stderr)
         .spawn()
         .expect("spawner");
     (program, ours)
@@ -412,12 +418,35 @@ fn furnishing_a_slot_that_is_not_up_yet_changes_nothing_for_the_next() {
 
 #[test]
 fn without_a_proper_start_it_does_nothing() {
-    let (mut program, socket) = launch();
+    let (mut program, socket) = launch(Stdio::inherit());
     send(&socket, &[0xff; 100]);
     assert!(!program.wait().expect("ended").success());
-    let (mut program, socket) = launch();
+    let (mut program, socket) = launch(Stdio::inherit());
     drop(socket);
     assert!(program.wait().expect("ended").success());
+}
+
+/// Wherever in its own start the spawner is when the server is stopped, or killed.
+#[test]
+fn a_server_that_ends_as_soon_as_it_has_started_is_an_orderly_end() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    TreeStore::open(&dir.path().join("trees"), Unpacker::new(env!("CARGO_BIN_EXE_hearth-spawner").into()))
+        .expect("tree store");
+    for (number, pause_ms) in [0, 0, 1, 2, 4, 8, 15, 30, 60, 120].into_iter().enumerate() {
+        let instance = format!("test-early-end-{}-{number}", std::process::id());
+        let (program, socket) = launch(Stdio::piped());
+        send(&socket, &encode(&boot(&instance, dir.path())));
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        if number.is_multiple_of(2) {
+            rustix::net::shutdown(&socket, Shutdown::Both).expect("shut down");
+        } else {
+            drop(socket);
+        }
+        let output = program.wait_with_output().expect("ended");
+        assert!(output.status.success(), "after {pause_ms} ms: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "after {pause_ms} ms");
+        assert_eq!(groups(&instance), Vec::<PathBuf>::new(), "after {pause_ms} ms");
+    }
 }
 
 /// Each check of what is asked for is taken away, in a build made for that: one of the tests above must notice.

@@ -120,3 +120,20 @@ def test_an_ephemeral_server_leaves_no_data_behind(tmp_path):
         assert process.wait(40) == 0
     time.sleep(0.1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("after_ms", [0, 10, 20, 30, 40, 60, 80, 120, 200])
+def test_a_server_that_is_stopped_while_it_starts_ends_in_good_order(after_ms, tmp_path):
+    process = subprocess.Popen(
+        [HEARTH, "up", "--listen", "127.0.0.1:0", "--ephemeral"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    time.sleep(after_ms / 1000)
+    process.send_signal(signal.SIGTERM)
+    # Its helpers have the same standard error: it ends with the last of them.
+    _, said = process.communicate(timeout=40)
+    # The signal may come before the program's first step.
+    assert process.returncode in (0, -signal.SIGTERM)
+    loud = [line for line in said.splitlines() if line.startswith("hearth-") or " ERROR " in line]
+    assert not loud, said
+    assert list(tmp_path.iterdir()) == []

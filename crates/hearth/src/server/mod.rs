@@ -11,6 +11,7 @@ mod prepare;
 mod reach;
 pub(crate) mod root_key;
 mod secure;
+mod signals;
 mod store;
 mod unread;
 
@@ -91,7 +92,7 @@ pub(crate) enum ServerError {
 /// it ends with an error then, so that whatever started it starts it again.
 pub(crate) async fn run(prepared: Prepared) -> Result<(), ServerError> {
     let stop = CancellationToken::new();
-    watch_signals(stop.clone())?;
+    signals::watch(stop.clone())?;
 
     let Prepared { config, listener, room, memory, spawner, network, data } = prepared;
     let listen_error = |error| ServerError::Listen { address: config.listen, error };
@@ -474,25 +475,6 @@ fn engine_config(execution: &Execution, room: Room, memory: Memory, disk: Mebiby
         },
         ..defaults
     }
-}
-
-fn watch_signals(stop: CancellationToken) -> Result<(), ServerError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let on = |kind| signal(kind).map_err(|error| ServerError::Start(error.to_string()));
-    let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if stop.is_cancelled() {
-                std::process::exit(130);
-            }
-            stop.cancel();
-        }
-    });
-    Ok(())
 }
 
 fn say(text: &str) {

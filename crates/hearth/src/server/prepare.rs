@@ -13,7 +13,7 @@ use hearth_store::DataDir;
 
 use super::descriptors::{self, Room};
 use super::identity::{self, Candidates};
-use super::{ServerError, instance_name};
+use super::{ServerError, instance_name, signals};
 use crate::config::{Config, DataLocation};
 use hearth_sandbox::cgroup::machine_memory;
 use hearth_types::Mebibytes;
@@ -55,6 +55,7 @@ impl Memory {
 /// # Errors
 /// [`ServerError`], with what to do.
 pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
+    signals::hold()?;
     // Listening first: a taken port must not cost an opened data directory.
     let listen_error = |error| ServerError::Listen { address: config.listen, error };
     let listener = TcpListener::bind(config.listen).map_err(listen_error)?;

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::alarm::Alarm;
 use crate::report::Measurement;
 use crate::{BenchError, LoadArgs};
 
@@ -37,7 +38,7 @@ pub(crate) async fn run<R: Requests>(
         for n in 0..connections {
             let stream =
                 TcpStream::connect(address).await.map_err(BenchError::io(format!("cannot connect to {address}")))?;
-            let pace = args.rate.map(|rate| Pace::new(rate, connections, n));
+            let pace = args.rate.map(|rate| Pace::new(rate, connections, n)).transpose()?;
             tasks.spawn(connection(stream, requests(), pace, start, end));
         }
         let mut latencies = Vec::new();
@@ -60,21 +61,23 @@ pub(crate) async fn run<R: Requests>(
 struct Pace {
     due: Instant,
     every: Duration,
+    alarm: Alarm,
 }
 
 impl Pace {
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
-    fn new(rate: f64, connections: usize, n: usize) -> Self {
+    fn new(rate: f64, connections: usize, n: usize) -> Result<Self, BenchError> {
         let every = Duration::from_secs_f64(connections as f64 / rate);
-        Self { due: Instant::now() + every.mul_f64(n as f64 / connections as f64), every }
+        let due = Instant::now() + every.mul_f64(n as f64 / connections as f64);
+        Ok(Self { due, every, alarm: Alarm::new()? })
     }
 
     /// Waits until the next request is due, and gives when that was.
-    async fn next(&mut self) -> Instant {
+    async fn next(&mut self) -> Result<Instant, BenchError> {
         let due = self.due;
         self.due += self.every;
-        tokio::time::sleep_until(due.into()).await;
-        due
+        self.alarm.wait_until(due).await?;
+        Ok(due)
     }
 }
 
@@ -92,7 +95,7 @@ async fn connection<R: Requests>(
     loop {
         let request = requests.next();
         let from = match &mut pace {
-            Some(pace) => pace.next().await,
+            Some(pace) => pace.next().await?,
             None => Instant::now(),
         };
         if from >= end {

@@ -5,6 +5,7 @@
 //! `added = p50(invoke) − p50(floor) − p50(null-runtime)` of the same run is what the platform adds. On two cores
 //! wake-ups overlap and the difference means nothing: compare the absolutes there.
 
+mod alarm;
 mod cold;
 mod cpu;
 mod floor;

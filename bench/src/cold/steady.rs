@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{crowd, starts};
+use crate::alarm::Alarm;
 use crate::null_runtime::{Client, Programs};
 use crate::server::Server;
 use crate::{BenchError, http};
@@ -43,7 +44,7 @@ pub(super) async fn measure(server: &Server, length: Duration, programs: &Progra
         tokio::time::sleep_until((due - LEAD).into()).await;
         tasks.spawn(async move {
             let stream = http::connect(address).await?;
-            tokio::time::sleep_until(due.into()).await;
+            Alarm::new()?.wait_until(due).await?;
             let answer = http::invoke_on(stream, address, &name(number % FUNCTIONS), &event).await?;
             Ok::<_, BenchError>((due.elapsed(), answer))
         });
@@ -58,8 +59,9 @@ pub(super) async fn measure(server: &Server, length: Duration, programs: &Progra
 
 async fn bare(programs: &Programs, length: Duration) -> Result<Vec<Duration>, BenchError> {
     let mut tasks = JoinSet::new();
+    let mut alarm = Alarm::new()?;
     for (_, due) in dues(length) {
-        tokio::time::sleep_until(due.into()).await;
+        alarm.wait_until(due).await?;
         let mut command = starts::bare(Client::Python, programs)?;
         tasks.spawn(async move {
             command.status().await.map_err(BenchError::io("bare start"))?;

@@ -29,21 +29,45 @@ fn source(text: &[u8], at: usize) -> String {
     format!("Source: {WHERE}; line: {line}, column: {column}")
 }
 
+/// Jackson reads bytes: it looks at a character as a whole only within a text or a word, and is behind it then. Anywhere
+/// else a byte is what it is in Latin-1.
 fn not_utf8(payload: &[u8], valid_up_to: usize) -> String {
     let start = payload[valid_up_to];
+    let before = String::from_utf8_lossy(&payload[..valid_up_to]);
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(&before)
+        && !error.is_eof()
+    {
+        return not_json(&before, &error);
+    }
+    let is_in_word = before.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if !open_at(payload, valid_up_to).1 && !is_in_word {
+        let text = format!("{before}{}", char::from(start));
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(&text) {
+            return not_json(&text, &error);
+        }
+    }
     let length = match start {
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,
-        _ => return full(&format!("Invalid UTF-8 start byte 0x{start:x}"), payload, valid_up_to),
+        _ => return full(&format!("Invalid UTF-8 start byte 0x{start:x}"), payload, valid_up_to + 1),
     };
     let rest = &payload[valid_up_to + 1..payload.len().min(valid_up_to + length)];
-    let reason = match rest.iter().find(|byte| **byte & 0xc0 != 0x80) {
-        Some(middle) => format!("Invalid UTF-8 middle byte 0x{middle:x}"),
-        None if rest.len() + 1 < length => "Unexpected end-of-input in UTF-8 character".to_owned(),
-        None => format!("Invalid UTF-8 start byte 0x{start:x}"),
+    let (reason, read) = match rest.iter().position(|byte| byte & 0xc0 != 0x80) {
+        Some(middle) => (format!("Invalid UTF-8 middle byte 0x{:x}", rest[middle]), middle + 2),
+        None if rest.len() + 1 < length => ("Unexpected end-of-input in UTF-8 character".to_owned(), rest.len() + 1),
+        None => (format!("Invalid UTF-8 start byte 0x{start:x}"), 1),
     };
-    full(&reason, payload, valid_up_to)
+    full(&reason, payload, valid_up_to + read)
+}
+
+/// A character as Jackson names it.
+fn named(c: char) -> String {
+    match u32::from(c) {
+        code if c.is_control() => format!("(CTRL-CHAR, code {code})"),
+        code if code > 0xff => format!("'{c}' (code {code} / 0x{code:x})"),
+        code => format!("'{c}' (code {code})"),
+    }
 }
 
 fn not_json(text: &str, error: &serde_json::Error) -> String {
@@ -55,31 +79,30 @@ fn not_json(text: &str, error: &serde_json::Error) -> String {
     let at = (line_start + error.column().saturating_sub(1)).min(bytes.len().saturating_sub(1));
     let at = (0..=at).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
     let found = text[at..].chars().next().unwrap_or(' ');
-    let unexpected = format!("Unexpected character ('{found}' (code {}))", u32::from(found));
+    let unexpected = format!("Unexpected character ({})", named(found));
     // serde_json offers its reason as text only; what is not told apart here gets the general form.
     let detail = error.to_string();
-    let reason = if detail.starts_with("key must be a string")
-        || detail.starts_with("trailing comma") && in_object(bytes, at)
-    {
-        format!("{unexpected}: was expecting double-quote to start field name")
-    } else if detail.starts_with("expected `:`") {
-        format!("{unexpected}: was expecting a colon to separate field name and value")
-    } else if detail.starts_with("expected `,` or `}`") {
-        format!("{unexpected}: was expecting comma to separate Object entries")
-    } else if detail.starts_with("expected `,` or `]`") {
-        format!("{unexpected}: was expecting comma to separate Array entries")
-    } else if detail.starts_with("control character") {
-        format!(
-            "Illegal unquoted character ((CTRL-CHAR, code {})): has to be escaped using backslash to be included in string value",
-            u32::from(found)
-        )
-    } else if detail.starts_with("invalid escape") {
-        format!("Unrecognized character escape '{found}' (code {})", u32::from(found))
-    } else if let Some(token) = bare_word(text, at) {
-        format!("Unrecognized token '{token}': was expecting {A_VALUE}")
-    } else {
-        format!("{unexpected}: expected a valid value {A_VALUE}")
-    };
+    let reason =
+        if detail.starts_with("key must be a string") || detail.starts_with("trailing comma") && in_object(bytes, at) {
+            format!("{unexpected}: was expecting double-quote to start field name")
+        } else if detail.starts_with("expected `:`") {
+            format!("{unexpected}: was expecting a colon to separate field name and value")
+        } else if detail.starts_with("expected `,` or `}`") {
+            format!("{unexpected}: was expecting comma to separate Object entries")
+        } else if detail.starts_with("expected `,` or `]`") {
+            format!("{unexpected}: was expecting comma to separate Array entries")
+        } else if detail.starts_with("control character") {
+            format!(
+                "Illegal unquoted character ({}): has to be escaped using backslash to be included in string value",
+                named(found)
+            )
+        } else if detail.starts_with("invalid escape") {
+            format!("Unrecognized character escape {}", named(found))
+        } else if let Some(token) = bare_word(text, at) {
+            format!("Unrecognized token '{token}': was expecting {A_VALUE}")
+        } else {
+            format!("{unexpected}: expected a valid value {A_VALUE}")
+        };
     full(&reason, bytes, at)
 }
 
@@ -154,7 +177,7 @@ mod tests {
 
     #[test]
     fn recorded_texts_come_back() {
-        let table: [(&[u8], &str); 7] = [
+        let table: [(&[u8], &str); 8] = [
             (
                 b"badbod",
                 "Unrecognized token 'badbod': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
@@ -166,7 +189,11 @@ mod tests {
             (b"{c: 1}", "Unexpected character ('c' (code 99)): was expecting double-quote to start field name"),
             (b"{\"a\": 1 1}", "Unexpected character ('1' (code 49)): was expecting comma to separate Object entries"),
             (b"{\"a\":[1 2]}", "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries"),
-            (b"\xa7", "Invalid UTF-8 start byte 0xa7"),
+            (b"\"\xa7\"", "Invalid UTF-8 start byte 0xa7"),
+            (
+                b"\x91\xec",
+                "Unexpected character ((CTRL-CHAR, code 145)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
+            ),
             (b"\"\xc3\x2d\"", "Invalid UTF-8 middle byte 0x2d"),
         ];
         for (payload, want) in table {
@@ -183,6 +210,18 @@ mod tests {
              at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 2]"
         );
         assert!(check(b"{\n  \"a\": x}").expect_err("not JSON").ends_with("line: 2, column: 8]"));
+    }
+
+    /// What becomes of a JSON text that the AWS CLI takes for base64: its first letters, decoded.
+    #[test]
+    fn where_bytes_are_no_text_is_told_as_recorded() {
+        let at =
+            |payload: &[u8]| check(payload).expect_err("not JSON").rsplit_once("; ").expect("position").1.to_owned();
+        assert_eq!(reason(b"n\x87\x72"), "Invalid UTF-8 start byte 0x87");
+        assert_eq!(at(b"n\x87\x72"), "line: 1, column: 3]");
+        assert_eq!(at(b"\x99\xeb"), "line: 1, column: 1]");
+        // What is wrong ahead of it comes first.
+        assert!(reason(b"{c \x87").starts_with("Unexpected character ('c' (code 99))"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::record::FunctionRecord;
 pub(crate) const ONLY_PUBLISHED: &str =
     "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
 
+/// Source: hashicorp/terraform#24957 and hashicorp/terraform-provider-aws#48116, which quote the service.
+const WITH_WEIGHTS: &str = "Alias with weights can not be used with Provisioned Concurrency";
+
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProvisionedRecord {
@@ -58,10 +61,12 @@ pub(crate) fn facts(function: &Function) -> Vec<Facts> {
 /// Whether the version or alias may be provisioned.
 ///
 /// # Errors
-/// It leads to `$LATEST`, or what it leads to is provisioned under another name.
+/// It leads to `$LATEST` or to two versions, or what it leads to is provisioned under another name.
 pub(crate) fn check(record: &FunctionRecord, qualifier: &str) -> Result<(), LambdaError> {
     if let Some(alias) = record.aliases.get(qualifier) {
-        return check_led(record, alias);
+        check_led(record, alias)?;
+        // One that has been provisioned may get weights later: so is its traffic moved.
+        return if alias.second.is_some() { Err(LambdaError::invalid(WITH_WEIGHTS)) } else { Ok(()) };
     }
     let version = Version::parse(qualifier).unwrap_or(Version::Latest);
     if version == Version::Latest {

@@ -60,6 +60,11 @@ struct ScalingConfig {
 }
 
 impl Requested {
+    /// Whether it says how to log in to a broker.
+    pub(crate) fn has_access(&self) -> bool {
+        self.rest.contains_key("SourceAccessConfigurations")
+    }
+
     /// The terms of a new mapping, or of one that had `base`: what is not mentioned stays.
     ///
     /// # Errors

@@ -40,6 +40,9 @@ pub(super) async fn handle(
     let mut conditions = tags::conditions(&input.tags);
     conditions.push(Condition::one("lambda:FunctionArn", target.qualified_arn().to_string()));
     lambda.authorize(&ctx, "lambda:CreateEventSourceMapping", &mapping_arn(&ctx, "*"), &conditions)?;
+    if input.self_managed_event_source.is_some() && input.event_source_arn.is_none() && !input.requested.has_access() {
+        return Err(LambdaError::invalid("Required 'sourceAccessConfigurations' parameter is missing."));
+    }
     let source = Source::parse(input.event_source_arn.as_deref(), input.self_managed_event_source.is_some())?;
     let function = lambda.functions.get(&ctx.scope(), &target.name);
     let function = function.filter(|function| function.has(target.qualifier().as_ref())).ok_or_else(no_function)?;

@@ -19,6 +19,15 @@ pub(super) struct Input {
     provisioned_concurrent_executions: u32,
 }
 
+/// The number in it is [`limits::UNRESERVED_CONCURRENCY_MIN`].
+const TOO_LITTLE_LEFT: &str = "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].";
+
+fn more_than_unreserved(unreserved: u32) -> String {
+    format!(
+        "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
+    )
+}
+
 pub(super) async fn handle(
     lambda: Arc<Lambda>,
     ctx: RequestContext,
@@ -53,12 +62,14 @@ pub(super) async fn handle(
                 None => {
                     let all = lambda.functions.catalog().committed(&ctx.scope());
                     let others = all.saturating_sub(function.committed());
-                    let taken = others.saturating_add(total - count).saturating_add(limits::UNRESERVED_CONCURRENCY_MIN);
-                    let left = lambda.account_concurrency.saturating_sub(taken);
-                    if count > left {
-                        return Err(LambdaError::invalid(format!(
-                            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{left}]."
-                        )));
+                    let taken = others.saturating_add(total - count);
+                    let unreserved = lambda.account_concurrency.saturating_sub(taken);
+                    match unreserved.checked_sub(count) {
+                        None => return Err(LambdaError::InvalidUntyped(more_than_unreserved(unreserved))),
+                        Some(left) if left < limits::UNRESERVED_CONCURRENCY_MIN => {
+                            return Err(LambdaError::InvalidUntyped(TOO_LITTLE_LEFT.to_owned()));
+                        }
+                        Some(_) => {}
                     }
                 }
             }

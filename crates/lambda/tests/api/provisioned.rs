@@ -195,13 +195,21 @@ async fn it_is_a_part_of_the_reservation_or_of_what_the_account_shares() {
         let world = &world;
         async move { world.call("PUT", "/2017-10-31/functions/f/concurrency", body).await }
     };
-    let too_much =
-        "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [900].";
-    refused(&put(&world, "2", 901).await, 400, INVALID, too_much);
+    let too_much = |unreserved: u32| {
+        format!(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
+        )
+    };
+    let too_little_left = "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].";
+    let answer = put(&world, "2", 1_001).await;
+    refused(&answer, 400, INVALID, &too_much(1_000));
+    assert_eq!(answer.refusal().2, None, "recorded without a type");
+    let answer = put(&world, "2", 901).await;
+    refused(&answer, 400, INVALID, too_little_left);
+    assert_eq!(answer.refusal().2, None, "recorded without a type");
     put(&world, "live", 2).await.ok(202);
-    let too_much =
-        "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [898].";
-    refused(&put(&world, "2", 899).await, 400, INVALID, too_much);
+    refused(&put(&world, "2", 999).await, 400, INVALID, &too_much(998));
+    refused(&put(&world, "2", 899).await, 400, INVALID, too_little_left);
     put(&world, "live", 900).await.ok(202);
     put(&world, "live", 2).await.ok(202);
     assert_eq!(
@@ -270,4 +278,21 @@ async fn every_operation_asks_for_its_own_action() {
         assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
         assert!(text.contains(&format!("lambda:{verb}ProvisionedConcurrencyConfig")), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_alias_with_weights_is_not_provisioned() {
+    let world = world().await;
+    let alias = "/2015-03-31/functions/f/aliases/live";
+    let weights = |weights: Value| json!({"RoutingConfig": {"AdditionalVersionWeights": weights}});
+    world.call("PUT", alias, weights(json!({"2": 0.5}))).await.ok(200);
+    refused(
+        &put(&world, "live", 1).await,
+        400,
+        INVALID,
+        "Alias with weights can not be used with Provisioned Concurrency",
+    );
+    assert_eq!(wanted(&world), []);
+    world.call("PUT", alias, weights(json!({}))).await.ok(200);
+    put(&world, "live", 1).await.ok(202);
 }

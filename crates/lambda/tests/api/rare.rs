@@ -295,14 +295,19 @@ async fn a_mapping_to_a_source_that_nothing_polls_is_refused() {
     let kinesis = nothing("kinesis");
     let kafka = nothing("self-managed Kafka");
     let servers = json!({"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:1000"]}});
+    let access = json!([{"Type": "BASIC_AUTH", "URI": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"}]);
     for (mapping, text) in [
         (
             json!({"FunctionName": "f", "EventSourceArn": source("kinesis"), "StartingPosition": "LATEST"}),
             kinesis.as_str(),
         ),
         (
-            json!({"FunctionName": "f", "SelfManagedEventSource": servers, "Topics": ["topic"], "StartingPosition": "LATEST"}),
+            json!({"FunctionName": "f", "SelfManagedEventSource": servers, "Topics": ["topic"], "StartingPosition": "LATEST", "SourceAccessConfigurations": access}),
             &kafka,
+        ),
+        (
+            json!({"FunctionName": "f", "SelfManagedEventSource": servers, "Topics": ["topic"], "StartingPosition": "LATEST"}),
+            "Required 'sourceAccessConfigurations' parameter is missing.",
         ),
         (json!({"FunctionName": "f", "EventSourceArn": source("kinesis")}), no_start),
         (json!({"FunctionName": "f", "EventSourceArn": source("dynamodb")}), no_start),

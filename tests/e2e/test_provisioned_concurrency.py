@@ -50,7 +50,7 @@ def test_no_invocation_waits_for_a_start_until_more_come_than_are_provisioned(ma
     assert "Init Duration" not in answer.log
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         answers = [answer.ok() for answer in pool.map(
-            lambda _: function.invoke({"seconds": 1}, Qualifier="live"), range(3))]
+            lambda _: function.invoke({"seconds": 4}, Qualifier="live"), range(3))]
     assert sorted(answer["type"] for answer in answers) == ["on-demand"] + 2 * ["provisioned-concurrency"]
     assert function.invoke({}, Qualifier="1").ok()["type"] == "on-demand", "only who calls by the alias"
 

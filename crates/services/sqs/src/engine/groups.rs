@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::MessageKey;
+use super::key_set::KeySet;
 
 /// The group of messages without one.
 const NONE: u32 = 0;
@@ -13,7 +14,7 @@ const NONE: u32 = 0;
 struct Group {
     name: Option<Box<str>>,
     /// Standard: what is ready. FIFO: all there is, in order.
-    members: BTreeSet<MessageKey>,
+    members: KeySet,
     in_flight: u32,
     /// Messages in any state.
     live: u32,
@@ -81,7 +82,7 @@ impl Groups {
     /// Ready no longer; a FIFO group keeps its place.
     pub(super) fn unready(&mut self, group: u32, key: MessageKey) {
         if !self.is_fifo {
-            self.groups[group as usize].members.remove(&key);
+            self.groups[group as usize].members.remove(key);
         }
     }
 
@@ -100,7 +101,7 @@ impl Groups {
     /// A message is gone, and with the last one its group.
     pub(super) fn exit(&mut self, group: u32, key: MessageKey, is_ready: impl Fn(&MessageKey) -> bool) {
         let of_group = &mut self.groups[group as usize];
-        of_group.members.remove(&key);
+        of_group.members.remove(key);
         of_group.live -= 1;
         let is_last = of_group.live == 0;
         self.refresh(group, is_ready);
@@ -119,13 +120,12 @@ impl Groups {
 
     /// The next message of a FIFO group.
     pub(super) fn after(&self, group: u32, key: MessageKey) -> Option<MessageKey> {
-        let behind = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
-        self.groups[group as usize].members.range(behind).next().copied()
+        self.groups[group as usize].members.after(key)
     }
 
     pub(super) fn refresh(&mut self, group: u32, is_ready: impl Fn(&MessageKey) -> bool) {
         let of_group = &self.groups[group as usize];
-        let first = of_group.members.first().copied();
+        let first = of_group.members.first();
         let offer = match first {
             Some(key) if self.is_fifo => (of_group.in_flight == 0 && is_ready(&key)).then_some((0, key)),
             Some(key) if group == NONE => Some((0, key)),

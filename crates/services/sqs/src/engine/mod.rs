@@ -8,7 +8,8 @@
 //!                                             leaving ──gone──▶ (no longer here)
 //!                                                └──stay──▶ ready
 //! ```
-//! - Everything is in ordered maps by key or due time: an operation costs the logarithm of what waits, never a scan.
+//! - Everything is in ordered maps by page or due time: an operation costs the logarithm of what waits, never a scan.
+//! - What nobody has received takes its place in its page and nothing else: what happened to a message is kept beside.
 //! - A message is *pending* until its page is durable, and *leaving* while its deletion or move is being made durable:
 //!   nobody receives it then, and in a FIFO queue it holds its group's place.
 //! - **Standard**: the oldest ready message first; of message groups, those with fewer messages in flight first (fair
@@ -18,6 +19,7 @@
 
 mod dedup;
 mod groups;
+mod key_set;
 mod pages;
 mod terms;
 
@@ -27,44 +29,24 @@ use self::dedup::DedupTable;
 pub(crate) use self::dedup::{DEDUP_WINDOW_MS, DedupKey, Remembered};
 use self::groups::Groups;
 pub(crate) use self::pages::Departure;
-use self::pages::Pages;
+use self::pages::{Entry, Pages, State};
 use self::terms::DEAD_MAX;
 pub(crate) use self::terms::{
     Arrival, Catch, Counts, Departed, Hold, MessageKey, Now, PAGE_SLOTS_MAX, Seen, Taken, Terms,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Pending,
-    Delayed,
-    Ready,
-    InFlight,
-    Leaving,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    state: State,
-    group: u32,
-    enqueued_at_ms: i64,
-    /// Service clock.
-    due_at_ms: i64,
-    seen: Seen,
-}
-
 /// The messages of one queue.
 #[derive(Debug)]
 pub(crate) struct Engine {
     terms: Terms,
-    entries: BTreeMap<MessageKey, Entry>,
+    pages: Pages,
     groups: Groups,
+    /// Of messages that somebody has received.
+    seen: BTreeMap<MessageKey, Seen>,
     /// In flight, by the end of it (wall clock).
     hidden: BTreeSet<(i64, MessageKey)>,
     /// Delayed, by the end of it (service clock).
     delayed: BTreeSet<(i64, MessageKey)>,
-    /// All that is durable, by the beginning of retention.
-    ages: BTreeSet<(i64, MessageKey)>,
-    pages: Pages,
     dedup: DedupTable,
     pending: usize,
     leaving: usize,
@@ -76,12 +58,11 @@ impl Engine {
     pub(crate) fn new(terms: Terms) -> Self {
         Self {
             terms,
-            entries: BTreeMap::new(),
+            pages: Pages::default(),
             groups: Groups::new(terms.is_fifo),
+            seen: BTreeMap::new(),
             hidden: BTreeSet::new(),
             delayed: BTreeSet::new(),
-            ages: BTreeSet::new(),
-            pages: Pages::default(),
             dedup: DedupTable::default(),
             pending: 0,
             leaving: 0,
@@ -100,13 +81,13 @@ impl Engine {
 
     pub(crate) fn counts(&self) -> Counts {
         let (in_flight, delayed) = (self.hidden.len(), self.delayed.len());
-        let visible = self.entries.len() - in_flight - delayed - self.pending - self.leaving;
+        let visible = self.pages.messages() - in_flight - delayed - self.pending - self.leaving;
         Counts { visible, in_flight, delayed }
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.pages.messages() == 0
     }
 
     /// Sent before with this id, and not longer ago than the window.
@@ -116,15 +97,14 @@ impl Engine {
 
     /// Whether a message is on its way to the disk still.
     pub(crate) fn is_pending(&self, key: MessageKey) -> bool {
-        self.entries.get(&key).is_some_and(|entry| entry.state == State::Pending)
+        self.pages.is_in(key, State::Pending)
     }
 
     /// Takes the places of the messages of a page, in order. They are nobody's until [`Engine::confirm`].
     pub(crate) fn reserve(&mut self, page: u64, arrivals: &[Arrival<'_>]) {
-        for (slot, arrival) in arrivals.iter().enumerate() {
-            self.enter(MessageKey::new(page, slot), arrival, State::Pending);
-        }
-        self.pages.insert(page, arrivals.len(), arrivals.iter().filter_map(|arrival| arrival.dedup).collect());
+        let by_slot = arrivals.iter().enumerate();
+        let entries = by_slot.map(|(slot, arrival)| Some(self.enter(MessageKey::new(page, slot), arrival))).collect();
+        self.pages.insert(page, entries, arrivals.iter().filter_map(|arrival| arrival.dedup).collect());
     }
 
     /// The page is durable. `false` when it has been cleared away meanwhile, and is to be deleted from the store.
@@ -133,13 +113,7 @@ impl Engine {
             self.abort(page);
             return false;
         }
-        for key in self.keys(page) {
-            if let Some(entry) = self.entries.get(&key).filter(|entry| entry.state == State::Pending) {
-                let enqueued_at_ms = entry.enqueued_at_ms;
-                self.ages.insert((enqueued_at_ms, key));
-                self.settle(key, now);
-            }
-        }
+        self.settle_all(page, now);
         true
     }
 
@@ -162,19 +136,12 @@ impl Engine {
         tombstones: Departed,
         now: Now,
     ) {
-        self.pages.insert(page, arrivals.len(), dedups.into());
-        for (slot, arrival) in arrivals.iter().enumerate() {
-            let key = MessageKey::new(page, slot);
-            match arrival {
-                Some(arrival) => {
-                    self.enter(key, arrival, State::Pending);
-                    self.ages.insert((arrival.enqueued_at_ms, key));
-                    self.settle(key, now);
-                }
-                None => self.pages.depart(key),
-            }
-        }
+        let by_slot = arrivals.iter().enumerate();
+        let entries = by_slot.map(|(slot, arrival)| Some(self.enter(MessageKey::new(page, slot), arrival.as_ref()?)));
+        let entries = entries.collect();
+        self.pages.insert(page, entries, dedups.into());
         self.pages.restore_tombstones(page, tombstones.rows, tombstones.has_marks);
+        self.settle_all(page, now);
     }
 
     /// Remembers what was sent in a page that is deleted.
@@ -189,11 +156,11 @@ impl Engine {
         self.dedup.prune(now.service_ms);
         let mut expired = Vec::new();
         let horizon = now.service_ms - self.terms.retention_ms;
-        while let Some(&(enqueued, key)) = self.ages.first().filter(|(enqueued, _)| *enqueued <= horizon) {
-            self.ages.remove(&(enqueued, key));
-            if self.leave(key) {
-                expired.push(key);
-            }
+        while let Some(page) = self.pages.aged(horizon) {
+            let is_old = |(key, entry): (MessageKey, &Entry)| (entry.enqueued_at_ms <= horizon).then_some(key);
+            let old: Vec<MessageKey> = self.pages.of(page).filter_map(is_old).collect();
+            expired.extend(old.into_iter().filter(|key| self.leave(*key)));
+            self.pages.place(page);
         }
         expired
     }
@@ -240,15 +207,18 @@ impl Engine {
                 if catch.taken.len() == max || catch.dead.len() == DEAD_MAX {
                     break;
                 }
-                let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.state == State::Ready) else { break };
-                if entry.seen.receives >= receives_max {
+                if !self.pages.is_in(key, State::Ready) {
+                    break;
+                }
+                let before = self.seen_of(key);
+                if before.receives >= receives_max {
                     self.leave(key);
                     catch.dead.push(key);
                     break;
                 }
-                entry.seen = Seen {
-                    receives: entry.seen.receives.saturating_add(1),
-                    first_received_at_ms: match entry.seen.first_received_at_ms {
+                let seen = Seen {
+                    receives: before.receives.saturating_add(1),
+                    first_received_at_ms: match before.first_received_at_ms {
                         0 => now.wall_ms,
                         first => first,
                     },
@@ -256,9 +226,10 @@ impl Engine {
                     taken_at_ms: now.wall_ms,
                     nonce: nonce(),
                 };
-                entry.state = State::InFlight;
-                catch.taken.push(Taken { key, seen: entry.seen });
-                self.hidden.insert((entry.seen.hidden_until_ms, key));
+                self.seen.insert(key, seen);
+                self.pages.set_state(key, State::InFlight);
+                catch.taken.push(Taken { key, seen });
+                self.hidden.insert((seen.hidden_until_ms, key));
                 self.pages.touch(key.page());
                 self.groups.start(group, key);
                 // A FIFO group gives all it can before the next one is asked.
@@ -280,8 +251,7 @@ impl Engine {
             let Some((group, key)) = self.groups.first() else { break };
             let mut next = Some(key);
             while let Some(key) = next.filter(|_| lifted.len() < max) {
-                let is_ready = self.entries.get(&key).is_some_and(|entry| entry.state == State::Ready);
-                if !is_ready {
+                if !self.pages.is_in(key, State::Ready) {
                     break;
                 }
                 next = if self.terms.is_fifo { self.groups.after(group, key) } else { None };
@@ -294,35 +264,35 @@ impl Engine {
 
     /// What the handle with this nonce is good for.
     pub(crate) fn hold(&self, key: MessageKey, nonce: u32) -> Hold {
-        match self.entries.get(&key) {
-            None => Hold::Gone,
-            Some(entry) => match entry.state {
-                State::Leaving | State::Pending => Hold::Gone,
-                State::InFlight if entry.seen.nonce == nonce => Hold::Held,
-                _ => Hold::Lapsed,
-            },
+        match self.pages.entry(key).map(|entry| entry.state) {
+            None | Some(State::Leaving | State::Pending) => Hold::Gone,
+            Some(State::InFlight) if self.seen_of(key).nonce == nonce => Hold::Held,
+            Some(_) => Hold::Lapsed,
         }
     }
 
     /// What has happened to a message.
     pub(crate) fn seen(&self, key: MessageKey) -> Option<Seen> {
-        self.entries.get(&key).map(|entry| entry.seen)
+        self.pages.entry(key).map(|_| self.seen_of(key))
     }
 
     /// Whether anybody could receive the message now, and if not, whether it is delayed.
     pub(crate) fn is_delayed(&self, key: MessageKey) -> bool {
-        self.entries.get(&key).is_some_and(|entry| entry.state == State::Delayed)
+        self.pages.is_in(key, State::Delayed)
     }
 
     pub(crate) fn is_in_flight(&self, key: MessageKey) -> bool {
-        self.entries.get(&key).is_some_and(|entry| entry.state == State::InFlight)
+        self.pages.is_in(key, State::InFlight)
     }
 
     /// The message that is in flight is visible in so many milliseconds.
     pub(crate) fn hide(&mut self, key: MessageKey, visible_in_ms: i64, now: Now) {
-        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.state == State::InFlight) else { return };
-        self.hidden.remove(&(entry.seen.hidden_until_ms, key));
-        entry.seen.hidden_until_ms = now.wall_ms + visible_in_ms;
+        if !self.pages.is_in(key, State::InFlight) {
+            return;
+        }
+        let seen = self.seen.entry(key).or_default();
+        self.hidden.remove(&(seen.hidden_until_ms, key));
+        seen.hidden_until_ms = now.wall_ms + visible_in_ms;
         self.pages.touch(key.page());
         if visible_in_ms > 0 {
             self.hidden.insert((now.wall_ms + visible_in_ms, key));
@@ -335,11 +305,11 @@ impl Engine {
     /// Nobody gets the message any longer; its deletion or move is about to be made durable. `false` when it is gone or
     /// leaving already, or not here for good yet.
     pub(crate) fn leave(&mut self, key: MessageKey) -> bool {
-        let Some(entry) = self.entries.get(&key).copied() else { return false };
+        let Some(entry) = self.pages.entry(key).copied() else { return false };
         match entry.state {
             State::Pending | State::Leaving => return false,
             State::InFlight => {
-                self.hidden.remove(&(entry.seen.hidden_until_ms, key));
+                self.hidden.remove(&(self.seen_of(key).hidden_until_ms, key));
                 self.release(key);
             }
             State::Delayed => {
@@ -348,7 +318,7 @@ impl Engine {
             State::Ready => self.groups.unready(entry.group, key),
         }
         self.leaving += 1;
-        self.set_state(key, State::Leaving);
+        self.pages.set_state(key, State::Leaving);
         self.pages.depart(key);
         self.refresh(entry.group);
         true
@@ -357,13 +327,13 @@ impl Engine {
     /// The messages did not leave after all.
     pub(crate) fn stay(&mut self, keys: &[MessageKey], now: Now) {
         for &key in keys {
-            if let Some(entry) = self.entries.get(&key).filter(|entry| entry.state == State::Leaving) {
-                self.ages.insert((entry.enqueued_at_ms, key));
+            if self.pages.is_in(key, State::Leaving) {
                 self.leaving -= 1;
                 self.pending += 1;
                 self.pages.return_to(key);
-                self.set_state(key, State::Pending);
+                self.pages.set_state(key, State::Pending);
                 self.settle(key, now);
+                self.pages.place(key.page());
             }
         }
     }
@@ -372,7 +342,7 @@ impl Engine {
     pub(crate) fn departure(&mut self, keys: &[MessageKey], now: Now) -> Vec<Departure> {
         let mut by_page: BTreeMap<u64, u16> = BTreeMap::new();
         for key in keys {
-            *by_page.entry(key.page()).or_default() |= 1 << key.slot();
+            *by_page.entry(key.page()).or_default() |= key.bit();
         }
         let dedup = &self.dedup;
         by_page
@@ -432,10 +402,8 @@ impl Engine {
         pages
             .into_iter()
             .map(|page| {
-                let first = MessageKey::new(page, 0);
-                let slots = self.entries.range(first..=MessageKey::new(page, PAGE_SLOTS_MAX - 1));
-                let seen = slots.filter(|(_, entry)| entry.seen.receives > 0);
-                (page, seen.map(|(key, entry)| (key.slot() as u8, entry.seen)).collect())
+                let seen = self.seen.range(MessageKey::new(page, 0)..=MessageKey::new(page, PAGE_SLOTS_MAX - 1));
+                (page, seen.map(|(key, seen)| (key.slot() as u8, *seen)).collect())
             })
             .collect()
     }
@@ -447,44 +415,59 @@ impl Engine {
 
     /// Up to `max` keys in order, from behind `after`: for looking around.
     pub(crate) fn list(&self, after: Option<MessageKey>, max: usize) -> Vec<MessageKey> {
-        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let kept = self.entries.range((from, std::ops::Bound::Unbounded));
-        kept.filter(|(_, entry)| !matches!(entry.state, State::Pending | State::Leaving))
-            .map(|(key, _)| *key)
-            .take(max)
-            .collect()
+        let kept = self.pages.behind(after).filter(|(_, entry)| !matches!(entry.state, State::Pending | State::Leaving));
+        kept.map(|(key, _)| key).take(max).collect()
     }
 
     fn keys(&self, page: u64) -> Vec<MessageKey> {
-        let slots = MessageKey::new(page, 0)..=MessageKey::new(page, PAGE_SLOTS_MAX - 1);
-        self.entries.range(slots).map(|(key, _)| *key).collect()
+        self.pages.of(page).map(|(key, _)| key).collect()
     }
 
-    fn enter(&mut self, key: MessageKey, arrival: &Arrival<'_>, state: State) {
+    /// What has happened to a message that is here.
+    fn seen_of(&self, key: MessageKey) -> Seen {
+        self.seen.get(&key).copied().unwrap_or_default()
+    }
+
+    /// Into every index but its page.
+    fn enter(&mut self, key: MessageKey, arrival: &Arrival<'_>) -> Entry {
         let group = self.groups.enter(arrival.group, key);
         let Arrival { enqueued_at_ms, due_at_ms, seen, .. } = *arrival;
-        self.entries.insert(key, Entry { state, group, enqueued_at_ms, due_at_ms, seen });
+        if seen != Seen::default() {
+            self.seen.insert(key, seen);
+        }
         self.pending += 1;
         if let Some(dedup) = arrival.dedup {
             self.dedup.put(dedup, Remembered { key, message_id: arrival.message_id, at_ms: enqueued_at_ms });
         }
+        Entry { state: State::Pending, group, enqueued_at_ms, due_at_ms }
+    }
+
+    /// What is pending of the page is durable.
+    fn settle_all(&mut self, page: u64, now: Now) {
+        for key in self.keys(page) {
+            if self.pages.is_in(key, State::Pending) {
+                self.settle(key, now);
+            }
+        }
+        self.pages.place(page);
     }
 
     /// From pending, or out of flight or delay: to what its times say.
     fn settle(&mut self, key: MessageKey, now: Now) {
-        let Some(entry) = self.entries.get(&key).copied() else { return };
+        let Some(entry) = self.pages.entry(key).copied() else { return };
+        let seen = self.seen_of(key);
         if entry.state == State::Pending {
             self.pending -= 1;
         }
-        if entry.seen.hidden_until_ms > now.wall_ms && entry.seen.nonce != 0 {
-            self.set_state(key, State::InFlight);
-            self.hidden.insert((entry.seen.hidden_until_ms, key));
+        if seen.hidden_until_ms > now.wall_ms && seen.nonce != 0 {
+            self.pages.set_state(key, State::InFlight);
+            self.hidden.insert((seen.hidden_until_ms, key));
             self.groups.start(entry.group, key);
         } else if entry.due_at_ms > now.service_ms {
-            self.set_state(key, State::Delayed);
+            self.pages.set_state(key, State::Delayed);
             self.delayed.insert((entry.due_at_ms, key));
         } else {
-            self.set_state(key, State::Ready);
+            self.pages.set_state(key, State::Ready);
             self.groups.ready(entry.group, key);
         }
         self.refresh(entry.group);
@@ -492,28 +475,22 @@ impl Engine {
 
     /// Out of flight.
     fn release(&mut self, key: MessageKey) {
-        if let Some(entry) = self.entries.get(&key) {
+        if let Some(entry) = self.pages.entry(key) {
             self.groups.stop(entry.group);
-        }
-    }
-
-    fn set_state(&mut self, key: MessageKey, state: State) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.state = state;
         }
     }
 
     /// Has the group offered what it has to offer now.
     fn refresh(&mut self, group: u32) {
-        let entries = &self.entries;
-        let is_ready = |key: &MessageKey| entries.get(key).is_some_and(|entry| entry.state == State::Ready);
+        let pages = &self.pages;
+        let is_ready = |key: &MessageKey| pages.is_in(*key, State::Ready);
         self.groups.refresh(group, is_ready);
     }
 
     /// Out of every index, whatever its state.
     fn remove(&mut self, key: MessageKey) {
-        let Some(entry) = self.entries.remove(&key) else { return };
-        self.ages.remove(&(entry.enqueued_at_ms, key));
+        let Some(entry) = self.pages.take(key) else { return };
+        let seen = self.seen.remove(&key).unwrap_or_default();
         match entry.state {
             State::Pending => self.pending -= 1,
             State::Leaving => self.leaving -= 1,
@@ -521,13 +498,13 @@ impl Engine {
                 self.delayed.remove(&(entry.due_at_ms, key));
             }
             State::InFlight => {
-                self.hidden.remove(&(entry.seen.hidden_until_ms, key));
+                self.hidden.remove(&(seen.hidden_until_ms, key));
                 self.groups.stop(entry.group);
             }
             State::Ready => {}
         }
-        let entries = &self.entries;
-        let is_ready = |key: &MessageKey| entries.get(key).is_some_and(|entry| entry.state == State::Ready);
+        let pages = &self.pages;
+        let is_ready = |key: &MessageKey| pages.is_in(*key, State::Ready);
         self.groups.exit(entry.group, key, is_ready);
     }
 }

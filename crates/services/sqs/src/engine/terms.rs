@@ -34,6 +34,11 @@ impl MessageKey {
     pub(crate) const fn slot(self) -> usize {
         (self.0 % PAGE_SLOTS_MAX as u64) as usize
     }
+
+    /// The slot, in a number for all slots of the page.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self.slot()
+    }
 }
 
 /// What the queue's attributes say, as far as the engine cares.

@@ -6,7 +6,7 @@
 //! DeleteMessage ─▶ leaving ─▶ store.commit ─▶ gone ─▶ answer                     deletes what has expired
 //! ```
 //! - **The store is the queue**, memory its index: per waiting message states and due times (`engine/`, pure), never its
-//!   body, but for a bounded cache. At the start the index is rebuilt from one scan.
+//!   body, but for a bounded cache (`cache.rs`). At the start the index is rebuilt from one scan.
 //! - **A row per request**: a page holds the messages of one SendMessage or SendMessageBatch (`page.rs`), so that ten
 //!   messages cost one row to write and, when they are all deleted, one row to delete. Deleted parts of pages are noted
 //!   in rows of their own (`engine/pages.rs`).

@@ -38,6 +38,9 @@ pub(crate) const MOVE_TASKS_LISTED_MAX: i64 = 10;
 /// Pages that are kept in memory for the next receive, of all queues together, bytes. What does not fit is read back from
 /// the store.
 pub(crate) const PAGE_CACHE_BYTES_MAX: usize = 64 << 20;
+/// What is read behind a page that is not in memory, together with it: bytes, taking the others to be as large, and rows.
+pub(crate) const READ_AHEAD_BYTES: usize = 256 << 10;
+pub(crate) const READ_AHEAD_ROWS_MAX: usize = 64;
 /// Wall clock, milliseconds: receives become durable within this time, and what has expired leaves the store.
 pub(crate) const KEEPER_INTERVAL_MS: u64 = 250;
 /// Rows written or deleted by one commit of the keeper.

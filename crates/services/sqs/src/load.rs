@@ -10,7 +10,7 @@ use crate::engine::{Arrival, DEDUP_WINDOW_MS, Departed, Now, Seen};
 use crate::error::SqsError;
 use crate::page::{Marks, Page, decode};
 use crate::queue::Queue;
-use crate::record::{QueueRecord, Table, numbers};
+use crate::record::{QueueRecord, Table, numbers, page_number};
 
 /// Rows read at once: pages may be a megabyte each.
 const SCAN_ROWS: usize = 64;
@@ -159,8 +159,7 @@ impl Sqs {
 
 /// `…/TABLE/<queue>/<page>…`
 fn page_of(entry: &Entry) -> Result<u64, SqsError> {
-    let page = numbers(&entry.key).get(1).copied();
-    page.ok_or_else(|| SqsError::Internal(format!("{:?} is no key of a page", entry.key)))
+    page_number(&entry.key).ok_or_else(|| SqsError::Internal(format!("{:?} is no key of a page", entry.key)))
 }
 
 /// Everything there is of a page.

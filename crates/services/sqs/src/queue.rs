@@ -109,6 +109,8 @@ pub(crate) struct Queue {
     pub(crate) changed: Notify,
     /// What was on its way to the disk has arrived, or not.
     pub(crate) settled: Notify,
+    /// Who reads ahead; the others find what they need when it is their turn.
+    pub(crate) reading: tokio::sync::Mutex<()>,
     is_deleted: AtomicBool,
 }
 
@@ -133,6 +135,7 @@ impl Queue {
             description: RwLock::new(Arc::new(Description { record, settings })),
             changed: Notify::new(),
             settled: Notify::new(),
+            reading: tokio::sync::Mutex::new(()),
             is_deleted: AtomicBool::new(false),
         })
     }

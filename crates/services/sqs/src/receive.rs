@@ -12,6 +12,7 @@ use crate::error::SqsError;
 use crate::limits::IN_FLIGHT_MAX;
 use crate::page::{Page, StoredMessage};
 use crate::queue::{Queue, Retry};
+use crate::record::{Table, page_number};
 
 /// What a receive asks for.
 #[derive(Clone, Debug)]
@@ -165,9 +166,29 @@ impl Sqs {
         if let Some(bytes) = self.cache.get(queue.id, page) {
             return Ok(Some(bytes));
         }
-        let found = self.store.get(&queue.page_key(page)).await?;
-        let Some(entry) = found else { return Ok(None) };
-        self.cache.put(queue.id, page, &entry.value);
+        let key = queue.page_key(page);
+        if self.cache.rows_ahead(0) == 0 {
+            return Ok(self.store.get(&key).await?.map(|entry| entry.value));
+        }
+        let _reading = queue.reading.lock().await;
+        if let Some(bytes) = self.cache.get(queue.id, page) {
+            return Ok(Some(bytes));
+        }
+        let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
+        let rows = self.cache.rows_ahead(entry.value.len());
+        let mut read = vec![(page, entry.value.clone())];
+        let mut is_end = false;
+        if rows > 0 {
+            let of_queue = Table::Pages.of_queue(&queue.scope, queue.id);
+            let behind = self.store.scan(&of_queue, Some(&key), rows).await?;
+            is_end = behind.len() < rows;
+            read.extend(behind.into_iter().filter_map(|entry| Some((page_number(&entry.key)?, entry.value))));
+        }
+        // Under the lock: what goes meanwhile leaves the cache afterwards, and what has gone does not come back.
+        let live = queue.live();
+        read.retain(|(page, _)| !live.engine.is_page_gone(*page));
+        self.cache.put_read(queue.id, &read, is_end);
+        drop(live);
         Ok(Some(entry.value))
     }
 }

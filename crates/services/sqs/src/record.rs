@@ -117,6 +117,11 @@ impl Table {
     }
 }
 
+/// The page that a key is about.
+pub(crate) fn page_number(key: &Key) -> Option<u64> {
+    numbers(key).get(1).copied()
+}
+
 /// The numbers at the end of a key: queue, page, and slot where there is one.
 pub(crate) fn numbers(key: &Key) -> Vec<u64> {
     let numbers = key.components().unwrap_or_default().into_iter().filter_map(|component| match component {

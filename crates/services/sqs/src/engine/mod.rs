@@ -415,7 +415,8 @@ impl Engine {
 
     /// Up to `max` keys in order, from behind `after`: for looking around.
     pub(crate) fn list(&self, after: Option<MessageKey>, max: usize) -> Vec<MessageKey> {
-        let kept = self.pages.behind(after).filter(|(_, entry)| !matches!(entry.state, State::Pending | State::Leaving));
+        let kept =
+            self.pages.behind(after).filter(|(_, entry)| !matches!(entry.state, State::Pending | State::Leaving));
         kept.map(|(key, _)| key).take(max).collect()
     }
 

@@ -169,7 +169,8 @@ impl Pages {
     pub(super) fn place(&mut self, number: u64) {
         let Some(page) = self.pages.get_mut(&number) else { return };
         self.ages.remove(&(page.oldest_at_ms, number));
-        let stays = page.entries.iter().flatten().filter(|entry| !matches!(entry.state, State::Pending | State::Leaving));
+        let stays =
+            page.entries.iter().flatten().filter(|entry| !matches!(entry.state, State::Pending | State::Leaving));
         page.oldest_at_ms = stays.map(|entry| entry.enqueued_at_ms).min().unwrap_or(NO_AGE);
         if page.oldest_at_ms != NO_AGE {
             self.ages.insert((page.oldest_at_ms, number));

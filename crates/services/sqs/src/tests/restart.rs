@@ -112,6 +112,24 @@ async fn a_hundred_thousand_waiting_messages_are_there_soon_after_the_start() {
     assert_eq!(server.receive(&url).await.len(), 10);
 }
 
+#[tokio::test]
+async fn what_is_behind_a_page_that_is_read_back_is_in_memory_too() {
+    let (server, url) = Server::queue().await;
+    let bodies_sent: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+    for body in &bodies_sent {
+        server.send(&url, body).await;
+    }
+    let queue = server.sqs.find(&super::scope(), "q").expect("a queue");
+    let pages = queue.live().engine.list(None, 30);
+    server.sqs.cache.forget(queue.id);
+    let mut received = server.receive_as(&url, json!({ "MaxNumberOfMessages": 1 })).await;
+    assert!(pages.iter().all(|key| server.sqs.cache.get(queue.id, key.page()).is_some()));
+    for _ in 0..3 {
+        received.extend(server.receive(&url).await);
+    }
+    assert_eq!(bodies(&received), bodies_sent);
+}
+
 /// Bodies larger than the cache come from the store.
 #[tokio::test]
 async fn pages_that_are_not_in_memory_are_read_back() {

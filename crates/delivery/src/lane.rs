@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_store::limits::SCAN_ENTRIES_MAX;
 use hearth_store::{Entry, Epoch, Mutation, RecordError, StoreError, scopes};
 use hearth_types::{Millis, RequestId, Scope};
 use parking_lot::Mutex;
@@ -18,6 +17,10 @@ use crate::{Body, Delivery, Next, Target, Tries, Verdict};
 
 /// Waiting deliveries of a lane in memory.
 const WINDOW_DELIVERIES: usize = 4_000;
+/// Deliveries of one line in memory: a lane has room for so many lines that stand still.
+const LINE_DELIVERIES: usize = 64;
+/// Deliveries that are read at once.
+const READ_ROWS: usize = 1_024;
 /// Bodies of a lane's waiting deliveries in memory.
 const WINDOW_BODY_BYTES: usize = 64 << 20;
 /// The worker looks at the clock at least this often while something waits: the clock may be set.
@@ -51,7 +54,8 @@ pub struct Lane<B> {
 
 impl<B: Body> Lane<B> {
     pub fn new(outbox: &Arc<Outbox>, name: &'static str, limits: LaneLimits) -> Arc<Self> {
-        let window = WindowLimits { deliveries: WINDOW_DELIVERIES, body_bytes: WINDOW_BODY_BYTES };
+        let window =
+            WindowLimits { deliveries: WINDOW_DELIVERIES, line: LINE_DELIVERIES, body_bytes: WINDOW_BODY_BYTES };
         Arc::new(Self {
             outbox: Arc::clone(outbox),
             name,
@@ -166,28 +170,34 @@ impl<B: Body> Lane<B> {
     async fn refill(&self, stop: &CancellationToken) -> Option<()> {
         loop {
             self.window.lock().begin_refill();
-            let Err(error) = self.read_due().await else { return Some(()) };
+            let read = self.read_due().await;
+            if read.is_err() {
+                // Nothing is lost: all of it is outside the window until it has been read.
+                self.window.lock().leave_outside(window::before_all());
+            }
+            self.window.lock().end_refill();
+            let Err(error) = read else { return Some(()) };
             tracing::error!(%error, lane = self.name, "deliveries cannot be read from the store");
-            // Nothing is lost: all of it is outside the window until it has been read.
-            self.window.lock().leave_outside(window::before_all());
             self.pause(stop).await?;
         }
     }
 
     async fn read_due(&self) -> Result<(), StoreError> {
-        // What runs is met again: a page is larger than the half window that is missing and all attempts together.
-        let limit = SCAN_ENTRIES_MAX;
         for scope in scopes(&*self.outbox.store).await? {
-            let entries = self.outbox.store.scan(&slips(&scope, self.name), None, limit).await?;
-            let is_all = entries.len() < limit;
-            let mut last = None;
-            for entry in entries {
-                let Some(queued) = self.decode(&scope, &entry) else { continue };
-                last = Some((queued.due_ms, queued.id.clone()));
-                self.window.lock().offer(queued);
-            }
-            if let (false, Some(last)) = (is_all, last) {
-                self.window.lock().leave_outside(last);
+            let mut after = None;
+            loop {
+                let entries = self.outbox.store.scan(&slips(&scope, self.name), after.as_ref(), READ_ROWS).await?;
+                let is_all = entries.len() < READ_ROWS;
+                after = entries.last().map(|entry| entry.key.clone());
+                let last = after.as_ref().and_then(read_slip_key);
+                for entry in entries {
+                    if let Some(queued) = self.decode(&scope, &entry) {
+                        self.window.lock().offer(queued);
+                    }
+                }
+                if is_all || last.is_some_and(|last| self.window.lock().has_read(&last)) {
+                    break;
+                }
             }
         }
         Ok(())

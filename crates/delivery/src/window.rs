@@ -7,6 +7,9 @@
 //! Of those that stand in a line, one at a time holds it: it runs, or waits to be tried again. What comes up behind it
 //! meanwhile stands in the line in memory until it is its turn. Since all of a line lies in the store in its order and a
 //! retry does not change its place there, what is read in order stands in order.
+//!
+//! No more than the first few of a line are in memory; the line is **cut** behind them, and when they are done with, the
+//! next few are read. So a line that stands still takes no room from others.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -34,16 +37,47 @@ pub(crate) struct Queued<B> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WindowLimits {
     pub(crate) deliveries: usize,
+    /// Of one line, beside the one that holds it.
+    pub(crate) line: usize,
     /// Bodies of waiting deliveries.
     pub(crate) body_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Line<B> {
+    is_held: bool,
+    /// Due, behind the one that holds it.
+    behind: BTreeMap<RequestId, Queued<B>>,
+    /// How many there are of it in [`Window::waiting`], all behind those.
+    waiting: usize,
+    /// This one and what is behind it is in the store only.
+    cut: Option<RequestId>,
+}
+
+impl<B> Default for Line<B> {
+    fn default() -> Self {
+        Self { is_held: false, behind: BTreeMap::new(), waiting: 0, cut: None }
+    }
+}
+
+impl<B> Line<B> {
+    fn len(&self) -> usize {
+        self.behind.len() + self.waiting
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Window<B> {
     limits: WindowLimits,
     waiting: BTreeMap<Place, Queued<B>>,
-    /// Lines that somebody holds, and who stands behind.
-    lines: HashMap<String, BTreeMap<RequestId, Queued<B>>>,
+    /// Lines of which something is in memory, or runs, or that are cut.
+    lines: HashMap<String, Line<B>>,
+    /// Lines that are cut and have nobody left behind the one that holds them.
+    starved: HashSet<String>,
+    /// Lines that were starved and are being read.
+    reading: HashSet<String>,
+    /// All that is outside is being read, not such lines only.
+    reads_all: bool,
     /// Who holds a line and waits for another attempt.
     holders: BTreeMap<Place, Queued<B>>,
     /// All that stand behind in lines.
@@ -77,6 +111,9 @@ impl<B: Body> Window<B> {
             limits,
             waiting: BTreeMap::new(),
             lines: HashMap::new(),
+            starved: HashSet::new(),
+            reading: HashSet::new(),
+            reads_all: false,
             holders: BTreeMap::new(),
             behind: 0,
             known: HashSet::new(),
@@ -91,6 +128,11 @@ impl<B: Body> Window<B> {
         if self.outside_from.as_ref().is_some_and(|from| place >= *from) || self.known.contains(&delivery.id) {
             return;
         }
+        if let Some(line) = delivery.line.clone()
+            && !self.join(&line, &delivery.id)
+        {
+            return;
+        }
         self.charge(&mut delivery);
         self.known.insert(delivery.id.clone());
         self.waiting.insert(place, delivery);
@@ -98,6 +140,42 @@ impl<B: Body> Window<B> {
             && let Some((last, _)) = self.waiting.last_key_value()
         {
             self.leave_outside(last.clone());
+        }
+    }
+
+    /// Counts one more of those that wait in a line, if it is not to stay outside: the first few are in memory.
+    fn join(&mut self, name: &str, id: &RequestId) -> bool {
+        let line = self.lines.entry(name.to_owned()).or_default();
+        if line.cut.as_ref().is_some_and(|cut| cut <= id) {
+            return false;
+        }
+        if line.len() < self.limits.line {
+            line.waiting += 1;
+            return true;
+        }
+        self.reading.remove(name);
+        let of_line = |place: &Place, queued: &Queued<B>| place.1 > *id && queued.line.as_deref() == Some(name);
+        let last =
+            self.waiting.iter().rev().find(|(place, queued)| of_line(place, queued)).map(|(place, _)| place.clone());
+        line.cut = Some(last.as_ref().map_or_else(|| id.clone(), |(_, last)| last.clone()));
+        // It takes the place of one behind it.
+        match last.and_then(|last| self.waiting.remove(&last)) {
+            Some(left) => {
+                self.known.remove(&left.id);
+                self.body_bytes -= left.body_bytes();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Forgets a line of which there is nothing left, and notes one that is to be read.
+    fn look_after(&mut self, name: &str) {
+        let Some(line) = self.lines.get(name).filter(|line| line.len() == 0) else { return };
+        if line.cut.is_some() {
+            self.starved.insert(name.to_owned());
+        } else if !line.is_held {
+            self.lines.remove(name);
         }
     }
 
@@ -125,15 +203,15 @@ impl<B: Body> Window<B> {
     /// A delivery is dealt with: the next of its line holds it.
     pub(crate) fn finish(&mut self, id: &RequestId, line: Option<&str>) {
         self.known.remove(id);
-        let Some(line) = line else { return };
-        let next = self.lines.get_mut(line).and_then(BTreeMap::pop_first);
-        match next {
-            Some((id, next)) => {
-                self.behind -= 1;
-                self.holders.insert((next.due_ms, id), next);
-            }
-            None => drop(self.lines.remove(line)),
+        let Some(name) = line else { return };
+        let Some(line) = self.lines.get_mut(name) else { return };
+        if let Some((id, next)) = line.behind.pop_first() {
+            self.behind -= 1;
+            self.holders.insert((next.due_ms, id), next);
+        } else {
+            line.is_held = false;
         }
+        self.look_after(name);
     }
 
     /// Takes the next delivery if it is due; it stays known.
@@ -150,8 +228,12 @@ impl<B: Body> Window<B> {
         };
         let Some((_, delivery)) = first else { return Upcoming::Nothing };
         self.body_bytes -= delivery.body_bytes();
-        if let Some(line) = &delivery.line {
-            self.lines.entry(line.clone()).or_default();
+        if let Some(name) = &delivery.line {
+            let line = self.lines.entry(name.clone()).or_default();
+            // Whoever holds it already waits in it no longer.
+            line.waiting -= usize::from(!line.is_held);
+            line.is_held = true;
+            self.look_after(name);
         }
         Upcoming::Due(Box::new(delivery))
     }
@@ -161,21 +243,50 @@ impl<B: Body> Window<B> {
         while let Some(first) = self.waiting.first_entry()
             && first.key().0 <= now_ms
             && let Some(line) = first.get().line.as_ref().and_then(|line| self.lines.get_mut(line))
+            && line.is_held
         {
             let delivery = first.remove();
-            line.insert(delivery.id.clone(), delivery);
+            line.waiting -= 1;
+            line.behind.insert(delivery.id.clone(), delivery);
             self.behind += 1;
         }
     }
 
-    /// Whether the store should be read again: something is outside, and there is room for it.
+    /// Whether the store should be read again: something is outside, and there is room for it; or a line is starved.
     pub(crate) fn wants_refill(&self) -> bool {
+        self.has_room_for_more() || !self.starved.is_empty()
+    }
+
+    fn has_room_for_more(&self) -> bool {
         self.outside_from.is_some() && self.len() <= self.limits.deliveries / 2
     }
 
-    /// Before the store is read: everything offered from now on is taken, as long as there is room.
+    /// Before the store is read, from its beginning: what is offered from now on is taken, as long as there is room. Nothing
+    /// is taken out until it has been read.
     pub(crate) fn begin_refill(&mut self) {
-        self.outside_from = None;
+        self.reads_all = self.has_room_for_more();
+        if self.reads_all {
+            self.outside_from = None;
+        }
+        for name in std::mem::take(&mut self.starved) {
+            if let Some(line) = self.lines.get_mut(&name).filter(|line| line.len() == 0) {
+                line.cut = None;
+                self.reading.insert(name);
+            }
+        }
+    }
+
+    /// Whether nothing behind this place would be taken.
+    pub(crate) fn has_read(&self, place: &Place) -> bool {
+        let is_outside = self.outside_from.as_ref().is_some_and(|from| place >= from);
+        is_outside || (!self.reads_all && self.reading.is_empty())
+    }
+
+    /// All has been offered that would be taken.
+    pub(crate) fn end_refill(&mut self) {
+        for name in std::mem::take(&mut self.reading) {
+            self.look_after(&name);
+        }
     }
 
     /// What stands at this place or behind it is in the store only.
@@ -183,6 +294,12 @@ impl<B: Body> Window<B> {
         for delivery in self.waiting.split_off(&from).into_values() {
             self.known.remove(&delivery.id);
             self.body_bytes -= delivery.body_bytes();
+            if let Some(name) = &delivery.line {
+                if let Some(line) = self.lines.get_mut(name) {
+                    line.waiting -= 1;
+                }
+                self.look_after(name);
+            }
         }
         self.outside_from = Some(self.outside_from.take().map_or(from.clone(), |before| before.min(from)));
     }
@@ -212,7 +329,7 @@ mod tests {
     }
 
     fn open(events: usize) -> Window<Note> {
-        let mut window = Window::new(WindowLimits { deliveries: events, body_bytes: 100 });
+        let mut window = Window::new(WindowLimits { deliveries: events, line: 2, body_bytes: 100 });
         window.begin_refill();
         window
     }

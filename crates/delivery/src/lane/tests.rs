@@ -27,6 +27,11 @@ impl Body for Note {
     fn size(&self) -> usize {
         self.0.len()
     }
+
+    /// What stands behind an `@`.
+    fn line(&self) -> Option<String> {
+        self.0.split_once('@').map(|(_, line)| line.to_owned())
+    }
 }
 
 /// Does what a note says: `ok`, `hold` (for ever), `fail` (a minute later again) or `tell TEXT` (done, and another note follows).
@@ -149,6 +154,34 @@ async fn what_the_store_refuses_is_not_accepted() {
     world.store.is_down.store(false, SeqCst);
     world.pass(Millis::from_secs(10)).await;
     assert_eq!(world.reads("a").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_stands_still_holds_up_no_other_however_long_it_is() {
+    const STUCK: usize = WINDOW_DELIVERIES + READ_ROWS;
+    const BRISK: usize = 5 * LINE_DELIVERIES;
+    let world = World::new();
+    let accept = async |world: &World, from: usize, count: usize, text: &str| {
+        let notes = (from..from + count).map(|number| {
+            let id = RequestId::from(format!("{number:06}").as_str());
+            world.reader.lane.stage(&scope(), id, Note(text.to_owned())).expect("a note")
+        });
+        world.reader.lane.outbox.accept(&scope(), notes.collect()).await.expect("accepted");
+    };
+    let read = |world: &World, from: usize, count: usize| {
+        (from..from + count).map(|number| world.reads(&format!("{number:06}")).len()).sum::<usize>()
+    };
+    accept(&world, 0, STUCK, "fail@stuck").await;
+    accept(&world, STUCK, BRISK, "ok@brisk").await;
+    world.pass(Millis::from_secs(1)).await;
+    assert_eq!((read(&world, 0, STUCK), read(&world, STUCK, BRISK)), (1, BRISK));
+    // So does the next life, which finds them all in the store, and what comes meanwhile.
+    world.stop.cancel();
+    let again = World::over(&world.store, &world.clock);
+    accept(&again, STUCK + BRISK, BRISK, "ok@brisk").await;
+    again.pass(Millis::from_secs(1)).await;
+    assert_eq!((read(&again, 0, STUCK), read(&again, STUCK + BRISK, BRISK)), (1, BRISK));
+    assert_eq!(again.kept().0, STUCK);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,9 +6,11 @@ use super::*;
 use crate::lane::tests::{Note, scope};
 
 const LINES: usize = 3;
-/// Of one reading of the store: more than half a window and all attempts together.
-const PAGE: usize = 8;
+/// Of one reading of the store.
+const PAGE: usize = 3;
 const WINDOW: usize = 6;
+/// Of one line: two that stand still leave room for the third.
+const LINE: usize = 2;
 const RUNNING_MAX: usize = 3;
 
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ struct World {
 }
 
 fn limits() -> WindowLimits {
-    WindowLimits { deliveries: WINDOW, body_bytes: 0 }
+    WindowLimits { deliveries: WINDOW, line: LINE, body_bytes: 0 }
 }
 
 fn queued((due_ms, id): &Place, line: Option<&String>) -> Queued<Note> {
@@ -118,13 +120,17 @@ impl World {
         }
         self.window.begin_refill();
         if fails {
-            return self.window.leave_outside(before_all());
+            self.window.leave_outside(before_all());
+            return self.window.end_refill();
         }
-        let page: Vec<_> = self.store.iter().take(PAGE).collect();
-        page.iter().for_each(|(place, line)| self.window.offer(queued(place, line.as_ref())));
-        if let (Some((last, _)), PAGE) = (page.last(), page.len()) {
-            self.window.leave_outside((*last).clone());
+        let all: Vec<_> = self.store.iter().collect();
+        for page in all.chunks(PAGE) {
+            page.iter().for_each(|(place, line)| self.window.offer(queued(place, line.as_ref())));
+            if page.last().is_some_and(|(last, _)| self.window.has_read(last)) {
+                break;
+            }
         }
+        self.window.end_refill();
     }
 
     fn take(&mut self) -> Result<bool, TestCaseError> {

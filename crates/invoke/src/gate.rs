@@ -127,7 +127,8 @@ impl Counts {
     }
 }
 
-const fn rate(concurrency: u32) -> Rate {
+/// Of synchronous requests, for so much concurrency.
+pub(crate) const fn rate(concurrency: u32) -> Rate {
     let per_second = concurrency.saturating_mul(REQUESTS_PER_CONCURRENCY);
     Rate { burst: per_second, per_second }
 }

@@ -205,8 +205,8 @@ pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse,
     })
 }
 
-/// An environment that may run now, with the permit it needs. One that is provisioned needs none; when all of them run,
-/// the invocation spills over to those made on demand.
+/// An environment that may run now, with the permit it needs. One that is provisioned needs none; when all of them run, or
+/// have been asked as often as they may be, the invocation spills over to those made on demand.
 async fn enter(
     core: &Core,
     version: &Arc<FunctionVersion>,
@@ -214,12 +214,12 @@ async fn enter(
     concurrency: Concurrency,
     is_synchronous: bool,
 ) -> Result<(Lease, Option<Permit>), InvokeError> {
+    let requested_at = is_synchronous.then(|| Duration::from_millis(u64::try_from(core.clock.now_ms()).unwrap_or(0)));
     if let Some(qualifier) = provisioned
-        && let Some(lease) = core.environments.lease_provisioned(version, qualifier).await
+        && let Some(lease) = core.environments.lease_provisioned(version, qualifier, requested_at).await
     {
         return Ok((lease, None));
     }
-    let requested_at = is_synchronous.then(|| Duration::from_millis(u64::try_from(core.clock.now_ms()).unwrap_or(0)));
     let permit = core
         .gate
         .enter(version, concurrency, requested_at)

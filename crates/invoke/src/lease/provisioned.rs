@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Environments, Lease, Shelf, end_all};
 use crate::environment::LiveEnvironment;
+use crate::gate;
 use crate::pool::{Keep, KeptKey, Member, Next, Orders, Seat, Want};
+use crate::rates::Rates;
 
 /// Between two looks when nobody says that there is something to do: what is too old is replaced, what found no room is
 /// tried again.
@@ -33,6 +35,8 @@ const SERVER_FAILURE: &str = "An internal error occurred.";
 #[derive(Default)]
 pub(super) struct Provisions {
     wanted: Mutex<HashMap<FunctionUid, Vec<Wanted>>>,
+    /// How often each qualifier's environments are asked.
+    rates: Mutex<Rates<(FunctionUid, Arc<str>)>>,
     wake: Notify,
 }
 
@@ -59,8 +63,12 @@ impl Wanted {
         })
     }
 
+    fn count(&self) -> u32 {
+        self.provision.parts.iter().map(|(_, count)| count).sum()
+    }
+
     fn status(&self, ready: u32) -> ProvisionStatus {
-        let count = self.provision.parts.iter().map(|(_, count)| count).sum();
+        let count = self.count();
         match &self.failure {
             _ if ready >= count => ProvisionStatus::Ready,
             None => ProvisionStatus::InProgress,
@@ -74,6 +82,16 @@ impl Wanted {
 }
 
 impl Provisions {
+    /// Whether the environments of this qualifier may take another synchronous request: no more a second than ten times
+    /// their number. Source: Lambda developer guide, "Understanding Lambda function scaling".
+    fn admit(&self, uid: &FunctionUid, qualifier: &Arc<str>, now: Duration) -> bool {
+        let all = self.wanted.lock();
+        let wanted = all.get(uid).and_then(|all| all.iter().find(|one| one.provision.qualifier == *qualifier));
+        let Some(count) = wanted.map(Wanted::count) else { return false };
+        drop(all);
+        self.rates.lock().admit(&(uid.clone(), Arc::clone(qualifier)), gate::rate(count), now)
+    }
+
     fn note(&self, key: &KeptKey, failure: Failure) {
         let mut all = self.wanted.lock();
         let wanted = all.values_mut().flatten().find(|wanted| wanted.keys().any(|(known, ..)| known == *key));
@@ -107,12 +125,17 @@ impl Environments {
         Some(Provisioned { ready, status: wanted.status(ready) })
     }
 
-    /// One of the environments kept for `qualifier`, if one is idle.
+    /// One of the environments kept for `qualifier`, if one is idle and they have not been asked too often.
+    /// `requested_at`: of a synchronous request, as for [`Gate::enter`](crate::gate::Gate::enter).
     pub(crate) async fn lease_provisioned(
         self: &Arc<Self>,
         version: &Arc<FunctionVersion>,
         qualifier: Arc<str>,
+        requested_at: Option<Duration>,
     ) -> Option<Lease> {
+        if requested_at.is_some_and(|now| !self.provisions.admit(&version.uid, &qualifier, now)) {
+            return None;
+        }
         let key = KeptKey { snapshot: version.snapshot.clone(), qualifier };
         let mut too_old = Vec::new();
         let member = self.pool.lock().take_kept(&key, self.now_ms(), &mut too_old);

@@ -74,6 +74,28 @@ async fn when_all_run_an_invocation_spills_over_to_one_made_on_demand() {
     assert_eq!(state(&world, &version), (1, ProvisionStatus::Ready));
 }
 
+// Source: Lambda developer guide, "Understanding Lambda function scaling": ten requests a second for each unit.
+#[tokio::test(start_paused = true)]
+async fn more_than_ten_requests_a_second_for_each_provisioned_environment_spill_over() {
+    let version = with_handler("f", "init-sleeps:500");
+    let world = World::new([version.clone()]).await;
+    provision(&world, &version, 1);
+    world.pass(Millis(600)).await;
+    let asked = tokio::time::Instant::now();
+    for _ in 0..10 {
+        call(&world, "id").await.expect("runs");
+    }
+    assert_eq!(world.environments(), (1, 0), "all of them by the one that is kept");
+    call(&world, "id").await.expect("runs");
+    assert_eq!(asked.elapsed().as_millis(), 500, "a cold start");
+    assert_eq!(world.environments(), (2, 0));
+    // A second later they may be asked again as often.
+    world.pass(Millis(1_000)).await;
+    let asked = tokio::time::Instant::now();
+    call(&world, "id").await.expect("runs");
+    assert_eq!(asked.elapsed().as_millis(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn provisioned_environments_take_no_permit() {
     let version = function("f");

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Made when the first message is signed: it takes a moment, and few servers need it. The key comes first, in one step; a
-//! certificate that is missing is made again.
+//! certificate that is missing is made again. Nothing is signed by a key that is not on disk; one that finds no room there
+//! is kept until there is some, since making one takes long.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub struct MessageSigner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     made: Mutex<Option<Arc<Made>>>,
+    /// A key that could not be stored, as PKCS #8.
+    homeless: Mutex<Option<Pkcs8V1Der<'static>>>,
 }
 
 struct Made {
@@ -49,7 +52,14 @@ impl MessageSigner {
     /// Of a directory, where nothing is made yet.
     #[must_use]
     pub fn new(directory: &Path, name: &'static str, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { directory: directory.to_owned(), name, clock, random, made: Mutex::default() }
+        Self {
+            directory: directory.to_owned(),
+            name,
+            clock,
+            random,
+            made: Mutex::default(),
+            homeless: Mutex::default(),
+        }
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -102,9 +112,14 @@ impl MessageSigner {
         make_directory(&self.directory).map_err(io(&self.directory))?;
         let key_path = self.directory.join(KEY_FILE);
         if !key_path.exists() {
-            let key = RsaKey::generate(KeySize::Rsa2048).map_err(|_| certificate_error("no RSA key can be made"))?;
-            let der: Pkcs8V1Der<'_> = key.as_der().map_err(|_| certificate_error("the key has no form"))?;
+            let mut homeless = self.homeless.lock();
+            let der = match homeless.take() {
+                Some(der) => der,
+                None => generate()?,
+            };
+            let der = homeless.insert(der);
             create(&key_path, der.as_ref(), 0o600, &*self.random).map_err(io(&key_path))?;
+            *homeless = None;
         }
         let der = fs::read(&key_path).map_err(io(&key_path))?;
         let unreadable = |detail: String| AuthorityError::Key { path: key_path.clone(), detail };
@@ -131,6 +146,11 @@ impl MessageSigner {
         (params.not_before, params.not_after) = validity(self.clock.now_ms(), CERTIFICATE_DAYS)?;
         Ok(params.self_signed(key).map_err(certificate_error)?.pem())
     }
+}
+
+fn generate() -> Result<Pkcs8V1Der<'static>, AuthorityError> {
+    let key = RsaKey::generate(KeySize::Rsa2048).map_err(|_| certificate_error("no RSA key can be made"))?;
+    key.as_der().map_err(|_| certificate_error("the key has no form"))
 }
 
 #[cfg(test)]
@@ -161,6 +181,25 @@ mod tests {
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public);
         assert!(key.verify(b"text", &signature).is_ok());
         assert!(key.verify(b"texT", &signature).is_err());
+    }
+
+    #[test]
+    fn a_key_that_finds_no_room_is_made_once_and_signs_nothing_before_it_is_stored() {
+        let data = tempfile::tempdir().expect("a directory");
+        let directory = data.path().join("tls");
+        // A file where the directory is to be stands for a disk without room.
+        fs::write(&directory, "").expect("written");
+        let signer = signer(&directory);
+        assert!(matches!(signer.sign(b"text"), Err(AuthorityError::Io { .. })));
+        fs::remove_file(&directory).expect("removed");
+        fs::create_dir(&directory).expect("a directory");
+        fs::create_dir(directory.join("messages.key.d")).expect("a directory");
+        let kept = generate().expect("a key");
+        let bytes = kept.as_ref().to_vec();
+        *signer.homeless.lock() = Some(kept);
+        signer.sign(b"text").expect("signed");
+        assert_eq!(fs::read(directory.join(KEY_FILE)).expect("there"), bytes);
+        assert!(signer.homeless.lock().is_none());
     }
 
     #[test]

@@ -35,9 +35,13 @@ pub(crate) struct Plan {
     pub(crate) filter: Filter,
 }
 
+/// Why the queue could not be asked the last time; shared with whoever shows it.
+pub(crate) type Problem = Arc<Mutex<Option<String>>>;
+
 pub(crate) struct Poller {
     parts: Arc<PollersParts>,
     plan: watch::Receiver<Arc<Plan>>,
+    problem: Problem,
     stop: CancellationToken,
     works: TaskTracker,
     running: Arc<Running>,
@@ -88,11 +92,17 @@ enum Waited<T> {
 }
 
 impl Poller {
-    pub(crate) fn new(parts: Arc<PollersParts>, plan: watch::Receiver<Arc<Plan>>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        parts: Arc<PollersParts>,
+        plan: watch::Receiver<Arc<Plan>>,
+        problem: Problem,
+        stop: CancellationToken,
+    ) -> Self {
         let concurrency_max = plan.borrow().mapping.concurrency_max;
         Self {
             parts,
             plan,
+            problem,
             stop,
             works: TaskTracker::new(),
             running: Arc::default(),
@@ -154,7 +164,7 @@ impl Poller {
                 Waited::Changed => return Some(()),
                 Waited::For(Err(error)) => return self.failed(&plan, &error).await,
                 Waited::For(Ok(messages)) if messages.is_empty() => {
-                    self.failures = 0;
+                    self.succeeded();
                     let running = self.running.count.load(Ordering::SeqCst);
                     self.scaling.lock().see(Seen::Nothing { running }, self.parts.clock.now_ms());
                     // A queue that does not wait is not asked without end.
@@ -162,7 +172,7 @@ impl Poller {
                     return if rest.is_zero() { Some(()) } else { self.pause(rest).await };
                 }
                 Waited::For(Ok(messages)) => {
-                    self.failures = 0;
+                    self.succeeded();
                     self.sort(&as_role, &plan, facts, messages).await;
                 }
             }
@@ -354,12 +364,18 @@ impl Poller {
         async move { parts.queues.receive(&as_role, &plan.mapping.queue, terms).await }
     }
 
+    fn succeeded(&mut self) {
+        self.failures = 0;
+        *self.problem.lock() = None;
+    }
+
     /// The queue could not be asked.
     async fn failed(&mut self, plan: &Arc<Plan>, error: &str) -> Option<()> {
         if self.failures == 0 {
             let (mapping, queue) = (plan.mapping.id.as_str(), &plan.mapping.queue);
             tracing::warn!(mapping, %queue, error, "an event source mapping cannot read its queue; trying again");
         }
+        *self.problem.lock() = Some(error.to_owned());
         let pause = QUEUE_PAUSE.saturating_mul(1 << self.failures.min(16)).min(QUEUE_PAUSE_MAX);
         self.failures = self.failures.saturating_add(1);
         self.facts = None;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::filter::Filter;
-use crate::poller::{Plan, Poller};
+use crate::poller::{Plan, Poller, Problem};
 
 /// What the pollers are wired to.
 pub struct PollersParts {
@@ -37,6 +37,7 @@ pub struct Pollers {
 
 struct Polled {
     plan: watch::Sender<Arc<Plan>>,
+    problem: Problem,
     stop: CancellationToken,
     worker: TaskTracker,
 }
@@ -87,11 +88,16 @@ impl EventPollers for Pollers {
         }
         let (sender, receiver) = watch::channel(plan);
         let (stop, worker) = (self.stop.child_token(), TaskTracker::new());
-        let poller = Poller::new(Arc::clone(&self.parts), receiver, stop.clone());
+        let problem = Problem::default();
+        let poller = Poller::new(Arc::clone(&self.parts), receiver, problem.clone(), stop.clone());
         let work = worker.track_future(poller.run());
         worker.close();
         self.workers.spawn(work);
-        polled.insert(id, Polled { plan: sender, stop, worker });
+        polled.insert(id, Polled { plan: sender, problem, stop, worker });
+    }
+
+    fn problem(&self, id: &str) -> Option<String> {
+        self.polled.lock().get(id).and_then(|polled| polled.problem.lock().clone())
     }
 
     async fn stop(&self, id: &str) {

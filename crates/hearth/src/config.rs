@@ -1,6 +1,7 @@
 //! Configuration: a TOML file, then flags. Unknown keys are refused, so that no setting is silently ignored.
 
 mod images;
+mod remote_queues;
 mod runtimes;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hearth_network::{Outgoing, Policy};
+use hearth_remote_queues::Remote;
 use hearth_sandbox::process::PoolConfig;
 use hearth_types::{AuthMode, SandboxAuth};
 pub(crate) use images::Images;
@@ -34,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) images: Images,
     /// Images that are the roots of runtimes, by identifier.
     pub(crate) runtimes: BTreeMap<String, String>,
+    pub(crate) remote_queues: Vec<Remote>,
     pub(crate) urls: Urls,
     pub(crate) logs: Logs,
     pub(crate) audit: Audit,
@@ -218,6 +221,7 @@ struct File {
     network: Network,
     images: images::File,
     runtimes: BTreeMap<String, String>,
+    remote_queues: Vec<remote_queues::Entry>,
     urls: Urls,
     logs: Logs,
     audit: Audit,
@@ -263,6 +267,8 @@ pub(crate) enum ConfigError {
     Layouts(#[from] images::LayoutsError),
     #[error(transparent)]
     Runtimes(#[from] runtimes::RuntimesError),
+    #[error(transparent)]
+    RemoteQueues(#[from] remote_queues::RemoteQueuesError),
     #[error(transparent)]
     DockerConfig(#[from] images::DockerConfigError),
     #[error("`pool.cpu_percent` is a share of one processor: 1 to 100")]
@@ -344,6 +350,7 @@ impl Config {
             network: Policy::parse(file.network.outgoing, &file.network.allow)?,
             images: file.images.resolve()?,
             runtimes: file.runtimes,
+            remote_queues: remote_queues::resolve(file.remote_queues)?,
             urls: file.urls,
             logs: file.logs,
             audit: file.audit,

@@ -33,6 +33,9 @@ pub trait EventPollers: Send + Sync + 'static {
     /// From now on the mapping is polled like this. Batches that are on their way end as they began.
     fn poll(&self, mapping: QueueMapping);
 
+    /// Why the mapping takes no messages at present, although it tries to.
+    fn problem(&self, id: &str) -> Option<String>;
+
     /// No more messages are taken; resolves when all batches in flight have ended. Nothing to do for an unknown id.
     async fn stop(&self, id: &str);
 }

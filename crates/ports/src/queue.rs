@@ -54,6 +54,10 @@ pub enum QueueError {
     /// Worth trying again. Detail for the log.
     #[error("{detail}")]
     Unavailable { detail: String },
+    /// The queue is elsewhere, and its endpoint does not answer, or refuses this server. Worth trying again: whoever runs
+    /// one of the two may mend it. The text is for whoever set it up.
+    #[error("{message}")]
+    Elsewhere { message: String },
 }
 
 impl QueueError {
@@ -61,7 +65,7 @@ impl QueueError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::DiskFull | Self::Unavailable { .. } => true,
+            Self::DiskFull | Self::Unavailable { .. } | Self::Elsewhere { .. } => true,
             Self::NotFound | Self::AccessDenied { .. } | Self::Invalid { .. } => false,
         }
     }
@@ -129,7 +133,7 @@ pub trait QueueConsumer: Send + Sync + 'static {
     /// [`QueueError`], `NotFound` before all.
     async fn allows(&self, ctx: &RequestContext, queue: &Arn, action: &'static str) -> Result<(), QueueError>;
 
-    /// Up to ten messages; nothing when none came in time. Who stops waiting has taken nothing.
+    /// Up to ten messages; nothing when none came in time. What is on its way to somebody who stops waiting is given back.
     ///
     /// # Errors
     /// [`QueueError`]: nothing was taken.

@@ -18,9 +18,10 @@ STOP_SECONDS_MAX = 40
 
 class Server:
     """Starts on construction; `url` is where it listens. `prefix` is a command that starts what follows it, `arguments`
-    go behind `hearth up`."""
+    go behind `hearth up`; `port` is another one after each start, unless it is given."""
 
-    def __init__(self, data, log, config=None, prefix=(), arguments=()):
+    def __init__(self, data, log, config=None, prefix=(), arguments=(), port=0):
+        self.port = port
         self.data = data
         self.log = log
         self.config = config
@@ -34,7 +35,7 @@ class Server:
         self.start()
 
     def start(self):
-        command = [*self.prefix, str(HEARTH), "up", "--listen", "127.0.0.1:0"]
+        command = [*self.prefix, str(HEARTH), "up", "--listen", f"127.0.0.1:{self.port}"]
         if self.data:
             command += ["--data", str(self.data)]
         command += self.arguments

@@ -19,7 +19,7 @@ const STOREYS: &[&[&str]] = &[
         "hearth-images",
         "hearth-tls",
     ],
-    &["hearth-backup", "hearth-sandbox", "hearth-delivery"],
+    &["hearth-backup", "hearth-sandbox", "hearth-delivery", "hearth-remote-queues"],
     &["hearth-invoke"],
     &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"],
     &["hearth"],

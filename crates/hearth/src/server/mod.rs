@@ -30,11 +30,12 @@ use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable, Ru
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
 use hearth_ports::{Architecture, Authorizer, CodePackages, LogReader, RuntimeId};
+use hearth_remote_queues::Queues;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
 use hearth_sns::{HttpClient, Sns, SnsParts, Topics};
-use hearth_sqs::{Queues, Sqs, SqsParts};
+use hearth_sqs::{Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs};
 use hearth_sts::{Issuers, Sts, StsParts};
 use hearth_tls::{Certificates, MessageSigner, Names};
@@ -253,7 +254,9 @@ impl House {
         .await
         .map_err(|error| start_error(&error))?;
 
-        let queues = Arc::new(Queues(sqs.clone()));
+        let here = Arc::new(hearth_sqs::Queues(sqs.clone()));
+        let queues = Queues::new(here, config.remote_queues.clone(), authorizer.clone(), clock.clone());
+        let queues = Arc::new(queues);
         let tls = DataDir::tls_of(data.root());
         let signer = MessageSigner::new(&tls, SNS_NAME, clock.clone(), random.clone());
         let sns = Sns::open(SnsParts {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use hearth_ports::EventPollers;
 use hearth_store::{Codec, Epoch, Mutation, Precondition, Shard, Store, StoreError, scan_all, scopes};
-use hearth_types::{Clock, Scope};
+use hearth_types::{Clock, RequestContext, Scope};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use super::record::{MappingRecord, mapping_key, mappings_key};
+use super::shape::MappingConfiguration;
 use crate::error::LambdaError;
 
 /// Pause after something failed.
@@ -81,6 +82,11 @@ impl Mappings {
 
     pub(crate) fn get(&self, scope: &Scope, uuid: &str) -> Option<Arc<MappingRecord>> {
         self.scopes.read().get(scope)?.get(uuid).cloned()
+    }
+
+    /// As the API shows it.
+    pub(crate) fn show(&self, ctx: &RequestContext, record: &MappingRecord) -> MappingConfiguration {
+        MappingConfiguration::new(ctx, record, self.pollers.problem(&record.uuid))
     }
 
     /// At most `limit` of those that `is_wanted`, in order of their UUIDs, from `from` on.

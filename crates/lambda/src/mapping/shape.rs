@@ -27,6 +27,9 @@ pub(crate) struct MappingConfiguration {
     /// Recorded: shown when it is empty, too.
     function_response_types: Vec<&'static str>,
     event_source_mapping_arn: String,
+    /// The real service says nothing about queues here. A mapping that cannot read its queue says so, in the words it has
+    /// for streams.
+    last_processing_result: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,7 +55,8 @@ pub(crate) fn mapping_arn(ctx: &RequestContext, uuid: &str) -> Arn {
 }
 
 impl MappingConfiguration {
-    pub(crate) fn new(ctx: &RequestContext, record: &MappingRecord) -> Self {
+    /// `problem`: see [`EventPollers::problem`](hearth_ports::EventPollers::problem).
+    pub(crate) fn new(ctx: &RequestContext, record: &MappingRecord, problem: Option<String>) -> Self {
         let terms = &record.terms;
         let filters: Vec<Filter> = terms.filters.iter().map(|pattern| Filter { pattern: pattern.clone() }).collect();
         let reports = terms.reports_failures.then_some("ReportBatchItemFailures");
@@ -69,6 +73,7 @@ impl MappingConfiguration {
             state_transition_reason: REASON,
             function_response_types: reports.into_iter().collect(),
             event_source_mapping_arn: mapping_arn(ctx, &record.uuid).to_string(),
+            last_processing_result: problem.map(|problem| format!("PROBLEM: {problem}")),
         }
     }
 }

@@ -134,7 +134,7 @@ fn unfit(action: &str, error: QueueError) -> LambdaError {
             "The provided execution role does not have permissions to call {} on SQS",
             action.trim_start_matches("sqs:")
         )),
-        QueueError::Invalid { message } => LambdaError::invalid(message),
+        QueueError::Invalid { message } | QueueError::Elsewhere { message } => LambdaError::invalid(message),
         QueueError::DiskFull => LambdaError::DiskFull,
         QueueError::Unavailable { detail } => LambdaError::Internal { detail },
     }

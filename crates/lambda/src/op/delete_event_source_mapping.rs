@@ -29,5 +29,5 @@ pub(super) async fn handle(
         Ok(MappingRecord { phase: Phase::Deleting, last_modified_ms: lambda.clock.now_ms(), ..(**record).clone() })
     };
     let record = lambda.mappings.change(&ctx.scope(), decide).await?;
-    Ok(MappingConfiguration::new(&ctx, &record))
+    Ok(lambda.mappings.show(&ctx, &record))
 }

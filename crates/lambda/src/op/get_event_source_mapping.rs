@@ -24,5 +24,5 @@ pub(super) async fn handle(
     let conditions = record.iter().map(|record| record.condition(&ctx)).collect::<Vec<_>>();
     lambda.authorize(&ctx, "lambda:GetEventSourceMapping", &mapping_arn(&ctx, &input.uuid), &conditions)?;
     let record = record.ok_or(LambdaError::ResourceNotFound)?;
-    Ok(MappingConfiguration::new(&ctx, &record))
+    Ok(lambda.mappings.show(&ctx, &record))
 }

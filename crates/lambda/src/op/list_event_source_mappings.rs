@@ -44,6 +44,6 @@ pub(super) async fn handle(lambda: Arc<Lambda>, ctx: RequestContext, input: Inpu
     };
     let records = lambda.mappings.list(&ctx.scope(), &from, size + 1, is_wanted);
     let (records, next_marker) = cut(records, size, |record| Position { name: record.uuid.clone(), number: 0 });
-    let event_source_mappings = records.iter().map(|record| MappingConfiguration::new(&ctx, record)).collect();
+    let event_source_mappings = records.iter().map(|record| lambda.mappings.show(&ctx, record)).collect();
     Ok(Output { event_source_mappings, next_marker })
 }

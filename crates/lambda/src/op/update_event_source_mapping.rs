@@ -65,5 +65,5 @@ pub(super) async fn handle(
         })
     };
     let record = lambda.mappings.change(&ctx.scope(), decide).await?;
-    Ok(MappingConfiguration::new(&ctx, &record))
+    Ok(lambda.mappings.show(&ctx, &record))
 }

@@ -165,6 +165,10 @@ impl Default for FakePollers {
 
 #[async_trait]
 impl EventPollers for FakePollers {
+    fn problem(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn poll(&self, mapping: QueueMapping) {
         self.polled.lock().insert(mapping.id.clone(), mapping);
     }

@@ -1,4 +1,5 @@
-//! AWS Signature Version 4, on the verifying side. Pure: no clock, no key store, no I/O.
+//! AWS Signature Version 4: verifying, and signing what Hearth itself sends ([`Signer`]). Pure: no clock, no key store, no
+//! I/O.
 //!
 //! [`Authorization::parse`] takes a request's head apart, [`Authorization::check`] recomputes the signature with the
 //! caller's secret. Bodies in aws-chunked form are in [`chunked`].
@@ -9,6 +10,7 @@ pub mod checksum;
 pub mod chunked;
 mod error;
 mod key;
+mod sign;
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -17,6 +19,7 @@ use subtle::ConstantTimeEq;
 
 pub use error::AuthError;
 pub use key::{KeyCache, SigningKey};
+pub use sign::Signer;
 
 use crate::limits::{CLOCK_SKEW_MS_MAX, PRESIGNED_SECONDS_MAX};
 

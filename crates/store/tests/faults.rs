@@ -134,6 +134,9 @@ fn copy_files(from: &Path, to: &Path) {
 fn what_an_acknowledged_sync_did_not_bring_to_the_disk_is_noticed_at_open() {
     const LIVES: u64 = 4;
     const LIES: usize = 40;
+    const FIRST_COMMITS: u64 = 600;
+    const COMMITS: u64 = 100;
+    const MOMENT: Duration = Duration::from_millis(5);
     const BLOCK: usize = 4_096;
     let mut seed = [0; 8];
     OsRandom.fill(&mut seed);
@@ -148,11 +151,11 @@ fn what_an_acknowledged_sync_did_not_bring_to_the_disk_is_noticed_at_open() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (store, before, lying) = (dir.path().join("store"), dir.path().join("before"), dir.path().join("lying"));
     let mut said = Said::default();
-    live(&store, Duration::from_millis(600), &mut said);
+    live(&store, FIRST_COMMITS, MOMENT, &mut said);
     let (mut noticed, mut harmless) = (0, 0);
     for life in 0..LIVES {
         copy_files(&store, &before);
-        live(&store, Duration::from_millis(300 + 100 * life), &mut said);
+        live(&store, COMMITS * (3 + life), MOMENT, &mut said);
         for lie in 0..LIES {
             copy_files(&store, &lying);
             let name = if lie % 3 == 0 { DATABASE } else { LOG };

@@ -49,23 +49,33 @@ pub(crate) fn start(dir: &Path) -> Child {
     command.arg(dir).stdout(Stdio::piped()).spawn().expect("starts")
 }
 
-/// Runs one life, ended by SIGKILL after `life`, and takes down whole lines only.
-pub(crate) fn live(dir: &Path, life: Duration, said: &mut Said) {
+/// Runs one life until so many commits were acknowledged, however long that takes, and for a moment more; SIGKILL ends it.
+/// Whole lines only are taken down.
+pub(crate) fn live(dir: &Path, commits: u64, moment: Duration, said: &mut Said) {
     let mut child = start(dir);
     let stdout = child.stdout.take().expect("is piped");
+    let (reached, reaches) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut lines = Vec::new();
         let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
+        let (mut line, mut acknowledged) = (String::new(), 0);
         while stdout.read_line(&mut line).expect("reads") > 0 {
             if line.ends_with('\n') {
+                acknowledged += u64::from(line.starts_with("ack "));
                 lines.push(line.trim_end().to_owned());
             }
             line.clear();
+            if acknowledged == commits {
+                // Nobody listens any more when it is said again.
+                let _ = reached.send(());
+            }
         }
         lines
     });
-    std::thread::sleep(life);
+    if commits > 0 {
+        reaches.recv().expect("lives as long");
+    }
+    std::thread::sleep(moment);
     child.kill().expect("kills");
     child.wait().expect("ends");
     reader.join().expect("reads").iter().for_each(|line| said.take(line));

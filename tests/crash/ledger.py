@@ -4,6 +4,7 @@ import collections
 import json
 import threading
 import time
+from pathlib import Path
 
 from support import aws, packages
 
@@ -14,11 +15,21 @@ def handler(event, context):
     return event["at"]
 """
 FUNCTION = "work"
+#: Of every server.
+CONFIG = Path(__file__).with_name("server.toml")
 #: Messages that were taken and not deleted are visible again after this.
 VISIBILITY_SECONDS = 2
+#: Longer than an audit takes between taking and deleting, far shorter than it waits for more.
+RESULTS_VISIBILITY_SECONDS = 20
+#: Waits of a second in which nothing came: only then something is lost. Machines may be slow, and stand still.
+EMPTY_WAITS_MAX = 60
 THREADS = {"events": 4, "send": 3, "take": 3, "publish": 2}
 #: Nothing is tried again: an answer that was lost is not an acknowledgement.
 ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": 20, "connect_timeout": 5}
+#: Of an audit, which loses nothing by asking again: what it took is visible again after a while.
+PATIENT = {"retries": {"total_max_attempts": 5}}
+#: Looks at a load for something of each kind, each after a tenth of a second.
+LOOKS_MAX = 1_200
 
 
 def client(server, name):
@@ -32,9 +43,10 @@ def queue(sqs, name):
 def prepare(server):
     """A queue for work, a function whose events are told to a queue of outcomes, however they end, and a topic of news that
     a queue is told of."""
-    sqs, functions, sns = client(server, "sqs"), client(server, "lambda"), client(server, "sns")
+    sqs, functions, sns = (aws.client(server.url, name) for name in ("sqs", "lambda", "sns"))
+    results = {"VisibilityTimeout": str(RESULTS_VISIBILITY_SECONDS)}
     sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
-    outcomes = sqs.create_queue(QueueName="outcomes", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
+    outcomes = sqs.create_queue(QueueName="outcomes", Attributes=results)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=outcomes, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     aws.create(functions, packages.zip_of({"app.py": CODE}), name=FUNCTION, handler="app.handler")
     functions.put_function_event_invoke_config(
@@ -42,13 +54,14 @@ def prepare(server):
         MaximumRetryAttempts=0,
         DestinationConfig={"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}},
     )
-    sqs.create_queue(QueueName="news", Attributes={"VisibilityTimeout": "600"})
+    sqs.create_queue(QueueName="news", Attributes=results)
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn.replace("outcomes", "news"))
 
 
 class Ledger:
-    """What the servers have acknowledged so far. A copy is what had been acknowledged at that moment."""
+    """What the servers have acknowledged so far, and what was found of it. A copy is what had been acknowledged at that
+    moment."""
 
     def __init__(self):
         self.events = set()
@@ -57,12 +70,16 @@ class Ledger:
         #: Deletions begun: whether these messages are there is not known until they are acknowledged.
         self.deleting = set()
         self.deleted = set()
+        #: How often each event's outcome was told, and each notification.
+        self.told = collections.Counter()
+        self.heard = collections.Counter()
 
-    def told(self, again):
-        """What an audit that found everything has seen."""
+    def summary(self):
+        """Of an audit that found everything."""
+        again = sum(counts.total() - len(counts) for counts in (self.told, self.heard))
         return (
             f"{len(self.events)} events, {len(self.published)} notifications, {len(self.sent)} messages sent,"
-            f" {len(self.deleted)} deleted; none lost; {again} outcomes told twice"
+            f" {len(self.deleted)} deleted; none lost; {again} outcomes and notifications told twice"
         )
 
     def copy(self):
@@ -71,6 +88,10 @@ class Ledger:
         ledger.events, ledger.sent, ledger.published = set(self.events), set(self.sent), set(self.published)
         ledger.deleted, ledger.deleting = set(self.deleted), set(self.deleting)
         return ledger
+
+    def add(self, other):
+        for name, entries in vars(other).items():
+            getattr(self, name).update(entries)
 
 
 class Load:
@@ -86,6 +107,16 @@ class Load:
         ]
         for thread in self.threads:
             thread.start()
+
+    def go_on(self, seconds):
+        """For so long, and until something of each kind is acknowledged, however slow the machine is."""
+        time.sleep(seconds)
+        kinds = self.ledger.events, self.ledger.sent, self.ledger.published, self.ledger.deleted
+        for _ in range(LOOKS_MAX):
+            if all(kinds):
+                return
+            time.sleep(0.1)
+        raise AssertionError("the load did too little")
 
     def stop(self):
         self.stopped.set()
@@ -144,34 +175,47 @@ class Load:
                 self.ledger.deleted.add(message["MessageId"])
 
 
-def audit(server, ledger, seconds):
-    """Whether all that was acknowledged is accounted for on that server, which runs what is left; the duplicates."""
-    sqs = client(server, "sqs")
-    told, url = collections.Counter(), queue(sqs, "outcomes")
-    deadline = time.monotonic() + seconds
-    while missing := ledger.events - told.keys():
-        assert time.monotonic() < deadline, f"{len(missing)} of {len(ledger.events)} acknowledged events are lost"
-        for message in taken(sqs, url):
-            told[json.loads(message["Body"])["requestContext"]["requestId"]] += 1
+def audit(server, ledger):
+    """Whether all that was acknowledged is accounted for on that server, which runs what is left. All is taken away."""
+    sqs = aws.client(server.url, "sqs", **PATIENT)
+    url, empty = queue(sqs, "outcomes"), EmptyWaits()
+    while missing := ledger.events - ledger.told.keys():
+        messages = empty.count(taken(sqs, url), f"{len(missing)} of {len(ledger.events)} acknowledged events are lost")
+        bodies = [json.loads(message["Body"]) for message in messages]
+        ledger.told.update(body["requestContext"]["requestId"] for body in bodies)
 
-    heard, url = collections.Counter(), queue(sqs, "news")
-    deadline = time.monotonic() + seconds
-    while missing := ledger.published - heard.keys():
-        assert time.monotonic() < deadline, f"{len(missing)} of {len(ledger.published)} acknowledged notifications are lost"
-        heard.update(json.loads(message["Body"])["MessageId"] for message in taken(sqs, url))
+    url, empty = queue(sqs, "news"), EmptyWaits()
+    while missing := ledger.published - ledger.heard.keys():
+        lost = f"{len(missing)} of {len(ledger.published)} acknowledged notifications are lost"
+        ledger.heard.update(json.loads(message["Body"])["MessageId"] for message in empty.count(taken(sqs, url), lost))
 
-    found, url = set(), queue(sqs, "work")
-    # Those that were taken by somebody who is gone are visible again after a while: until nothing comes for so long.
-    deadline = time.monotonic() + VISIBILITY_SECONDS + 1
-    while time.monotonic() < deadline:
-        if messages := taken(sqs, url):
-            found.update(message["MessageId"] for message in messages)
-            deadline = time.monotonic() + VISIBILITY_SECONDS + 1
+    # Those that were taken by somebody who is gone are visible again after a while.
+    found, url, empty = set(), queue(sqs, "work"), EmptyWaits()
+    while waiting := size(sqs, url):
+        messages = empty.count(taken(sqs, url), f"{waiting} messages are counted that nobody gets")
+        found.update(message["MessageId"] for message in messages)
     again = found & ledger.deleted
     assert not again, f"{len(again)} deleted messages came back"
     lost = ledger.sent - ledger.deleting - found
     assert not lost, f"{len(lost)} of {len(ledger.sent)} acknowledged messages are lost"
-    return sum(told.values()) - len(told) + sum(heard.values()) - len(heard)
+
+
+class EmptyWaits:
+    """One after the other."""
+
+    def __init__(self):
+        self.waits = 0
+
+    def count(self, messages, lost):
+        self.waits = 0 if messages else self.waits + 1
+        assert self.waits < EMPTY_WAITS_MAX, lost
+        return messages
+
+
+def size(sqs, url):
+    """Messages in a queue, also those that are taken."""
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return sum(int(count) for name, count in attributes.items() if name.startswith("ApproximateNumberOfMessages"))
 
 
 def taken(sqs, url):

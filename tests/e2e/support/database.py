@@ -13,7 +13,9 @@ import pytest
 
 PORT = 5432
 USER = "hearth"
-START_SECONDS_MAX = 60
+#: Looks, each after a tenth of a second: machines may stand still meanwhile.
+START_LOOKS_MAX = 600
+STOP_SECONDS_MAX = 60
 #: Whom it runs as when the tests run as root, whom PostgreSQL refuses: `nobody`.
 NOBODY = 65534
 
@@ -28,9 +30,10 @@ def programs():
 
 
 class Database:
-    """Starts on construction; `url` is what `hearth up --store` takes."""
+    """Starts on construction; `url` is what `hearth up --store` takes. Its data are on a disk that may lose power if they
+    have a place of their own. `prefix` is a command that starts the server that follows it."""
 
-    def __init__(self):
+    def __init__(self, data=None, prefix=(), settings=()):
         self.programs = programs()
         self.directory = Path(tempfile.mkdtemp(prefix="hearth-pg-"))
         self.directory.chmod(0o755)
@@ -38,14 +41,16 @@ class Database:
         if os.getuid() == 0:
             os.chown(self.directory, NOBODY, NOBODY)
             self.identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.prefix, self.settings = prefix, settings
         self.process = None
-        self._run("initdb", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync", "-U", USER, "-D", self.data)
+        self.data = data or self.directory / "data"
+        if data:
+            data.mkdir()
+            os.chown(data, *(self.identity.get(who, -1) for who in ("user", "group")))
+        sync = [] if data else ["--no-sync"]
+        self._run("initdb", "--auth=trust", "--no-locale", "--encoding=UTF8", *sync, "-U", USER, "-D", self.data)
         self.start()
         self.sql("CREATE DATABASE hearth", database="postgres")
-
-    @property
-    def data(self):
-        return self.directory / "data"
 
     @property
     def url(self):
@@ -53,18 +58,19 @@ class Database:
 
     def start(self):
         """Also after a kill -9, whose remains may still be ending."""
-        command = [self.programs / "postgres", "-D", self.data, "-k", self.directory, "-c", "listen_addresses="]
-        deadline = time.monotonic() + START_SECONDS_MAX
+        command = [*self.prefix, self.programs / "postgres", "-D", self.data, "-k", self.directory]
+        for setting in ("listen_addresses=", *self.settings):
+            command += ["-c", setting]
         with open(self.directory / "log", "ab") as log:
-            while True:
+            for _ in range(START_LOOKS_MAX):
                 if self.process is None or self.process.poll() is not None:
                     self.process = subprocess.Popen(
                         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, **self.identity
                     )
                 if self._psql("SELECT 1", "postgres").returncode == 0:
                     return
-                assert time.monotonic() < deadline, (self.directory / "log").read_text()
                 time.sleep(0.1)
+        raise AssertionError((self.directory / "log").read_text())
 
     def kill(self):
         """kill -9 of the first process; the others end when they notice."""
@@ -75,12 +81,12 @@ class Database:
         """As a machine's shutdown would."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(START_SECONDS_MAX)
+            self.process.wait(STOP_SECONDS_MAX)
 
     def remove(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(START_SECONDS_MAX)
+            self.process.wait(STOP_SECONDS_MAX)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def sql(self, text, database="hearth"):

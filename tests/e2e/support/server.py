@@ -6,13 +6,13 @@ import re
 import signal
 import subprocess
 import threading
-import time
 import urllib.request
 
 from .paths import HEARTH
 
 LISTENING = re.compile(r"Listening on (http://[0-9.]+:\d+)")
-START_SECONDS_MAX = 60
+#: Looks, each after a twentieth of a second: machines may stand still meanwhile.
+START_LOOKS_MAX = 1_200
 STOP_SECONDS_MAX = 40
 
 
@@ -51,9 +51,10 @@ class Server:
         ready = threading.Event()
         # The pipe is read for as long as the server lives: a full one would block it.
         threading.Thread(target=self._read_stdout, args=(self.process.stdout, ready), daemon=True).start()
-        deadline = time.monotonic() + START_SECONDS_MAX
+        looks = 0
         while not ready.wait(0.05):
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            looks += 1
+            if self.process.poll() is not None or looks > START_LOOKS_MAX:
                 self.kill()
                 raise RuntimeError(f"hearth did not get ready; its log:\n{self.log_text()}")
         with urllib.request.urlopen(f"{self.url}/_hearth/health", timeout=10) as answer:

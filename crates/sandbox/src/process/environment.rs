@@ -370,20 +370,25 @@ impl Environment for ProcessEnvironment {
     }
 
     async fn runtime_done(&self) -> Result<(), ExtensionFailure> {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             timing = self.api.runtime_done() => done(timing.map(drop)),
             // Whoever invokes next learns of it.
             _ = self.control.ended() => Ok(()),
-        }
+        };
+        self.output.drain();
+        result
     }
 
     async fn settled(&self) -> Result<(), ExtensionFailure> {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             settled = self.api.settled() => done(settled),
             _ = self.control.ended() => Ok(()),
-        }
+        };
+        // What extensions wrote before they were done is of this invocation.
+        self.output.drain();
+        result
     }
 
     fn has_extensions(&self) -> bool {

@@ -98,7 +98,7 @@ class Load:
     """Threads that use a server until it is gone, or until they are stopped."""
 
     def __init__(self, server, ledger):
-        self.server, self.ledger = server, ledger
+        self.server, self.process, self.ledger = server, server.process, ledger
         self.stopped = threading.Event()
         self.threads = [
             threading.Thread(target=self._until_gone, args=(getattr(self, kind), at))
@@ -124,12 +124,13 @@ class Load:
             thread.join()
 
     def _until_gone(self, work, at):
-        try:
-            work(at)
-        except Exception:
-            # The server is gone in the middle of a request: nothing was acknowledged. What else goes wrong is found in
-            # the ledger, or shows as a load that acknowledged nothing.
-            pass
+        while not self.stopped.is_set() and self.process.poll() is None:
+            try:
+                work(at)
+            except Exception:
+                # Nothing was acknowledged: the server may be gone, or its database for a while, or the machine stood still.
+                # What else goes wrong is found in the ledger, or shows as a load that acknowledged nothing.
+                time.sleep(0.05)
 
     def events(self, at):
         functions = client(self.server, "lambda")

@@ -21,15 +21,15 @@ IMAGE_MIB = 2048
 #: The disk must be at rest for the copy to be one moment's.
 COPY_TRIES = 50
 UNMOUNT_TRIES = 50
-#: Small, so that checkpoints are made all the time and the log fits the disk.
-DATABASE_SETTINGS = ("max_wal_size=64MB", "checkpoint_timeout=30s")
+#: Small, so that checkpoints are made all the time and the log fits the disk; no memory that outlives all processes.
+DATABASE_SETTINGS = ("max_wal_size=64MB", "checkpoint_timeout=30s", "dynamic_shared_memory_type=mmap")
 #: For a control: whoever's syncs these are keeps nothing.
 NO_SYNC = """
 int fsync(int fd) { return 0; }
 int fdatasync(int fd) { return 0; }
 int sync_file_range(int fd, long offset, long bytes, unsigned flags) { return 0; }
 """
-TOOLS = ("losetup", "mkfs.ext4", "mount")
+TOOLS = ("ipcrm", "losetup", "mkfs.ext4", "mount")
 
 
 def run(*command):
@@ -115,6 +115,7 @@ class Machine:
             for pid in new:
                 signal_if_there(pid, signal.SIGSTOP)
             running |= new
+        shared = self.database.shared_memory() if self.database else None
         copied = self._image()
         try:
             self.disk.copy(copied)
@@ -122,6 +123,8 @@ class Machine:
             self._end(running)
         self.disk = Disk(copied, self.disk.at)
         if self.database:
+            # It would go with the machine's memory, and the database does not know it again on another device.
+            run("ipcrm", "--shmem-id", shared)
             self.database.start()
         self.server.start()
 

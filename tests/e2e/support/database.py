@@ -72,6 +72,10 @@ class Database:
                 time.sleep(0.1)
         raise AssertionError((self.directory / "log").read_text())
 
+    def shared_memory(self):
+        """The id of its segment, as ipcrm takes it: in the seventh line of the file that PostgreSQL locks its data with."""
+        return (self.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+
     def kill(self):
         """kill -9 of the first process; the others end when they notice."""
         self.process.kill()

@@ -115,9 +115,9 @@ class Machine:
             for pid in new:
                 signal_if_there(pid, signal.SIGSTOP)
             running |= new
-        shared = self.database.shared_memory() if self.database else None
         copied = self._image()
         try:
+            shared = self.database and self.database.shared_memory()
             self.disk.copy(copied)
         finally:
             self._end(running)

@@ -22,7 +22,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::process::{Pid, WaitOptions, WaitStatus, test_kill_process, wait};
+use rustix::process::{Pid, WaitOptions, WaitStatus, kill_process, test_kill_process, wait};
 
 use crate::protocol::{EXTENSIONS, ExitStatus, ORDER_BYTES_MAX, Order, Process, Report};
 use crate::seccomp;
@@ -124,8 +124,17 @@ impl<'a> Init<'a> {
         self.report(&report)
     }
 
-    /// Takes in a child that somebody else has made. It may have ended, and been reaped, before it was known.
+    /// Takes in a child that somebody else has made, in the place of the one that waits to be the same. It may have ended,
+    /// and been reaped, before it was known.
     fn adopt(&mut self, process: Process, number: i32) -> Report {
+        self.processes.retain(|pid, other| {
+            let stays = *other != process;
+            if !stays {
+                // Fails only when it has just ended. Nobody is told of its end.
+                let _ = kill_process(*pid, rustix::process::Signal::KILL);
+            }
+            stays
+        });
         let pid = Pid::from_raw(number).filter(|pid| test_kill_process(*pid).is_ok());
         match pid {
             Some(pid) => {

@@ -75,6 +75,53 @@ async fn how_a_copy_ends_is_told_and_a_new_process_takes_its_place() {
     machine.backend.shutdown().await;
 }
 
+/// How many processes wait in slots of this program's that have their runtime process.
+fn waiting_beside_a_runtime() -> usize {
+    let spawners = children(std::process::id(), "hearth-spawner").into_iter();
+    let slots = spawners.flat_map(|spawner| children(spawner, "hearth-init"));
+    let waiting = |slot: u32| match children(slot, "python3.11").len() {
+        0 => 0,
+        _ => children(slot, "hearth-init").len(),
+    };
+    slots.map(waiting).sum()
+}
+
+/// The slots of the pool have a process that waits to become the runtime's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_takes_the_place_of_the_process_that_waits_in_its_slot() {
+    let _one = ONE.lock().await;
+    let pool = Some(PoolConfig { depth_min: 1, depth_max: 1, ..PoolConfig::default() });
+    let instance = Some(format!("test-copies-pooled-{}", std::process::id()));
+    let Some(machine) = Machine::start_with(Setup { pool, instance, ..Setup::default() }).await else { return };
+    let spec = spec("python3.11", machine.package(&[("app.py", FUNCTION)]));
+    if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
+        return eprintln!("SKIPPED: {missing}");
+    }
+    let enough = Instant::now() + Duration::from_secs(30);
+    let mut addresses = Vec::new();
+    while addresses.len() < 3 {
+        assert!(Instant::now() < enough, "slots of the pool get copies");
+        machine.wait_for_pool().await;
+        // The first one finds a process that waits, the second one an empty slot of the pool.
+        let mut environments = Vec::new();
+        for _ in 0..2 {
+            let (copies, taken) = (machine.backend.copies(), machine.backend.pool_taken());
+            let (environment, _) = support::started(&machine, spec.clone()).await;
+            if machine.backend.copies() > copies && machine.backend.pool_taken() > taken {
+                addresses.push(value(&environment, &json!("")).await[2].clone());
+            }
+            environments.push(environment);
+        }
+        assert_eq!(waiting_beside_a_runtime(), 0);
+        for environment in environments {
+            environment.destroy().await;
+        }
+    }
+    // Copies share their address layout; a process that had to be started instead would have its own.
+    assert!(addresses.iter().all(|address| *address == addresses[0]), "{addresses:?}");
+    machine.backend.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_are_copied_at_once_and_each_answers_for_itself() {
     let Some((machine, spec, _one)) = machine("many").await else { return };

@@ -245,7 +245,7 @@ pub(crate) enum ConfigError {
     #[error("cannot read the configuration file {path}: {error}")]
     Unreadable { path: PathBuf, error: std::io::Error },
     #[error("the configuration file {path} is not valid: {error}")]
-    Invalid { path: PathBuf, error: toml::de::Error },
+    Invalid { path: PathBuf, error: String },
     #[error("cannot listen on \"{0}\": give an address and a port, such as 127.0.0.1:4566")]
     Listen(String),
     #[error("the configuration sets both `data` and `ephemeral`: choose one")]
@@ -287,7 +287,8 @@ impl Config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-                toml::from_str(&text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), error })?
+                let invalid = |error| ConfigError::Invalid { path: path.to_owned(), error: told(&text, &error) };
+                toml::from_str(&text).map_err(invalid)?
             }
         };
         let images = file.images.clone();
@@ -358,6 +359,15 @@ impl Config {
     }
 }
 
+/// What is wrong, with the line it is about; but for one that may hold a secret, which is not for logs.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let number = error.span().and_then(|span| text.get(..span.start)).map_or(0, |before| before.matches('\n').count());
+    match text.lines().nth(number) {
+        Some(line) if line.contains("secret") => format!("line {}: {}", number + 1, error.message()),
+        _ => error.to_string(),
+    }
+}
+
 /// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`. For root, whose home is closed to the
 /// user the server becomes, the place of the File Hierarchy Standard.
 pub(crate) fn default_data_directory() -> Option<PathBuf> {
@@ -382,6 +392,14 @@ mod tests {
         let config = resolve("", Overrides::default()).expect("valid");
         assert_eq!(config.listen.to_string(), "127.0.0.1:4566");
         assert_eq!(config.data, DataLocation::Directory("/home/me/hearth".into()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_shown_and_a_secret_is_not() {
+        let wrong = |text: &str| told(text, &toml::from_str::<File>(text).map(drop).expect_err("invalid"));
+        assert!(wrong("listen = hush").contains("listen = hush"));
+        let secret = wrong("[[remote_queues]]\nsecret_access_key = \"hush");
+        assert!(secret.starts_with("line 2: ") && !secret.contains("hush"), "{secret}");
     }
 
     #[test]

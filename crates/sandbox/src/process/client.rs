@@ -163,8 +163,6 @@ impl SpawnerProcess {
             // Its memory becomes hearth-init's: nothing of our environment belongs there.
             .env_clear()
             .envs(mutation::environment())
-            // What it has freed it gives back: each slot's forks, exec and end carry along what its allocator holds.
-            .env("MIMALLOC_PURGE_DELAY", "0")
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())

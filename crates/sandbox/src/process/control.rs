@@ -135,9 +135,11 @@ impl Control {
             self.state.send_modify(|state| match report {
                 Report::Started(Process::Runtime) => state.runtime = Runtime::Running,
                 Report::NotStarted(Process::Runtime, failure) => state.runtime = Runtime::NotStarted(failure),
+                // Why it could not run what it was told to says more than how it ended then.
+                Report::Exited(Process::Runtime, _) if matches!(state.runtime, Runtime::NotStarted(_)) => {}
                 Report::Exited(Process::Runtime, status) => {
-                    state.runtime =
-                        self.last_word().map_or_else(|| Runtime::Exited(self.cause(status)), Runtime::NotStarted);
+                    let ended = || Runtime::Exited(self.cause(status));
+                    state.runtime = self.last_word().map_or_else(ended, Runtime::NotStarted);
                 }
                 Report::Started(Process::Extension(_)) => {}
                 Report::NotStarted(Process::Extension(name), failure) => self.extension_not_launched(&name, &failure),

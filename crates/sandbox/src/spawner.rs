@@ -412,6 +412,8 @@ impl<'a> Spawner<'a> {
             }
             return slot.map_or(Ok(()), |slot| self.reply(&Reply::Ended { slot }));
         }
+        // Not only when nothing else is to be done: on a server that always has something to do that would be never.
+        self.stock.shrink(Instant::now()).for_each(|begun| kill(&begun.process.pidfd));
         let refilled = if self.identities.wants_refill() {
             self.identities.refill()
         } else if self.stock.wants_refill() {
@@ -421,7 +423,6 @@ impl<'a> Spawner<'a> {
             made
         } else {
             self.views.forget_deleted();
-            self.stock.shrink(Instant::now()).for_each(|begun| kill(&begun.process.pidfd));
             Ok(())
         };
         refilled.or_else(|error| self.reply(&Reply::Trouble { message: text(&error) }))

@@ -2,8 +2,8 @@
 //! a control group, a network, an empty `/tmp`. Some wait at that point, for any root and any image; what is left to do is
 //! a message ([`Finish`]). The pool of the server holds finished ones; these are for who finds none there, and for it.
 //!
-//! How many wait follows what is asked for: who finds none doubles the number, and a minute in which none was taken halves
-//! it again.
+//! How many wait follows what is asked for: who finds none doubles the number, and a minute in which everybody found one
+//! halves it again.
 
 use std::collections::VecDeque;
 use std::io;
@@ -136,7 +136,7 @@ pub(super) struct Stock {
     max: usize,
     /// How many of these are still to be made. One that ends by itself is not: it would end again.
     missing: usize,
-    /// When one was taken, or the number halved.
+    /// When somebody found none, or the number was halved.
     changed: Instant,
 }
 
@@ -147,13 +147,13 @@ impl Stock {
     }
 
     pub(super) fn take(&mut self, now: Instant) -> Option<Begun> {
-        self.changed = now;
         match self.waiting.pop_front() {
             Some(begun) => {
                 self.missing += 1;
                 Some(begun)
             }
             None => {
+                self.changed = now;
                 let more = self.wanted.min(self.max - self.wanted);
                 self.wanted += more;
                 self.missing += more;
@@ -183,8 +183,8 @@ impl Stock {
             self.wanted = (self.wanted / 2).max(self.min);
             self.changed += STOCK_HALF_LIFE;
         }
-        self.missing = self.missing.min(self.wanted);
         self.leaving.extend(self.waiting.split_off(self.waiting.len().min(self.wanted)));
+        self.missing = self.missing.min(self.wanted - self.waiting.len());
         self.leaving.iter()
     }
 

@@ -4,6 +4,7 @@
 //! to plain HTTP, and credentials go to the host only that they are for, and to the token server it names.
 
 use bytes::Bytes;
+use hearth_types::causes;
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -110,17 +111,6 @@ impl Registries {
             Err(_) => Err(unreachable(format!("no answer within {ANSWER_WAIT_MAX:?}"))),
         }
     }
-}
-
-/// An error with what caused it: the outermost says little.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 impl Repository<'_> {

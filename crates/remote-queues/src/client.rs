@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_ports::QueueError;
+use hearth_types::causes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -80,7 +81,7 @@ impl Http {
             (Ok(https), _) => https.request(request).await,
             (Err(error), _) => return Err(error.clone()),
         };
-        let (head, body) = answer.map_err(|error| chain(&error))?.into_parts();
+        let (head, body) = answer.map_err(|error| causes(&error))?.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
         Ok((head, body.to_bytes()))
     }
@@ -102,15 +103,4 @@ fn request(
     let (mut head, ()) = request.body(())?.into_parts();
     remote.signer.sign(&mut head, &body, now_ms)?;
     Ok(Request::from_parts(head, Full::new(body)))
-}
-
-/// An error of the client names its layer; what went wrong is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

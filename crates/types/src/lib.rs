@@ -5,6 +5,7 @@
 
 pub mod arn;
 pub mod auth_mode;
+pub mod causes;
 pub mod clock;
 pub mod context;
 pub mod function_ref;
@@ -17,6 +18,7 @@ pub mod units;
 
 pub use arn::{Arn, ArnError};
 pub use auth_mode::{AuthMode, SandboxAuth};
+pub use causes::causes;
 pub use clock::{Anchor, Clock, ManualClock, ServiceClock, SystemClock};
 pub use context::{Caller, Origin, Proof, RequestContext, Session};
 pub use function_ref::{FunctionRef, FunctionRefError};

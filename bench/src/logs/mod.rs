@@ -25,6 +25,8 @@ const MEMORY_LOOK: Duration = Duration::from_millis(100);
 const KEPT_WAIT_MAX: Duration = Duration::from_secs(60);
 const LINE: &str = "a line of a hundred bytes, as an application writes them when something has happened: number";
 const QUIET: &str = "quiet";
+/// Until what the writers leave to be packed is.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// Writes at a steady rate, as a busy service does, for as long as it is told; answers how many lines.
 const WRITER_PYTHON: &str = "import sys, time\n\n\ndef handler(event, context):\n    written, began = 0, time.monotonic()\n    \
@@ -34,9 +36,12 @@ const WRITER_PYTHON: &str = "import sys, time\n\n\ndef handler(event, context):\
 
 #[derive(clap::Args, Clone)]
 pub(crate) struct LogsArgs {
-    /// Seconds of each of the two phases.
-    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+    /// Seconds of each phase.
+    #[arg(long, default_value_t = 4, value_name = "SECONDS")]
     phase_seconds: u64,
+    /// How often the function is asked alone and then beside the writers: in turn, because machines are faster at times.
+    #[arg(long, default_value_t = 6, value_name = "NUMBER")]
+    rounds: u32,
 }
 
 /// Prints what was measured; gives every figure as a line of JSON.
@@ -45,13 +50,13 @@ pub(crate) async fn run(program: &ProgramArgs, args: &LogsArgs) -> Result<Outcom
         println!("SKIPPED many log lines: they take Python 3.11");
         return Ok(Outcome { json_lines: String::new(), has_failed: true });
     }
-    let measured = tokio::time::timeout(RUN_MAX, measure(program, args.phase_seconds));
+    let measured = tokio::time::timeout(RUN_MAX, measure(program, args));
     let outcome = measured.await.map_err(|_| BenchError::Other(format!("not done after {RUN_MAX:?}: given up")))?;
     eprint!("\r{:60}\r", "");
     outcome
 }
 
-async fn measure(program: &ProgramArgs, seconds: u64) -> Result<Outcome, BenchError> {
+async fn measure(program: &ProgramArgs, args: &LogsArgs) -> Result<Outcome, BenchError> {
     let server = Server::start(&program.hearth()?)?;
     let address = server.address;
     functions::create_role(address).await?;
@@ -64,32 +69,55 @@ async fn measure(program: &ProgramArgs, seconds: u64) -> Result<Outcome, BenchEr
     }
     server.rest().await;
 
-    progress("alone");
-    let before_mib = memory::resident_mib(server.pid())?;
-    let alone = latencies(address, seconds).await?;
-    progress("beside many lines");
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        writers.spawn(write(address, writer, seconds + 1));
+    let mut measured = Measured { before_mib: memory::resident_mib(server.pid())?, ..Measured::default() };
+    for round in 1..=args.rounds {
+        progress(&format!("alone, {round} of {}", args.rounds));
+        measured.alone.extend(latencies(address, args.phase_seconds).await?);
+        progress(&format!("beside many lines, {round} of {}", args.rounds));
+        measured.beside(&server, args.phase_seconds).await?;
+        tokio::time::sleep(SETTLE).await;
     }
-    let mut peak_mib = before_mib;
-    let beside = {
+    measured.alone.sort_unstable();
+    measured.beside.sort_unstable();
+    progress("reading them back");
+    measured.kept = kept(address, measured.written).await?;
+    server.stop()?;
+    Ok(print(&measured))
+}
+
+#[derive(Default)]
+struct Measured {
+    /// Sorted when all is measured, as the next.
+    alone: Vec<Duration>,
+    beside: Vec<Duration>,
+    written: u64,
+    writing_seconds: u64,
+    kept: u64,
+    before_mib: f64,
+    peak_mib: f64,
+}
+
+impl Measured {
+    async fn beside(&mut self, server: &Server, seconds: u64) -> Result<(), BenchError> {
+        let (address, mut writers) = (server.address, JoinSet::new());
+        for writer in 0..WRITERS {
+            writers.spawn(write(address, writer, seconds + 1));
+        }
         let mut measured = std::pin::pin!(latencies(address, seconds));
         loop {
             tokio::select! {
-                latencies = &mut measured => break latencies?,
-                () = tokio::time::sleep(MEMORY_LOOK) => peak_mib = peak_mib.max(memory::resident_mib(server.pid())?),
+                latencies = &mut measured => break self.beside.extend(latencies?),
+                () = tokio::time::sleep(MEMORY_LOOK) => {
+                    self.peak_mib = self.peak_mib.max(memory::resident_mib(server.pid())?);
+                }
             }
         }
-    };
-    let mut written = 0;
-    while let Some(done) = writers.join_next().await {
-        written += done.map_err(|error| BenchError::Other(error.to_string()))??;
+        self.writing_seconds += seconds + 1;
+        while let Some(done) = writers.join_next().await {
+            self.written += done.map_err(|error| BenchError::Other(error.to_string()))??;
+        }
+        Ok(())
     }
-    progress("reading them back");
-    let kept = kept(address, written).await?;
-    server.stop()?;
-    Ok(print(seconds, &alone, &beside, (written, kept), (before_mib, peak_mib)))
 }
 
 fn name_of(writer: u32) -> String {
@@ -103,7 +131,7 @@ async fn write(address: SocketAddr, writer: u32, seconds: u64) -> Result<u64, Be
     answer.json()?.as_u64().ok_or_else(|| BenchError::Other("a writer did not count".to_owned()))
 }
 
-/// Sorted; from when each request was due.
+/// From when each request was due.
 async fn latencies(address: SocketAddr, seconds: u64) -> Result<Vec<Duration>, BenchError> {
     let run = RunArgs { seconds, warm_up_ms: Some(500), one_core: false, core: 0, payload_bytes: 16 };
     let args = LoadArgs { run, connections: vec![1], rate: Some(REQUESTS_PER_SECOND) };
@@ -113,9 +141,7 @@ async fn latencies(address: SocketAddr, seconds: u64) -> Result<Vec<Duration>, B
         payload.len()
     );
     let measured = load::run(QUIET, &args, address, || request.clone().into_bytes()).await?;
-    let mut latencies: Vec<Duration> = measured.into_iter().flat_map(|one| one.latencies).collect();
-    latencies.sort_unstable();
-    Ok(latencies)
+    Ok(measured.into_iter().flat_map(|one| one.latencies).collect())
 }
 
 /// How many of the writers' lines are in the log; waits for those that are on their way.
@@ -155,13 +181,8 @@ async fn lines_of(address: SocketAddr, function: &str) -> Result<u64, BenchError
     }
 }
 
-fn print(
-    seconds: u64,
-    alone: &[Duration],
-    beside: &[Duration],
-    (written, kept): (u64, u64),
-    (before_mib, peak_mib): (f64, f64),
-) -> Outcome {
+fn print(measured: &Measured) -> Outcome {
+    let Measured { alone, beside, written, writing_seconds, kept, before_mib, peak_mib } = measured;
     let at = |sorted: &[Duration], share| Measurement::percentile_us(sorted, share) / 1e3;
     let mut table = new_table(&["another function, ms", "p50", "p99", "requests"]);
     for (what, sorted) in [("alone", alone), ("beside the writers", beside)] {
@@ -169,17 +190,17 @@ fn print(
         table.add_row([comfy_table::Cell::new(what)].into_iter().chain(numbers.map(right)));
     }
     #[expect(clippy::cast_precision_loss, reason = "a count of lines")]
-    let rate = written as f64 / (seconds + 1) as f64;
+    let rate = *written as f64 / *writing_seconds as f64;
     let more_percent = (at(beside, 0.99) / at(alone, 0.99) - 1.0) * 100.0;
     #[expect(clippy::cast_precision_loss, reason = "a count of lines")]
-    let missing = written.abs_diff(kept) as f64;
+    let missing = written.abs_diff(*kept) as f64;
     let verdicts = [
         ("log lines of functions", rate, "lines/s", Goal::AtLeast(f64::from(LINES_PER_SECOND) * 0.98)),
         ("another function beside them, p99 more", more_percent, "%", Goal::AtMost(10.0)),
         ("lines missing, or too many, afterwards", missing, "lines", Goal::AtMost(0.0)),
     ]
     .map(|(what, measured, unit, goal)| Verdict { what: what.to_owned(), measured, unit, goal });
-    println!("{WRITERS} functions write {LINES_PER_SECOND} lines a second together for {seconds} s\n");
+    println!("{WRITERS} functions write {LINES_PER_SECOND} lines a second together, for {writing_seconds} s in all\n");
     println!("{table}\n\n{}", goals::table(&verdicts));
     println!(
         "server, resident: {before_mib:.0} MiB before, {peak_mib:.0} MiB at the most; {kept} of {written} lines kept"

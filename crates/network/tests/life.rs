@@ -19,6 +19,9 @@ use nix::unistd::Pid;
 use support::services::{self, name_server, query};
 use support::{IDENTITY, OUTSIDE, PATIENCE, PRIVATE, World, echoes, eventually, is_root};
 
+/// Its device, both sockets of its name server, its life.
+const SANDBOX_DESCRIPTORS: usize = 4;
+
 #[test]
 fn the_process_has_no_privileges() {
     if !is_root() {
@@ -157,8 +160,11 @@ fn thousands_of_short_connections_leave_nothing() {
         return;
     }
     let world = World::internet();
+    let before = world.descriptors();
     let sandbox = Arc::new(world.sandbox(1));
     let echo = services::tcp_echo(&world.outside, OUTSIDE);
+    // What was sent to the process need not have arrived yet.
+    eventually("the sandbox is attached", || world.descriptors() >= before + SANDBOX_DESCRIPTORS);
     let idle = world.descriptors();
     let clients: Vec<_> = (0..8)
         .map(|client| {

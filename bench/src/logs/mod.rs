@@ -40,7 +40,7 @@ pub(crate) struct LogsArgs {
     #[arg(long, default_value_t = 4, value_name = "SECONDS")]
     phase_seconds: u64,
     /// How often the function is asked alone and then beside the writers: in turn, because machines are faster at times.
-    #[arg(long, default_value_t = 6, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 6, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
@@ -69,7 +69,8 @@ async fn measure(program: &ProgramArgs, args: &LogsArgs) -> Result<Outcome, Benc
     }
     server.rest().await;
 
-    let mut measured = Measured { before_mib: memory::resident_mib(server.pid())?, ..Measured::default() };
+    let before_mib = memory::resident_mib(server.pid())?;
+    let mut measured = Measured { before_mib, peak_mib: before_mib, ..Measured::default() };
     for round in 1..=args.rounds {
         progress(&format!("alone, {round} of {}", args.rounds));
         measured.alone.extend(latencies(address, args.phase_seconds).await?);

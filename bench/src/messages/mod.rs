@@ -74,7 +74,9 @@ async fn measure(program: &ProgramArgs, args: &MessagesArgs) -> Result<Outcome, 
     }
 
     let mut queues = Vec::new();
-    for &waiting in &args.waiting {
+    let mut numbers = args.waiting.clone();
+    numbers.sort_unstable();
+    for waiting in numbers {
         progress(&format!("{waiting} messages that wait"));
         queues.push(Waiting::make(program, waiting).await?);
     }
@@ -84,17 +86,24 @@ async fn measure(program: &ProgramArgs, args: &MessagesArgs) -> Result<Outcome, 
             queue.cycles(args.phase).await?;
         }
     }
-    let rates: Vec<f64> = queues.iter().map(Waiting::per_second).collect();
-    rows.extend(queues.iter().map(Waiting::row));
-    let mut each_bytes = 0.0;
+    let (mut rates, mut each_bytes) = (Vec::new(), 0.0);
     for queue in queues {
-        each_bytes = queue.end().await?;
+        let (row, bytes) = queue.end().await?;
+        rates.push(row.per_second);
+        rows.push(row);
+        // In the end of the queue in which most wait.
+        each_bytes = bytes;
     }
     if let Some(first) = rates.first() {
         verdicts.push(verdict("messages sent, received and deleted", *first, "/s", Goal::AtLeast(20_000.0)));
     }
     if let [first, .., last] = rates[..] {
-        verdicts.push(verdict("the same, with most waiting: share of it", last / first, "", Goal::AtLeast(0.9)));
+        verdicts.push(verdict(
+            "the same with most waiting, of that rate",
+            last / first * 100.0,
+            "%",
+            Goal::AtLeast(90.0),
+        ));
         verdicts.push(verdict("memory of a waiting message", each_bytes, "bytes", Goal::AtMost(300.0)));
     }
     Ok(print(&rows, &verdicts))
@@ -291,29 +300,18 @@ impl Waiting {
         Ok(())
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
-    fn per_second(&self) -> f64 {
-        self.moved as f64 / self.elapsed.as_secs_f64()
-    }
-
-    fn row(&self) -> Row {
-        let what = format!("send, receive, delete by {BATCH}, over {QUEUE_CONNECTIONS}; {} wait", self.waiting);
-        let mut row = row(&what, self.latencies.clone(), 1, self.elapsed, None);
-        row.per_second = self.per_second();
-        #[expect(clippy::cast_precision_loss, reason = "a count of flushes")]
-        let flushes = self.flushes as f64 / self.elapsed.as_secs_f64();
-        row.flushes = (self.flushes > 0).then_some(flushes);
-        row
-    }
-
-    /// Gives how many bytes of the server's memory each waiting message takes.
-    async fn end(self) -> Result<f64, BenchError> {
+    /// Gives its row, and how many bytes of the server's memory each waiting message takes.
+    #[expect(clippy::cast_precision_loss, reason = "counts of messages and flushes")]
+    async fn end(self) -> Result<(Row, f64), BenchError> {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let more_mib = memory::resident_mib(self.server.pid())? - self.before_mib;
         self.server.stop()?;
-        #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
-        let waiting = self.waiting.max(1) as f64;
-        Ok(more_mib * 1_048_576.0 / waiting)
+        let seconds = self.elapsed.as_secs_f64();
+        let what = format!("send, receive, delete by {BATCH}, over {QUEUE_CONNECTIONS}; {} wait", self.waiting);
+        let mut row = row(&what, self.latencies, 1, self.elapsed, None);
+        row.per_second = self.moved as f64 / seconds;
+        row.flushes = (self.flushes > 0).then_some(self.flushes as f64 / seconds);
+        Ok((row, more_mib * 1_048_576.0 / self.waiting.max(1) as f64))
     }
 }
 

@@ -31,9 +31,6 @@ const REPACK_INTERVAL_MS: i64 = 60 * 60 * 1_000;
 /// A stream that nobody made on purpose goes when it has had no events for so long.
 const IDLE_STREAM_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The thread's; setpriority(2).
-const LEAST_PRIORITY: i32 = 19;
-
 pub(crate) struct Keeper {
     pub(crate) path: PathBuf,
     pub(crate) total_bytes_max: u64,
@@ -49,10 +46,6 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Works until the other end of `wake` is gone.
     pub(crate) fn run(mut self, wake: &Receiver<()>) {
-        // Whoever waits for a processor goes first: packing takes one for tens of milliseconds.
-        if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
-            tracing::warn!(%error, "the log keeper works at the priority of everything else");
-        }
         loop {
             match wake.recv_timeout(INTERVAL) {
                 Ok(()) => {}

@@ -7,6 +7,7 @@ mod descriptors;
 mod http;
 mod identity;
 mod messaging;
+mod parts;
 mod prepare;
 mod reach;
 pub(crate) mod root_key;
@@ -16,7 +17,6 @@ mod store;
 mod unread;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,24 +24,23 @@ use hearth_audit::Audit;
 use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
-use hearth_invoke::{Engine, EngineConfig, EngineParts, Freezing};
+use hearth_invoke::{Engine, EngineConfig, EngineParts};
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Runnable, RuntimeVersions};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings};
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_network::{NetworkClient, NetworkProcess};
-use hearth_ports::{Architecture, Authorizer, CodePackages, LogReader, RuntimeId};
+use hearth_ports::{Authorizer, CodePackages, LogReader};
 use hearth_remote_queues::Queues;
 use hearth_sandbox::package::{TreeStore, Unpacker};
-use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
+use hearth_sandbox::process::EndpointHook;
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
 use hearth_sns::{HttpClient, Sns, SnsParts, Topics};
 use hearth_sqs::{Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs};
-use hearth_sts::{Issuers, Sts, StsParts};
+use hearth_sts::{Sts, StsParts};
 use hearth_tls::{Certificates, MessageSigner, Names};
-use hearth_types::{AccountId, AuthMode, Mebibytes, Millis, OsRandom, Random};
+use hearth_types::{AccountId, AuthMode, OsRandom, Random};
 use hearth_wire::{Front, FrontConfig};
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -51,10 +50,15 @@ use tokio_util::task::TaskTracker;
 use self::clocks::Clocks;
 use self::descriptors::Room;
 use self::messaging::Messaging;
+pub(crate) use self::parts::runtime_images_config;
+use self::parts::{
+    disk_size, engine_config, images_config, instance_name, issuers, pool_config, runnable, runtime_images,
+    runtime_versions,
+};
+use self::prepare::Prepared;
 pub(crate) use self::prepare::prepare;
-use self::prepare::{Memory, Prepared};
 use self::reach::EndpointReach;
-use crate::config::{Config, Execution, Freeze, Images, Pool, WebIdentity};
+use crate::config::Config;
 
 /// Requests in flight at SIGTERM may take this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -67,11 +71,6 @@ pub(crate) const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
 /// What the certificate for messages of topics is made out to, as the real one.
 const SNS_NAME: &str = "sns.amazonaws.com";
-/// What is kept free of a small disk: one part of so many.
-const DISK_RESERVE_PART: u32 = 16;
-/// One part of so many of the memory for sandboxes lies between what is promised and the hard limit.
-const SLACK_PART: u32 = 16;
-
 /// Why the server did not start or ended. Each is one sentence with what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
@@ -385,99 +384,12 @@ impl House {
     }
 }
 
-/// The identity providers of the configuration, with the keys in their files.
-fn issuers(configured: &[WebIdentity]) -> Result<Issuers, ServerError> {
-    let mut issuers = Issuers::default();
-    for WebIdentity { issuer, audiences, jwks } in configured {
-        let failed = |error: &dyn std::fmt::Display| {
-            ServerError::Start(format!("web_identity {issuer}: {error} ({})", jwks.display()))
-        };
-        let keys = std::fs::read_to_string(jwks).map_err(|error| failed(&error))?;
-        issuers.add(issuer, audiences.clone(), &keys).map_err(|error| failed(&error))?;
-    }
-    Ok(issuers)
-}
-
-/// Where images come from, as the configuration says it.
-fn images_config(images: &Images, scratch: PathBuf) -> hearth_images::Config {
-    let Images { layouts, mirrors, credentials, .. } = images.clone();
-    hearth_images::Config { layouts, mirrors, credentials, scratch }
-}
-
-/// As [`images_config`], for references that the operator wrote: a layout may be anywhere.
-pub(crate) fn runtime_images_config(images: &Images, scratch: PathBuf) -> hearth_images::Config {
-    hearth_images::Config { layouts: vec![PathBuf::from("/")], ..images_config(images, scratch) }
-}
-
-fn runtime_images(config: &Config, trees: &TreeStore, data: &DataDir) -> std::io::Result<RuntimeImages> {
-    let images = RegistryImages::new(runtime_images_config(&config.images, data.storage()));
-    RuntimeImages::start(&config.runtimes, trees.clone(), Arc::new(images), data.runtime_images())
-}
-
 fn endpoint_hook(app: Arc<SetOnce<Arc<http::App>>>) -> EndpointHook {
     let runtime = tokio::runtime::Handle::current();
     Arc::new(move |environment, listener| {
         let app = app.clone();
         runtime.spawn(async move { http::serve_inside(environment, listener, app.wait().await.clone()).await })
     })
-}
-
-/// Whether a function can run here at all, asked when it is created.
-fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
-    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
-        backend.check(runtime, architecture).map_err(|error| error.to_string())
-    })
-}
-
-/// Which builds of runtimes functions get here.
-fn runtime_versions(backend: Arc<dyn Backend>) -> Arc<RuntimeVersions> {
-    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| backend.runtime_version(runtime, architecture))
-}
-
-/// Servers with different data directories share a machine: each has control groups of its own, the same ones after a
-/// restart, so that it finds what its earlier life left.
-fn instance_name(data: &DataDir) -> String {
-    // A hash that stays the same across releases of Hearth and of its compiler.
-    hex::encode(&Sha256::digest(data.root().as_os_str().as_encoded_bytes())[..8])
-}
-
-/// Slots that wait have open files, too.
-fn pool_config(pool: &Pool, room: Room) -> PoolConfig {
-    let depth = |wanted: usize| wanted.min(room.pool_depth);
-    let Pool { depth_min, depth_max, cpu_percent, copies } = *pool;
-    PoolConfig { depth_min: depth(depth_min), depth_max: depth(depth_max), cpu_percent, copies }
-}
-
-fn disk_size(directory: &Path) -> std::io::Result<Mebibytes> {
-    let disk = rustix::fs::statvfs(directory)?;
-    Ok(Mebibytes::from_bytes_ceil(disk.f_blocks * disk.f_frsize))
-}
-
-fn engine_config(execution: &Execution, room: Room, memory: Memory, disk: Mebibytes) -> EngineConfig {
-    if room.environments < execution.environments_max {
-        tracing::warn!(
-            "the limit of open files leaves room for {} execution environments and {} connections; raise the hard limit \
-             (ulimit -n, LimitNOFILE) for more",
-            room.environments,
-            room.connections
-        );
-    }
-    let defaults = EngineConfig::for_host(memory.machine);
-    EngineConfig {
-        // Below the hard limit: environments are to end in good order before the kernel ends them.
-        environment_memory: Mebibytes(memory.sandboxes.0 - memory.sandboxes.0 / SLACK_PART),
-        idle_timeout: Millis::from_secs(execution.idle_timeout_seconds),
-        disk_reserve: execution
-            .disk_reserve_mib
-            .map_or_else(|| defaults.disk_reserve.min(Mebibytes(disk.0 / DISK_RESERVE_PART)), Mebibytes),
-        memory_overcommit: execution.memory_overcommit,
-        environments_max: execution.environments_max.min(room.environments),
-        freezing: match execution.freeze {
-            Freeze::Auto => Freezing::Auto,
-            Freeze::Strict => Freezing::Strict,
-        },
-        ..defaults
-    }
 }
 
 fn say(text: &str) {

@@ -11,6 +11,7 @@ pub mod function;
 pub mod image;
 pub mod invoke;
 pub mod logs;
+pub mod metrics;
 pub mod provisioned;
 pub mod queue;
 pub mod response_stream;
@@ -34,6 +35,7 @@ pub use invoke::{
     EnvironmentKeeper, InvocationType, InvokeError, InvokeRequest, InvokeResponse, Invoker, ThrottleReason,
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
+pub use metrics::{Dimensions, Meter, Metric, MetricDatum, MetricSink, NoMetrics, Unit};
 pub use provisioned::{Provision, ProvisionStatus, Provisioned};
 pub use queue::{
     AttributeValue, MessageAttribute, MessageAttributes, OutgoingMessage, QueueConsumer, QueueError, QueueFacts,

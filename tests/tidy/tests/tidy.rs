@@ -8,7 +8,7 @@ use hearth_tidy::{Source, root, sources};
 /// The house, from the ground up: a crate may use crates of lower storeys only.
 const STOREYS: &[&[&str]] = &[
     &["hearth-types"],
-    &["hearth-authz", "hearth-event-pattern"],
+    &["hearth-authz", "hearth-event-pattern", "hearth-schedule"],
     &["hearth-ports"],
     &[
         "hearth-wire",

@@ -15,8 +15,8 @@ use hearth_wire::{Value, models};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
-static MODELS: LazyLock<[Arc<Model>; 4]> =
-    LazyLock::new(|| [models::lambda(), models::iam(), models::logs(), models::sts()]);
+static MODELS: LazyLock<[Arc<Model>; 5]> =
+    LazyLock::new(|| [models::lambda(), models::iam(), models::logs(), models::sts(), models::cloudwatch()]);
 
 /// A refusal repeats what was sent, in places more than once, and lists what would have been right.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;

@@ -11,7 +11,7 @@ use crate::json::Json;
 
 /// Table, service and folder of the API version in botocore's data. A service that speaks a second protocol has a second
 /// table, whose overlay says how.
-const TABLES: [(&str, &str, &str); 7] = [
+const TABLES: [(&str, &str, &str); 8] = [
     ("lambda", "lambda", "2015-03-31"),
     ("iam", "iam", "2010-05-08"),
     ("sts", "sts", "2011-06-15"),
@@ -19,6 +19,7 @@ const TABLES: [(&str, &str, &str); 7] = [
     ("sqs", "sqs", "2012-11-05"),
     ("sqs-query", "sqs", "2012-11-05"),
     ("sns", "sns", "2010-03-31"),
+    ("cloudwatch", "cloudwatch", "2010-08-01"),
 ];
 
 const METADATA: [&str; 10] = [
@@ -33,7 +34,7 @@ const METADATA: [&str; 10] = [
     "uid",
     "xmlNamespace",
 ];
-const OPERATION: [&str; 6] = ["http", "input", "output", "errors", "idempotent", "authtype"];
+const OPERATION: [&str; 7] = ["http", "input", "output", "errors", "idempotent", "authtype", "requestcompression"];
 const HTTP: [&str; 3] = ["method", "requestUri", "responseCode"];
 const TOP: [&str; 4] = ["shape", "resultWrapper", "locationName", "xmlNamespace"];
 const SHAPE: [&str; 24] = [

@@ -25,3 +25,7 @@ pub const PRESIGNED_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
 pub const CACHED_KEYS_MAX: usize = 4_096;
 /// Derived signing keys of one access key: dates, regions and services it is used with.
 pub const CACHED_SCOPES_MAX: usize = 16;
+/// How deep structures, lists and maps of a CBOR body may be within each other.
+pub const CBOR_DEPTH_MAX: usize = 128;
+/// How many times larger than what was sent a compressed body may become: metrics shrink to a twentieth.
+pub const INFLATED_FACTOR_MAX: usize = 16;

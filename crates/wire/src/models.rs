@@ -3,22 +3,25 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::model::Model;
+use crate::protocol::{JsonVersion, Protocol};
 
 macro_rules! model {
-    ($(#[$doc:meta])* $name:ident, $file:literal) => {
+    ($(#[$doc:meta])* $name:ident, $file:literal $(, $protocol:expr)?) => {
         $(#[$doc])*
         ///
         /// # Panics
         /// Never in a build whose tests have passed: the table is part of the program.
         #[must_use]
         pub fn $name() -> Arc<Model> {
-            static MODEL: LazyLock<Arc<Model>> = LazyLock::new(|| match Model::parse(include_str!($file)) {
+            static MODEL: LazyLock<Arc<Model>> = LazyLock::new(|| match model!(@parse include_str!($file) $(, $protocol)?) {
                 Ok(model) => Arc::new(model),
                 Err(error) => panic!("{}: {error}", $file),
             });
             MODEL.clone()
         }
     };
+    (@parse $text:expr) => { Model::parse($text) };
+    (@parse $text:expr, $protocol:expr) => { Model::parse_in($text, $protocol) };
 }
 
 model!(
@@ -57,6 +60,24 @@ model!(
     "../models/sts.json"
 );
 
+model!(
+    /// Amazon CloudWatch, 2010-08-01, in the protocol its table names: smithy-rpc-v2-cbor.
+    cloudwatch,
+    "../models/cloudwatch.json"
+);
+model!(
+    /// The same in awsJson 1.0.
+    cloudwatch_json,
+    "../models/cloudwatch.json",
+    Protocol::AwsJson(JsonVersion::V1_0)
+);
+model!(
+    /// The same in its oldest, query form.
+    cloudwatch_query,
+    "../models/cloudwatch.json",
+    Protocol::Query
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +91,9 @@ mod tests {
         assert_eq!(sqs().operations().count(), 23);
         assert_eq!(sqs_query().operations().count(), 23);
         assert_eq!(sns().operations().count(), 42);
+        assert_eq!(cloudwatch().operations().count(), 59);
+        assert_eq!(cloudwatch().protocol(), Protocol::RpcCbor);
+        assert_eq!(cloudwatch_query().protocol(), Protocol::Query);
         assert_eq!(lambda().signing_name(), "lambda");
         assert_eq!(iam().api_version(), "2010-05-08");
         assert_eq!(sts().xml_namespace(), Some("https://sts.amazonaws.com/doc/2011-06-15/"));
@@ -77,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query(), sns()] {
+        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query(), sns(), cloudwatch()] {
             for shape in model.shapes() {
                 if let Some(pattern) = &shape.pattern {
                     assert!(pattern.compiled().is_some(), "{}: {}", shape.name, pattern.text);

@@ -6,6 +6,8 @@ mod common;
 #[path = "common/xml.rs"]
 mod xml;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cases::{Case, same_input, value};
 use hearth_types::RequestId;
 use hearth_wire::model::Kind;
@@ -31,6 +33,9 @@ const EXCLUDED: &[(&str, &str)] = &[
     ("SDKAppendsGzipAndIgnoresHttpProvidedEncoding_awsJson1_0", "the case has no body"),
     ("SDKAppliedContentEncoding_awsJson1_1", "the case has no body"),
     ("SDKAppendsGzipAndIgnoresHttpProvidedEncoding_awsJson1_1", "the case has no body"),
+    ("NoOutputClientAllowsEmptyCbor", "a client reads over a body where the model has none"),
+    ("NoOutputClientAllowsEmptyBody", "a client reads over the type of a body that is not there"),
+    ("RpcV2CborPayloadWithUnsetUnion", "the case has the length of another form of the same body"),
 ];
 
 struct Tally {
@@ -81,7 +86,13 @@ fn decodes(case: &Case) -> Result<(), String> {
     } else {
         Vec::new()
     };
-    let body = sent["body"].as_str().unwrap_or_default().to_owned().into();
+    let body = sent["body"].as_str().unwrap_or_default();
+    // What is no text stands in base64 there.
+    let body = match case.model.protocol() {
+        Protocol::RpcCbor => STANDARD.decode(body).map_err(|error| error.to_string())?,
+        _ => body.to_owned().into_bytes(),
+    };
+    let body = body.into();
     let incoming = Incoming { labels, query, headers, body, ..Incoming::default() };
     let decoded =
         case.model.protocol().decode(&case.model, case.operation, &incoming).map_err(|error| format!("{error:?}"))?;
@@ -116,11 +127,15 @@ fn encodes(case: &Case) -> Result<(), String> {
         return Err(format!("status {}", response.status()));
     }
     headers_agree(case, &response, &expected["headers"])?;
+    if protocol == Protocol::RpcCbor {
+        return cbor_agrees(case, response.body().bytes().expect("a whole body"));
+    }
     let body = String::from_utf8_lossy(response.body().bytes().expect("a whole body")).into_owned();
     let wanted = expected["body"].as_str().unwrap_or_default();
     match protocol {
         Protocol::Query => xml_agrees(&body, wanted),
         Protocol::RestJson | Protocol::AwsJson(_) => json_agrees(case, &response, &body, wanted),
+        Protocol::RpcCbor => unreachable!("compared above"),
     }
 }
 
@@ -156,6 +171,9 @@ fn error(case: &Case) -> Result<ErrorAnswer, String> {
     let status = case.json["response"]["status_code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
     let status = StatusCode::from_u16(status).map_err(|error| error.to_string())?;
     let mut answer = ErrorAnswer::new(code.clone(), status, case.json["errorMessage"].as_str().unwrap_or_default());
+    if case.json["response"]["headers"]["x-amzn-query-error"].is_string() {
+        answer = answer.in_query("Customized", None);
+    }
     answer.message_key = MessageKey::Upper;
     let shape = case.model.shapes().find(|shape| {
         shape.name == code || case.json["error"].get("TopLevel").is_some() && shape.name == "ComplexError"
@@ -273,6 +291,46 @@ fn same_json(left: &Json, right: &Json) -> bool {
     }
 }
 
+/// Many bodies say the same in CBOR: ours is read back, and so is the client's.
+fn cbor_agrees(case: &Case, given: &[u8]) -> Result<(), String> {
+    let wanted = STANDARD.decode(case.json["response"]["body"].as_str().unwrap_or_default());
+    let wanted = wanted.map_err(|error| error.to_string())?;
+    if case.json.get("error").is_some() {
+        return cbor_error_agrees(case, given);
+    }
+    let (model, operation) = cases::reversed(case);
+    let expected = value(&model, model.input(operation), &case.json["result"]);
+    let read = |body: &[u8]| {
+        let incoming = Incoming { body: body.to_vec().into(), ..Incoming::default() };
+        Protocol::RpcCbor.decode(&model, operation, &incoming).map_err(|error| format!("{error:?}"))
+    };
+    for (whose, body) in [("our", given), ("the client's", &wanted)] {
+        let read = without_nulls(read(body)?);
+        if !cases::same(&read, &without_nulls(expected.clone())) {
+            return Err(format!("\n  {whose} body {read:?}\n  expected {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Members that are not set, and a structure of nothing else.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Map(members) => Value::Map(members.into_iter().filter(|(_, value)| !value.is_null()).collect()),
+        other => other,
+    }
+}
+
+fn cbor_error_agrees(case: &Case, given: &[u8]) -> Result<(), String> {
+    let has = |text: &str| given.windows(text.len()).any(|window| window == text.as_bytes());
+    for text in ["__type", case.json["errorCode"].as_str().unwrap_or_default()] {
+        if !has(text) && !case.json["response"]["headers"]["x-amzn-query-error"].is_string() {
+            return Err(format!("no {text} in {given:?}"));
+        }
+    }
+    Ok(())
+}
+
 fn xml_agrees(body: &str, wanted: &str) -> Result<(), String> {
     let mut given = xml::parse(body)?;
     if wanted.is_empty() {
@@ -306,4 +364,9 @@ gates! {
     json_1_1_answers_are_encoded: "output" "json" encodes;
     json_1_0_requests_are_decoded: "input" "json_1_0" decodes;
     json_1_0_answers_are_encoded: "output" "json_1_0" encodes;
+    cbor_requests_are_decoded: "input" "smithy-rpc-v2-cbor" decodes;
+    cbor_requests_of_old_query_services_are_decoded: "input" "smithy-rpc-v2-cbor-query-compatible" decodes;
+    cbor_requests_of_new_services_are_decoded: "input" "smithy-rpc-v2-cbor-non-query-compatible" decodes;
+    cbor_answers_are_encoded: "output" "smithy-rpc-v2-cbor" encodes;
+    cbor_answers_of_old_query_services_are_encoded: "output" "smithy-rpc-v2-cbor-query-compatible" encodes;
 }

@@ -1,5 +1,5 @@
-//! Which service and operation a request is for: by the service it was signed for, then by `X-Amz-Target`, then by a
-//! form's `Action`, then by its path.
+//! Which service and operation a request is for: by the service it was signed for, then by `X-Amz-Target`, then by the
+//! path of a CBOR request, then by a form's `Action`, then by its path.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use super::{Front, Refusal};
 use crate::error::{ErrorAnswer, Fault};
 use crate::model::OperationId;
-use crate::protocol::{JsonVersion, Protocol, form_bytes};
+use crate::protocol::{JsonVersion, Protocol, form_bytes, rpc_cbor};
 use crate::router::Route;
 use crate::sigv4::{AuthError, Authorization, header};
 
@@ -103,6 +103,12 @@ impl Front {
         {
             return Some(self.by_target(candidates, target));
         }
+        if is_rpc_cbor(head)
+            && let Some((prefix, name)) = rpc_cbor::target(head.uri.path())
+            && candidates.iter().any(|&index| self.model(index).protocol() == Protocol::RpcCbor)
+        {
+            return Some(self.by_name(candidates, Protocol::RpcCbor, prefix, name));
+        }
         if is_form(head)
             && let Some(&service) = candidates.iter().find(|&&index| self.model(index).protocol() == Protocol::Query)
         {
@@ -134,9 +140,15 @@ impl Front {
 
     fn by_target(&self, candidates: &[usize], target: &str) -> Result<Detected, Refusal> {
         let (prefix, name) = target.rsplit_once('.').unwrap_or(("", target));
+        self.by_name(candidates, Protocol::AwsJson(JsonVersion::V1_1), prefix, name)
+    }
+
+    /// The operation of that name, in the service of that prefix. `protocol` of any version.
+    fn by_name(&self, candidates: &[usize], protocol: Protocol, prefix: &str, name: &str) -> Result<Detected, Refusal> {
         let is_meant = |&index: &usize| {
             let model = self.model(index);
-            matches!(model.protocol(), Protocol::AwsJson(_)) && model.target_prefix() == Some(prefix)
+            std::mem::discriminant(&model.protocol()) == std::mem::discriminant(&protocol)
+                && model.target_prefix() == Some(prefix)
         };
         let service = candidates.iter().copied().find(is_meant);
         let operation = service.and_then(|index| Some((index, self.model(index).operation_id(name)?)));
@@ -145,7 +157,7 @@ impl Front {
                 Ok(Detected::Operation { service, target: Target { operation, labels: Vec::new() } })
             }
             None => Err(Refusal::new(
-                service.map_or(Protocol::AwsJson(JsonVersion::V1_1), |index| self.model(index).protocol()),
+                service.map_or(protocol, |index| self.model(index).protocol()),
                 service,
                 ErrorAnswer::new("UnknownOperationException", StatusCode::BAD_REQUEST, ""),
             )),
@@ -213,6 +225,9 @@ impl Front {
         if header(&head.headers, "x-amz-target").is_some() {
             return Protocol::AwsJson(JsonVersion::V1_1);
         }
+        if is_rpc_cbor(head) {
+            return Protocol::RpcCbor;
+        }
         if is_form(head) { Protocol::Query } else { Protocol::RestJson }
     }
 
@@ -223,6 +238,10 @@ impl Front {
 
 fn signed_for(authorization: Option<&Authorization>) -> Option<&str> {
     authorization.map(|authorization| authorization.credential.service.as_str())
+}
+
+fn is_rpc_cbor(head: &Parts) -> bool {
+    header(&head.headers, rpc_cbor::SMITHY_PROTOCOL.as_str()) == Some(rpc_cbor::NAME)
 }
 
 /// A form in the body, or an `Action` in the query string.

@@ -14,6 +14,7 @@ mod body;
 mod caller;
 mod detect;
 mod guest;
+mod inflate;
 mod limit;
 
 use std::net::SocketAddr;
@@ -28,9 +29,9 @@ use http_body_util::BodyExt as _;
 
 use crate::body::{Body, BodyError};
 use crate::error::ErrorAnswer;
-use crate::limits::{TARGET_BYTES_MAX, UNAUTHENTICATED_BYTES_MAX};
+use crate::limits::{INFLATED_FACTOR_MAX, TARGET_BYTES_MAX, UNAUTHENTICATED_BYTES_MAX};
 use crate::model::Operation;
-use crate::protocol::{Incoming, Protocol, identify};
+use crate::protocol::{Incoming, Protocol, identify, serialization_error};
 use crate::router::Router;
 use crate::service::Service;
 use crate::sigv4::{AuthError, Authorization, KeyCache, Payload, chunked, header, sha256};
@@ -38,6 +39,7 @@ use body::Digested;
 use caller::{Identity, context};
 use detect::{Detected, Target};
 pub use guest::read_body;
+use inflate::Broken;
 
 /// How a request reached us. Unknown credentials mean something else on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +231,16 @@ impl Front {
             .await
             .map_err(|refused| refuse_body(self.body_refused(refused, &detected, limit)))?;
 
+        let sent_bytes = bytes.len();
+        let bytes = if self.services[service].is_compressed(&detected, &head) {
+            inflate::inflate(&bytes, limit.saturating_mul(INFLATED_FACTOR_MAX)).map_err(|broken| match broken {
+                Broken::TooLarge => refuse_body(self.body_refused(body::BodyRefused::TooLarge, &detected, limit)),
+                Broken::NotGzip => refuse_body(serialization_error("")),
+            })?
+        } else {
+            bytes
+        };
+
         // What is in chunks can be read only when it has been checked: it is never open.
         let found = match payload {
             Payload::Chunked(_) => Err(detected),
@@ -254,7 +266,8 @@ impl Front {
         let mounted = &self.services[service].service;
         let refuse = |answer: ErrorAnswer| Refusal::new(protocol, Some(service), answer);
         let operation_limit = mounted.limit_bytes(operation);
-        if body.len() > operation_limit {
+        // What was compressed has a limit of its own, and so does what came in chunks.
+        if body.len().min(sent_bytes) > operation_limit {
             return Err(refuse(self.too_large(service, Some(operation), operation_limit)));
         }
 
@@ -298,7 +311,10 @@ impl Front {
     fn unknown_caller(&self, head: &Parts, authorization: Option<&Authorization>, error: &AuthError) -> Refusal {
         let signed_for = authorization.map(|authorization| authorization.credential.service.as_str());
         let models = self.services.iter().map(|mounted| mounted.service.model());
-        let service = models.zip(0..).find(|(model, _)| signed_for == Some(model.signing_name()));
+        let named = models.zip(0..).filter(|(model, _)| signed_for == Some(model.signing_name()));
+        // Of one that speaks several protocols, the one that the request seems to be in.
+        let guess = self.guess(head);
+        let service = named.max_by_key(|(model, index)| (model.protocol() == guess, std::cmp::Reverse(*index)));
         let (protocol, service) = match service {
             Some((model, index)) => (model.protocol(), Some(index)),
             None => (self.guess(head), None),

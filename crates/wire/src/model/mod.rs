@@ -59,7 +59,15 @@ impl Model {
     /// # Errors
     /// [`ModelError`].
     pub fn parse(text: &str) -> Result<Self, ModelError> {
-        parse::parse(text)
+        parse::parse(text, None)
+    }
+
+    /// Reads a table of a service that also speaks another protocol than the one its table names.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn parse_in(text: &str, protocol: Protocol) -> Result<Self, ModelError> {
+        parse::parse(text, Some(protocol))
     }
 
     #[must_use]
@@ -140,6 +148,7 @@ pub struct Operation {
     output: Option<ShapeId>,
     result_wrapper: Option<String>,
     needs_credentials: bool,
+    takes_compressed: bool,
 }
 
 impl Operation {
@@ -169,6 +178,12 @@ impl Operation {
     #[must_use]
     pub const fn needs_credentials(&self) -> bool {
         self.needs_credentials
+    }
+
+    /// Clients may compress its body: `Content-Encoding: gzip`.
+    #[must_use]
+    pub const fn takes_compressed(&self) -> bool {
+        self.takes_compressed
     }
 
     #[must_use]

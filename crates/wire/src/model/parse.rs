@@ -71,6 +71,12 @@ struct RawOperation {
     input: Option<RawTop>,
     output: Option<RawTop>,
     authtype: Option<String>,
+    requestcompression: Option<RawCompression>,
+}
+
+#[derive(Deserialize)]
+struct RawCompression {
+    encodings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,9 +141,10 @@ enum RawNamespace {
     },
 }
 
-pub(super) fn parse(text: &str) -> Result<Model, ModelError> {
+pub(super) fn parse(text: &str, protocol: Option<Protocol>) -> Result<Model, ModelError> {
     let raw: RawModel = serde_json::from_str(text).map_err(|error| ModelError::Unreadable(error.to_string()))?;
-    let protocol = Protocol::of_model(&raw.metadata.protocol, raw.metadata.json_version.as_deref())
+    let protocol = protocol
+        .or_else(|| Protocol::of_model(&raw.metadata.protocol, raw.metadata.json_version.as_deref()))
         .ok_or_else(|| ModelError::Protocol(raw.metadata.protocol.clone()))?;
 
     let ids: Ids = (0u32..).map(ShapeId).zip(&raw.shapes.0).map(|(id, (name, _))| (name.clone(), id)).collect();
@@ -183,6 +190,7 @@ fn operation(name: String, raw: RawOperation, ids: &Ids) -> Result<Operation, Mo
         result_wrapper: raw.output.as_ref().and_then(|top| top.result_wrapper.clone()),
         output: raw.output.map(|top| find(ids, &top.shape)).transpose()?,
         needs_credentials: raw.authtype.as_deref() != Some("none"),
+        takes_compressed: raw.requestcompression.is_some_and(|raw| raw.encodings.iter().any(|name| name == "gzip")),
         name,
     })
 }

@@ -5,11 +5,13 @@
 //! Source: Smithy specification, "AWS protocols".
 
 mod aws_json;
+mod cbor;
 pub(crate) mod form;
 pub(crate) mod headers;
 pub(crate) mod json;
 mod query;
 mod rest_json;
+pub(crate) mod rpc_cbor;
 pub(crate) mod text;
 mod xml;
 
@@ -45,6 +47,8 @@ pub enum Protocol {
     AwsJson(JsonVersion),
     /// awsQuery
     Query,
+    /// smithy-rpc-v2-cbor
+    RpcCbor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +58,7 @@ pub enum JsonVersion {
 }
 
 impl Protocol {
-    /// By the name and JSON version of a model's metadata. `None` for what is not served yet (restXml, ec2, rpc-cbor).
+    /// By the name and JSON version of a model's metadata. `None` for what is not served yet (restXml, ec2).
     #[must_use]
     pub fn of_model(name: &str, json_version: Option<&str>) -> Option<Self> {
         match name {
@@ -62,6 +66,7 @@ impl Protocol {
             "json" if json_version == Some("1.0") => Some(Self::AwsJson(JsonVersion::V1_0)),
             "json" => Some(Self::AwsJson(JsonVersion::V1_1)),
             "query" => Some(Self::Query),
+            "smithy-rpc-v2-cbor" => Some(Self::RpcCbor),
             _ => None,
         }
     }
@@ -75,6 +80,7 @@ impl Protocol {
             Self::RestJson => rest_json::decode(model, operation, request),
             Self::AwsJson(_) => aws_json::decode(model, operation, request),
             Self::Query => query::decode(model, operation, request),
+            Self::RpcCbor => rpc_cbor::decode(model, operation, request),
         }
     }
 
@@ -94,6 +100,7 @@ impl Protocol {
             Self::RestJson => rest_json::encode(model, operation, status, output),
             Self::AwsJson(version) => aws_json::encode(version, model, operation, status, output),
             Self::Query => query::encode(model, operation, status, output, request_id),
+            Self::RpcCbor => rpc_cbor::encode(model, operation, status, &output),
         };
         let mut response = encoded.map_err(|EncodeError(detail)| {
             tracing::error!(operation = model.operation(operation).name(), detail, "the output does not fit the model");
@@ -110,17 +117,21 @@ impl Protocol {
             Self::RestJson => ("application/json", rest_json::error_body(error)),
             Self::AwsJson(version) => (version.content_type(), aws_json::error_body(error)),
             Self::Query => ("text/xml", query::error_body(model, error, request_id)),
+            Self::RpcCbor => (rpc_cbor::CONTENT, rpc_cbor::error_body(error)),
         };
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = error.status;
         let headers = response.headers_mut();
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if self != Self::Query
+        if self == Self::RpcCbor {
+            headers.insert(rpc_cbor::SMITHY_PROTOCOL, HeaderValue::from_static(rpc_cbor::NAME));
+        }
+        if matches!(self, Self::RestJson | Self::AwsJson(_))
             && let Ok(code) = HeaderValue::from_str(&error.code)
         {
             headers.insert(ERROR_TYPE, code);
         }
-        if let (Self::AwsJson(_), Some(form)) = (self, &error.query) {
+        if let (Self::AwsJson(_) | Self::RpcCbor, Some(form)) = (self, &error.query) {
             let fault = query::fault(error);
             if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", form.code)) {
                 headers.insert(QUERY_ERROR, value);
@@ -137,7 +148,7 @@ impl Protocol {
     pub(crate) const fn validation_code(self) -> &'static str {
         match self {
             Self::Query => "ValidationError",
-            Self::RestJson | Self::AwsJson(_) => "ValidationException",
+            Self::RestJson | Self::AwsJson(_) | Self::RpcCbor => "ValidationException",
         }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Case {
     pub(crate) model: Arc<Model>,
     pub(crate) operation: OperationId,
     pub(crate) json: Json,
+    /// The model's text.
+    pub(crate) source: Json,
     /// Names of members the client fills with a token by itself.
     pub(crate) tokens: Vec<String>,
 }
@@ -30,7 +32,8 @@ pub(crate) fn read(path: &Path) -> Vec<Case> {
                 "operations": { operation: given },
                 "shapes": suite["shapes"],
             });
-            let model = Model::parse(&model.to_string()).expect("a model");
+            let source = model;
+            let model = Model::parse(&source.to_string()).expect("a model");
             let tokens = suite["shapes"][given["input"]["shape"].as_str().unwrap_or_default()]["members"]
                 .as_object()
                 .into_iter()
@@ -47,11 +50,22 @@ pub(crate) fn read(path: &Path) -> Vec<Case> {
                 operation: model.operation_id(operation).expect("the operation"),
                 model: Arc::new(model),
                 json: case.clone(),
+                source,
                 tokens,
             });
         }
     }
     cases
+}
+
+/// The same case's model with the answer for its request: what we write is read back as if it were sent.
+pub(crate) fn reversed(case: &Case) -> (Model, OperationId) {
+    let mut model = case.source.clone();
+    let operation = case.model.operation(case.operation).name().to_owned();
+    model["operations"][&operation]["input"] = model["operations"][&operation]["output"].clone();
+    let model = Model::parse(&model.to_string()).expect("a model");
+    let id = model.operation_id(&operation).expect("the operation");
+    (model, id)
 }
 
 /// The value a case's JSON stands for.

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod authorize;
 pub mod code;
 pub mod credentials;
+pub mod event_bus;
 pub mod event_source;
 pub mod function;
 pub mod image;
@@ -23,6 +24,7 @@ pub use audit::{AuditLog, AuditRecord, Verdict};
 pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
 pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
+pub use event_bus::{EventBusError, EventSink, ServiceEvent};
 pub use event_source::{EventPollers, QueueMapping};
 pub use function::{
     Architecture, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, IMAGE_RUNTIME, LogFormat, LogLevel,

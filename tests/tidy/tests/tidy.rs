@@ -21,13 +21,30 @@ const STOREYS: &[&[&str]] = &[
     ],
     &["hearth-backup", "hearth-sandbox", "hearth-delivery", "hearth-remote-queues"],
     &["hearth-invoke"],
-    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"],
+    &[
+        "hearth-lambda",
+        "hearth-events",
+        "hearth-iam",
+        "hearth-sts",
+        "hearth-logs",
+        "hearth-sqs",
+        "hearth-sns",
+        "hearth-eventbridge",
+    ],
     &["hearth"],
 ];
 
 /// Services know each other through ports; none knows the data plane.
-const SERVICES: &[&str] =
-    &["hearth-lambda", "hearth-events", "hearth-iam", "hearth-sts", "hearth-logs", "hearth-sqs", "hearth-sns"];
+const SERVICES: &[&str] = &[
+    "hearth-lambda",
+    "hearth-events",
+    "hearth-iam",
+    "hearth-sts",
+    "hearth-logs",
+    "hearth-sqs",
+    "hearth-sns",
+    "hearth-eventbridge",
+];
 
 /// What a crate must not use although it lies below it. (user, used)
 const FORBIDDEN: &[(&str, &str)] =

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_audit::Audit;
+use hearth_eventbridge::{EventBridge, EventBridgeParts};
 use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
@@ -271,6 +272,15 @@ impl House {
             random: random.clone(),
         });
         let sns = sns.await.map_err(|error| start_error(&error))?;
+        let events = EventBridge::open(EventBridgeParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            outbox: messaging.outbox.clone(),
+            authorizer: authorizer.clone(),
+            wall: clock.clone(),
+            random: random.clone(),
+        });
+        let events = events.await.map_err(|error| start_error(&error))?;
         let sending = queues.clone();
         let pollers = Pollers::new(PollersParts {
             queues: queues.clone(),
@@ -324,6 +334,7 @@ impl House {
         ];
         services.extend(hearth_sqs::services(&sqs));
         services.push(hearth_sns::service(&sns));
+        services.push(hearth_eventbridge::service(&events));
         let front = Front::new(FrontConfig {
             services,
             keys: keyring.clone(),

@@ -238,7 +238,7 @@ async fn without_its_own_witness_a_store_does_not_open() {
 /// A page that was written but never reached the disk: valid in itself, and old.
 #[tokio::test]
 async fn an_old_page_among_new_ones_is_refused() {
-    const PAGE: usize = 4_096;
+    const PAGE: usize = 8_192;
     let (subject, store) = subject().await;
     drop(store);
     let old = Image::take(&subject.dir);

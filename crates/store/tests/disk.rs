@@ -56,6 +56,32 @@ async fn a_full_store_refuses_writes_keeps_reading_and_recovers() {
     assert_eq!(store.get(&key(stored)).await.expect("reads").expect("exists").value.len(), 50_000);
 }
 
+/// Files made before pages had the size they are made with now.
+#[tokio::test]
+async fn a_file_with_pages_of_another_size_goes_on_as_it_is_and_within_its_limit() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let database = dir.path().join("store/hearth.db");
+    let store = small_store(dir.path());
+    put(&store, 1, 50_000).await.expect("commits");
+    drop(store);
+    let file = rusqlite::Connection::open(&database).expect("opens");
+    file.execute_batch("PRAGMA journal_mode = delete; PRAGMA page_size = 4096; VACUUM; PRAGMA journal_mode = wal")
+        .expect("makes other pages");
+    drop(file);
+    let store = small_store(dir.path());
+    assert_eq!(store.get(&key(1)).await.expect("reads").expect("exists").value.len(), 50_000);
+    let mut stored = 1;
+    while put(&store, stored + 1, 50_000).await.is_ok() {
+        stored += 1;
+        assert!(stored < 100, "the limit is not enforced");
+    }
+    assert!(stored > 10, "{stored} of 50,000 bytes go into a mebibyte");
+    drop(store);
+    let file = rusqlite::Connection::open(&database).expect("opens");
+    let pages = file.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).expect("says");
+    assert_eq!(pages, 4_096);
+}
+
 #[tokio::test]
 async fn a_commit_that_does_not_fit_fails_alone() {
     let dir = tempfile::tempdir().expect("temporary directory");

@@ -6,12 +6,12 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use rusqlite::Connection;
 
-use super::engine::{Failure, PAGE_BYTES, Step};
+use super::engine::{Failure, Step};
 use crate::health::Health;
 use crate::limits::{CHECKPOINT_RETRY, WAL_SOFT_BYTES};
 
-/// A page and its header in the log. Source: SQLite's "Database File Format", 4.1.
-pub(super) const FRAME_BYTES: u64 = PAGE_BYTES + 24;
+/// What a page in the log has before it. Source: SQLite's "Database File Format", 4.1.
+pub(super) const FRAME_HEADER_BYTES: u64 = 24;
 
 /// Wakes the thread; one that works already is not disturbed. The thread ends when this is dropped.
 pub(super) struct Signal(SyncSender<()>);

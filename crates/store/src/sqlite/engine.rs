@@ -16,8 +16,10 @@ use crate::store::StoreError;
 const APPLICATION_ID: i32 = 0x4852_5448;
 /// Layout of the tables. Records carry their own versions.
 const LAYOUT: i32 = 1;
-/// SQLite's default; written into the file when it is made.
-pub(super) const PAGE_BYTES: u64 = 4_096;
+/// Of a file that is made now; older files keep theirs. Twice SQLite's default: what one request sends to a queue, ten
+/// messages of a hundred bytes, lies in a page with others of its kind. A page of the default size holds a quarter of
+/// itself of a row at most (SQLite's "Database File Format", 1.6), so each of those would have a page of overflow of its own.
+const PAGE_BYTES: u32 = 8_192;
 /// Pages a connection keeps in memory, KiB (a negative number means KiB to SQLite).
 const CACHE_KIB: i32 = -8 * 1024;
 
@@ -37,7 +39,7 @@ pub(super) fn create(path: &Path, state: &State) -> rusqlite::Result<()> {
         )
     })?;
     let mut connection = open_file(path, Access::Write)?;
-    connection.pragma_update(None, "page_size", PAGE_BYTES.cast_signed())?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     configure(&connection, Access::Write)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -66,9 +68,14 @@ pub(super) const fn is_known(layout: i32) -> bool {
     layout == LAYOUT
 }
 
+/// Of this file.
+pub(super) fn page_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).map(u64::from)
+}
+
 /// Lets the file grow to `bytes` and no further.
 pub(super) fn limit_size(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
-    let pages = i64::try_from(bytes / PAGE_BYTES).unwrap_or(i64::MAX);
+    let pages = i64::try_from(bytes / page_bytes(connection)?).unwrap_or(i64::MAX);
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
 }
 

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use hearth_types::{Clock, Millis, OsRandom, Random, SystemClock};
 use parking_lot::Mutex;
 
-use self::checkpointer::{FRAME_BYTES, Signal};
+use self::checkpointer::{FRAME_HEADER_BYTES, Signal};
 use self::committer::Committer;
 use self::engine::{Access, Failure};
 pub use self::open::OpenError;
@@ -110,10 +110,11 @@ impl SqliteStore {
         if let Some(bytes) = options.database_bytes_max {
             engine::limit_size(&connection, bytes).map_err(sql)?;
         }
+        let frame_bytes = FRAME_HEADER_BYTES + engine::page_bytes(&connection).map_err(sql)?;
         let wal_bytes = Arc::new(AtomicU64::new(0));
         let counted = wal_bytes.clone();
         let count = move |_: &mut rusqlite::hooks::Wal, frames: std::ffi::c_int| {
-            counted.store(FRAME_BYTES * u64::from(frames.unsigned_abs()), Ordering::Relaxed);
+            counted.store(frame_bytes * u64::from(frames.unsigned_abs()), Ordering::Relaxed);
             Ok(())
         };
         connection.wal_hook(Some(count)).map_err(sql)?;

@@ -109,3 +109,28 @@ pub trait CredentialIssuer: Send + Sync + 'static {
         Ok(session.caller)
     }
 }
+
+/// A role is not the service's to act as: there is none, it is another account's, or its trust policy does not say so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{principal} is not authorized to assume the role {role_arn}.")]
+pub struct RoleRefused {
+    pub principal: &'static str,
+    pub role_arn: String,
+}
+
+/// Who acts where a service does something as a role that is named for it: a target's of EventBridge, a schedule's.
+pub trait ServiceRoles: Send + Sync + 'static {
+    /// A session of the role, for `principal` (`events.amazonaws.com`) on behalf of `source_arn`: the role's trust
+    /// policy must let it in. Nobody ever signs with it. In open mode any role of the account will do, even one that
+    /// does not exist.
+    ///
+    /// # Errors
+    /// [`RoleRefused`].
+    fn service_role(
+        &self,
+        ctx: &RequestContext,
+        principal: &'static str,
+        role_arn: &str,
+        source_arn: &str,
+    ) -> Result<Caller, RoleRefused>;
+}

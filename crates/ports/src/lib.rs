@@ -23,7 +23,9 @@ pub mod topic;
 pub use audit::{AuditLog, AuditRecord, Verdict};
 pub use authorize::{Access, Authorizer, Condition, Denied, Guard, ResourcePolicy};
 pub use code::{CodeDigest, CodePackages, InstalledPackage, PackageError};
-pub use credentials::{AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup};
+pub use credentials::{
+    AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, KeyLookup, RoleRefused, ServiceRoles,
+};
 pub use event_bus::{EventBusError, EventSink, ServiceEvent};
 pub use event_source::{EventPollers, QueueMapping};
 pub use function::{

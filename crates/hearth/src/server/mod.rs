@@ -276,6 +276,10 @@ impl House {
             store: store.clone(),
             codec: codec.clone(),
             outbox: messaging.outbox.clone(),
+            queues: queues.clone(),
+            topics: Arc::new(Topics(sns.clone())),
+            invoker: engine.clone(),
+            credentials: keyring.clone(),
             authorizer: authorizer.clone(),
             wall: clock.clone(),
             random: random.clone(),
@@ -363,6 +367,7 @@ impl House {
         workers.spawn(clocks.work(stop.clone()));
         workers.spawn(messaging.work(sending, Arc::new(Topics(sns.clone())), keyring.clone(), stop.clone()));
         workers.spawn(sns.work(stop.clone()));
+        workers.spawn(events.work(stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 

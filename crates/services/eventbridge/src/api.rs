@@ -8,6 +8,7 @@ use hearth_wire::{Service, models};
 
 use crate::bus::Bus;
 use crate::error::EventsError;
+use crate::rule::Rule;
 use crate::{EventBridge, arn, op};
 
 /// A request without events: targets of a rule have templates of 8,192 characters, escaped.
@@ -21,13 +22,24 @@ pub fn service(events: &Arc<EventBridge>) -> Arc<dyn Service> {
     hearth_wire::service(models::events(), events.clone())
         .op("CreateEventBus", REQUEST_BYTES_MAX, op::create_event_bus::run)
         .op("DeleteEventBus", REQUEST_BYTES_MAX, op::delete_event_bus::run)
+        .op("DeleteRule", REQUEST_BYTES_MAX, op::delete_rule::run)
         .op("DescribeEventBus", REQUEST_BYTES_MAX, op::describe_event_bus::run)
+        .op("DescribeRule", REQUEST_BYTES_MAX, op::describe_rule::run)
+        .op("DisableRule", REQUEST_BYTES_MAX, op::disable_rule::run)
+        .op("EnableRule", REQUEST_BYTES_MAX, op::enable_rule::run)
         .op("ListEventBuses", REQUEST_BYTES_MAX, op::list_event_buses::run)
+        .op("ListRuleNamesByTarget", REQUEST_BYTES_MAX, op::list_rule_names_by_target::run)
+        .op("ListRules", REQUEST_BYTES_MAX, op::list_rules::run)
         .op("ListTagsForResource", REQUEST_BYTES_MAX, op::list_tags_for_resource::run)
+        .op("ListTargetsByRule", REQUEST_BYTES_MAX, op::list_targets_by_rule::run)
         .op("PutEvents", PUT_REQUEST_BYTES_MAX, op::put_events::run)
         .op("PutPermission", REQUEST_BYTES_MAX, op::put_permission::run)
+        .op("PutRule", REQUEST_BYTES_MAX, op::put_rule::run)
+        .op("PutTargets", REQUEST_BYTES_MAX, op::put_targets::run)
         .op("RemovePermission", REQUEST_BYTES_MAX, op::remove_permission::run)
+        .op("RemoveTargets", REQUEST_BYTES_MAX, op::remove_targets::run)
         .op("TagResource", REQUEST_BYTES_MAX, op::tag_resource::run)
+        .op("TestEventPattern", PUT_REQUEST_BYTES_MAX, op::test_event_pattern::run)
         .op("UntagResource", REQUEST_BYTES_MAX, op::untag_resource::run)
         .op("UpdateEventBus", REQUEST_BYTES_MAX, op::update_event_bus::run)
         .build()
@@ -64,6 +76,14 @@ impl Found {
     /// [`EventsError::NotFound`].
     pub(crate) fn bus(&self) -> Result<Arc<Bus>, EventsError> {
         self.bus.clone().ok_or_else(|| EventsError::no_bus(&self.bus_name))
+    }
+
+    /// # Errors
+    /// [`EventsError::NotFound`].
+    pub(crate) fn rule(&self) -> Result<(Arc<Bus>, Arc<Rule>), EventsError> {
+        let bus = self.bus()?;
+        let rule = bus.rule(&self.rule).ok_or_else(|| EventsError::no_rule(&self.rule, &self.bus_name))?;
+        Ok((bus, rule))
     }
 }
 
@@ -112,8 +132,10 @@ impl EventBridge {
         let access = Access::new(action, resource);
         let Some(bus) = bus else { return self.authorizer.authorize(ctx, &access.under(&conditions)) };
         let description = bus.describe();
-        if *resource == bus.arn {
-            conditions.extend(description.conditions());
+        match resource.resource.rsplit_once('/') {
+            _ if *resource == bus.arn => conditions.extend(description.conditions()),
+            Some((_, rule)) => conditions.extend(bus.rule(rule).into_iter().flat_map(|rule| rule.conditions())),
+            None => {}
         }
         self.authorizer.authorize(ctx, &access.under(&conditions).with_policy(description.policy()))
     }

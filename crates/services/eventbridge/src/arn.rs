@@ -54,7 +54,8 @@ pub(crate) fn read_tagged<'t>(
     found.ok_or_else(|| invalid(text))
 }
 
-fn invalid(text: &str) -> EventsError {
+/// Recorded of targets.
+pub(crate) fn invalid(text: &str) -> EventsError {
     EventsError::validation(format!("Parameter {text} is not valid. Reason: Provided Arn is not in correct format."))
 }
 

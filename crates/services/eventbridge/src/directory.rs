@@ -1,4 +1,4 @@
-//! The buses that exist: durable in the store, read from memory. Changes are durable first.
+//! The buses and rules that exist: durable in the store, read from memory. Changes are durable first.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,8 +11,9 @@ use crate::EventBridge;
 use crate::arn::DEFAULT_BUS;
 use crate::bus::{Bus, Description};
 use crate::error::EventsError;
-use crate::limits::BUSES_MAX;
-use crate::record::{BusRecord, bus_key, buses, shard};
+use crate::limits::{BUSES_MAX, RULES_MAX};
+use crate::record::{BusRecord, RuleRecord, bus_key, buses, rule_key, rules, shard};
+use crate::rule::Rule;
 
 impl EventBridge {
     /// The default bus of an account and region is always there.
@@ -96,10 +97,53 @@ impl EventBridge {
     /// [`EventsError::Validation`] for a bus that has rules, or the store's.
     pub(crate) async fn delete_bus(&self, bus: &Bus) -> Result<(), EventsError> {
         let _writer = self.writer.lock().await;
+        if bus.rules_count() > 0 {
+            return Err(EventsError::validation("Event bus can't be deleted since it has rules."));
+        }
         self.commit(&bus.scope, vec![Mutation::Delete(bus_key(&bus.scope, &bus.name))]).await?;
         if let Some(buses) = self.buses.write().get_mut(&bus.scope) {
             buses.remove(&bus.name);
         }
+        Ok(())
+    }
+
+    /// Makes a rule, or changes it; one that is as it was is not written.
+    ///
+    /// # Errors
+    /// [`EventsError::NotFound`] when the bus is deleted meanwhile, what `edit` refuses, those of rules and limits, or the
+    /// store's.
+    pub(crate) async fn edit_rule(
+        &self,
+        bus: &Bus,
+        name: &str,
+        edit: impl FnOnce(Option<&RuleRecord>) -> Result<RuleRecord, EventsError>,
+    ) -> Result<Arc<Rule>, EventsError> {
+        let _writer = self.writer.lock().await;
+        self.still_there(bus)?;
+        let before = bus.rule(name);
+        let record = edit(before.as_ref().map(|rule| &rule.record))?;
+        match before {
+            Some(before) if before.record == record => return Ok(before),
+            None if bus.rules_count() >= RULES_MAX => return Err(EventsError::LimitExceeded),
+            _ => {}
+        }
+        let rule = Arc::new(Rule::new(&bus.scope, record)?);
+        self.commit(&bus.scope, vec![self.put(rule_key(&bus.scope, &bus.name, name), &rule.record)?]).await?;
+        bus.put_rule(rule.clone());
+        Ok(rule)
+    }
+
+    /// # Errors
+    /// [`EventsError::Validation`] for a rule that has targets, or the store's.
+    pub(crate) async fn delete_rule(&self, bus: &Bus, name: &str) -> Result<(), EventsError> {
+        let _writer = self.writer.lock().await;
+        let Some(rule) = bus.rule(name) else { return Ok(()) };
+        if !rule.record.targets.is_empty() {
+            // Recorded.
+            return Err(EventsError::validation("Rule can't be deleted since it has targets."));
+        }
+        self.commit(&bus.scope, vec![Mutation::Delete(rule_key(&bus.scope, &bus.name, name))]).await?;
+        bus.remove_rule(name);
         Ok(())
     }
 
@@ -133,6 +177,14 @@ impl EventBridge {
             scan_all(&*self.store, &buses(&scope), |entry| {
                 let record = self.codec.decode_at::<BusRecord>(&entry.key, &entry.value)?;
                 self.insert(Arc::new(Bus::new(&scope, record)?));
+                Ok::<_, EventsError>(())
+            })
+            .await?;
+            scan_all(&*self.store, &rules(&scope), |entry| {
+                let record = self.codec.decode_at::<RuleRecord>(&entry.key, &entry.value)?;
+                if let Some(bus) = self.find(&scope, &record.bus) {
+                    bus.put_rule(Arc::new(Rule::new(&scope, record)?));
+                }
                 Ok::<_, EventsError>(())
             })
             .await?;

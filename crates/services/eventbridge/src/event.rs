@@ -2,7 +2,7 @@
 //! Source: EventBridge user guide, "Amazon EventBridge events" and "AWS service event metadata".
 
 use hearth_types::{AccountId, Region, clock};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -67,7 +67,7 @@ pub(crate) struct Event {
 }
 
 /// How an event came to a bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CameBy {
     /// It was put there.
     Put,

@@ -3,50 +3,72 @@
 //!
 //! ```text
 //! PutEvents, EventSink ─▶ event ─▶ rules it matches ─▶ a delivery per target ─▶ outbox.accept ─▶ answer
+//!                                                           │ lane events.target
+//!                                                           ▼
+//!             function, queue, topic or bus ──refused, or tried often enough──▶ lane events.dead_letter ─▶ queue
 //! ```
-//! - **Buses** are in the store and in memory (`directory.rs`). The default bus of an account and region is always there.
-//! - **Events** are made of entries (`event.rs`) and stand in deliveries as they are told.
+//! - **Buses and rules** are in the store and in memory (`directory.rs`). The default bus of an account and region is
+//!   always there.
+//! - **Events** are made of entries (`event.rs`); a delivery holds the event and the target as they were then, so that
+//!   nothing changed later has a part in it. What the target gets is made of both when it is told (`template.rs`).
+//! - **Retries, ages and crashes** are `hearth-delivery`'s: an event is delivered at least once, in no particular order.
+//! - **Nobody's name but the rule's**: function, queue and topic let `events.amazonaws.com` in by their own policies.
 //!
 //! What never lives here: functions, queues and topics; they are met in [`hearth_ports`]. Other services put events by
 //! [`EventBuses`].
 
-#![allow(dead_code, reason = "rules and targets come next")]
+#![allow(dead_code, reason = "archives come next")]
 
 mod api;
 mod arn;
 mod bus;
+mod deliver;
 mod directory;
 mod error;
 mod event;
+mod failure;
+mod forward;
 mod limits;
 mod op;
+mod path;
 mod policy;
 mod port;
 mod put;
 mod record;
+mod rule;
 mod tagged;
 mod tags;
+mod target;
+mod template;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use hearth_delivery::Outbox;
-use hearth_ports::Authorizer;
+use hearth_delivery::{Lane, LaneLimits, Outbox};
+use hearth_ports::{Authorizer, Invoker, QueueSender, ServiceRoles, TopicPublisher};
 use hearth_store::{Codec, Store};
 use hearth_types::{Clock, Random, Scope};
 use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use api::service;
 pub use error::EventsError;
 pub use port::EventBuses;
 
 use bus::Bus;
+use deliver::{DeadLetter, Shipment};
 
 /// What the service is made of.
 pub struct EventBridgeParts {
     pub store: Arc<dyn Store>,
     pub codec: Arc<Codec>,
     pub outbox: Arc<Outbox>,
+    pub queues: Arc<dyn QueueSender>,
+    pub topics: Arc<dyn TopicPublisher>,
+    pub invoker: Arc<dyn Invoker>,
+    /// Makes sessions of targets' roles.
+    pub credentials: Arc<dyn ServiceRoles>,
     pub authorizer: Arc<dyn Authorizer>,
     /// The wall clock: times of events are read off it. Retries go by the outbox's.
     pub wall: Arc<dyn Clock>,
@@ -58,6 +80,12 @@ pub struct EventBridge {
     store: Arc<dyn Store>,
     codec: Arc<Codec>,
     outbox: Arc<Outbox>,
+    targets: Arc<Lane<Shipment>>,
+    dead_letters: Arc<Lane<DeadLetter>>,
+    queues: Arc<dyn QueueSender>,
+    topics: Arc<dyn TopicPublisher>,
+    invoker: Arc<dyn Invoker>,
+    credentials: Arc<dyn ServiceRoles>,
     authorizer: Arc<dyn Authorizer>,
     wall: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -67,16 +95,24 @@ pub struct EventBridge {
 }
 
 impl EventBridge {
-    /// Reads all buses into memory.
+    /// Reads all buses and rules into memory. Nothing is delivered before [`EventBridge::work`].
     ///
     /// # Errors
     /// [`EventsError`] when the store cannot be read, or holds what this version does not know.
     pub async fn open(parts: EventBridgeParts) -> Result<Arc<Self>, EventsError> {
-        let EventBridgeParts { store, codec, outbox, authorizer, wall, random } = parts;
+        let EventBridgeParts { store, codec, outbox, queues, topics, invoker, credentials, authorizer, wall, random } =
+            parts;
+        let limits = LaneLimits { attempts: limits::ATTEMPTS_MAX };
         let this = Arc::new(Self {
             store,
             codec,
+            targets: Lane::new(&outbox, deliver::TARGETS, limits),
+            dead_letters: Lane::new(&outbox, deliver::DEAD_LETTERS, limits),
             outbox,
+            queues,
+            topics,
+            invoker,
+            credentials,
             authorizer,
             wall,
             random,
@@ -86,4 +122,18 @@ impl EventBridge {
         this.load().await?;
         Ok(this)
     }
+
+    /// Delivers until stopped; what is under way comes to its end.
+    pub async fn work(self: Arc<Self>, stop: CancellationToken) {
+        let running = TaskTracker::new();
+        tokio::join!(
+            self.targets.clone().work(self.clone(), &stop, &running),
+            self.dead_letters.clone().work(self.clone(), &stop, &running),
+        );
+        running.close();
+        running.wait().await;
+    }
 }
+
+#[cfg(test)]
+mod tests;

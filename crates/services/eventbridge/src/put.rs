@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hearth_delivery::Staged;
-use hearth_types::{RequestContext, Scope};
+use hearth_types::{RequestContext, RequestId, Scope};
 
 use crate::EventBridge;
 use crate::bus::Bus;
+use crate::deliver::Shipment;
 use crate::error::EventsError;
 use crate::event::{Event, Origin};
 
@@ -35,10 +36,24 @@ impl EventBridge {
         Ok(())
     }
 
-    /// What follows from an event on a bus.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "rules come next")]
+    /// What follows from an event on a bus: a delivery for each target of each rule that it matches.
     fn stage(&self, bus: &Bus, event: &Event) -> Result<Vec<Staged>, EventsError> {
-        tracing::debug!(id = event.id, bus = bus.name, source = event.source, detail_type = event.detail_type, "event");
-        Ok(Vec::new())
+        let mut staged = Vec::new();
+        for rule in bus.matching(&event.value) {
+            for target in &rule.record.targets {
+                let shipment = Shipment {
+                    rule: rule.arn.to_string(),
+                    rule_name: rule.record.name.clone(),
+                    role_arn: rule.record.role_arn.clone(),
+                    target: target.clone(),
+                    event: event.json.clone(),
+                    arrived_ms: event.arrived_ms,
+                    came_by: event.came_by,
+                    trace: event.trace.clone(),
+                };
+                staged.push(self.targets.stage(&bus.scope, RequestId::generate(&*self.random), shipment)?);
+            }
+        }
+        Ok(staged)
     }
 }

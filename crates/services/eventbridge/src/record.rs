@@ -7,6 +7,8 @@ use hearth_store::{Key, Record, Shard};
 use hearth_types::Scope;
 use serde::{Deserialize, Serialize};
 
+use crate::target::Target;
+
 /// A bus that was made or changed: a default bus is there without.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BusRecord {
@@ -36,4 +38,31 @@ pub(crate) fn buses(scope: &Scope) -> Key {
 
 pub(crate) fn bus_key(scope: &Scope, name: &str) -> Key {
     buses(scope).part(name)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RuleRecord {
+    pub(crate) bus: String,
+    pub(crate) name: String,
+    /// As it was given.
+    pub(crate) pattern: Option<String>,
+    pub(crate) is_enabled: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) role_arn: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// In the order they were put.
+    pub(crate) targets: Vec<Target>,
+}
+
+impl Record for RuleRecord {
+    const KIND: &'static str = "events.rule";
+    const VERSION: u32 = 1;
+}
+
+pub(crate) fn rules(scope: &Scope) -> Key {
+    Key::new(scope, RuleRecord::KIND)
+}
+
+pub(crate) fn rule_key(scope: &Scope, bus: &str, name: &str) -> Key {
+    rules(scope).part(bus).part(name)
 }

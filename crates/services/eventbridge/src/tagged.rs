@@ -10,7 +10,10 @@ impl EventBridge {
     /// # Errors
     /// [`EventsError::NotFound`].
     pub(crate) fn tags(&self, found: &Found) -> Result<BTreeMap<String, String>, EventsError> {
-        Ok(found.bus()?.describe().record.tags.clone())
+        if found.rule.is_empty() {
+            return Ok(found.bus()?.describe().record.tags.clone());
+        }
+        Ok(found.rule()?.1.record.tags.clone())
     }
 
     /// # Errors
@@ -20,6 +23,9 @@ impl EventBridge {
         found: &Found,
         edit: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), EventsError>,
     ) -> Result<(), EventsError> {
-        self.edit_bus(&*found.bus()?, |record| edit(&mut record.tags)).await
+        if found.rule.is_empty() {
+            return self.edit_bus(&*found.bus()?, |record| edit(&mut record.tags)).await;
+        }
+        self.change_rule(found, |record| edit(&mut record.tags)).await
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use hearth_authz::{Policies, Request, ResourcePolicy, evaluate};
 use hearth_ports::{
-    AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, Grant, KeyLookup, RoleFacts, Roles,
-    TemporaryCredentials, TemporaryKey,
+    AccessKey, AccessKeys, CredentialError, CredentialIssuer, Credentials, Grant, KeyLookup, RoleFacts, RoleRefused,
+    Roles, ServiceRoles, TemporaryCredentials, TemporaryKey,
 };
 use hearth_types::{
     AccountId, Arn, AuthMode, Caller, Clock, Origin, Partition, Random, RequestContext, Scope, Session,
@@ -32,6 +32,9 @@ use crate::tokens::{Sealed, TOKEN_PREFIX};
 
 /// The service that assumes execution roles.
 const LAMBDA: &str = "lambda.amazonaws.com";
+
+/// Of a session that a service makes for itself, characters.
+const SERVICE_SESSION_NAME_LEN: usize = 32;
 
 /// Every key of the server.
 pub struct Keyring {
@@ -148,14 +151,17 @@ impl Keyring {
         (role.arn(named.partition, named.account).to_string() == arn).then_some((named, role))
     }
 
-    /// Does the role's trust policy let Lambda assume it for the function?
-    fn trusts_lambda(&self, ctx: &RequestContext, role_arn: &str, role: &Role, function_arn: &Arn) -> bool {
+    /// Does the role's trust policy let a service assume it on behalf of that resource?
+    fn trusts(
+        &self,
+        ctx: &RequestContext,
+        principal: &'static str,
+        role_arn: &str,
+        role: &Role,
+        source_arn: &str,
+    ) -> bool {
         let account = ctx.account;
-        let caller = Caller::Service {
-            principal: LAMBDA,
-            source_arn: Some(function_arn.to_string().into()),
-            source_account: Some(account),
-        };
+        let caller = Caller::Service { principal, source_arn: Some(source_arn.into()), source_account: Some(account) };
         let ctx = RequestContext { caller, ..ctx.clone() };
         let keys = RequestKeys { ctx: &ctx, conditions: &[], principal_tags: &[], now_ms: self.clock.now_ms() };
         let request =
@@ -227,7 +233,11 @@ impl CredentialIssuer for Keyring {
             return Err(CredentialError::OtherAccount);
         }
         let (_, role) = self.find(role_arn).ok_or(CredentialError::NotAssumable)?;
-        if self.trusts_lambda(ctx, role_arn, &role, function_arn) { Ok(()) } else { Err(CredentialError::NotAssumable) }
+        if self.trusts(ctx, LAMBDA, role_arn, &role, &function_arn.to_string()) {
+            Ok(())
+        } else {
+            Err(CredentialError::NotAssumable)
+        }
     }
 
     fn issue_function_session(
@@ -272,6 +282,38 @@ impl CredentialIssuer for Keyring {
 
     fn revoke(&self, _ctx: &RequestContext, access_key_id: &str) {
         self.sessions.remove(access_key_id);
+    }
+}
+
+impl ServiceRoles for Keyring {
+    fn service_role(
+        &self,
+        ctx: &RequestContext,
+        principal: &'static str,
+        role_arn: &str,
+        source_arn: &str,
+    ) -> Result<Caller, RoleRefused> {
+        let refused = || RoleRefused { principal, role_arn: role_arn.to_owned() };
+        let named = RoleRef::parse(role_arn).ok_or_else(refused)?;
+        if named.account != ctx.account || named.partition != ctx.partition {
+            return Err(refused());
+        }
+        let found = self.find(role_arn);
+        if self.authority.mode() != AuthMode::Open {
+            let (_, role) = found.as_ref().ok_or_else(refused)?;
+            if !self.trusts(ctx, principal, role_arn, role, source_arn) {
+                return Err(refused());
+            }
+        }
+        let role_id = found.map_or_else(|| ids::role_id(&*self.random), |(_, role)| role.id.clone());
+        let session_name = ids::session_token(&*self.random)[..SERVICE_SESSION_NAME_LEN].to_owned();
+        Ok(Caller::RoleSession {
+            account: named.account,
+            role_arn: role_arn.into(),
+            session_arn: named.session_arn(&session_name).into(),
+            assumed_role_id: format!("{role_id}:{session_name}").into(),
+            session: Session { issued_at_ms: self.clock.now_ms(), ..Session::default() }.into(),
+        })
     }
 }
 

@@ -2,23 +2,37 @@
 
 pub(crate) mod create_event_bus;
 pub(crate) mod delete_event_bus;
+pub(crate) mod delete_rule;
 pub(crate) mod describe_event_bus;
+pub(crate) mod describe_rule;
+pub(crate) mod disable_rule;
+pub(crate) mod enable_rule;
 pub(crate) mod list_event_buses;
+pub(crate) mod list_rule_names_by_target;
+pub(crate) mod list_rules;
 pub(crate) mod list_tags_for_resource;
+pub(crate) mod list_targets_by_rule;
 pub(crate) mod put_events;
 pub(crate) mod put_permission;
+pub(crate) mod put_rule;
+pub(crate) mod put_targets;
 pub(crate) mod remove_permission;
+pub(crate) mod remove_targets;
 pub(crate) mod tag_resource;
+pub(crate) mod test_event_pattern;
 pub(crate) mod untag_resource;
 pub(crate) mod update_event_bus;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hearth_types::RequestContext;
 use serde::Serialize;
 
+use crate::EventBridge;
+use crate::api::Found;
 use crate::error::EventsError;
 use crate::limits::LIST_PAGE;
+use crate::record::RuleRecord;
+use crate::rule::Rule;
 
 /// The answer of an operation that answers nothing.
 #[derive(Serialize)]
@@ -62,7 +76,64 @@ pub(crate) fn refuse(given: &[(&str, bool)]) -> Result<(), EventsError> {
     }
 }
 
-/// Kept apart from the account and region that an ARN may name.
-pub(crate) fn is_here(here: &RequestContext, there: &RequestContext) -> bool {
-    here.account == there.account && here.region.as_str() == there.region.as_str()
+/// A rule in an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListedRule {
+    name: String,
+    arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_pattern: Option<String>,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_arn: Option<String>,
+    event_bus_name: String,
+}
+
+impl From<&Rule> for ListedRule {
+    fn from(rule: &Rule) -> Self {
+        let record = &rule.record;
+        Self {
+            name: record.name.clone(),
+            arn: rule.arn.to_string(),
+            event_pattern: record.pattern.clone(),
+            state: rule.state(),
+            description: record.description.clone(),
+            role_arn: record.role_arn.clone(),
+            event_bus_name: record.bus.clone(),
+        }
+    }
+}
+
+/// A target that a request could not put or remove.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FailedEntry {
+    pub(crate) target_id: String,
+    pub(crate) error_code: &'static str,
+    pub(crate) error_message: String,
+}
+
+impl EventBridge {
+    /// Changes a rule that is there.
+    ///
+    /// # Errors
+    /// [`EventsError::NotFound`], what `edit` refuses, or the store's.
+    pub(crate) async fn change_rule(
+        &self,
+        found: &Found,
+        edit: impl FnOnce(&mut RuleRecord) -> Result<(), EventsError>,
+    ) -> Result<(), EventsError> {
+        let bus = found.bus()?;
+        let missing = || EventsError::no_rule(&found.rule, &found.bus_name);
+        self.edit_rule(&bus, &found.rule, |record| {
+            let mut record = record.cloned().ok_or_else(missing)?;
+            edit(&mut record)?;
+            Ok(record)
+        })
+        .await
+        .map(drop)
+    }
 }

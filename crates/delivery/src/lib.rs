@@ -21,6 +21,7 @@ pub mod message;
 mod outbox;
 mod record;
 pub mod retry;
+pub mod timetable;
 mod window;
 
 pub use lane::{Lane, LaneLimits};

@@ -1,7 +1,9 @@
 //! What all lanes share: the store, and how deliveries come into it.
 
+use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hearth_store::limits::COMMIT_BYTES_MAX;
 use hearth_store::{Codec, Epoch, Mutation, Store, StoreError};
@@ -57,18 +59,36 @@ impl Outbox {
     pub async fn accept(&self, scope: &Scope, staged: Vec<Staged>) -> Result<(), StoreError> {
         let _caller = self.caller();
         let mut rest = staged.into_iter().peekable();
-        while rest.peek().is_some() {
-            let (mut mutations, mut offers, mut bytes) = (Vec::new(), Vec::new(), 0);
-            while let Some(next) = rest.next_if(|next| bytes == 0 || bytes + next.bytes() <= COMMIT_BYTES) {
-                bytes += next.bytes();
-                mutations.extend(next.mutations);
-                offers.push(next.offer);
-            }
+        while let Some(Staged { mutations, offer }) = next_commit(&mut rest) {
             self.store.commit(&shard(scope), Epoch(0), Vec::new(), mutations).await?;
-            offers.into_iter().for_each(|offer| offer());
+            offer();
         }
         Ok(())
     }
+
+    /// The same, for who has nobody to refuse: tries until the store takes them. An error of the store says that a commit
+    /// is not there.
+    pub(crate) async fn accept_at_last(&self, scope: &Scope, staged: Vec<Staged>, pause: Duration) {
+        let mut rest = staged.into_iter().peekable();
+        while let Some(Staged { mutations, offer }) = next_commit(&mut rest) {
+            while let Err(error) = self.store.commit(&shard(scope), Epoch(0), Vec::new(), mutations.clone()).await {
+                tracing::error!(%error, "deliveries cannot be written to the store; it is tried again");
+                tokio::time::sleep(pause).await;
+            }
+            offer();
+        }
+    }
+}
+
+/// As many of them as go into one commit, as one.
+fn next_commit(rest: &mut Peekable<std::vec::IntoIter<Staged>>) -> Option<Staged> {
+    rest.peek()?;
+    let (mut all, mut bytes) = (Vec::new(), 0);
+    while let Some(next) = rest.next_if(|next| bytes == 0 || bytes + next.bytes() <= COMMIT_BYTES) {
+        bytes += next.bytes();
+        all.push(next);
+    }
+    Some(Staged::together(all))
 }
 
 /// Counted as long as it lives.
@@ -85,6 +105,16 @@ impl Staged {
     /// when it stands behind them. The keys are [`shard`]'s.
     pub fn beside(mutations: Vec<Mutation>) -> Self {
         Self { mutations, offer: Box::new(|| {}) }
+    }
+
+    /// What goes into one commit, whatever else does.
+    pub(crate) fn together(all: Vec<Self>) -> Self {
+        let (mut mutations, mut offers) = (Vec::new(), Vec::with_capacity(all.len()));
+        for staged in all {
+            mutations.extend(staged.mutations);
+            offers.push(staged.offer);
+        }
+        Self { mutations, offer: Box::new(move || offers.into_iter().for_each(|offer| offer())) }
     }
 
     fn bytes(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::json::Json;
 
 /// Table, service and folder of the API version in botocore's data. A service that speaks a second protocol has a second
 /// table, whose overlay says how.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 10] = [
     ("lambda", "lambda", "2015-03-31"),
     ("iam", "iam", "2010-05-08"),
     ("sts", "sts", "2011-06-15"),
@@ -21,6 +21,7 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("sns", "sns", "2010-03-31"),
     ("cloudwatch", "cloudwatch", "2010-08-01"),
     ("events", "events", "2015-10-07"),
+    ("scheduler", "scheduler", "2021-06-30"),
 ];
 
 const METADATA: [&str; 10] = [

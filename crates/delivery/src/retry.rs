@@ -45,6 +45,14 @@ pub const AWS_SUBSCRIBER: RetryPolicy<'static> = RetryPolicy(&[
     Phase { retries: 100_000, pause: Pause::Fixed(Millis::from_secs(20)) },
 ]);
 
+/// Retries of a call of a target by EventBridge or its Scheduler: a schedule's or target's own limits end them, and 185
+/// retries take nearly 24 hours. Source: EventBridge user guide, "How EventBridge retries delivering events"; the shape is
+/// Hearth's own.
+pub const AWS_TARGET: RetryPolicy<'static> = RetryPolicy(&[Phase {
+    retries: u32::MAX,
+    pause: Pause::Doubling { min: Millis::from_secs(1), max: Millis::from_secs(480) },
+}]);
+
 impl RetryPolicy<'_> {
     /// The pause before a retry, the first being 1; `None` when there is none any more.
     #[must_use]
@@ -89,6 +97,8 @@ mod tests {
             pauses_s(AWS_SUBSCRIBER, [1, 3, 4, 5, 6, 7, 10, 15, 16, 100_015, 100_016]),
             [Some(0), Some(0), Some(1), Some(1), Some(1), Some(2), Some(16), Some(20), Some(20), Some(20), None]
         );
+        let pauses_s = pauses_s(AWS_TARGET, 1..=185).into_iter().flatten().sum::<u64>();
+        assert!((23 * 3_600..86_400).contains(&pauses_s), "{pauses_s} s");
         let retries = AWS_SUBSCRIBER.0.iter().map(|phase| phase.retries).sum::<u32>();
         assert_eq!(retries, 100_015);
     }

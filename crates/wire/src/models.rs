@@ -60,6 +60,11 @@ model!(
     "../models/events.json"
 );
 model!(
+    /// Amazon EventBridge Scheduler, 2021-06-30.
+    scheduler,
+    "../models/scheduler.json"
+);
+model!(
     /// AWS Security Token Service, 2011-06-15.
     sts,
     "../models/sts.json"
@@ -100,6 +105,7 @@ mod tests {
         assert_eq!(cloudwatch().protocol(), Protocol::RpcCbor);
         assert_eq!(cloudwatch_query().protocol(), Protocol::Query);
         assert_eq!(events().operations().count(), 57);
+        assert_eq!(scheduler().operations().count(), 12);
         assert_eq!(lambda().signing_name(), "lambda");
         assert_eq!(iam().api_version(), "2010-05-08");
         assert_eq!(sts().xml_namespace(), Some("https://sts.amazonaws.com/doc/2011-06-15/"));
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query(), sns(), cloudwatch(), events()] {
+        for model in [lambda(), iam(), sts(), logs(), sqs(), sqs_query(), sns(), cloudwatch(), events(), scheduler()] {
             for shape in model.shapes() {
                 if let Some(pattern) = &shape.pattern {
                     assert!(pattern.compiled().is_some(), "{}: {}", shape.name, pattern.text);

@@ -30,6 +30,7 @@ const STOREYS: &[&[&str]] = &[
         "hearth-sqs",
         "hearth-sns",
         "hearth-eventbridge",
+        "hearth-scheduler",
     ],
     &["hearth"],
 ];
@@ -44,6 +45,7 @@ const SERVICES: &[&str] = &[
     "hearth-sqs",
     "hearth-sns",
     "hearth-eventbridge",
+    "hearth-scheduler",
 ];
 
 /// What a crate must not use although it lies below it. (user, used)

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_audit::Audit;
-use hearth_eventbridge::{EventBridge, EventBridgeParts};
+use hearth_eventbridge::{EventBridge, EventBridgeParts, EventBuses};
 use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
 use hearth_images::RegistryImages;
@@ -35,6 +35,7 @@ use hearth_remote_queues::Queues;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::EndpointHook;
 use hearth_sandbox::{Backend, ProcessBackend, ProcessConfig, SpawnerProcess};
+use hearth_scheduler::{Scheduler, SchedulerParts};
 use hearth_sns::{HttpClient, Sns, SnsParts, Topics};
 use hearth_sqs::{Sqs, SqsParts};
 use hearth_store::{Blobs, Codec, DataDir, DirBlobs};
@@ -285,6 +286,20 @@ impl House {
             random: random.clone(),
         });
         let events = events.await.map_err(|error| start_error(&error))?;
+        let scheduler = Scheduler::open(SchedulerParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            outbox: messaging.outbox.clone(),
+            invoker: engine.clone(),
+            queues: queues.clone(),
+            topics: Arc::new(Topics(sns.clone())),
+            buses: Arc::new(EventBuses(events.clone())),
+            roles: keyring.clone(),
+            authorizer: authorizer.clone(),
+            wall: clock.clone(),
+            random: random.clone(),
+        });
+        let scheduler = scheduler.await.map_err(|error| start_error(&error))?;
         let sending = queues.clone();
         let pollers = Pollers::new(PollersParts {
             queues: queues.clone(),
@@ -339,6 +354,7 @@ impl House {
         services.extend(hearth_sqs::services(&sqs));
         services.push(hearth_sns::service(&sns));
         services.push(hearth_eventbridge::service(&events));
+        services.push(hearth_scheduler::service(&scheduler));
         let front = Front::new(FrontConfig {
             services,
             keys: keyring.clone(),
@@ -368,6 +384,7 @@ impl House {
         workers.spawn(messaging.work(sending, Arc::new(Topics(sns.clone())), keyring.clone(), stop.clone()));
         workers.spawn(sns.work(stop.clone()));
         workers.spawn(events.work(stop.clone()));
+        workers.spawn(scheduler.work(stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 

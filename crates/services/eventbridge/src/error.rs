@@ -1,6 +1,7 @@
 //! What EventBridge answers when it refuses: one enum, with AWS's codes and HTTP status beside it. Texts are the recorded
 //! ones where a recording exists.
 
+use hearth_delivery::timetable::TimetableError;
 use hearth_ports::{Denied, EventBusError};
 use hearth_store::{RecordError, StoreError};
 use hearth_wire::{ErrorAnswer, Fault};
@@ -42,6 +43,15 @@ impl From<StoreError> for EventsError {
         match error {
             StoreError::Full => Self::DiskFull,
             error => Self::Store(error),
+        }
+    }
+}
+
+impl From<TimetableError> for EventsError {
+    fn from(error: TimetableError) -> Self {
+        match error {
+            TimetableError::Store(error) => error.into(),
+            TimetableError::Record(error) => error.into(),
         }
     }
 }

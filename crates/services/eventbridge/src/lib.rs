@@ -9,6 +9,7 @@
 //! ```
 //! - **Buses and rules** are in the store and in memory (`directory.rs`). The default bus of an account and region is
 //!   always there.
+//! - **Schedules** of rules are on a timetable, and tell the rule's own targets (`scheduled.rs`).
 //! - **Events** are made of entries (`event.rs`); a delivery holds the event and the target as they were then, so that
 //!   nothing changed later has a part in it. What the target gets is made of both when it is told (`template.rs`).
 //! - **Retries, ages and crashes** are `hearth-delivery`'s: an event is delivered at least once, in no particular order.
@@ -36,6 +37,7 @@ mod port;
 mod put;
 mod record;
 mod rule;
+mod scheduled;
 mod tagged;
 mod tags;
 mod target;
@@ -44,6 +46,7 @@ mod template;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use hearth_delivery::timetable::Timetable;
 use hearth_delivery::{Lane, LaneLimits, Outbox};
 use hearth_ports::{Authorizer, Invoker, QueueSender, ServiceRoles, TopicPublisher};
 use hearth_store::{Codec, Store};
@@ -80,6 +83,8 @@ pub struct EventBridge {
     store: Arc<dyn Store>,
     codec: Arc<Codec>,
     outbox: Arc<Outbox>,
+    /// Of rules with a schedule.
+    timetable: Arc<Timetable>,
     targets: Arc<Lane<Shipment>>,
     dead_letters: Arc<Lane<DeadLetter>>,
     queues: Arc<dyn QueueSender>,
@@ -103,9 +108,11 @@ impl EventBridge {
         let EventBridgeParts { store, codec, outbox, queues, topics, invoker, credentials, authorizer, wall, random } =
             parts;
         let limits = LaneLimits { attempts: limits::ATTEMPTS_MAX };
+        let timetable = Timetable::open(&outbox, limits::TIMETABLE, random.clone()).await?;
         let this = Arc::new(Self {
             store,
             codec,
+            timetable,
             targets: Lane::new(&outbox, deliver::TARGETS, limits),
             dead_letters: Lane::new(&outbox, deliver::DEAD_LETTERS, limits),
             outbox,
@@ -127,6 +134,7 @@ impl EventBridge {
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
         let running = TaskTracker::new();
         tokio::join!(
+            self.timetable.clone().work(self.clone(), stop.clone()),
             self.targets.clone().work(self.clone(), &stop, &running),
             self.dead_letters.clone().work(self.clone(), &stop, &running),
         );

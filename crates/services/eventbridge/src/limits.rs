@@ -30,3 +30,8 @@ pub(crate) const DEAD_LETTER_AGE_MS: u64 = 86_400_000;
 
 /// Attempts at targets at the same time, and at dead letters.
 pub(crate) const ATTEMPTS_MAX: usize = 64;
+/// A scheduled event that was missed longer ago than a target's retries take by default is not made up for, milliseconds.
+/// Source: EventBridge user guide, "How EventBridge retries delivering events".
+pub(crate) const MISSED_AGE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// The timetable's name; part of the keys in the store and never changed.
+pub(crate) const TIMETABLE: &str = "events";

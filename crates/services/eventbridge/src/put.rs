@@ -11,6 +11,7 @@ use crate::bus::Bus;
 use crate::deliver::Shipment;
 use crate::error::EventsError;
 use crate::event::{Event, Origin};
+use crate::rule::Rule;
 
 impl EventBridge {
     /// Of what a request puts.
@@ -40,19 +41,26 @@ impl EventBridge {
     fn stage(&self, bus: &Bus, event: &Event) -> Result<Vec<Staged>, EventsError> {
         let mut staged = Vec::new();
         for rule in bus.matching(&event.value) {
-            for target in &rule.record.targets {
-                let shipment = Shipment {
-                    rule: rule.arn.to_string(),
-                    rule_name: rule.record.name.clone(),
-                    role_arn: rule.record.role_arn.clone(),
-                    target: target.clone(),
-                    event: event.json.clone(),
-                    arrived_ms: event.arrived_ms,
-                    came_by: event.came_by,
-                    trace: event.trace.clone(),
-                };
-                staged.push(self.targets.stage(&bus.scope, RequestId::generate(&*self.random), shipment)?);
-            }
+            staged.extend(self.ship(&bus.scope, &rule, event)?);
+        }
+        Ok(staged)
+    }
+
+    /// A delivery for each target of a rule.
+    pub(crate) fn ship(&self, scope: &Scope, rule: &Rule, event: &Event) -> Result<Vec<Staged>, EventsError> {
+        let mut staged = Vec::new();
+        for target in &rule.record.targets {
+            let shipment = Shipment {
+                rule: rule.arn.to_string(),
+                rule_name: rule.record.name.clone(),
+                role_arn: rule.record.role_arn.clone(),
+                target: target.clone(),
+                event: event.json.clone(),
+                arrived_ms: event.arrived_ms,
+                came_by: event.came_by,
+                trace: event.trace.clone(),
+            };
+            staged.push(self.targets.stage(scope, RequestId::generate(&*self.random), shipment)?);
         }
         Ok(staged)
     }

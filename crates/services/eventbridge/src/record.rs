@@ -44,6 +44,8 @@ pub(crate) fn bus_key(scope: &Scope, name: &str) -> Key {
 pub(crate) struct RuleRecord {
     pub(crate) bus: String,
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) schedule: Option<RuleSchedule>,
     /// As it was given.
     pub(crate) pattern: Option<String>,
     pub(crate) is_enabled: bool,
@@ -52,6 +54,17 @@ pub(crate) struct RuleRecord {
     pub(crate) tags: BTreeMap<String, String>,
     /// In the order they were put.
     pub(crate) targets: Vec<Target>,
+}
+
+/// When a rule comes by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RuleSchedule {
+    /// As it was given.
+    pub(crate) expression: String,
+    /// Another one for each setting of it.
+    pub(crate) life: String,
+    /// When it was set, by the service clock.
+    pub(crate) since_ms: i64,
 }
 
 impl Record for RuleRecord {

@@ -84,6 +84,8 @@ pub(crate) struct ListedRule {
     arn: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_pattern: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_expression: Option<String>,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
@@ -99,6 +101,7 @@ impl From<&Rule> for ListedRule {
             name: record.name.clone(),
             arn: rule.arn.to_string(),
             event_pattern: record.pattern.clone(),
+            schedule_expression: record.schedule.as_ref().map(|schedule| schedule.expression.clone()),
             state: rule.state(),
             description: record.description.clone(),
             role_arn: record.role_arn.clone(),

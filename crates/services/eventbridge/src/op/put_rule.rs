@@ -9,7 +9,7 @@ use crate::api::{Subject, request_tags};
 use crate::error::EventsError;
 use crate::record::RuleRecord;
 use crate::tags::{self, Tag};
-use crate::{EventBridge, arn};
+use crate::{EventBridge, arn, scheduled};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -46,9 +46,9 @@ pub(crate) async fn run(events: Arc<EventBridge>, ctx: RequestContext, input: In
             // Recorded.
             return Err(EventsError::validation("ScheduleExpression is supported only on the default event bus."));
         }
-        (_, Some(_)) => return Err(EventsError::unsupported("ScheduleExpression")),
-        (Some(_), None) => {}
+        _ => {}
     }
+    let schedule = schedule.as_deref().map(scheduled::read).transpose()?;
     let is_enabled = match input.state.as_deref() {
         None | Some("ENABLED") => true,
         Some("DISABLED") => false,
@@ -67,7 +67,7 @@ pub(crate) async fn run(events: Arc<EventBridge>, ctx: RequestContext, input: In
             None => (tags, Vec::new()),
         };
         let bus = bus.name.clone();
-        Ok(RuleRecord { bus, name: name.clone(), pattern, is_enabled, description, role_arn, tags, targets })
+        Ok(RuleRecord { bus, name: name.clone(), schedule, pattern, is_enabled, description, role_arn, tags, targets })
     });
     Ok(Output { rule_arn: rule.await?.arn.to_string() })
 }

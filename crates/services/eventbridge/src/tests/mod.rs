@@ -7,6 +7,7 @@ mod buses;
 mod deliveries;
 mod refusals;
 mod rules;
+mod scheduled;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -88,7 +88,7 @@ async fn targets_that_hearth_has_not_or_nobody_has() {
         ),
         (
             target("arn:aws:scheduler:::aws-sdk:ec2:stopInstances", json!({ "Input": "{}" })),
-            "The target arn:aws:scheduler:::aws-sdk:ec2:stopInstances is not supported by Hearth.",
+            "The target aws-sdk:ec2:stopInstances is not supported by Hearth.",
         ),
         (
             target(lambda, json!({ "Input": r#"{"FunctionName":"f","InvocationType":"DryRun"}"# })),

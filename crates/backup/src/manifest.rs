@@ -13,7 +13,7 @@ pub(crate) const FORMAT: &str = "format 1\n";
 pub(crate) const NAME: &str = "manifest.json";
 
 /// What a backup may hold.
-const DIRECTORIES: [&str; 6] = ["store", "blobs", "logs", "audit", "keys", "tls"];
+const DIRECTORIES: [&str; 7] = ["store", "blobs", "objects", "logs", "audit", "keys", "tls"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {

@@ -52,6 +52,9 @@ pub struct Taken {
     pub store_bytes: u64,
     pub blobs: usize,
     pub blob_bytes: u64,
+    /// Of objects that are too large for a record.
+    pub object_files: usize,
+    pub object_bytes: u64,
     pub journal_bytes: u64,
     /// Of the file.
     pub file_bytes: u64,
@@ -86,11 +89,15 @@ pub fn take(take: &Take<'_>, progress: &dyn Progress) -> Result<Taken, BackupErr
 
     let blobs = DataDir::blobs_of(data);
     let hold = BlobHold::take(&blobs).map_err(BackupError::at(&blobs))?;
+    let objects = DataDir::objects_of(data);
+    // A data directory of an older Hearth has none.
+    let objects_hold =
+        objects.is_dir().then(|| BlobHold::take(&objects)).transpose().map_err(BackupError::at(&objects))?;
     progress.begin("Copying the records", 0);
     let copy = scratch.path().join("store");
     let revision = SqliteStore::copy(&store, &copy)?.0;
 
-    let plan = Plan::of(take, &copy, &hold)?;
+    let plan = Plan::of(take, &copy, &hold, objects_hold.as_ref())?;
     progress.begin("Writing the backup", plan.bytes());
     let mtime_s = u64::try_from(take.now_ms / 1_000).unwrap_or(0);
     let buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
@@ -112,6 +119,11 @@ pub fn take(take: &Take<'_>, progress: &dyn Progress) -> Result<Taken, BackupErr
         }
     }
     drop(hold);
+    for (name, path, bytes) in &plan.objects {
+        let content = File::open(path).map_err(BackupError::at(path))?;
+        writer.add(name, *bytes, content, progress).map_err(BackupError::at(path))?;
+    }
+    drop(objects_hold);
     let mut journal_bytes = 0;
     for (name, path, whole) in &plan.journals {
         // It may have been packed or have expired meanwhile: then it is there in another form, or not wanted any more.
@@ -138,6 +150,8 @@ pub fn take(take: &Take<'_>, progress: &dyn Progress) -> Result<Taken, BackupErr
         store_bytes: sum(&plan.store),
         blobs: plan.blobs.len(),
         blob_bytes: sum(&plan.blobs),
+        object_files: plan.objects.len(),
+        object_bytes: sum(&plan.objects),
         journal_bytes,
         file_bytes,
     })
@@ -163,13 +177,14 @@ struct Plan {
     store: Vec<Listed>,
     keys: Vec<Listed>,
     blobs: Vec<Listed>,
+    objects: Vec<Listed>,
     journals: Vec<(String, PathBuf, Whole)>,
     /// As of now: they may grow or be packed.
     journal_bytes: u64,
 }
 
 impl Plan {
-    fn of(take: &Take<'_>, copy: &Path, hold: &BlobHold) -> Result<Self, BackupError> {
+    fn of(take: &Take<'_>, copy: &Path, hold: &BlobHold, objects_hold: Option<&BlobHold>) -> Result<Self, BackupError> {
         let listed = |name: String, path: PathBuf| {
             let bytes = fs::metadata(&path).map_err(BackupError::at(&path))?.len();
             Ok::<_, BackupError>((name, path, bytes))
@@ -191,6 +206,13 @@ impl Plan {
             let name = path.strip_prefix(take.data).unwrap_or(&path).to_string_lossy().into_owned();
             blobs.push(listed(name, path)?);
         }
+        let mut objects = Vec::new();
+        if let Some(hold) = objects_hold {
+            for path in hold.object_files().map_err(BackupError::at(&DataDir::objects_of(take.data)))? {
+                let name = path.strip_prefix(take.data).unwrap_or(&path).to_string_lossy().into_owned();
+                objects.push(listed(name, path)?);
+            }
+        }
         let (mut journals, mut journal_bytes) = (Vec::new(), 0);
         for Journal { directory, extension, whole } in take.journals {
             for (name, path) in files_of(&take.data.join(directory))? {
@@ -200,11 +222,11 @@ impl Plan {
                 }
             }
         }
-        Ok(Self { store, keys, blobs, journals, journal_bytes })
+        Ok(Self { store, keys, blobs, objects, journals, journal_bytes })
     }
 
     fn bytes(&self) -> u64 {
-        let listed = self.store.iter().chain(&self.keys).chain(&self.blobs);
+        let listed = self.store.iter().chain(&self.keys).chain(&self.blobs).chain(&self.objects);
         listed.map(|(_, _, bytes)| bytes).sum::<u64>() + self.journal_bytes
     }
 }

@@ -1,4 +1,5 @@
-//! Messages to queues and topics: dead letters, destinations and whatever else a service tells others by SQS or SNS.
+//! Messages to queues, topics and buckets: dead letters, destinations and whatever else a service tells others by SQS, SNS
+//! or S3.
 //!
 //! What can be mended by waiting is tried again for six hours, as Lambda keeps its own events; a message that its
 //! receiver refuses is given up and logged, as Lambda does with dead letters. Source: Lambda developer guide, "Adding a
@@ -8,9 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hearth_ports::{
-    AttributeValue, CredentialIssuer, MessageAttribute, Notification, OutgoingMessage, QueueError, QueueSender,
-    TopicError, TopicPublisher,
+    AttributeValue, CredentialIssuer, MessageAttribute, Notification, ObjectError, ObjectStore, OutgoingMessage,
+    QueueError, QueueSender, TopicError, TopicPublisher,
 };
 use hearth_store::Record;
 use hearth_types::{Arn, Caller, Millis, RequestContext, limits};
@@ -32,7 +34,7 @@ pub enum Sender {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// ARN of a queue or a topic.
+    /// ARN of a queue, a topic or a bucket.
     pub to: String,
     pub from: Sender,
     pub text: String,
@@ -40,6 +42,9 @@ pub struct Message {
     pub attributes: Vec<(String, String, String)>,
     /// Handed on as `AWSTraceHeader`.
     pub trace: Option<String>,
+    /// Of an object, for a bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Record for Message {
@@ -57,6 +62,7 @@ impl Body for Message {
 pub struct Messenger {
     pub queues: Arc<dyn QueueSender>,
     pub topics: Arc<dyn TopicPublisher>,
+    pub objects: Arc<dyn ObjectStore>,
     pub credentials: Arc<dyn CredentialIssuer>,
 }
 
@@ -125,6 +131,11 @@ impl Messenger {
                     Notification { message: message.text.clone(), attributes, ..Notification::default() };
                 self.topics.publish(&ctx, to, notification).await.map(drop).map_err(Failed::from)
             }
+            "s3" => {
+                let key = message.key.as_deref().ok_or_else(|| Failed::ForGood("it has no key".to_owned()))?;
+                let text = Bytes::from(message.text.clone());
+                self.objects.write(&ctx, &to.resource, key, "application/json", text).await.map_err(Failed::from)
+            }
             other => Err(Failed::ForGood(format!("messages cannot be sent to {other}"))),
         }
     }
@@ -132,6 +143,12 @@ impl Messenger {
 
 impl From<QueueError> for Failed {
     fn from(error: QueueError) -> Self {
+        if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
+    }
+}
+
+impl From<ObjectError> for Failed {
+    fn from(error: ObjectError) -> Self {
         if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
     }
 }

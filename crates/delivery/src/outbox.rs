@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hearth_store::limits::COMMIT_BYTES_MAX;
-use hearth_store::{Codec, Epoch, Mutation, Store, StoreError};
+use hearth_store::{Codec, Epoch, Mutation, Precondition, Revision, Store, StoreError};
 use hearth_types::{Clock, Scope};
 
 pub use crate::record::shard;
@@ -77,6 +77,28 @@ impl Outbox {
             }
             offer();
         }
+    }
+
+    /// A service's own changes, and the deliveries that follow from them: all of it in one commit, or nothing. The keys are
+    /// [`shard`]'s.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit(
+        &self,
+        scope: &Scope,
+        preconditions: Vec<Precondition>,
+        mut mutations: Vec<Mutation>,
+        staged: Vec<Staged>,
+    ) -> Result<Revision, StoreError> {
+        let mut offers = Vec::new();
+        for next in staged {
+            mutations.extend(next.mutations);
+            offers.push(next.offer);
+        }
+        let revision = self.store.commit(&shard(scope), Epoch(0), preconditions, mutations).await?;
+        offers.into_iter().for_each(|offer| offer());
+        Ok(revision)
     }
 }
 

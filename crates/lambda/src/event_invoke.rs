@@ -147,12 +147,11 @@ impl DestinationConfig {
         // A function of the same account and region: what ends and what is told of it go in one commit.
         let is_near = |text: &str| {
             let arn = text.parse::<Arn>();
-            arn.is_ok_and(|arn| {
-                if arn.service == "lambda" {
-                    arn.region == target.arn.region && arn.account == target.arn.account
-                } else {
-                    sending::takes_messages(&arn)
-                }
+            arn.is_ok_and(|arn| match arn.service.as_str() {
+                "lambda" => arn.region == target.arn.region && arn.account == target.arn.account,
+                // Of a failure only; a bucket, not something in it.
+                "s3" => !arn.resource.is_empty() && !arn.resource.contains('/'),
+                _ => sending::takes_messages(&arn),
             })
         };
         for (member, arn) in [("OnFailure", failure), ("OnSuccess", success)] {
@@ -160,7 +159,8 @@ impl DestinationConfig {
                 return Err(LambdaError::Unsupported {
                     member: format!("DestinationConfig.{member}"),
                     instead:
-                        "a destination is a function of the same account and region, or a standard queue or topic."
+                        "a destination is a function of the same account and region, a standard queue or topic, or, of a \
+                         failure, a bucket."
                             .to_owned(),
                 });
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_ports::{
     Access, Architecture, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer,
-    EnvironmentKeeper, Guard, ImageError, Images, Invoker, QueueConsumer, ResolvedImage, RuntimeVersion,
+    EnvironmentKeeper, Guard, ImageError, Images, Invoker, ObjectStore, QueueConsumer, ResolvedImage, RuntimeVersion,
 };
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
@@ -40,6 +40,8 @@ pub struct LambdaParts {
     pub mappings: Arc<Mappings>,
     /// Asked whether a queue is fit for a mapping.
     pub queues: Arc<dyn QueueConsumer>,
+    /// Where packages are read that a request names by bucket and key.
+    pub objects: Arc<dyn ObjectStore>,
     /// Holds packages of functions and layers and nothing else: what no version names is deleted.
     pub blobs: Arc<dyn Blobs>,
     pub codec: Arc<Codec>,
@@ -65,6 +67,7 @@ pub struct Lambda {
     pub(crate) layers: Arc<Layers>,
     pub(crate) mappings: Arc<Mappings>,
     pub(crate) queues: Arc<dyn QueueConsumer>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) packages: Arc<Packages>,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) keeper: Arc<dyn EnvironmentKeeper>,
@@ -99,6 +102,7 @@ impl Lambda {
             layers: parts.layers,
             mappings: parts.mappings,
             queues: parts.queues,
+            objects: parts.objects,
             packages: Arc::new(Packages::new(parts.blobs, parts.packages, parts.images)),
             invoker: parts.invoker,
             keeper: parts.keeper,

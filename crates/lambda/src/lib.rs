@@ -32,6 +32,7 @@ mod runtime_management;
 mod sending;
 mod settings;
 mod shape;
+mod source;
 mod tags;
 mod unpacked;
 mod update;

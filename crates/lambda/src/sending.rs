@@ -53,6 +53,14 @@ pub(crate) fn check(
     let (action, shown) = match &*to.service {
         "sqs" => ("sqs:SendMessage", "SendMessage on SQS"),
         "sns" => ("sns:Publish", "Publish on SNS"),
+        "s3" => {
+            let object = Arn { resource: format!("{}/*", to.resource), ..to.clone() };
+            // A bucket's ARN names no account.
+            let as_role = lambda.as_role(ctx, role, function, function)?;
+            return lambda.authorizer.authorize(&as_role, &Access::new("s3:PutObject", &object)).map_err(|_| {
+                LambdaError::invalid("The provided execution role does not have permissions to call PutObject on S3")
+            });
+        }
         _ => return Ok(()),
     };
     let as_role = lambda.as_role(ctx, role, function, &to)?;

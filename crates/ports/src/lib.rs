@@ -13,6 +13,7 @@ pub mod image;
 pub mod invoke;
 pub mod logs;
 pub mod metrics;
+pub mod object;
 pub mod provisioned;
 pub mod queue;
 pub mod response_stream;
@@ -40,6 +41,7 @@ pub use invoke::{
 };
 pub use logs::{LogEvent, LogQuery, LogReader, LogSink, StoredLogEvent};
 pub use metrics::{Dimensions, Meter, Metric, MetricDatum, MetricSink, NoMetrics, Unit};
+pub use object::{ObjectError, ObjectRef, ObjectStore};
 pub use provisioned::{Provision, ProvisionStatus, Provisioned};
 pub use queue::{
     AttributeValue, MessageAttribute, MessageAttributes, OutgoingMessage, QueueConsumer, QueueError, QueueFacts,

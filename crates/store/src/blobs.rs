@@ -76,10 +76,18 @@ impl BlobHold {
         digests.sort_unstable();
         Ok(digests.iter().map(|digest| files.path(digest)).collect())
     }
+
+    /// The same of a directory of [`BlobFiles`](crate::BlobFiles), whose names say nothing of their content.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn object_files(&self) -> io::Result<Vec<PathBuf>> {
+        Ok(crate::files::files_of(&self.root)?.into_iter().map(|(_, path)| path).collect())
+    }
 }
 
 /// Held shared by whoever deletes blobs, and alone by whoever copies them.
-fn open_lock(root: &Path) -> io::Result<File> {
+pub(crate) fn open_lock(root: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(root.with_added_extension("lock"))
@@ -256,7 +264,7 @@ fn write_durably(bytes: &[u8], path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-fn failure(path: &Path, error: &io::Error) -> StoreError {
+pub(crate) fn failure(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Internal(format!("{}: {error}", path.display())),

@@ -103,7 +103,7 @@ impl DataDir {
         }
         // Before the store is: one without keys is always a loss, never an interrupted first start.
         KeyRing::open_or_create(&keys, &OsRandom)?;
-        for name in ["blobs", "trees", "storage", "logs", "runtime"] {
+        for name in ["blobs", "objects", "trees", "storage", "logs", "runtime"] {
             disk::create_private_dir(&root.join(name)).map_err(io)?;
         }
         Ok(Self { root, keys, _lock: lock, _ephemeral: ephemeral })
@@ -127,6 +127,12 @@ impl DataDir {
         root.join("blobs")
     }
 
+    /// Where the files of objects are in a data directory, whether or not a server has it open.
+    #[must_use]
+    pub fn objects_of(root: &Path) -> PathBuf {
+        root.join("objects")
+    }
+
     /// Where the log segments of a data directory are, whether or not a server has it open.
     #[must_use]
     pub fn logs_of(root: &Path) -> PathBuf {
@@ -148,6 +154,11 @@ impl DataDir {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         Self::store_of(&self.root)
+    }
+
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        Self::objects_of(&self.root)
     }
 
     #[must_use]

@@ -4,6 +4,7 @@
 //! record ─ Codec ─► bytes ─► Store (trait) ◄── SqliteStore: one commit thread, readers beside it
 //!                                          ◄── PostgresStore: the same in a database, through one connection
 //! package ────────────────► Blobs (trait) ◄── DirBlobs: files by SHA-256
+//! object ─────────────────► BlobFiles: files written and read as streams
 //!                              DataDir: one directory, one server
 //! ```
 //!
@@ -13,6 +14,7 @@
 mod blobs;
 mod data_dir;
 mod disk;
+mod files;
 mod health;
 mod key;
 pub mod limits;
@@ -28,6 +30,7 @@ mod watchers;
 
 pub use blobs::{BlobHold, Blobs, DirBlobs};
 pub use data_dir::{DataDir, DataDirError, RestoringDir};
+pub use files::{BlobFiles, FileId, FileReader, FileWriter, Pin};
 pub use health::OnFatal;
 pub use key::{Component, Key, Shard};
 pub use lock::LockError;

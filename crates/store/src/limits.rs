@@ -24,6 +24,10 @@ pub(crate) const COMMIT_QUEUE_BYTES_MAX: usize = 2 * COMMIT_BYTES_MAX;
 pub(crate) const READERS: usize = 4;
 /// Blob operations at the same time, each on a thread of its own. When all are busy, callers wait.
 pub(crate) const BLOB_OPERATIONS_MAX: usize = 8;
+/// Operations on large files at the same time, each on a thread of its own. When all are busy, callers wait.
+pub(crate) const FILE_OPERATIONS_MAX: usize = 16;
+/// Of a large file in memory for whoever writes or reads it: four blocks.
+pub(crate) const FILE_BUFFER_BYTES: usize = 4 * crate::files::BLOCK_BYTES;
 
 /// The write-ahead log is checkpointed in the background once it is this large, bytes.
 pub(crate) const WAL_SOFT_BYTES: u64 = 4 * 1024 * 1024;

@@ -30,7 +30,7 @@ NOT_HERE = {
     "Error occurred while DescribeSubnets": "VPC is refused",
     "1 validation error detected: Value '[<security_group_id_2>]'": "VPC is refused",
     "1 validation error detected: Value '[<subnet_id_2>]'": "VPC is refused",
-    "Error occurred while GetObject": "code from S3 is refused",
+    "Error occurred while GetObject": "takes buckets: test_s3_lambda.py",
     "Stream not found": "no streams are polled",
     "Unsupported starting position for arn type": "no streams are polled",
     'The event source arn (" ': "no streams are polled",

@@ -31,6 +31,7 @@ const STOREYS: &[&[&str]] = &[
         "hearth-sns",
         "hearth-eventbridge",
         "hearth-scheduler",
+        "hearth-s3",
     ],
     &["hearth"],
 ];
@@ -46,6 +47,7 @@ const SERVICES: &[&str] = &[
     "hearth-sns",
     "hearth-eventbridge",
     "hearth-scheduler",
+    "hearth-s3",
 ];
 
 /// What a crate must not use although it lies below it. (user, used)

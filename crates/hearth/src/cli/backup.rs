@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn told(taken: &Taken, data: &Path, target: &Path, with_keys: bool) -> String {
-    let Taken { store_bytes, blobs, blob_bytes, journal_bytes, file_bytes, .. } = *taken;
+    let Taken { store_bytes, blobs, blob_bytes, object_files, object_bytes, journal_bytes, file_bytes, .. } = *taken;
     let keys = if with_keys {
         "The master keys are in it: whoever can read the file can read every secret.".to_owned()
     } else {
@@ -75,12 +75,13 @@ fn told(taken: &Taken, data: &Path, target: &Path, with_keys: bool) -> String {
         )
     };
     format!(
-        "Backed up {data} to {target} ({file})\n  records {records}, {blobs} packages {packages}, logs {logs}\n{keys}\n",
+        "Backed up {data} to {target} ({file})\n  records {records}, {blobs} packages {packages}, {object_files} object files {objects}, logs {logs}\n{keys}\n",
         data = data.display(),
         target = target.display(),
         file = HumanBytes(file_bytes),
         records = HumanBytes(store_bytes),
         packages = HumanBytes(blob_bytes),
+        objects = HumanBytes(object_bytes),
         logs = HumanBytes(journal_bytes),
     )
 }

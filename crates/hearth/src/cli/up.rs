@@ -88,7 +88,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("HEARTH_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("hearth=info,warn")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("hearth=info,s3s=off,warn")),
         )
         .init();
     // Before any thread: what is given up then is given up by all of them.

@@ -29,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::objects::ObjectsDoor;
 use super::secure::{self, Opened};
 use super::unread::{self, Lent};
 use super::{admin, browser};
@@ -46,6 +47,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 pub(crate) struct App {
     pub(crate) front: Front,
     pub(crate) lambda: Arc<Lambda>,
+    pub(crate) objects: ObjectsDoor,
     /// For connections from outside that speak TLS.
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) logs: Arc<dyn LogReader>,
@@ -68,15 +70,24 @@ impl App {
         if hearth_sns::is_certificate(request.uri().path()) {
             return admin::certificate(self, request.uri().path());
         }
+        let (is_of_objects, request) = match admin::is_own_route(request.uri().path()) {
+            true => (false, request),
+            false => self.objects.is_meant(&self.front, request),
+        };
         if connection.listener == Listener::Outside {
             if let Some(hosts) = &self.allowed_hosts
                 && let Err(refused) = browser::check(request.uri(), request.headers(), hosts)
+                // Pages are let in by the bucket they ask for.
+                && !(is_of_objects && refused == browser::Refused::Origin && self.objects.lets_in(&request))
             {
                 return admin::text(StatusCode::FORBIDDEN, &format!("{refused}\n"));
             }
             if admin::is_own_route(request.uri().path()) {
                 return admin::handle(self, connection, request).await;
             }
+        }
+        if is_of_objects {
+            return self.objects.answer(&self.front, connection, request).await;
         }
         self.front.handle(connection, request).await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hearth_delivery::message::{self, Message, Messenger};
 use hearth_delivery::{Lane, LaneLimits, Outbox};
-use hearth_ports::{CredentialIssuer, QueueSender, TopicPublisher};
+use hearth_ports::{CredentialIssuer, ObjectStore, QueueSender, TopicPublisher};
 use hearth_store::{Codec, Store};
 use hearth_types::Clock;
 use tokio_util::sync::CancellationToken;
@@ -28,10 +28,11 @@ impl Messaging {
         self,
         queues: Arc<dyn QueueSender>,
         topics: Arc<dyn TopicPublisher>,
+        objects: Arc<dyn ObjectStore>,
         credentials: Arc<dyn CredentialIssuer>,
         stop: CancellationToken,
     ) {
-        let messenger = Messenger { queues, topics, credentials };
+        let messenger = Messenger { queues, topics, objects, credentials };
         let running = TaskTracker::new();
         self.messages.work(Arc::new(messenger), &stop, &running).await;
         running.close();

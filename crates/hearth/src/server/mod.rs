@@ -7,6 +7,7 @@ mod descriptors;
 mod http;
 mod identity;
 mod messaging;
+mod objects;
 mod parts;
 mod prepare;
 mod reach;
@@ -273,12 +274,13 @@ impl House {
             random: random.clone(),
         });
         let sns = sns.await.map_err(|error| start_error(&error))?;
+        let topics = Arc::new(Topics(sns.clone()));
         let events = EventBridge::open(EventBridgeParts {
             store: store.clone(),
             codec: codec.clone(),
             outbox: messaging.outbox.clone(),
             queues: queues.clone(),
-            topics: Arc::new(Topics(sns.clone())),
+            topics: topics.clone(),
             invoker: engine.clone(),
             credentials: keyring.clone(),
             authorizer: authorizer.clone(),
@@ -300,6 +302,22 @@ impl House {
             random: random.clone(),
         });
         let scheduler = scheduler.await.map_err(|error| start_error(&error))?;
+        let s3 = objects::open(objects::Shared {
+            store: &store,
+            codec: &codec,
+            data: &data,
+            messaging: &messaging,
+            queues: queues.clone(),
+            consumers: queues.clone(),
+            topics: topics.clone(),
+            invoker: engine.clone(),
+            bus: Arc::new(EventBuses(events.clone())),
+            authorizer: &authorizer,
+            clock: &clock,
+            random: &random,
+        });
+        let s3 = s3.await?;
+        let s3_objects = Arc::new(hearth_s3::Objects(s3.clone()));
         let sending = queues.clone();
         let pollers = Pollers::new(PollersParts {
             queues: queues.clone(),
@@ -316,6 +334,7 @@ impl House {
             layers,
             mappings,
             queues,
+            objects: s3_objects.clone(),
             store,
             blobs,
             codec,
@@ -368,6 +387,7 @@ impl House {
         let app = Arc::new(http::App {
             front,
             lambda,
+            objects: objects::ObjectsDoor::new(s3.clone()),
             certificates,
             logs: log_reader,
             sqs: sqs.clone(),
@@ -381,10 +401,11 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
-        workers.spawn(messaging.work(sending, Arc::new(Topics(sns.clone())), keyring.clone(), stop.clone()));
+        workers.spawn(messaging.work(sending, topics, s3_objects, keyring.clone(), stop.clone()));
         workers.spawn(sns.work(stop.clone()));
         workers.spawn(events.work(stop.clone()));
         workers.spawn(scheduler.work(stop.clone()));
+        workers.spawn(s3.work(stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
     }
 

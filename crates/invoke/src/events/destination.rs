@@ -1,4 +1,4 @@
-//! Who is told how an event ended: a destination, which is a function, a queue or a topic, and the dead-letter queue.
+//! Who is told how an event ended: a destination, which is a function, a queue, a topic or a bucket, and the dead-letter queue.
 //!
 //! The function's role must let it do that. Source: Lambda developer guide, "Capturing records of Lambda asynchronous
 //! invocations" and "Adding a dead-letter queue". What cannot be told is dropped and logged, as there.
@@ -6,8 +6,9 @@
 use hearth_delivery::message::{Message, Sender};
 use hearth_delivery::{Delivery, Staged};
 use hearth_ports::{Access, EventTerms, Resolved};
+use hearth_types::clock::format_utc;
 use hearth_types::limits::INVOKE_EVENT_BYTES_MAX;
-use hearth_types::{Arn, Qualifier, RequestContext, RequestId, Version};
+use hearth_types::{Arn, Qualifier, RequestContext, RequestId, Version, random};
 
 use super::end::{Attributes, Ended};
 use super::event::Event;
@@ -73,9 +74,17 @@ impl Telling<'_> {
             text,
             attributes,
             trace: delivery.body.trace.clone(),
+            key: (to.service == "s3").then(|| self.object_key()),
         };
         let id = RequestId::generate(&*core.random);
         core.messages.stage(&delivery.scope, id, message).map_err(|error| error.to_string())
+    }
+
+    /// Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations", S3 destinations.
+    fn object_key(&self) -> String {
+        let Self { core, delivery, .. } = self;
+        let day = format_utc(core.clock.now_ms(), "%Y/%m/%d/%Y-%m-%dT%H.%M.%S");
+        format!("aws/lambda/async/{}/{day}-{}", delivery.body.function_name, random::uuid(&*core.random))
     }
 
     fn invocation(&self, to: &Arn, payload: String) -> Result<Staged, String> {

@@ -18,6 +18,7 @@ use crate::record::{Deployment, FunctionRecord};
 use crate::runtime_management::RuntimeManagement;
 use crate::settings::{self, Requested, Rest};
 use crate::shape::FunctionConfiguration;
+use crate::source::Source;
 use crate::{layer, sending, tags, update};
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +38,9 @@ pub(super) struct Input {
 #[serde(rename_all = "PascalCase")]
 struct Code {
     zip_file: Option<Bytes>,
+    s3_bucket: Option<String>,
+    s3_key: Option<String>,
+    s3_object_version: Option<String>,
     image_uri: Option<String>,
     #[serde(flatten)]
     rest: Rest,
@@ -64,8 +68,13 @@ pub(super) async fn handle(
     requested.refuse_unsupported()?;
     code.rest.refuse("Code.")?;
     let architecture = settings::architecture(architectures.as_deref()).unwrap_or_default();
-    let is_image =
-        image::is_wanted(package_type.as_deref(), code.image_uri.is_some(), code.zip_file.is_some(), &requested)?;
+    let source = Source {
+        zip_file: code.zip_file,
+        s3_bucket: code.s3_bucket,
+        s3_key: code.s3_key,
+        s3_object_version: code.s3_object_version,
+    };
+    let is_image = image::is_wanted(package_type.as_deref(), code.image_uri.is_some(), source.is_given(), &requested)?;
     let attached = lambda.attach(&ctx, requested.layers.as_deref().unwrap_or_default()).await?;
     let settings = match is_image {
         true => requested.create_from_image(&target.name, architecture, &*lambda.runnable)?,
@@ -115,7 +124,8 @@ pub(super) async fn handle(
             Err(CommitError::Failed(error)) => Err(error),
         }
     };
-    match (code.image_uri.filter(|_| is_image), code.zip_file) {
+    let zip = if is_image { None } else { source.zip(&lambda, &ctx).await? };
+    match (code.image_uri.filter(|_| is_image), zip) {
         (Some(uri), _) => {
             let (code, image) = Image::deployed(uri.clone(), lambda.resolve_image(&uri, architecture).await?);
             create(code, Some(image)).await

@@ -10,6 +10,7 @@ use crate::error::LambdaError;
 use crate::lambda::Lambda;
 use crate::layer::{Compatible, Layer, LayerChange, LayerTarget, LayerVersionAnswer, LayerVersionRecord};
 use crate::settings::Rest;
+use crate::source::Source;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,6 +27,9 @@ pub(super) struct Input {
 #[serde(rename_all = "PascalCase")]
 struct Content {
     zip_file: Option<Bytes>,
+    s3_bucket: Option<String>,
+    s3_key: Option<String>,
+    s3_object_version: Option<String>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -40,8 +44,14 @@ pub(super) async fn handle(
     lambda.authorize(&ctx, "lambda:PublishLayerVersion", &target.arn, &[])?;
     input.content.rest.refuse("Content.")?;
     let compatible = Compatible::check(input.compatible_runtimes, input.compatible_architectures)?;
-    let zip =
-        input.content.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for layer content."))?;
+    let source = Source {
+        zip_file: input.content.zip_file,
+        s3_bucket: input.content.s3_bucket,
+        s3_key: input.content.s3_key,
+        s3_object_version: input.content.s3_object_version,
+    };
+    let zip = source.zip(&lambda, &ctx).await?;
+    let zip = zip.ok_or_else(|| LambdaError::invalid("Please provide a source for layer content."))?;
     lambda
         .with_package(&ctx, zip, async |code| {
             let decide = |layer: Option<&Layer>| {

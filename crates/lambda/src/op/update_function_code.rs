@@ -16,6 +16,7 @@ use crate::name::Target;
 use crate::record::{Code, Deployment, FunctionRecord};
 use crate::settings::{self, Rest};
 use crate::shape::FunctionConfiguration;
+use crate::source::Source;
 use crate::update;
 
 #[derive(Debug, Deserialize)]
@@ -23,6 +24,9 @@ use crate::update;
 pub(super) struct Input {
     function_name: String,
     zip_file: Option<Bytes>,
+    s3_bucket: Option<String>,
+    s3_key: Option<String>,
+    s3_object_version: Option<String>,
     image_uri: Option<String>,
     architectures: Option<Vec<Architecture>>,
     publish: Option<bool>,
@@ -95,6 +99,13 @@ pub(super) async fn handle(
         let (code, image) = Image::deployed(uri, resolved);
         return take((code, Some(image))).await;
     }
-    let zip = input.zip_file.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
+    let source = Source {
+        zip_file: input.zip_file,
+        s3_bucket: input.s3_bucket,
+        s3_key: input.s3_key,
+        s3_object_version: input.s3_object_version,
+    };
+    let zip = source.zip(&lambda, &ctx).await?;
+    let zip = zip.ok_or_else(|| LambdaError::invalid("Please provide a source for function code."))?;
     lambda.with_package(&ctx, zip, async |code| take((code, None)).await).await
 }

@@ -37,21 +37,12 @@ const fn refused(member: &'static str, neutral: Neutral, instead: &'static str) 
     Refused { member, neutral, instead }
 }
 
-const UPLOAD: &str = "send the package as ZipFile.";
+const UPLOAD: &str = "packages are copied.";
 
-const REFUSED: [Refused; 24] = [
-    refused("Code.S3Bucket", Neutral::Never, UPLOAD),
-    refused("Code.S3Key", Neutral::Never, UPLOAD),
-    refused("Code.S3ObjectVersion", Neutral::Never, UPLOAD),
+const REFUSED: [Refused; 15] = [
     refused("Code.S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
     refused("Code.SourceKMSKeyArn", Neutral::Empty, "packages are kept unencrypted."),
-    refused("Content.S3Bucket", Neutral::Never, UPLOAD),
-    refused("Content.S3Key", Neutral::Never, UPLOAD),
-    refused("Content.S3ObjectVersion", Neutral::Never, UPLOAD),
     refused("Content.S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
-    refused("S3Bucket", Neutral::Never, UPLOAD),
-    refused("S3Key", Neutral::Never, UPLOAD),
-    refused("S3ObjectVersion", Neutral::Never, UPLOAD),
     refused("S3ObjectStorageMode", Neutral::Text("COPY"), UPLOAD),
     refused("SourceKMSKeyArn", Neutral::Empty, "packages are kept unencrypted."),
     refused("VpcConfig", Neutral::Empty, "functions run without a VPC."),

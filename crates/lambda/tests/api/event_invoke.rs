@@ -163,10 +163,10 @@ async fn destinations_that_cannot_be_told_are_refused_and_never_stored() {
             json!({"OnSuccess": {"Destination": "arn:aws:s3:::bucket"}}),
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid.".to_owned(),
         ),
-        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region, or a standard queue or topic.".to_owned()),
+        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region, a standard queue or topic, or, of a failure, a bucket.".to_owned()),
         (
             json!({"OnSuccess": {"Destination": arn("g").replace("us-east-1", "eu-west-1")}}),
-            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region, or a standard queue or topic.".to_owned(),
+            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region, a standard queue or topic, or, of a failure, a bucket.".to_owned(),
         ),
     ];
     for (destinations, text) in cases {

@@ -117,8 +117,6 @@ const CUSTOM_RUNTIME: &str = "arn:aws:lambda:us-east-1:000000000000:runtime/my-r
 fn asking(member: &str) -> Value {
     let kms = json!("arn:aws:kms:us-east-1:000000000000:key/k");
     match member.strip_prefix("Code.").or(member.strip_prefix("Content.")).unwrap_or(member) {
-        "S3Bucket" => json!("bucket"),
-        "S3Key" | "S3ObjectVersion" => json!("x"),
         "S3ObjectStorageMode" => json!("REFERENCE"),
         "SourceKMSKeyArn" | "KMSKeyArn" | "DurableConfig.KMSKeyArn" => kms,
         "PublishTo" => json!("LATEST_PUBLISHED"),

@@ -91,6 +91,34 @@ pub(crate) fn refused(answer: &Answer, status: u16, code: &str, text: &str) {
     assert_eq!((got_status, got_code.as_str(), got_text.as_str()), (status, code, text));
 }
 
+/// No bucket is there.
+struct NoObjects;
+
+#[async_trait::async_trait]
+impl hearth_ports::ObjectStore for NoObjects {
+    async fn read(
+        &self,
+        _: &hearth_types::RequestContext,
+        _: &hearth_ports::ObjectRef,
+        _: u64,
+    ) -> Result<bytes::Bytes, hearth_ports::ObjectError> {
+        let message = "The specified bucket does not exist".to_owned();
+        Err(hearth_ports::ObjectError::Refused { code: "NoSuchBucket", message })
+    }
+
+    async fn write(
+        &self,
+        _: &hearth_types::RequestContext,
+        _: &str,
+        _: &str,
+        _: &str,
+        _: bytes::Bytes,
+    ) -> Result<(), hearth_ports::ObjectError> {
+        let message = "The specified bucket does not exist".to_owned();
+        Err(hearth_ports::ObjectError::Refused { code: "NoSuchBucket", message })
+    }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let dir = Dir(Arc::new(tempfile::tempdir().expect("a directory")));
@@ -114,6 +142,7 @@ impl World {
             layers,
             mappings: mappings.await.expect("mappings"),
             queues: queues.clone(),
+            objects: Arc::new(NoObjects),
             store: store.clone(),
             blobs: blobs.clone(),
             codec,

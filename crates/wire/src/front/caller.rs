@@ -27,6 +27,16 @@ impl Front {
         authorization: Option<&Authorization>,
         now_ms: i64,
     ) -> Result<Identity, AuthError> {
+        self.identify_by(listener, authorization.map(Authorization::signed_by), now_ms)
+    }
+
+    /// The same, by the id of the key and the session's token.
+    pub(super) fn identify_by(
+        &self,
+        listener: Listener,
+        signed_by: Option<(&str, Option<&str>)>,
+        now_ms: i64,
+    ) -> Result<Identity, AuthError> {
         let root = |account, proof| Identity {
             account,
             caller: Caller::Root { account },
@@ -35,11 +45,10 @@ impl Front {
             key: None,
         };
         let known_only = self.takes_known_keys_only(listener);
-        let Some(authorization) = authorization else {
+        let Some((id, session_token)) = signed_by else {
             return if known_only { Err(AuthError::Missing) } else { Ok(root(AccountId::DEFAULT, Proof::Unsigned)) };
         };
-        let id = authorization.credential.access_key_id.as_str();
-        let key = match self.keys.find(id, authorization.session_token.as_deref()) {
+        let key = match self.keys.find(id, session_token) {
             KeyLookup::Known(key) => key,
             KeyLookup::Unknown if !known_only => {
                 let account = id.parse().unwrap_or(AccountId::DEFAULT);
@@ -47,7 +56,7 @@ impl Front {
             }
             KeyLookup::Void | KeyLookup::Unknown => return Err(AuthError::UnknownKey),
         };
-        let given = authorization.session_token.as_deref().unwrap_or_default().as_bytes();
+        let given = session_token.unwrap_or_default().as_bytes();
         let expected = key.session_token.as_deref().unwrap_or_default().as_bytes();
         if !bool::from(subtle::ConstantTimeEq::ct_eq(given, expected)) {
             return Err(AuthError::UnknownKey);
@@ -117,7 +126,7 @@ pub(super) fn context(
     }
 }
 
-fn host(head: &Parts) -> &str {
+pub(super) fn host(head: &Parts) -> &str {
     header(&head.headers, "host")
         .or_else(|| head.uri.authority().map(|authority| authority.as_str()))
         .unwrap_or("localhost")

@@ -16,6 +16,7 @@ mod detect;
 mod guest;
 mod inflate;
 mod limit;
+mod streamed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use caller::{Identity, context};
 use detect::{Detected, Target};
 pub use guest::read_body;
 use inflate::Broken;
+pub use streamed::{CheckedBody, Streaming, Trailers};
 
 /// How a request reached us. Unknown credentials mean something else on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -356,7 +358,7 @@ impl Front {
         if let (Some(authorization), Some(key)) = (authorization, &signing_key) {
             authorization.check(head, key, sha256)?;
             authorization.check_time(self.clock.now_ms())?;
-            signer = Some(authorization.chunk_signer(key));
+            signer = Some(authorization.chunk_signer(key.clone()));
         }
         let Payload::Chunked(mode) = payload else {
             return Ok(body);

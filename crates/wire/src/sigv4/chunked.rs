@@ -8,6 +8,10 @@ use subtle::ConstantTimeEq;
 use super::checksum::Checksum;
 use super::{AuthError, EMPTY_SHA256, SigningKey, hex_digest, sha256};
 
+pub use stream::Decoder;
+
+mod stream;
+
 /// Headers a trailer may have.
 const TRAILERS_MAX: usize = 16;
 
@@ -44,18 +48,19 @@ impl Mode {
 }
 
 /// Signs chunk after chunk, each over the signature before it.
-pub struct Signer<'k> {
-    pub(super) key: &'k SigningKey,
+pub struct Signer {
+    pub(super) key: SigningKey,
     pub(super) timestamp: String,
     pub(super) scope: String,
     /// The signature before this one; at first that of the head.
     pub(super) previous: String,
 }
 
-impl Signer<'_> {
-    fn chunk(&mut self, data: &[u8]) -> &str {
+impl Signer {
+    /// Of a chunk with that SHA-256.
+    fn chunk(&mut self, sha256: &[u8; 32]) -> &str {
         let mut buffer = [0; 64];
-        let hash = hex_digest(&sha256(data), &mut buffer).to_owned();
+        let hash = hex_digest(sha256, &mut buffer).to_owned();
         self.next("AWS4-HMAC-SHA256-PAYLOAD", &[EMPTY_SHA256, "\n", &hash])
     }
 
@@ -83,7 +88,7 @@ impl Signer<'_> {
 pub fn decode(
     body: &Bytes,
     mode: Mode,
-    mut signer: Option<Signer<'_>>,
+    mut signer: Option<Signer>,
     decoded_length: Option<usize>,
     trailer: Option<&str>,
 ) -> Result<Bytes, AuthError> {
@@ -100,7 +105,7 @@ pub fn decode(
         }
         let (data, behind) = rest.split_at(size);
         if let Some(signer) = &mut signer {
-            same(signer.chunk(data), signature)?;
+            same(signer.chunk(&sha256(data)), signature)?;
         }
         if size == 0 {
             break;
@@ -141,13 +146,29 @@ fn chunk_head(head: &[u8]) -> Result<(usize, Option<&str>), AuthError> {
 fn trailers(
     mut rest: &[u8],
     content: &[u8],
-    signer: Option<&mut Signer<'_>>,
+    signer: Option<&mut Signer>,
     announced: Option<&str>,
 ) -> Result<(), AuthError> {
+    for (name, value) in read_trailers(&mut rest, signer, announced)? {
+        if let Some(checksum) = Checksum::of_header(&name)
+            && checksum.of(content) != value
+        {
+            return Err(AuthError::Checksum { algorithm: checksum.name() });
+        }
+    }
+    Ok(())
+}
+
+/// The trailers, once their signature is checked and all that were announced are there. Their checksums are whoever knows
+/// the content's to compare.
+fn read_trailers(
+    rest: &mut &[u8],
+    signer: Option<&mut Signer>,
+    announced: Option<&str>,
+) -> Result<Vec<(String, String)>, AuthError> {
     let mut signature = None;
-    let mut names = Vec::new();
-    let mut lines = Vec::new();
-    while let Some(line) = line(&mut rest).filter(|line| !line.is_empty()) {
+    let mut read: Vec<(String, String)> = Vec::new();
+    while let Some(line) = line(rest).filter(|line| !line.is_empty()) {
         let text = std::str::from_utf8(line).map_err(|_| AuthError::Chunks("a trailer is no text"))?;
         let (name, value) = text.split_once(':').ok_or(AuthError::Chunks("a trailer has no name"))?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
@@ -155,28 +176,21 @@ fn trailers(
             signature = Some(value);
             continue;
         }
-        if names.len() >= TRAILERS_MAX {
+        if read.len() >= TRAILERS_MAX {
             return Err(AuthError::Chunks("it has too many trailers"));
         }
-        lines.push(format!("{name}:{value}\n"));
-        if let Some(checksum) = Checksum::of_header(&name)
-            && checksum.of(content) != value
-        {
-            return Err(AuthError::Checksum { algorithm: checksum.name() });
-        }
-        names.push(name);
+        read.push((name, value.to_owned()));
     }
     let announced = announced.unwrap_or_default().split(',').map(|name| name.trim().to_ascii_lowercase());
-    if announced.filter(|name| !name.is_empty()).any(|name| !names.contains(&name)) {
+    if announced.filter(|name| !name.is_empty()).any(|name| !read.iter().any(|(known, _)| *known == name)) {
         return Err(AuthError::Chunks("a trailer it announces is missing"));
     }
-    match signer {
-        Some(signer) => {
-            lines.sort_unstable();
-            same(signer.trailer(lines.concat().as_bytes()), signature)
-        }
-        None => Ok(()),
+    if let Some(signer) = signer {
+        let mut lines: Vec<String> = read.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        lines.sort_unstable();
+        same(signer.trailer(lines.concat().as_bytes()), signature)?;
     }
+    Ok(read)
 }
 
 fn same(expected: &str, given: Option<&str>) -> Result<(), AuthError> {
@@ -202,9 +216,9 @@ mod tests {
         SigningKey::derive("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &credential)
     }
 
-    fn signer<'k>(key: &'k SigningKey, seed: &str) -> Signer<'k> {
+    fn signer(key: &SigningKey, seed: &str) -> Signer {
         let scope = "20130524/us-east-1/s3/aws4_request".to_owned();
-        Signer { key, timestamp: TIMESTAMP.to_owned(), scope, previous: seed.to_owned() }
+        Signer { key: key.clone(), timestamp: TIMESTAMP.to_owned(), scope, previous: seed.to_owned() }
     }
 
     fn body(signatures: [&str; 3], trailer: &str) -> String {
@@ -276,6 +290,57 @@ mod tests {
             decode(&body, Mode::UnsignedTrailer, None, None, None),
             Err(AuthError::Checksum { algorithm: "CRC32C" })
         );
+    }
+
+    /// The content and trailers of a body that comes in pieces of that length.
+    fn streamed(
+        body: &str,
+        mode: Mode,
+        signer: Option<Signer>,
+        length: u64,
+        announced: Option<&str>,
+        piece: usize,
+    ) -> Result<(usize, Vec<(String, String)>), AuthError> {
+        let mut decoder = Decoder::new(mode, signer);
+        let mut content = 0;
+        for part in body.as_bytes().chunks(piece) {
+            let mut input = Bytes::copy_from_slice(part);
+            while let Some(found) = decoder.next(&mut input)? {
+                assert!(found.iter().all(|byte| *byte == b'a'));
+                content += found.len();
+            }
+            assert!(input.is_empty());
+        }
+        Ok((content, decoder.finish(Some(length), announced)?))
+    }
+
+    #[test]
+    fn the_documented_bodies_verify_in_pieces_of_any_length() {
+        let key = key();
+        for piece in [1, 2, 7, 86, 87, 1_000, 65_536, 70_000] {
+            let whole = streamed(&signed(), Mode::Signed, Some(signer(&key, SIGNED_SEED)), 66_560, None, piece);
+            assert_eq!(whole, Ok((66_560, vec![])), "{piece}");
+            let (body, announced) = (with_trailer("sOO8/Q=="), Some("x-amz-checksum-crc32c"));
+            let whole =
+                streamed(&body, Mode::SignedTrailer, Some(signer(&key, TRAILER_SEED)), 66_560, announced, piece);
+            let trailers = vec![("x-amz-checksum-crc32c".to_owned(), "sOO8/Q==".to_owned())];
+            assert_eq!(whole, Ok((66_560, trailers)), "{piece}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_another_body_are_refused() {
+        let key = key();
+        let signer = || Some(signer(&key, SIGNED_SEED));
+        let changed = signed().replacen("=00556", "=10556", 1);
+        assert_eq!(streamed(&changed, Mode::Signed, signer(), 66_560, None, 1_000), Err(AuthError::Mismatch));
+        let whole = signed();
+        for end in [0, 10, 100, 65_700, whole.len() - 90] {
+            assert!(streamed(&whole[..end], Mode::Signed, None, 66_560, None, 1_000).is_err(), "{end}");
+        }
+        assert!(streamed(&whole, Mode::Signed, signer(), 1, None, 1_000).is_err());
+        let (body, announced) = (with_trailer("sOO8/Q=="), Some("x-amz-checksum-sha1"));
+        assert!(streamed(&body, Mode::UnsignedTrailer, None, 66_560, announced, 1_000).is_err());
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub enum AuthError {
         timestamp: String,
     },
     HostNotSigned,
+    /// S3 only: headers of its own that are sent and not signed.
+    HeadersNotSigned {
+        names: Vec<String>,
+    },
     /// The scope's region is no name.
     Region,
     /// Signed for another service than the one that is asked.
@@ -61,6 +65,14 @@ pub enum AuthError {
         algorithm: &'static str,
     },
 }
+
+impl std::fmt::Display for AuthError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message(false))
+    }
+}
+
+impl std::error::Error for AuthError {}
 
 impl AuthError {
     /// The answer of a service of this protocol.
@@ -93,6 +105,7 @@ impl AuthError {
             | Self::NotYet { .. }
             | Self::Mismatch
             | Self::BodyHash => ("SignatureDoesNotMatch", "InvalidSignatureException", StatusCode::FORBIDDEN),
+            Self::HeadersNotSigned { .. } => ("AccessDenied", "AccessDeniedException", StatusCode::FORBIDDEN),
             Self::ContentHash | Self::Chunks(_) => {
                 ("InvalidRequest", "InvalidRequestException", StatusCode::BAD_REQUEST)
             }
@@ -125,6 +138,7 @@ impl AuthError {
             Self::HostNotSigned => {
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned()
             }
+            Self::HeadersNotSigned { .. } => "There were headers present in the request which were not signed".to_owned(),
             Self::Region => "Credential should be scoped to a valid region.".to_owned(),
             Self::Service { expected } => format!("Credential should be scoped to correct service: '{expected}'."),
             Self::Expires => "X-Amz-Expires must be a number between 0 and 604800 (seconds)".to_owned(),

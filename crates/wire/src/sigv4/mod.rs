@@ -11,6 +11,7 @@ pub mod chunked;
 mod error;
 mod key;
 mod sign;
+pub mod v2;
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -211,7 +212,7 @@ impl Authorization {
     /// [`AuthError::Mismatch`], or [`AuthError::BodyHash`] when the body is not the one that was signed.
     pub fn check(&self, head: &Parts, key: &SigningKey, body_sha256: Option<[u8; 32]>) -> Result<(), AuthError> {
         let mut digest = [0; 64];
-        let hash = match (&self.payload, body_sha256) {
+        let hash: &str = match (&self.payload, body_sha256) {
             (Payload::Unsigned, _) => UNSIGNED_PAYLOAD,
             (Payload::Chunked(mode), _) => mode.as_str(),
             (Payload::Hash(_), None) => EMPTY_SHA256,
@@ -222,6 +223,23 @@ impl Authorization {
         {
             return Err(AuthError::BodyHash);
         }
+        self.check_hash(head, key, hash)
+    }
+
+    /// As [`Authorization::check`], for a body that is still to come: it is taken to have the hash that is claimed for it.
+    ///
+    /// # Errors
+    /// [`AuthError::Mismatch`].
+    pub fn check_claimed(&self, head: &Parts, key: &SigningKey) -> Result<(), AuthError> {
+        let hash = match &self.payload {
+            Payload::Unsigned => UNSIGNED_PAYLOAD,
+            Payload::Chunked(mode) => mode.as_str(),
+            Payload::Hash(claimed) => claimed.as_deref().unwrap_or(EMPTY_SHA256),
+        };
+        self.check_hash(head, key, hash)
+    }
+
+    fn check_hash(&self, head: &Parts, key: &SigningKey, hash: &str) -> Result<(), AuthError> {
         let request = canonical::request_hash(head, &self.credential.service, &self.signed_headers, hash);
         let mut request_hex = [0; 64];
         let request_hex = hex_digest(&request, &mut request_hex);
@@ -248,9 +266,31 @@ impl Authorization {
         }
     }
 
+    /// Headers that S3 wants signed where they are sent, and that are not.
+    /// Source: S3 API reference, "Authenticating requests: using the authorization header", `SignedHeaders`.
+    #[must_use]
+    pub fn unsigned_headers(&self, headers: &HeaderMap) -> Vec<String> {
+        let is_signed = |name: &str| self.signed_headers.split(';').any(|signed| signed.eq_ignore_ascii_case(name));
+        let names = headers.keys().map(http::HeaderName::as_str);
+        let wanted = names.filter(|name| name.starts_with("x-amz-") && *name != "x-amz-content-sha256");
+        wanted.filter(|name| !is_signed(name)).map(str::to_owned).collect()
+    }
+
+    /// Id of the key, and the session's token.
+    #[must_use]
+    pub fn signed_by(&self) -> (&str, Option<&str>) {
+        (&self.credential.access_key_id, self.session_token.as_deref())
+    }
+
+    /// As it was sent.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
     /// What the signatures of the chunks of this request chain on.
     #[must_use]
-    pub fn chunk_signer<'k>(&self, key: &'k SigningKey) -> chunked::Signer<'k> {
+    pub fn chunk_signer(&self, key: SigningKey) -> chunked::Signer {
         let Credential { date, region, service, .. } = &self.credential;
         chunked::Signer {
             key,

@@ -1,0 +1,84 @@
+"""S3 with the tools people use: the AWS CLI and boto3's transfer manager."""
+
+import filecmp
+import hashlib
+import os
+import subprocess
+import urllib.request
+
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from support import aws
+from test_clients import cli  # noqa: F401
+from test_s3 import content, new_bucket
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def s3(server):
+    return aws.client(server.url, "s3")
+
+
+@pytest.fixture
+def text(request, server, tmp_path):
+    """As `cli`, for commands that answer in plain words."""
+    from test_clients import CLI_V1, environment
+    from support import packages
+
+    packages.needs(CLI_V1, "the AWS CLI")
+    variables = environment(server, tmp_path)
+
+    def run(*arguments):
+        done = subprocess.run(
+            [CLI_V1, "--endpoint-url", server.url, *arguments], env=variables, cwd=tmp_path, capture_output=True, text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"aws {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+def test_the_aws_cli_copies_syncs_moves_and_removes(text, server, tmp_path):
+    name = aws.function_name("cli")
+    text("s3", "mb", f"s3://{name}")
+    tree = tmp_path / "tree"
+    (tree / "deep" / "er").mkdir(parents=True)
+    (tree / "one.txt").write_bytes(b"one")
+    (tree / "deep" / "two words.txt").write_bytes(b"two")
+    # More than the CLI sends at once: in parts.
+    (tree / "deep" / "er" / "large.bin").write_bytes(os.urandom(20 * MIB))
+    # Objects' times are whole seconds: a file of the same second would be younger.
+    for path in tree.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    text("s3", "sync", str(tree), f"s3://{name}/tree")
+    assert text("s3", "sync", str(tree), f"s3://{name}/tree") == "", "nothing has changed"
+    back = tmp_path / "back"
+    text("s3", "cp", "--recursive", f"s3://{name}/tree", str(back))
+    for path in ("one.txt", "deep/two words.txt", "deep/er/large.bin"):
+        assert filecmp.cmp(tree / path, back / path, shallow=False), path
+    text("s3", "mv", f"s3://{name}/tree/one.txt", f"s3://{name}/moved.txt")
+    listed = text("s3", "ls", "--recursive", f"s3://{name}")
+    assert "moved.txt" in listed and "tree/one.txt" not in listed
+    text("s3", "cp", f"s3://{name}/tree/deep/er/large.bin", f"s3://{name}/copied.bin")
+    link = text("s3", "presign", f"s3://{name}/moved.txt").strip()
+    assert urllib.request.urlopen(link).read() == b"one"
+    text("s3", "rm", "--recursive", f"s3://{name}")
+    text("s3", "rb", f"s3://{name}")
+
+
+def test_the_transfer_manager_sends_and_gets_in_parts(s3, tmp_path):
+    bucket = new_bucket(s3)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(content(23 * MIB + 7))
+    settings = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=5 * MIB, max_concurrency=4)
+    s3.upload_file(str(source), bucket, "large", Config=settings, ExtraArgs={"Metadata": {"a": "b"}})
+    head = s3.head_object(Bucket=bucket, Key="large")
+    assert head["ETag"].strip('"').endswith("-5") and head["Metadata"] == {"a": "b"}
+    s3.download_file(bucket, "large", str(target), Config=settings)
+    assert filecmp.cmp(source, target, shallow=False)
+    s3.copy({"Bucket": bucket, "Key": "large"}, bucket, "copy", Config=settings)
+    copied = s3.get_object(Bucket=bucket, Key="copy")["Body"].read()
+    assert hashlib.md5(copied).digest() == hashlib.md5(source.read_bytes()).digest()

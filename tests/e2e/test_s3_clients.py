@@ -1,4 +1,4 @@
-"""S3 with the tools people use: the AWS CLI and boto3's transfer manager."""
+"""S3 with the tools people use: the AWS CLI, boto3's transfer manager, s3cmd."""
 
 import filecmp
 import hashlib
@@ -9,8 +9,9 @@ import urllib.request
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from support import aws
-from test_clients import cli  # noqa: F401
+from support import aws, packages
+from support.paths import ROOT
+from test_clients import CLI_V1, environment
 from test_s3 import content, new_bucket
 
 MIB = 1 << 20
@@ -22,11 +23,8 @@ def s3(server):
 
 
 @pytest.fixture
-def text(request, server, tmp_path):
-    """As `cli`, for commands that answer in plain words."""
-    from test_clients import CLI_V1, environment
-    from support import packages
-
+def text(server, tmp_path):
+    """Runs `aws …` and answers its words."""
     packages.needs(CLI_V1, "the AWS CLI")
     variables = environment(server, tmp_path)
 
@@ -82,3 +80,35 @@ def test_the_transfer_manager_sends_and_gets_in_parts(s3, tmp_path):
     s3.copy({"Bucket": bucket, "Key": "large"}, bucket, "copy", Config=settings)
     copied = s3.get_object(Bucket=bucket, Key="copy")["Body"].read()
     assert hashlib.md5(copied).digest() == hashlib.md5(source.read_bytes()).digest()
+
+
+def test_s3cmd_signs_by_itself_and_is_understood(server, tmp_path):
+    program = ROOT / ".venv" / "bin" / "s3cmd"
+    packages.needs(program, "s3cmd")
+    address = server.url.removeprefix("http://")
+    settings = tmp_path / "s3cfg"
+    settings.write_text(
+        f"[default]\naccess_key = test\nsecret_key = test\nhost_base = {address}\nhost_bucket = {address}\nuse_https = False\n"
+        "bucket_location = us-east-1\nmultipart_chunk_size_mb = 5\n"
+    )
+    bucket = f"s3://{aws.function_name('s3cmd')}"
+
+    def run(*arguments):
+        done = subprocess.run(
+            [program, "-c", str(settings), *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        )
+        assert done.returncode == 0, f"s3cmd {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    (tmp_path / "small").write_bytes(b"small")
+    (tmp_path / "large").write_bytes(os.urandom(12 * MIB))
+    run("mb", bucket)
+    run("put", "small", "large", f"{bucket}/dir/")
+    run("get", f"{bucket}/dir/large", "back")
+    assert filecmp.cmp(tmp_path / "large", tmp_path / "back", shallow=False)
+    assert "5" in run("ls", f"{bucket}/dir/small") and "dir/" in run("ls", bucket)
+    run("cp", f"{bucket}/dir/small", f"{bucket}/copy")
+    run("mv", f"{bucket}/copy", f"{bucket}/moved")
+    assert "moved" in run("ls", bucket)
+    run("del", "--recursive", "--force", bucket)
+    run("rb", bucket)

@@ -1,4 +1,4 @@
-"""What was acknowledged: a load of events and messages, and whether all of it is still there."""
+"""What was acknowledged: a load of events, messages and objects, and whether all of it is still there."""
 
 import collections
 import json
@@ -23,7 +23,10 @@ VISIBILITY_SECONDS = 2
 RESULTS_VISIBILITY_SECONDS = 20
 #: Waits of a second in which nothing came: only then something is lost. Machines may be slow, and stand still.
 EMPTY_WAITS_MAX = 60
-THREADS = {"events": 4, "send": 3, "take": 3, "publish": 2}
+THREADS = {"events": 4, "send": 3, "take": 3, "publish": 2, "put": 2}
+BUCKET = "crash-objects"
+#: Of every tenth object, which is a file; the others lie beside their records.
+LARGE_BYTES = 100_000
 #: Nothing is tried again: an answer that was lost is not an acknowledgement.
 ONCE = {"retries": {"total_max_attempts": 1}, "read_timeout": 20, "connect_timeout": 5}
 #: Of an audit, which loses nothing by asking again: what it took is visible again after a while.
@@ -42,7 +45,7 @@ def queue(sqs, name):
 
 def prepare(server):
     """A queue for work, a function whose events are told to a queue of outcomes, however they end, and a topic of news that
-    a queue is told of."""
+    a queue is told of; a bucket, of whose objects another queue is told."""
     sqs, functions, sns = (aws.client(server.url, name) for name in ("sqs", "lambda", "sns"))
     results = {"VisibilityTimeout": str(RESULTS_VISIBILITY_SECONDS)}
     sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
@@ -57,6 +60,15 @@ def prepare(server):
     sqs.create_queue(QueueName="news", Attributes=results)
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn.replace("outcomes", "news"))
+    s3, put = aws.client(server.url, "s3"), arn.replace("outcomes", "put")
+    policy = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": put}
+    policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [policy]})}
+    sqs.create_queue(QueueName="put", Attributes=results | policy)
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET,
+        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": put, "Events": ["s3:ObjectCreated:*"]}]},
+    )
 
 
 class Ledger:
@@ -67,18 +79,22 @@ class Ledger:
         self.events = set()
         self.sent = set()
         self.published = set()
+        #: Keys.
+        self.objects = set()
         #: Deletions begun: whether these messages are there is not known until they are acknowledged.
         self.deleting = set()
         self.deleted = set()
         #: How often each event's outcome was told, and each notification.
         self.told = collections.Counter()
         self.heard = collections.Counter()
+        self.seen = collections.Counter()
 
     def summary(self):
         """Of an audit that found everything."""
-        again = sum(counts.total() - len(counts) for counts in (self.told, self.heard))
+        again = sum(counts.total() - len(counts) for counts in (self.told, self.heard, self.seen))
         return (
-            f"{len(self.events)} events, {len(self.published)} notifications, {len(self.sent)} messages sent,"
+            f"{len(self.events)} events, {len(self.published)} notifications, {len(self.objects)} objects,"
+            f" {len(self.sent)} messages sent,"
             f" {len(self.deleted)} deleted; none lost; {again} outcomes and notifications told twice"
         )
 
@@ -86,6 +102,7 @@ class Ledger:
         # What is acknowledged first is copied first: a deletion begun in between only makes less certain.
         ledger = Ledger()
         ledger.events, ledger.sent, ledger.published = set(self.events), set(self.sent), set(self.published)
+        ledger.objects = set(self.objects)
         ledger.deleted, ledger.deleting = set(self.deleted), set(self.deleting)
         return ledger
 
@@ -111,7 +128,7 @@ class Load:
     def go_on(self, seconds):
         """For so long, and until something of each kind is acknowledged, however slow the machine is."""
         time.sleep(seconds)
-        kinds = self.ledger.events, self.ledger.sent, self.ledger.published, self.ledger.deleted
+        kinds = self.ledger.events, self.ledger.sent, self.ledger.published, self.ledger.deleted, self.ledger.objects
         for _ in range(LOOKS_MAX):
             if all(kinds):
                 return
@@ -165,6 +182,16 @@ class Load:
             self.ledger.published.add(published["MessageId"])
             time.sleep(0.02)
 
+    def put(self, at):
+        s3 = client(self.server, "s3")
+        for turn in range(1_000_000):
+            if self.stopped.is_set():
+                return
+            key = f"{at}-{turn}-{time.monotonic_ns()}"
+            s3.put_object(Bucket=BUCKET, Key=key, Body=body_of(key, is_large=turn % 10 == 0))
+            self.ledger.objects.add(key)
+            time.sleep(0.02)
+
     def take(self, _):
         sqs = client(self.server, "sqs")
         url = queue(sqs, "work")
@@ -174,6 +201,10 @@ class Load:
                 self.ledger.deleting.add(message["MessageId"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 self.ledger.deleted.add(message["MessageId"])
+
+
+def body_of(key, is_large):
+    return (key * (LARGE_BYTES // len(key)) if is_large else key).encode()
 
 
 def audit(server, ledger):
@@ -189,6 +220,16 @@ def audit(server, ledger):
     while missing := ledger.published - ledger.heard.keys():
         lost = f"{len(missing)} of {len(ledger.published)} acknowledged notifications are lost"
         ledger.heard.update(json.loads(message["Body"])["MessageId"] for message in empty.count(taken(sqs, url), lost))
+
+    s3 = aws.client(server.url, "s3", **PATIENT)
+    for key in ledger.objects:
+        found = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        assert found in (body_of(key, True), body_of(key, False)), f"the object {key} is not what was put"
+    url, empty = queue(sqs, "put"), EmptyWaits()
+    while missing := ledger.objects - ledger.seen.keys():
+        lost = f"{len(missing)} of {len(ledger.objects)} acknowledged objects are not told of"
+        bodies = [json.loads(message["Body"]) for message in empty.count(taken(sqs, url), lost)]
+        ledger.seen.update(record["s3"]["object"]["key"] for body in bodies for record in body.get("Records", []))
 
     # Those that were taken by somebody who is gone are visible again after a while.
     found, url, empty = set(), queue(sqs, "work"), EmptyWaits()

@@ -201,3 +201,21 @@ def test_keys_of_another_server_are_refused_and_without_keys_no_server_starts(st
     keys.mkdir(mode=0o700)
     shutil.copy2(server.data / "keys" / "secrets.key", keys)
     start(tmp_path / "restored")
+
+
+def test_objects_are_in_a_backup_and_come_back(start, tmp_path):
+    server = start(tmp_path / "data")
+    s3 = aws.client(server.url, "s3")
+    s3.create_bucket(Bucket="kept-bucket")
+    small, large = b"small", bytes(range(256)) * 2_000
+    s3.put_object(Bucket="kept-bucket", Key="small", Body=small)
+    s3.put_object(Bucket="kept-bucket", Key="large", Body=large)
+    told = back_up(server, tmp_path / "backup", "--with-keys")
+    assert "1 object files" in told
+    s3.delete_object(Bucket="kept-bucket", Key="large")
+    done = hearth("restore", str(tmp_path / "backup"), "--data", str(tmp_path / "restored"))
+    assert done.returncode == 0, done.stderr
+    restored = aws.client(start(tmp_path / "restored").url, "s3")
+    for key, data in (("small", small), ("large", large)):
+        assert restored.get_object(Bucket="kept-bucket", Key=key)["Body"].read() == data
+    assert "NoSuchKey" in str(pytest.raises(botocore.exceptions.ClientError, s3.get_object, Bucket="kept-bucket", Key="large").value)

@@ -253,3 +253,20 @@ def test_terraform_makes_changes_and_destroys_a_schedule(server, tmp_path):
     terraform.destroy()
     with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
         scheduler.get_schedule_group(Name=name)
+
+
+def test_a_rule_with_a_schedule_tells_its_targets(fast):
+    events, queue = aws.client(fast.url, "events"), Queue(fast)
+    policy = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue.arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    queue.sqs.set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
+    rule = events.put_rule(Name="tick", ScheduleExpression="rate(1 minute)")["RuleArn"]
+    events.put_targets(Rule="tick", Targets=[{"Id": "q", "Arn": queue.arn}])
+    told = [json.loads(message["Body"]) for message in queue.wait(3)]
+    assert {event["detail-type"] for event in told} == {"Scheduled Event"}
+    assert {(event["source"], *event["resources"]) for event in told} == {("aws.events", rule)}
+    assert len({event["time"] for event in told}) == len(told), "each occurrence comes once"
+    assert events.describe_rule(Name="tick")["ScheduleExpression"] == "rate(1 minute)"
+    with pytest.raises(ClientError) as refused:
+        events.put_rule(Name="x", ScheduleExpression="at(2030-01-01T00:00:00)")
+    assert refused.value.response["Error"]["Message"] == "Parameter ScheduleExpression is not valid."

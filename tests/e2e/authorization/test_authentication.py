@@ -48,7 +48,7 @@ def routes():
     for service, version in SERVICES.items():
         model = loader.load_service_model(service, "service-2", version)
         for name, operation in model["operations"].items():
-            if service == "lambda":
+            if model["metadata"]["protocol"] == "rest-json":
                 path = operation["http"]["requestUri"]
                 for member in ("FunctionName", "LayerName", "Resource", "ResourceArn", "Arn"):
                     path = path.replace("{%s}" % member, "x")

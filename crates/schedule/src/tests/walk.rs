@@ -7,6 +7,7 @@ use jiff::{Timestamp, civil::DateTime};
 use proptest::prelude::*;
 
 use super::{ms, schedule};
+use crate::{Expression, Schedule, Zone};
 
 /// Zones with changes of an hour, of half an hour, and with none.
 const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"];
@@ -94,6 +95,21 @@ proptest! {
         match walk(&fields, &TimeZone::get(zone).expect(zone), after_ms) {
             Some(walked) => prop_assert_eq!(next, Some(walked)),
             None => prop_assert!(next.is_none_or(|at_ms| at_ms > after_ms + WALK_MINUTES * MINUTE_MS)),
+        }
+    }
+
+    #[test]
+    fn whatever_is_said_is_read_or_refused_and_answers(
+        fields in prop::collection::vec("[0-9A-Za-z*?,/#-]{1,6}", 6..=6),
+        noise in "\\PC{0,24}",
+        after_ms in 0..4_102_444_800_000_i64,
+    ) {
+        let cron = format!("cron({})", fields.join(" "));
+        for text in [cron, format!("rate({noise})"), format!("at({noise})"), format!("cron({noise})"), noise] {
+            if let Ok(expression) = Expression::parse(&text) {
+                let schedule = Schedule { expression, zone: Zone::UTC, anchor_ms: 0, start_ms: None, end_ms: None };
+                prop_assert!(schedule.next_after(after_ms).is_none_or(|at_ms| at_ms > after_ms), "{}", text);
+            }
         }
     }
 

@@ -59,6 +59,7 @@ bench: ## warm and cold starts, many functions, many log lines, events and messa
 	$(CARGO) build --release -p hearth -p hearth-bench
 	$(CARGO) build --release -p hearth-store --example commit_rate
 	target/release/hearth-bench $(ARGS)
+	$(CARGO) run --release -q -p hearth-event-pattern --example ten_thousand_rules
 	$(CARGO) run -q --release -p hearth-authz --example decision_rate
 	$(CARGO) run -q --release -p hearth-iam --example authority_rate
 	target/release/examples/commit_rate target 2

@@ -1,5 +1,5 @@
-//! Messages to queues, topics and buckets: dead letters, destinations and whatever else a service tells others by SQS, SNS
-//! or S3.
+//! Messages to queues, topics, buckets and event buses: dead letters, destinations and whatever else a service tells
+//! others by them.
 //!
 //! What can be mended by waiting is tried again for six hours, as Lambda keeps its own events; a message that its
 //! receiver refuses is given up and logged, as Lambda does with dead letters. Source: Lambda developer guide, "Adding a
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hearth_ports::{
-    AttributeValue, CredentialIssuer, MessageAttribute, Notification, ObjectError, ObjectStore, OutgoingMessage,
-    QueueError, QueueSender, TopicError, TopicPublisher,
+    AttributeValue, CredentialIssuer, EventBusError, EventSink, MessageAttribute, Notification, ObjectError,
+    ObjectStore, OutgoingMessage, QueueError, QueueSender, ServiceEvent, TopicError, TopicPublisher,
 };
 use hearth_store::Record;
 use hearth_types::{Arn, Caller, Millis, RequestContext, limits};
@@ -34,7 +34,7 @@ pub enum Sender {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// ARN of a queue, a topic or a bucket.
+    /// ARN of a queue, a topic, a bucket or an event bus.
     pub to: String,
     pub from: Sender,
     pub text: String,
@@ -45,6 +45,17 @@ pub struct Message {
     /// Of an object, for a bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// What makes an event of the text, for an event bus.
+    #[serde(default)]
+    pub event: Option<EventHead>,
+}
+
+/// Of an event whose detail is a message's text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventHead {
+    pub source: String,
+    pub detail_type: String,
+    pub resources: Vec<String>,
 }
 
 impl Record for Message {
@@ -63,6 +74,7 @@ pub struct Messenger {
     pub queues: Arc<dyn QueueSender>,
     pub topics: Arc<dyn TopicPublisher>,
     pub objects: Arc<dyn ObjectStore>,
+    pub buses: Arc<dyn EventSink>,
     pub credentials: Arc<dyn CredentialIssuer>,
 }
 
@@ -136,6 +148,14 @@ impl Messenger {
                 let text = Bytes::from(message.text.clone());
                 self.objects.write(&ctx, &to.resource, key, "application/json", text).await.map_err(Failed::from)
             }
+            "events" => {
+                let head = message.event.clone();
+                let head = head.ok_or_else(|| Failed::ForGood("it is no event".to_owned()))?;
+                let EventHead { source, detail_type, resources } = head;
+                let (detail, trace) = (message.text.clone(), message.trace.clone());
+                let event = ServiceEvent { source, detail_type, resources, detail, time_ms: None, trace };
+                self.buses.put(&ctx, to, vec![event]).await.map(drop).map_err(Failed::from)
+            }
             other => Err(Failed::ForGood(format!("messages cannot be sent to {other}"))),
         }
     }
@@ -155,6 +175,12 @@ impl From<ObjectError> for Failed {
 
 impl From<TopicError> for Failed {
     fn from(error: TopicError) -> Self {
+        if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
+    }
+}
+
+impl From<EventBusError> for Failed {
+    fn from(error: EventBusError) -> Self {
         if error.is_transient() { Self::ForNow(error.to_string()) } else { Self::ForGood(error.to_string()) }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! What never lives here: where patterns are kept, and what becomes of events.
 
+mod index;
 mod parse;
 mod rule;
 mod text;
@@ -12,6 +13,8 @@ mod text;
 use serde_json::Value;
 
 use crate::rule::Rule;
+
+pub use index::PatternIndex;
 
 /// The text is no event pattern. Hearth's own words; services have texts of their own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

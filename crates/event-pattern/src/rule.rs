@@ -72,7 +72,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    fn contains(&self, number: f64) -> bool {
+    pub(crate) fn contains(&self, number: f64) -> bool {
         let above = self.low.is_none_or(|low| number > low.value || (low.is_included && number == low.value));
         let below = self.high.is_none_or(|high| number < high.value || (high.is_included && number == high.value));
         above && below
@@ -95,16 +95,22 @@ impl Cidr {
     }
 
     fn contains(self, ip: IpAddr) -> bool {
-        width(ip) == width(self.base) && self.block(ip) == self.block(self.base)
+        width(ip) == width(self.base) && block(ip, self.prefix_bits) == block(self.base, self.prefix_bits)
     }
 
-    fn block(self, ip: IpAddr) -> u128 {
-        let number = match ip {
-            IpAddr::V4(ip) => u128::from(u32::from(ip)),
-            IpAddr::V6(ip) => u128::from(ip),
-        };
-        number.checked_shr(width(ip) - self.prefix_bits).unwrap_or(0)
+    /// Whether it is of IPv6, the bits of its prefix, and these.
+    pub(crate) fn key(self) -> (bool, u32, u128) {
+        (self.base.is_ipv6(), self.prefix_bits, block(self.base, self.prefix_bits))
     }
+}
+
+/// The first bits of an address.
+pub(crate) fn block(ip: IpAddr, prefix_bits: u32) -> u128 {
+    let number = match ip {
+        IpAddr::V4(ip) => u128::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip),
+    };
+    number.checked_shr(width(ip) - prefix_bits).unwrap_or(0)
 }
 
 const fn width(ip: IpAddr) -> u32 {

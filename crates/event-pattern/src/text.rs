@@ -46,6 +46,16 @@ impl Wildcard {
         Some(Self(pieces))
     }
 
+    /// Before the first star.
+    pub(crate) fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
+    /// Behind the last star.
+    pub(crate) fn last(&self) -> &str {
+        self.0.last().map_or("", String::as_str)
+    }
+
     fn matches(&self, text: &str) -> bool {
         let (Some(first), Some(last)) = (self.0.first(), self.0.last()) else { return false };
         if self.0.len() == 1 {

@@ -31,7 +31,7 @@ pub(crate) struct EventInvokeRecord {
     pub(crate) destinations: Destinations,
 }
 
-/// ARNs of functions, queues and topics.
+/// ARNs of functions, queues, topics and event buses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Destinations {
     on_success: Option<String>,
@@ -151,7 +151,7 @@ impl DestinationConfig {
                 "lambda" => arn.region == target.arn.region && arn.account == target.arn.account,
                 // Of a failure only; a bucket, not something in it.
                 "s3" => !arn.resource.is_empty() && !arn.resource.contains('/'),
-                _ => sending::takes_messages(&arn),
+                _ => sending::takes_messages(&arn) || sending::is_event_bus(&arn),
             })
         };
         for (member, arn) in [("OnFailure", failure), ("OnSuccess", success)] {
@@ -159,8 +159,8 @@ impl DestinationConfig {
                 return Err(LambdaError::Unsupported {
                     member: format!("DestinationConfig.{member}"),
                     instead:
-                        "a destination is a function of the same account and region, a standard queue or topic, or, of a \
-                         failure, a bucket."
+                        "a destination is a function of the same account and region, a standard queue or topic, an event \
+                         bus, or, of a failure, a bucket."
                             .to_owned(),
                 });
             }

@@ -39,7 +39,12 @@ pub(crate) fn takes_messages(to: &Arn) -> bool {
     matches!(&*to.service, "sqs" | "sns") && !to.resource.ends_with(".fifo")
 }
 
-/// May the function's role send to that queue or topic? Other targets are not looked at.
+/// Whether records can go there: an event bus.
+pub(crate) fn is_event_bus(to: &Arn) -> bool {
+    to.service == "events" && to.resource.strip_prefix("event-bus/").is_some_and(|name| !name.is_empty())
+}
+
+/// May the function's role send to that queue, topic or event bus? Other targets are not looked at.
 ///
 /// # Errors
 /// It may not; the text is recorded for SQS.
@@ -61,6 +66,7 @@ pub(crate) fn check(
                 LambdaError::invalid("The provided execution role does not have permissions to call PutObject on S3")
             });
         }
+        "events" => ("events:PutEvents", "PutEvents on EventBridge"),
         _ => return Ok(()),
     };
     let as_role = lambda.as_role(ctx, role, function, &to)?;

@@ -1,10 +1,10 @@
-//! What is sent later or again: the outbox, and the lane of messages to queues and topics.
+//! What is sent later or again: the outbox, and the lane of messages to queues, topics and buses.
 
 use std::sync::Arc;
 
 use hearth_delivery::message::{self, Message, Messenger};
 use hearth_delivery::{Lane, LaneLimits, Outbox};
-use hearth_ports::{CredentialIssuer, ObjectStore, QueueSender, TopicPublisher};
+use hearth_ports::{CredentialIssuer, EventSink, ObjectStore, QueueSender, TopicPublisher};
 use hearth_store::{Codec, Store};
 use hearth_types::Clock;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +29,11 @@ impl Messaging {
         queues: Arc<dyn QueueSender>,
         topics: Arc<dyn TopicPublisher>,
         objects: Arc<dyn ObjectStore>,
+        buses: Arc<dyn EventSink>,
         credentials: Arc<dyn CredentialIssuer>,
         stop: CancellationToken,
     ) {
-        let messenger = Messenger { queues, topics, objects, credentials };
+        let messenger = Messenger { queues, topics, objects, buses, credentials };
         let running = TaskTracker::new();
         self.messages.work(Arc::new(messenger), &stop, &running).await;
         running.close();

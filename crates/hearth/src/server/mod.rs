@@ -401,7 +401,8 @@ impl House {
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clocks.work(stop.clone()));
-        workers.spawn(messaging.work(sending, topics, s3_objects, keyring.clone(), stop.clone()));
+        let buses = Arc::new(EventBuses(events.clone()));
+        workers.spawn(messaging.work(sending, topics, s3_objects, buses, keyring.clone(), stop.clone()));
         workers.spawn(sns.work(stop.clone()));
         workers.spawn(events.work(stop.clone()));
         workers.spawn(scheduler.work(stop.clone()));

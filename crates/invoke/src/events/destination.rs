@@ -1,9 +1,10 @@
-//! Who is told how an event ended: a destination, which is a function, a queue, a topic or a bucket, and the dead-letter queue.
+//! Who is told how an event ended: a destination, which is a function, a queue, a topic, a bucket or an event bus, and
+//! the dead-letter queue.
 //!
 //! The function's role must let it do that. Source: Lambda developer guide, "Capturing records of Lambda asynchronous
 //! invocations" and "Adding a dead-letter queue". What cannot be told is dropped and logged, as there.
 
-use hearth_delivery::message::{Message, Sender};
+use hearth_delivery::message::{EventHead, Message, Sender};
 use hearth_delivery::{Delivery, Staged};
 use hearth_ports::{Access, EventTerms, Resolved};
 use hearth_types::clock::format_utc;
@@ -60,12 +61,29 @@ impl Telling<'_> {
         let own = event.qualifier.as_ref().map_or_else(|| Version::Latest.to_string(), ToString::to_string);
         let own = from.version.arn.qualified(&own).to_string();
         let record = ended.record(&delivery.id, &own, event, core.clock.now_ms()).map_err(|error| error.to_string())?;
-        if to.service == "lambda" { self.invocation(to, record) } else { self.message(to, record, Vec::new()) }
+        match &*to.service {
+            "lambda" => self.invocation(to, record),
+            "events" => {
+                // Recorded.
+                let result = if ended.condition.is_some() { "Failure" } else { "Success" };
+                let head = EventHead {
+                    source: "lambda".to_owned(),
+                    detail_type: format!("Lambda Function Invocation Result - {result}"),
+                    resources: vec![to.to_string(), own],
+                };
+                self.stage(Message { event: Some(head), ..self.message_to(to, record, Vec::new()) })
+            }
+            _ => self.message(to, record, Vec::new()),
+        }
     }
 
     fn message(&self, to: &Arn, text: String, attributes: Attributes) -> Result<Staged, String> {
-        let Self { core, delivery, from, .. } = self;
-        let message = Message {
+        self.stage(self.message_to(to, text, attributes))
+    }
+
+    fn message_to(&self, to: &Arn, text: String, attributes: Attributes) -> Message {
+        let Self { delivery, from, .. } = self;
+        Message {
             to: to.to_string(),
             from: Sender::Function {
                 role_arn: from.version.role_arn.clone(),
@@ -75,7 +93,12 @@ impl Telling<'_> {
             attributes,
             trace: delivery.body.trace.clone(),
             key: (to.service == "s3").then(|| self.object_key()),
-        };
+            event: None,
+        }
+    }
+
+    fn stage(&self, message: Message) -> Result<Staged, String> {
+        let Self { core, delivery, .. } = self;
         let id = RequestId::generate(&*core.random);
         core.messages.stage(&delivery.scope, id, message).map_err(|error| error.to_string())
     }

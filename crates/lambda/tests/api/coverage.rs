@@ -50,13 +50,13 @@ const STATES: &[(&str, State)] = &[
     (
         "PutFunctionEventInvokeConfig",
         Partly(
-            "destinations are functions of the same account and region, queues and topics; EventBridge and S3 are refused",
+            "destinations are functions of the same account and region, queues, topics, event buses and, of failures, buckets",
         ),
     ),
     (
         "UpdateFunctionEventInvokeConfig",
         Partly(
-            "destinations are functions of the same account and region, queues and topics; EventBridge and S3 are refused",
+            "destinations are functions of the same account and region, queues, topics, event buses and, of failures, buckets",
         ),
     ),
     ("CreateEventSourceMapping", Partly("SQS queues; other sources, metrics and provisioned pollers are refused")),

@@ -163,10 +163,10 @@ async fn destinations_that_cannot_be_told_are_refused_and_never_stored() {
             json!({"OnSuccess": {"Destination": "arn:aws:s3:::bucket"}}),
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid.".to_owned(),
         ),
-        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region, a standard queue or topic, or, of a failure, a bucket.".to_owned()),
+        (json!({"OnFailure": {"Destination": queue}}), "Hearth does not support DestinationConfig.OnFailure yet: a destination is a function of the same account and region, a standard queue or topic, an event bus, or, of a failure, a bucket.".to_owned()),
         (
             json!({"OnSuccess": {"Destination": arn("g").replace("us-east-1", "eu-west-1")}}),
-            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region, a standard queue or topic, or, of a failure, a bucket.".to_owned(),
+            "Hearth does not support DestinationConfig.OnSuccess yet: a destination is a function of the same account and region, a standard queue or topic, an event bus, or, of a failure, a bucket.".to_owned(),
         ),
     ];
     for (destinations, text) in cases {
@@ -178,6 +178,20 @@ async fn destinations_that_cannot_be_told_are_refused_and_never_stored() {
     let empty = json!({"OnSuccess": {}, "OnFailure": {"Destination": ""}});
     let shown = put(&world, "f", json!({"MaximumRetryAttempts": 0, "DestinationConfig": empty})).await.ok(200);
     assert_eq!(shown["DestinationConfig"], json!({"OnSuccess": {}, "OnFailure": {}}));
+}
+
+#[tokio::test]
+async fn an_event_bus_is_a_destination_if_the_role_may_put_events() {
+    let world = World::new().await;
+    world.created("f").await;
+    let bus = format!("arn:aws:events:us-east-1:{ACCOUNT}:event-bus/b");
+    let body = json!({"DestinationConfig": {"OnSuccess": {"Destination": bus}, "OnFailure": {"Destination": bus}}});
+    world.permissions.denied.lock().insert("events:PutEvents".to_owned());
+    let text = "The provided execution role does not have permissions to call PutEvents on EventBridge";
+    refused(&put(&world, "f", body.clone()).await, 400, INVALID, text);
+    world.permissions.denied.lock().clear();
+    let shown = put(&world, "f", body).await.ok(200);
+    assert_eq!(shown["DestinationConfig"]["OnSuccess"]["Destination"], bus.as_str());
 }
 
 #[tokio::test]

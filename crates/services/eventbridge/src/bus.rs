@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use hearth_authz::{Policy, PolicyKind};
+use hearth_event_pattern::PatternIndex;
 use hearth_ports::{Condition, ResourcePolicy};
 use hearth_types::{Arn, Scope};
 use parking_lot::RwLock;
@@ -42,12 +43,20 @@ impl Description {
     }
 }
 
+/// Of a bus.
+#[derive(Default)]
+struct Rules {
+    by_name: BTreeMap<String, Arc<Rule>>,
+    /// The patterns of those that are enabled.
+    index: PatternIndex<String>,
+}
+
 pub(crate) struct Bus {
     pub(crate) scope: Scope,
     pub(crate) arn: Arn,
     pub(crate) name: String,
     description: RwLock<Arc<Description>>,
-    rules: RwLock<BTreeMap<String, Arc<Rule>>>,
+    rules: RwLock<Rules>,
 }
 
 impl Bus {
@@ -72,34 +81,41 @@ impl Bus {
     }
 
     pub(crate) fn rule(&self, name: &str) -> Option<Arc<Rule>> {
-        self.rules.read().get(name).cloned()
+        self.rules.read().by_name.get(name).cloned()
     }
 
     pub(crate) fn put_rule(&self, rule: Arc<Rule>) {
-        self.rules.write().insert(rule.record.name.clone(), rule);
+        let mut rules = self.rules.write();
+        let name = rule.record.name.clone();
+        match rule.pattern.clone().filter(|_| rule.record.is_enabled) {
+            Some(pattern) => rules.index.insert(name.clone(), pattern),
+            None => drop(rules.index.remove(&name)),
+        }
+        rules.by_name.insert(name, rule);
     }
 
     pub(crate) fn remove_rule(&self, name: &str) {
-        self.rules.write().remove(name);
+        let mut rules = self.rules.write();
+        rules.index.remove(&name.to_owned());
+        rules.by_name.remove(name);
     }
 
     pub(crate) fn rules_count(&self) -> usize {
-        self.rules.read().len()
+        self.rules.read().by_name.len()
     }
 
     /// Up to `limit` rules by name, from behind `after`, that are wanted.
     pub(crate) fn rules(&self, after: Option<&str>, limit: usize, wanted: impl Fn(&Rule) -> bool) -> Vec<Arc<Rule>> {
         let rules = self.rules.read();
-        let behind = rules.range::<str, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
-        behind.map(|(_, rule)| rule).filter(|rule| wanted(rule)).take(limit).cloned().collect()
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = rules.by_name.range::<str, _>((start, Bound::Unbounded)).map(|(_, rule)| rule);
+        behind.filter(|rule| wanted(rule)).take(limit).cloned().collect()
     }
 
-    /// The enabled rules that an event matches, by name.
+    /// The enabled rules that an event matches.
     pub(crate) fn matching(&self, event: &Value) -> Vec<Arc<Rule>> {
         let rules = self.rules.read();
-        let matches = |rule: &&Arc<Rule>| {
-            rule.record.is_enabled && rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(event))
-        };
-        rules.values().filter(matches).cloned().collect()
+        let names = rules.index.matches(event);
+        names.into_iter().filter_map(|name| rules.by_name.get(name)).cloned().collect()
     }
 }

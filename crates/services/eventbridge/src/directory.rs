@@ -188,6 +188,7 @@ impl EventBridge {
                 Ok::<_, EventsError>(())
             })
             .await?;
+            self.load_archives(&scope).await?;
             scan_all(&*self.store, &rules(&scope), |entry| {
                 let record = self.codec.decode_at::<RuleRecord>(&entry.key, &entry.value)?;
                 if let Some(bus) = self.find(&scope, &record.bus) {

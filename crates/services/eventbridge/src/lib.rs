@@ -12,15 +12,16 @@
 //! - **Schedules** of rules are on a timetable, and tell the rule's own targets (`scheduled.rs`).
 //! - **Events** are made of entries (`event.rs`); a delivery holds the event and the target as they were then, so that
 //!   nothing changed later has a part in it. What the target gets is made of both when it is told (`template.rs`).
+//! - **Archives** keep events in the commit that accepts their deliveries, and replays put them on the bus again
+//!   (`archive/`).
 //! - **Retries, ages and crashes** are `hearth-delivery`'s: an event is delivered at least once, in no particular order.
 //! - **Nobody's name but the rule's**: function, queue and topic let `events.amazonaws.com` in by their own policies.
 //!
 //! What never lives here: functions, queues and topics; they are met in [`hearth_ports`]. Other services put events by
 //! [`EventBuses`].
 
-#![allow(dead_code, reason = "archives come next")]
-
 mod api;
+mod archive;
 mod arn;
 mod bus;
 mod deliver;
@@ -52,6 +53,7 @@ use hearth_ports::{Authorizer, Invoker, QueueSender, ServiceRoles, TopicPublishe
 use hearth_store::{Codec, Store};
 use hearth_types::{Clock, Random, Scope};
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -59,6 +61,7 @@ pub use api::service;
 pub use error::EventsError;
 pub use port::EventBuses;
 
+use archive::{Archive, ReplayRecord};
 use bus::Bus;
 use deliver::{DeadLetter, Shipment};
 
@@ -95,6 +98,12 @@ pub struct EventBridge {
     wall: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     buses: RwLock<HashMap<Scope, BTreeMap<String, Arc<Bus>>>>,
+    archives: RwLock<HashMap<Scope, BTreeMap<String, Arc<Archive>>>>,
+    replays: RwLock<HashMap<Scope, BTreeMap<String, ReplayRecord>>>,
+    /// There is something for a replay to do.
+    start_replays: Notify,
+    /// There is something to remove from archives.
+    sweep: Notify,
     /// Changes go one after the other, so that memory never takes an older state after a newer one.
     writer: tokio::sync::Mutex<()>,
 }
@@ -124,19 +133,25 @@ impl EventBridge {
             wall,
             random,
             buses: RwLock::default(),
+            archives: RwLock::default(),
+            replays: RwLock::default(),
+            start_replays: Notify::new(),
+            sweep: Notify::new(),
             writer: tokio::sync::Mutex::new(()),
         });
         this.load().await?;
         Ok(this)
     }
 
-    /// Delivers until stopped; what is under way comes to its end.
+    /// Delivers, replays and tidies up until stopped; what is under way comes to its end.
     pub async fn work(self: Arc<Self>, stop: CancellationToken) {
         let running = TaskTracker::new();
         tokio::join!(
             self.timetable.clone().work(self.clone(), stop.clone()),
             self.targets.clone().work(self.clone(), &stop, &running),
             self.dead_letters.clone().work(self.clone(), &stop, &running),
+            self.clone().replay_until(&stop),
+            self.clone().sweep_until(&stop),
         );
         running.close();
         running.wait().await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hearth_delivery::Staged;
-use hearth_types::{RequestContext, RequestId, Scope};
+use hearth_types::{Arn, RequestContext, RequestId, Scope};
 
 use crate::EventBridge;
 use crate::bus::Bus;
@@ -37,10 +37,23 @@ impl EventBridge {
         Ok(())
     }
 
-    /// What follows from an event on a bus: a delivery for each target of each rule that it matches.
+    /// What follows from an event on a bus: its place in archives, and a delivery for each target of each rule that it
+    /// matches.
     fn stage(&self, bus: &Bus, event: &Event) -> Result<Vec<Staged>, EventsError> {
+        let mut staged = self.stage_for(bus, event, |_| true)?;
+        staged.extend(self.file(bus, event)?);
+        Ok(staged)
+    }
+
+    /// A delivery for each target of each rule that is asked and that the event matches.
+    pub(crate) fn stage_for(
+        &self,
+        bus: &Bus,
+        event: &Event,
+        is_asked: impl Fn(&Arn) -> bool,
+    ) -> Result<Vec<Staged>, EventsError> {
         let mut staged = Vec::new();
-        for rule in bus.matching(&event.value) {
+        for rule in bus.matching(&event.value).into_iter().filter(|rule| is_asked(&rule.arn)) {
             staged.extend(self.ship(&bus.scope, &rule, event)?);
         }
         Ok(staged)

@@ -1,13 +1,20 @@
 //! One file per operation: what it reads, whom it asks, what it does. What several of them need stands here.
 
+pub(crate) mod cancel_replay;
+pub(crate) mod create_archive;
 pub(crate) mod create_event_bus;
+pub(crate) mod delete_archive;
 pub(crate) mod delete_event_bus;
 pub(crate) mod delete_rule;
+pub(crate) mod describe_archive;
 pub(crate) mod describe_event_bus;
+pub(crate) mod describe_replay;
 pub(crate) mod describe_rule;
 pub(crate) mod disable_rule;
 pub(crate) mod enable_rule;
+pub(crate) mod list_archives;
 pub(crate) mod list_event_buses;
+pub(crate) mod list_replays;
 pub(crate) mod list_rule_names_by_target;
 pub(crate) mod list_rules;
 pub(crate) mod list_tags_for_resource;
@@ -18,17 +25,21 @@ pub(crate) mod put_rule;
 pub(crate) mod put_targets;
 pub(crate) mod remove_permission;
 pub(crate) mod remove_targets;
+pub(crate) mod start_replay;
 pub(crate) mod tag_resource;
 pub(crate) mod test_event_pattern;
 pub(crate) mod untag_resource;
+pub(crate) mod update_archive;
 pub(crate) mod update_event_bus;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hearth_wire::Timestamp;
 use serde::Serialize;
 
 use crate::EventBridge;
 use crate::api::Found;
+use crate::archive::{Archive, ReplayRecord};
 use crate::error::EventsError;
 use crate::limits::LIST_PAGE;
 use crate::record::RuleRecord;
@@ -138,5 +149,89 @@ impl EventBridge {
         })
         .await
         .map(drop)
+    }
+}
+
+/// Items of a list that is in the order of its keys: those behind where the page begins, one more than fit.
+pub(crate) fn behind<T>(items: Vec<T>, page: &Page, key: impl Fn(&T) -> &str) -> Vec<T> {
+    let is_behind = |item: &T| page.after.as_deref().is_none_or(|after| key(item) > after);
+    items.into_iter().filter(is_behind).take(page.limit + 1).collect()
+}
+
+/// What is said of an archive that was made or changed.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ArchiveAnswer {
+    archive_arn: String,
+    state: &'static str,
+    creation_time: Timestamp,
+}
+
+impl From<&Archive> for ArchiveAnswer {
+    fn from(archive: &Archive) -> Self {
+        let creation_time = Timestamp::from_ms(archive.record.created_ms);
+        Self { archive_arn: archive.arn.to_string(), state: "ENABLED", creation_time }
+    }
+}
+
+/// An archive in an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListedArchive {
+    archive_name: String,
+    event_source_arn: String,
+    state: &'static str,
+    retention_days: u32,
+    size_bytes: u64,
+    event_count: u64,
+    creation_time: Timestamp,
+}
+
+impl ListedArchive {
+    pub(crate) fn new(archive: &Archive, (event_count, size_bytes): (u64, u64)) -> Self {
+        let record = &archive.record;
+        Self {
+            archive_name: record.name.clone(),
+            event_source_arn: record.source.clone(),
+            state: "ENABLED",
+            retention_days: record.retention_days,
+            size_bytes,
+            event_count,
+            creation_time: Timestamp::from_ms(record.created_ms),
+        }
+    }
+}
+
+/// A replay in an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListedReplay {
+    replay_name: String,
+    event_source_arn: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_reason: Option<String>,
+    event_start_time: Timestamp,
+    event_end_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_last_replayed_time: Option<Timestamp>,
+    replay_start_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay_end_time: Option<Timestamp>,
+}
+
+impl From<&ReplayRecord> for ListedReplay {
+    fn from(record: &ReplayRecord) -> Self {
+        Self {
+            replay_name: record.name.clone(),
+            event_source_arn: record.archive_arn.clone(),
+            state: record.state.as_str(),
+            state_reason: record.reason.clone(),
+            event_start_time: Timestamp::from_ms(record.from_ms),
+            event_end_time: Timestamp::from_ms(record.to_ms),
+            event_last_replayed_time: record.last.as_ref().map(|(at_ms, _)| Timestamp::from_ms(*at_ms)),
+            replay_start_time: Timestamp::from_ms(record.started_ms),
+            replay_end_time: record.ended_ms.map(Timestamp::from_ms),
+        }
     }
 }

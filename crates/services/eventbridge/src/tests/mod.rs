@@ -3,8 +3,10 @@
 //!
 //! Expected texts: the recordings of the real service where they exist, else the API reference.
 
+mod archives;
 mod buses;
 mod deliveries;
+mod port;
 mod refusals;
 mod rules;
 mod scheduled;

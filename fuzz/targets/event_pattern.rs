@@ -1,10 +1,10 @@
 //! Any text as an event pattern and, from the second line on, as events; what is no JSON is a wildcard, and texts.
 //!
 //! Nothing may panic. A pattern says the same whichever way it is written: within `$or`, below another field, member by
-//! member. A wildcard matches what the plainest way of trying everything finds.
+//! member; an index of several patterns finds it when asking it does. A wildcard matches what the plainest way of trying everything finds.
 #![no_main]
 
-use hearth_event_pattern::EventPattern;
+use hearth_event_pattern::{EventPattern, PatternIndex};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -28,10 +28,24 @@ fn compare(pattern: &Value, event: &Value) {
     assert_eq!(matches(&json!({ "$or": [pattern, pattern] }), event), Some(answer), "either of two that are the same");
     assert_eq!(matches(&json!({ "below": pattern }), &json!({ "below": event })), Some(answer), "a field deeper");
     assert_eq!(matches(pattern, &json!([event, event])), Some(answer), "one of the elements");
+    assert_eq!(indexed(pattern, event), answer, "by an index");
     if let (Value::Object(members), Value::Object(_)) = (pattern, event) {
         let all = members.iter().all(|(name, value)| matches(&json!({ name: value }), event) == Some(true));
         assert_eq!(all, answer, "member by member");
     }
+}
+
+/// Among the patterns of its members, some of which go again.
+fn indexed(pattern: &Value, event: &Value) -> bool {
+    let mut index = PatternIndex::default();
+    let members = pattern.as_object().into_iter().flatten().enumerate();
+    let others = members.filter_map(|(number, (name, value))| {
+        Some((number + 1, EventPattern::from_json(&json!({ name: value })).ok()?))
+    });
+    others.for_each(|(number, other)| index.insert(number, other));
+    EventPattern::from_json(pattern).into_iter().for_each(|pattern| index.insert(0, pattern));
+    (1..100).step_by(2).for_each(|number| drop(index.remove(&number)));
+    index.matches(event).contains(&&0)
 }
 
 fn compare_wildcard(wildcard: &str, text: &str) {

@@ -143,3 +143,24 @@ async fn a_pattern_can_be_tried() {
         server.refused("TestEventPattern", input, "ValidationException", "Parameter Event is not valid.").await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_is_found_on_the_bus_that_is_named() {
+    let server = Server::start().await;
+    server.ok("CreateEventBus", json!({"Name": "b"})).await;
+    server.ok("PutRule", json!({"Name": "r", "EventBusName": "b", "EventPattern": PATTERN})).await;
+    let target = json!([{"Id": "1", "Arn": QUEUE}]);
+    server.ok("PutTargets", json!({"Rule": "r", "EventBusName": "b", "Targets": target})).await;
+    for bus in ["b", BUS] {
+        let rule = server.ok("DescribeRule", json!({"Name": "r", "EventBusName": bus})).await;
+        assert_eq!((&rule["EventBusName"], &rule["State"]), (&json!("b"), &json!("ENABLED")));
+        server.ok("DisableRule", json!({"Name": "r", "EventBusName": bus})).await;
+        server.ok("EnableRule", json!({"Name": "r", "EventBusName": bus})).await;
+        let targets = server.ok("ListTargetsByRule", json!({"Rule": "r", "EventBusName": bus})).await;
+        assert_eq!(targets["Targets"], target);
+    }
+    server.ok("DeleteRule", json!({"Name": "r"})).await;
+    server.ok("RemoveTargets", json!({"Rule": "r", "EventBusName": "b", "Ids": ["1"]})).await;
+    server.ok("DeleteRule", json!({"Name": "r", "EventBusName": "b"})).await;
+    assert_eq!(server.ok("ListRules", json!({"EventBusName": "b"})).await["Rules"], json!([]));
+}

@@ -12,7 +12,8 @@ help: ## list the targets
 build: ## build everything (debug)
 	$(CARGO) build --workspace
 
-demo: ## start a throw-away server, deploy the examples, invoke them, print what was seen
+demo: ## start a throw-away server, deploy the examples, invoke them, build a photo album, print what was seen
+	tools/setup-demo.sh
 	$(CARGO) build --release -p hearth -p hello-rust
 	$(CARGO) run --release -p hearth-demo
 

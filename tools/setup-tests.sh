@@ -4,25 +4,11 @@
 # tests that need it are then reported as skipped, with the reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/lib.sh
 
 readonly VENV=.venv TOOLS=.tools E2E=tests/e2e
-readonly INPUTS=(tools/setup-tests.sh tools/fetch-botocore.sh "$E2E/requirements.txt" "$E2E"/functions/*/requirements.txt
+readonly INPUTS=(tools/setup-tests.sh tools/lib.sh tools/fetch-botocore.sh "$E2E/requirements.txt" "$E2E"/functions/*/requirements.txt
     "$E2E"/js/package*.json "$E2E"/functions/*/package*.json)
-
-say() { printf 'setup: %s\n' "$*" >&2; }
-loud() { printf '\nsetup: MISSING: %s\n\n' "$*" >&2; }
-am_root() { [ "$(id -u)" = 0 ]; }
-
-apt_update_done=
-# Installs Debian packages when that is possible: as root, on a system that has apt.
-apt_install() {
-    am_root && command -v apt-get >/dev/null || return 1
-    if [ -z "$apt_update_done" ]; then
-        apt-get update -qq >/dev/null || return 1
-        apt_update_done=yes
-    fi
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
 
 python_client_side() {
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
@@ -59,9 +45,7 @@ node_packages() {
     local from to
     while read -r from to; do
         say "Node packages of $from"
-        rm -rf "$to" && mkdir -p "$to"
-        cp "$E2E/$from/package.json" "$E2E/$from/package-lock.json" "$to"
-        npm ci --prefix "$to" --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
+        npm_ci "$E2E/$from" "$to"
     done <<LIST
 js $TOOLS/node
 functions/express_app $TOOLS/functions/express_app
@@ -83,18 +67,6 @@ deployment_tools() {
     "${install[@]}" chalice==1.34.0 || loud "Chalice: its test will be skipped"
     # Without the compiler it brings for cross builds.
     "${install[@]}" --no-deps cargo-lambda==1.9.2 || loud "cargo-lambda: its test will be skipped"
-}
-
-# Debian 12's package "awscli" is version 2. It is not on PyPI, and runs only where it was packaged for.
-aws_cli_v2() {
-    local aws
-    for aws in /usr/bin/aws /usr/local/bin/aws; do
-        if [ -x "$aws" ] && "$aws" --version 2>&1 | grep -q '^aws-cli/2'; then
-            return 0
-        fi
-    done
-    say "AWS CLI v2 as Debian's package awscli"
-    apt_install awscli || loud "AWS CLI v2: its tests will be skipped (Debian, as root: apt-get install awscli)"
 }
 
 # The tests start servers of their own.
@@ -121,7 +93,10 @@ docker_registry() {
 
 readonly STAMP=$TOOLS/setup.stamp
 wanted=$(cat "${INPUTS[@]}" | sha256sum | cut -d' ' -f1)
-aws_cli_v2
+if ! aws_cli_v2 >/dev/null; then
+    say "AWS CLI v2 as Debian's package awscli"
+    apt_install awscli || loud "AWS CLI v2: its tests will be skipped (Debian, as root: apt-get install awscli)"
+fi
 postgresql
 if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$wanted" ] && "$VENV/bin/python" -c 'import boto3, pytest' 2>/dev/null; then
     say "nothing to do"

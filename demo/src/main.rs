@@ -1,14 +1,19 @@
-//! `make demo`: starts an ephemeral server, deploys the examples, invokes each cold, warm and in parallel, and prints
-//! what it saw. It talks plain HTTP to the Lambda API; everything it prints comes from the answers.
+//! `make demo`: starts an ephemeral server, deploys the examples, invokes each cold, warm and in parallel; then builds a
+//! photo album of services that call each other ([`album`]), and prints what it saw. The first part talks plain HTTP to the
+//! Lambda API, the second is the AWS CLI's; everything printed comes from the answers.
 
+mod album;
 mod api;
+mod cli;
 mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use album::Album;
 use api::{Api, Invocation};
+use cli::Cli;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -68,7 +73,7 @@ async fn demo() -> Result<(), String> {
 
     let all = examples(&root, &bin);
     // Create, cold, warm and the parallel round.
-    let bar = ProgressBar::new(all.len() as u64 * 4);
+    let bar = ProgressBar::new(all.len() as u64 * 4 + album::STEPS);
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
@@ -109,17 +114,31 @@ async fn demo() -> Result<(), String> {
         table.add_row(row(example.name, &format!("{PARALLEL} parallel, slowest"), slowest, elapsed));
         bar.inc(1);
     }
+    let has_run = skipped.len() < all.len();
+    let album = photo_album(&root, &server.endpoint, &bar);
     bar.finish_and_clear();
     println!("{table}");
+    match album? {
+        Ok(seen) => println!("\n{seen}"),
+        Err(reason) => skipped.push(format!("photo album: {reason}")),
+    }
     for reason in &skipped {
         println!("SKIPPED {reason}");
     }
     server.stop()?;
-    if skipped.len() == all.len() {
-        Err("no example could run on this machine; try `hearth doctor`".into())
-    } else {
-        Ok(())
+    if has_run { Ok(()) } else { Err("no example could run on this machine; try `hearth doctor`".into()) }
+}
+
+/// Builds the album when this machine has what it takes; says what is missing otherwise.
+fn photo_album(root: &Path, endpoint: &str, bar: &ProgressBar) -> Result<Result<Table, String>, String> {
+    let Some(aws) = Cli::find(endpoint) else {
+        return Ok(Err("there is no version 2 of the AWS CLI (Debian: apt-get install awscli)".to_owned()));
+    };
+    if !album::packages(root).join("node_modules").is_dir() {
+        return Ok(Err("tools/setup-demo.sh could not install the packages of its function".to_owned()));
     }
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    Album { aws: &aws, bar, root, scratch: scratch.path() }.run().map(Ok)
 }
 
 fn row(function: &str, run: &str, seen: &Invocation, elapsed: Duration) -> [String; 8] {

@@ -10,10 +10,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `hearth up --ephemeral` on a free port and waits until it serves.
+    /// Starts `hearth up --ephemeral` on a free port, with a minute of the platform's time in each second, and waits until
+    /// it serves.
     pub(crate) fn start(program: &Path) -> Result<Self, String> {
         let mut child = Command::new(program)
-            .args(["up", "--ephemeral", "--listen", "127.0.0.1:0"])
+            .args(["up", "--ephemeral", "--time-scale", "60", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

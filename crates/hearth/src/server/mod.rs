@@ -412,6 +412,8 @@ impl House {
 
     /// What still runs at the deadline is ended.
     async fn shutdown(self, deadline: Instant) {
+        // What is sent later or again waits for the next start: functions take nothing new.
+        self.stop.cancel();
         // Batches in flight end with their functions, and what became of them is told to their queues.
         let engine = self.engine.shutdown(deadline.saturating_duration_since(Instant::now()));
         let pollers = timeout_at(deadline + WORKERS_END_MAX, self.pollers.shutdown());
@@ -419,7 +421,6 @@ impl House {
             tracing::error!("shutdown leaves batches of event source mappings behind");
         }
         self.backend.shutdown().await;
-        self.stop.cancel();
         self.workers.close();
         if timeout(WORKERS_END_MAX, self.workers.wait()).await.is_err() {
             tracing::error!("shutdown leaves workers behind");

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hearth_ports::metrics::lambda;
 use hearth_ports::{
-    AttributeValue, CredentialIssuer, EventBusError, EventSink, MessageAttribute, Notification, ObjectError,
-    ObjectStore, OutgoingMessage, QueueError, QueueSender, ServiceEvent, TopicError, TopicPublisher,
+    AttributeValue, CredentialIssuer, EventBusError, EventSink, MessageAttribute, MetricSink, Notification,
+    ObjectError, ObjectStore, OutgoingMessage, QueueError, QueueSender, ServiceEvent, TopicError, TopicPublisher,
 };
 use hearth_store::Record;
-use hearth_types::{Arn, Caller, Millis, RequestContext, limits};
+use hearth_types::{Arn, Caller, Clock, Millis, RequestContext, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::{Body, Delivery, Target, Tries, Verdict, retry};
@@ -76,6 +77,10 @@ pub struct Messenger {
     pub objects: Arc<dyn ObjectStore>,
     pub buses: Arc<dyn EventSink>,
     pub credentials: Arc<dyn CredentialIssuer>,
+    /// Told of what is given up.
+    pub metrics: Arc<dyn MetricSink>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Why a message is not there.
@@ -105,11 +110,24 @@ impl Target<Message> for Messenger {
             }
         };
         tracing::error!(id, to, reason, "a message is given up");
+        self.tell(delivery);
         Verdict::DONE
     }
 }
 
 impl Messenger {
+    /// Counts what its receiver never got, for the function it was about. Dead letters have attributes, records of
+    /// destinations have none.
+    fn tell(&self, delivery: &Delivery<Message>) {
+        let Sender::Function { function_arn, .. } = &delivery.body.from;
+        let name = function_arn.split(':').nth(6).unwrap_or_default();
+        let is_dead_letter = !delivery.body.attributes.is_empty();
+        let metric = if is_dead_letter { &lambda::DEAD_LETTER_ERRORS } else { &lambda::DESTINATION_DELIVERY_FAILURES };
+        let ctx = RequestContext::service(&delivery.scope, "lambda.amazonaws.com", delivery.id.clone());
+        let sets = vec![lambda::of_region(), lambda::of_function(name), lambda::of_resource(name, name)];
+        self.metrics.meter(&ctx, sets).record(self.clock.now_ms(), &[(metric, 1.0)]);
+    }
+
     async fn send(&self, delivery: &Delivery<Message>) -> Result<(), Failed> {
         let message = &*delivery.body;
         let to: Arn = message.to.parse().map_err(|_| Failed::ForGood("it is sent to no ARN".to_owned()))?;

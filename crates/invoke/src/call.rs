@@ -37,4 +37,8 @@ pub(crate) struct Ran {
     /// The machine had no memory left for it: the caller is told to come again.
     pub(crate) is_evicted: bool,
     pub(crate) log_tail: Option<Bytes>,
+    /// Until the last extension was done.
+    pub(crate) duration_us: u64,
+    /// The part of it after the answer.
+    pub(crate) extensions_us: u64,
 }

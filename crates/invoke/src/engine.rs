@@ -9,7 +9,7 @@ use hearth_delivery::message::Message;
 use hearth_delivery::{Lane, LaneLimits, Outbox};
 use hearth_ports::{
     Authorizer, CredentialIssuer, EnvironmentKeeper, FunctionCatalog, InvokeError, InvokeRequest, InvokeResponse,
-    Invoker, LogSink, Provision, Provisioned, StreamedResponse,
+    Invoker, LogSink, MetricSink, Provision, Provisioned, StreamedResponse,
 };
 use hearth_sandbox::Backend;
 use hearth_store::{Codec, Store};
@@ -23,6 +23,7 @@ use crate::environment::Workshop;
 use crate::events::{Event, LANE};
 use crate::gate::Gate;
 use crate::lease::Environments;
+use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::pool::PoolLimits;
 use crate::response_stream::StreamLimits;
@@ -41,6 +42,7 @@ pub struct EngineParts {
     /// Where dead letters and records for queues and topics go out.
     pub messages: Arc<Lane<Message>>,
     pub logs: Arc<dyn LogSink>,
+    pub metrics: Arc<dyn MetricSink>,
     pub credentials: Arc<dyn CredentialIssuer>,
     pub authorizer: Arc<dyn Authorizer>,
     pub clock: Arc<dyn Clock>,
@@ -73,6 +75,7 @@ pub(crate) struct Core {
     pub(crate) events: Arc<Lane<Event>>,
     pub(crate) messages: Arc<Lane<Message>>,
     pub(crate) stream: StreamLimits,
+    pub(crate) metrics: Metrics,
     usage: Arc<Usage>,
     backend: Arc<dyn Backend>,
     /// Invocations and acceptances under way.
@@ -180,6 +183,7 @@ impl Core {
             outbox,
             messages,
             logs,
+            metrics,
             credentials,
             authorizer,
             clock,
@@ -217,6 +221,7 @@ impl Core {
             events: Lane::new(&outbox, LANE, LaneLimits { attempts: config.event_concurrency }),
             messages,
             stream: config.stream,
+            metrics: Metrics::new(metrics),
             clock,
             random,
             usage,

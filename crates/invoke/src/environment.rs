@@ -145,6 +145,7 @@ impl LiveEnvironment {
         }
         let may_go_on = self.is_usable() && result.as_ref().err().and_then(reset_reason).is_none();
         let is_settling = self.sandbox.has_extensions() && may_go_on;
+        let answered = started.elapsed();
         if is_settling && let Err(failure) = self.settle(&call, &result, started, deadline).await {
             result = Err(failure);
         }
@@ -162,7 +163,8 @@ impl LiveEnvironment {
         if !is_settling {
             self.tell_end(&call, &result, duration.into());
         }
-        self.account(&call, result, duration.into())
+        let extensions = if is_settling { duration.saturating_sub(answered) } else { Duration::ZERO };
+        self.account(&call, result, duration.into(), extensions.into())
     }
 
     /// After the answer: the invocation is over when the extensions are done with it, too; the time-out covers them.
@@ -195,7 +197,13 @@ impl LiveEnvironment {
     }
 
     /// Writes REPORT, counts the usage and makes the answer.
-    fn account(&mut self, call: &Call, result: Result<Answered, Failure>, duration: Elapsed) -> Ran {
+    fn account(
+        &mut self,
+        call: &Call,
+        result: Result<Answered, Failure>,
+        duration: Elapsed,
+        extensions: Elapsed,
+    ) -> Ran {
         let request_id = &call.request_id;
         let is_evicted = result == Err(Failure::Evicted);
         let (payload, status, is_error) = match result {
@@ -212,7 +220,8 @@ impl LiveEnvironment {
         self.log.platform(&Line::Report(Report { request_id, duration, init, billed_ms, memory, memory_used, status }));
         let log_tail = self.log.end();
         self.meter.count(self.clock.now_ms(), billed_ms);
-        Ran { payload, is_error, is_evicted, log_tail }
+        let (duration_us, extensions_us) = (duration.micros(), extensions.micros());
+        Ran { payload, is_error, is_evicted, log_tail, duration_us, extensions_us }
     }
 
     async fn invoke(&self, call: &Call, deadline: Instant, deadline_ms: i64) -> Result<Answered, Failure> {

@@ -37,6 +37,7 @@ mod json_check;
 mod lease;
 mod log_permission;
 mod logs;
+mod metrics;
 mod pipeline;
 mod pool;
 mod rates;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hearth_ports::metrics::lambda;
 use hearth_ports::{
     Access, Concurrency, Condition, Denied, FunctionVersion, InvocationType, InvokeError, InvokeRequest,
     InvokeResponse, ResolveError, Resolved, StreamedResponse, ThrottleReason,
 };
 use hearth_store::StoreError;
-use hearth_types::{Caller, Proof, Qualifier, RequestContext, RequestId, Scope};
+use hearth_types::{Caller, Proof, Qualifier, RequestContext};
 
 use crate::admit::admit;
 use crate::call::{Call, Ran};
@@ -36,9 +37,7 @@ pub(crate) async fn invoke(
 ) -> Result<InvokeResponse, InvokeError> {
     match prepare(core, ctx, request)? {
         Step::Nothing => Ok(nothing_ran()),
-        Step::Enqueue(body) => {
-            Detached::new(enqueue(Arc::clone(core), ctx.scope(), ctx.request_id.clone(), body)).await
-        }
+        Step::Enqueue(body) => Detached::new(enqueue(Arc::clone(core), ctx.clone(), body)).await,
         Step::Run(order) => Detached::new(run(Arc::clone(core), order)).await,
     }
 }
@@ -82,6 +81,8 @@ enum Step {
 /// What is to run, and under which terms.
 pub(crate) struct Order {
     pub(crate) version: Arc<FunctionVersion>,
+    /// Of an alias with two.
+    pub(crate) is_weighted: bool,
     /// The qualifier whose provisioned environments come first.
     pub(crate) provisioned: Option<Arc<str>>,
     pub(crate) concurrency: Concurrency,
@@ -111,7 +112,13 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
                 payload: String::from_utf8_lossy(&admitted.payload).into_owned(),
             }));
         }
-        InvocationType::RequestResponse if is_stopped => return Err(InvokeError::RecursiveLoop),
+        InvocationType::RequestResponse if is_stopped => {
+            let qualifier = request.qualifier.as_ref().map(Qualifier::to_string);
+            let values = [(&lambda::RECURSIVE_INVOCATIONS_DROPPED, 1.0)];
+            let now_ms = core.clock.now_ms();
+            core.metrics.tell(ctx, &request.function_name, qualifier.as_deref(), now_ms, &values);
+            return Err(InvokeError::RecursiveLoop);
+        }
         InvocationType::RequestResponse => {}
     }
     let call = Call {
@@ -123,8 +130,9 @@ fn prepare(core: &Core, ctx: &RequestContext, request: InvokeRequest) -> Result<
         log_tail: request.log_tail,
         stream: None,
     };
+    let is_weighted = second.is_some();
     let version = routing::choose(version, second, &*core.random);
-    Ok(Step::Run(Order { version, provisioned, concurrency, is_synchronous: true, call }))
+    Ok(Step::Run(Order { version, is_weighted, provisioned, concurrency, is_synchronous: true, call }))
 }
 
 /// Name and qualifier to the version that must run, if there is one. Who may not invoke does not learn whether it
@@ -186,11 +194,26 @@ pub(crate) fn resolve(
 
 /// Everything from the gate on; attempts at asynchronous invocations come in here too.
 pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse, InvokeError> {
-    let Order { version, provisioned, concurrency, is_synchronous, call } = order;
+    let Order { version, is_weighted, provisioned, concurrency, is_synchronous, call } = order;
     let _in_flight = core.in_flight()?;
-    let (mut lease, _permit) = enter(&core, &version, provisioned, concurrency, is_synchronous).await?;
-    let Ran { payload, is_error, is_evicted, log_tail } = lease.run(call).await;
+    let source = core.metrics.source(&call.invoked_arn, &version, is_weighted);
+    let at_ms = core.clock.now_ms();
+    let may_be_provisioned = provisioned.is_some();
+    let entered = enter(&core, &version, provisioned, concurrency, is_synchronous).await;
+    if matches!(entered, Err(InvokeError::Throttled { .. })) {
+        source.throttled(at_ms);
+    }
+    let (mut lease, permit) = entered?;
+    let underway = source.begin(at_ms, concurrency, may_be_provisioned.then_some(permit.is_none()));
+    let ran = lease.run(call).await;
+    drop(underway);
     lease.give_back();
+    if ran.is_evicted {
+        source.throttled(at_ms);
+    } else {
+        source.ran(at_ms, &ran);
+    }
+    let Ran { payload, is_error, is_evicted, log_tail, .. } = ran;
     if is_evicted {
         return Err(InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded });
     }
@@ -228,12 +251,15 @@ async fn enter(
     Ok((core.environments.lease(version).await?, Some(permit)))
 }
 
-async fn enqueue(core: Arc<Core>, scope: Scope, id: RequestId, event: Event) -> Result<InvokeResponse, InvokeError> {
+async fn enqueue(core: Arc<Core>, ctx: RequestContext, event: Event) -> Result<InvokeResponse, InvokeError> {
     let _in_flight = core.in_flight()?;
-    core.events.accept(&scope, id, event).await.map_err(|error| match error {
+    let (name, qualifier) = (event.function_name.clone(), event.qualifier.as_ref().map(Qualifier::to_string));
+    core.events.accept(&ctx.scope(), ctx.request_id.clone(), event).await.map_err(|error| match error {
         StoreError::Full => InvokeError::DiskFull,
         error => InvokeError::Internal { detail: format!("the event is not accepted: {error}") },
     })?;
+    let now_ms = core.clock.now_ms();
+    core.metrics.tell(&ctx, &name, qualifier.as_deref(), now_ms, &[(&lambda::ASYNC_EVENTS_RECEIVED, 1.0)]);
     Ok(nothing_ran())
 }
 

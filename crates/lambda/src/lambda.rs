@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_ports::{
     Access, Architecture, Authorizer, CodeDigest, CodePackages, Condition, CredentialError, CredentialIssuer,
-    EnvironmentKeeper, Guard, ImageError, Images, Invoker, ObjectStore, QueueConsumer, ResolvedImage, RuntimeVersion,
+    EnvironmentKeeper, Guard, ImageError, Images, Invoker, MetricSink, ObjectStore, QueueConsumer, ResolvedImage,
+    RuntimeVersion,
 };
 use hearth_store::{Blobs, Codec, Store};
 use hearth_types::{Arn, Clock, Random, RequestContext, Scope, limits, random};
@@ -51,6 +52,7 @@ pub struct LambdaParts {
     pub keeper: Arc<dyn EnvironmentKeeper>,
     pub authorizer: Arc<dyn Authorizer>,
     pub credentials: Arc<dyn CredentialIssuer>,
+    pub metrics: Arc<dyn MetricSink>,
     /// Whether this server can run a runtime on an architecture; the error says what it can.
     pub runnable: Arc<Runnable>,
     pub runtime_versions: Arc<RuntimeVersions>,
@@ -83,6 +85,7 @@ pub struct Lambda {
     pub(crate) agenda: Arc<Agenda>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) credentials: Arc<dyn CredentialIssuer>,
+    pub(crate) metrics: Arc<dyn MetricSink>,
     worker: JoinHandle<()>,
 }
 
@@ -117,6 +120,7 @@ impl Lambda {
             agenda: agenda.clone(),
             authorizer: parts.authorizer,
             credentials: parts.credentials,
+            metrics: parts.metrics,
             worker: tokio::spawn(worker::run(lambda.clone(), agenda.clone())),
         });
         lambda.functions.catalog().note_runtimes(&|settings, is_image| lambda.runtime_version(settings, is_image));

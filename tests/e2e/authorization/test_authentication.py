@@ -17,7 +17,7 @@ from support.server import Server
 
 from .conftest import AWAY, Principal, document, statement, trust
 
-SERVICES = {"lambda": "2015-03-31", "iam": "2010-05-08", "sts": "2011-06-15", "logs": "2014-03-28", "sns": "2010-03-31", "sqs": "2012-11-05", "events": "2015-10-07", "scheduler": "2021-06-30"}
+SERVICES = {"lambda": "2015-03-31", "iam": "2010-05-08", "sts": "2011-06-15", "logs": "2014-03-28", "sns": "2010-03-31", "sqs": "2012-11-05", "events": "2015-10-07", "scheduler": "2021-06-30", "cloudwatch": "2010-08-01"}
 #: Called with a token of an identity provider instead of a signature. Source: the API model, `authtype: none`.
 NEEDS_NO_SIGNATURE = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 #: Links in messages: what is asked for without a signature, by somebody who shows a secret.

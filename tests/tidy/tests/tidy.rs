@@ -32,6 +32,7 @@ const STOREYS: &[&[&str]] = &[
         "hearth-eventbridge",
         "hearth-scheduler",
         "hearth-s3",
+        "hearth-cloudwatch",
     ],
     &["hearth"],
 ];
@@ -48,6 +49,7 @@ const SERVICES: &[&str] = &[
     "hearth-eventbridge",
     "hearth-scheduler",
     "hearth-s3",
+    "hearth-cloudwatch",
 ];
 
 /// What a crate must not use although it lies below it. (user, used)

@@ -1,5 +1,5 @@
 //! Hearth's own routes, under `/_hearth/` and where users know them from: health, log lines for `hearth logs`, code
-//! downloads, the messages of queues.
+//! downloads, the messages of queues, metrics for Prometheus.
 //! Answered on the outside listener only; never from inside a sandbox.
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 
 use super::http::App;
+use super::metering;
 
 /// Log lines in one answer.
 const LOG_PAGE_MAX: usize = 1_000;
@@ -39,6 +40,7 @@ pub(super) async fn handle<B>(app: &App, connection: &Connection, request: Reque
         _ => match app.front.authenticate(connection, &head, Bytes::new()) {
             Err(refused) => refused,
             Ok(ctx) if path == "/_hearth/logs" => logs(app, ctx, query).await,
+            Ok(ctx) if path == "/_hearth/metrics" => metering::page(app, &ctx),
             Ok(ctx) if hearth_sqs::is_inspection(path) => app.sqs.inspect(&ctx, &head).await,
             Ok(_) => text(StatusCode::NOT_FOUND, "no such page; /_hearth/health is one\n"),
         },
@@ -52,7 +54,7 @@ fn health(app: &App) -> Response<Body> {
         "version": env!("CARGO_PKG_VERSION"),
         // Everything this server runs for functions is below this control group.
         "cgroup": format!("hearth-{}", app.instance),
-        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running", "sqs": "running", "sns": "running", "events": "running", "scheduler": "running" },
+        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running", "sqs": "running", "sns": "running", "events": "running", "scheduler": "running", "cloudwatch": "running" },
     }))
 }
 
@@ -104,12 +106,7 @@ async fn logs(app: &App, ctx: RequestContext, query: &str) -> Response<Body> {
         resource: format!("log-group:{}:log-stream:", input.group),
     };
     if let Err(denied) = app.authorizer.authorize(&ctx, &Access::new("logs:FilterLogEvents", &group)) {
-        let mut refused = json(&serde_json::json!({ "message": denied.message }));
-        *refused.status_mut() = StatusCode::FORBIDDEN;
-        refused
-            .headers_mut()
-            .insert("x-amzn-errortype", hyper::header::HeaderValue::from_static("AccessDeniedException"));
-        return refused;
+        return forbidden(&denied.message);
     }
     let query = LogQuery { group: input.group, after_sequence: input.after, limit: LOG_PAGE_MAX };
     let mut events = app.logs.read(&ctx, &query).await;
@@ -155,7 +152,16 @@ pub(super) fn text(status: StatusCode, message: &str) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", message.to_owned())
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+/// In the words of a REST service.
+pub(super) fn forbidden(message: &str) -> Response<Body> {
+    let mut refused = json(&serde_json::json!({ "message": message }));
+    *refused.status_mut() = StatusCode::FORBIDDEN;
+    let code = hyper::header::HeaderValue::from_static("AccessDeniedException");
+    refused.headers_mut().insert("x-amzn-errortype", code);
+    refused
+}
+
+pub(super) fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));

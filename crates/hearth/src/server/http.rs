@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hearth_cloudwatch::CloudWatch;
 use hearth_lambda::Lambda;
 use hearth_lambda::url::Address;
 use hearth_ports::{Authorizer, LogReader};
@@ -53,6 +54,7 @@ pub(crate) struct App {
     pub(crate) logs: Arc<dyn LogReader>,
     pub(crate) sqs: Arc<Sqs>,
     pub(crate) sns: Arc<Sns>,
+    pub(crate) cloudwatch: Arc<CloudWatch>,
     /// Names this server's control groups.
     pub(crate) instance: String,
     pub(crate) authorizer: Arc<dyn Authorizer>,

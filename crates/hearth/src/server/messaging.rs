@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hearth_delivery::message::{self, Message, Messenger};
 use hearth_delivery::{Lane, LaneLimits, Outbox};
-use hearth_ports::{CredentialIssuer, EventSink, ObjectStore, QueueSender, TopicPublisher};
 use hearth_store::{Codec, Store};
 use hearth_types::Clock;
 use tokio_util::sync::CancellationToken;
@@ -24,16 +23,7 @@ impl Messaging {
     }
 
     /// Sends messages until stopped; those on their way come to their end.
-    pub(super) async fn work(
-        self,
-        queues: Arc<dyn QueueSender>,
-        topics: Arc<dyn TopicPublisher>,
-        objects: Arc<dyn ObjectStore>,
-        buses: Arc<dyn EventSink>,
-        credentials: Arc<dyn CredentialIssuer>,
-        stop: CancellationToken,
-    ) {
-        let messenger = Messenger { queues, topics, objects, buses, credentials };
+    pub(super) async fn work(self, messenger: Messenger, stop: CancellationToken) {
         let running = TaskTracker::new();
         self.messages.work(Arc::new(messenger), &stop, &running).await;
         running.close();

@@ -7,6 +7,7 @@ mod descriptors;
 mod http;
 mod identity;
 mod messaging;
+mod metering;
 mod objects;
 mod parts;
 mod prepare;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_audit::Audit;
+use hearth_cloudwatch::CloudWatch;
+use hearth_delivery::message::Messenger;
 use hearth_eventbridge::{EventBridge, EventBridgeParts, EventBuses};
 use hearth_events::{Pollers, PollersParts};
 use hearth_iam::{Authority, Directory, Iam, Keyring};
@@ -150,6 +153,7 @@ struct House {
     backend: Arc<dyn Backend>,
     logs: Arc<Logs>,
     sqs: Arc<Sqs>,
+    cloudwatch: Arc<CloudWatch>,
     audit: Arc<Audit>,
     /// Ends the workers that are the wiring's own.
     stop: CancellationToken,
@@ -201,6 +205,8 @@ impl House {
             let key = directory.make_root_key(AccountId::DEFAULT, &*clock, &*random);
             say(&root_key::text(&key.await.map_err(|error| start_error(&error))?));
         }
+        let cloudwatch = metering::open(&store, &codec, &authorizer, &clock);
+        let cloudwatch = cloudwatch.await.map_err(|error| start_error(&error))?;
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
         let layers = Layers::load(store.clone(), codec.clone()).await.map_err(|error| start_error(&error))?;
         let packages: Arc<dyn CodePackages> = Arc::new(trees.clone());
@@ -247,6 +253,7 @@ impl House {
             outbox: messaging.outbox.clone(),
             messages: messaging.messages.clone(),
             logs: logs.clone(),
+            metrics: cloudwatch.clone(),
             credentials: keyring.clone(),
             authorizer: authorizer.clone(),
             clock: clock.clone(),
@@ -344,6 +351,7 @@ impl House {
             keeper: engine.clone(),
             authorizer: authorizer.clone(),
             credentials: keyring.clone(),
+            metrics: cloudwatch.clone(),
             runnable: runnable(backend.clone()),
             runtime_versions: runtime_versions(backend.clone()),
             account_concurrency,
@@ -372,6 +380,7 @@ impl House {
         ];
         services.extend(hearth_sqs::services(&sqs));
         services.push(hearth_sns::service(&sns));
+        services.extend(hearth_cloudwatch::services(&cloudwatch));
         services.push(hearth_eventbridge::service(&events));
         services.push(hearth_scheduler::service(&scheduler));
         let front = Front::new(FrontConfig {
@@ -392,6 +401,7 @@ impl House {
             logs: log_reader,
             sqs: sqs.clone(),
             sns: sns.clone(),
+            cloudwatch: cloudwatch.clone(),
             instance: instance_name(&data),
             authorizer,
             // Who must sign every request is nobody's browser.
@@ -400,14 +410,23 @@ impl House {
         let _ = app_slot.set(app.clone());
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
+        let messenger = Messenger {
+            queues: sending,
+            topics,
+            objects: s3_objects,
+            buses: Arc::new(EventBuses(events.clone())),
+            credentials: keyring.clone(),
+            metrics: cloudwatch.clone(),
+            clock: clocks.wall.clone(),
+        };
+        workers.spawn(messaging.work(messenger, stop.clone()));
         workers.spawn(clocks.work(stop.clone()));
-        let buses = Arc::new(EventBuses(events.clone()));
-        workers.spawn(messaging.work(sending, topics, s3_objects, buses, keyring.clone(), stop.clone()));
         workers.spawn(sns.work(stop.clone()));
         workers.spawn(events.work(stop.clone()));
         workers.spawn(scheduler.work(stop.clone()));
         workers.spawn(s3.work(stop.clone()));
-        Ok(Self { app, engine, pollers, backend, logs, sqs, audit, stop, workers, data })
+        workers.spawn(cloudwatch.clone().work(stop.clone()));
+        Ok(Self { app, engine, pollers, backend, logs, sqs, cloudwatch, audit, stop, workers, data })
     }
 
     /// What still runs at the deadline is ended.
@@ -427,6 +446,7 @@ impl House {
         }
         // After whoever sends to queues.
         self.sqs.close().await;
+        self.cloudwatch.close().await;
         let (logs, audit) = (self.logs, self.audit);
         // Writes and syncs what is queued; blocks, so not on a runtime thread.
         let closed = tokio::task::spawn_blocking(move || {

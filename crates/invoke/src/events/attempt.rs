@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hearth_delivery::{Delivery, Next, Target, Tries, Verdict};
-use hearth_ports::{EventTerms, InvokeError, InvokeResponse, Resolved};
-use hearth_types::RequestContext;
+use hearth_ports::metrics::lambda;
+use hearth_ports::{EventTerms, InvokeError, InvokeResponse, Metric, Resolved};
+use hearth_types::{Qualifier, RequestContext};
 
 use super::after::{Attempted, Follow, after_attempt, before_attempt};
 use super::destination;
@@ -25,6 +26,7 @@ impl Target<Event> for Core {
             let ended = Ended { condition: Some(condition), tries: delivery.tries, answer: None };
             return end(&self, delivery, &ended);
         }
+        tell(&self, delivery, &lambda::ASYNC_EVENT_AGE, delivery.age.0 as f64);
         let answer = match delivery.body.is_stopped {
             true => Err(InvokeError::RecursiveLoop),
             false => run(Arc::clone(&self), delivery).await,
@@ -89,8 +91,9 @@ async fn run(core: Arc<Core>, delivery: &Delivery<Event>) -> Result<InvokeRespon
         log_tail: false,
         stream: None,
     };
+    let is_weighted = second.is_some();
     let version = routing::choose(version, second, &*core.random);
-    pipeline::run(core, Order { version, provisioned, concurrency, is_synchronous: false, call }).await
+    pipeline::run(core, Order { version, is_weighted, provisioned, concurrency, is_synchronous: false, call }).await
 }
 
 /// The event has come to its end: who is to be told is told, in the commit that forgets it.
@@ -98,7 +101,19 @@ fn end(core: &Core, delivery: &Delivery<Event>, ended: &Ended<'_>) -> Verdict {
     if let Some(condition) = ended.condition {
         let function = &delivery.body.function_name;
         tracing::warn!(id = %delivery.id, function, ?condition, "event dropped");
+        tell(core, delivery, &lambda::ASYNC_EVENTS_DROPPED, 1.0);
+        if delivery.body.is_stopped {
+            tell(core, delivery, &lambda::RECURSIVE_INVOCATIONS_DROPPED, 1.0);
+        }
     }
     let terms = terms(core, delivery).0;
     Verdict { next: Next::Done, then: destination::tell(core, delivery, &terms, ended) }
+}
+
+/// A metric of the event's function.
+pub(super) fn tell(core: &Core, delivery: &Delivery<Event>, metric: &'static Metric, value: f64) {
+    let event = &delivery.body;
+    let qualifier = event.qualifier.as_ref().map(Qualifier::to_string);
+    let now_ms = core.clock.now_ms();
+    core.metrics.tell(&context(delivery), &event.function_name, qualifier.as_deref(), now_ms, &[(metric, value)]);
 }

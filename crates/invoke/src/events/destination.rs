@@ -6,11 +6,13 @@
 
 use hearth_delivery::message::{EventHead, Message, Sender};
 use hearth_delivery::{Delivery, Staged};
-use hearth_ports::{Access, EventTerms, Resolved};
+use hearth_ports::metrics::lambda;
+use hearth_ports::{Access, EventTerms, Metric, Resolved};
 use hearth_types::clock::format_utc;
 use hearth_types::limits::INVOKE_EVENT_BYTES_MAX;
 use hearth_types::{Arn, Qualifier, RequestContext, RequestId, Version, random};
 
+use super::attempt;
 use super::end::{Attributes, Ended};
 use super::event::Event;
 use crate::engine::Core;
@@ -30,17 +32,20 @@ pub(crate) fn tell(core: &Core, delivery: &Delivery<Event>, terms: &EventTerms, 
     };
     let dead_letters = from.version.dead_letters.as_ref().filter(|_| is_failed);
     let mut staged = Vec::new();
-    let mut keep = |to: &Arn, told: Result<Staged, String>| match told {
+    let mut keep = |to: &Arn, told: Result<Staged, String>, failure: &'static Metric| match told {
         Ok(told) => staged.push(told),
-        Err(error) => tracing::warn!(id = %delivery.id, %to, error, "nobody is told of the end of an event"),
+        Err(error) => {
+            tracing::warn!(id = %delivery.id, %to, error, "nobody is told of the end of an event");
+            attempt::tell(core, delivery, failure, 1.0);
+        }
     };
     let telling = Telling { core, ctx: &ctx, delivery, from: &from };
     if let Some(to) = destination {
-        keep(to, telling.record(ended, to));
+        keep(to, telling.record(ended, to), &lambda::DESTINATION_DELIVERY_FAILURES);
     }
     if let Some(to) = dead_letters {
         let attributes = ended.dead_letter_attributes(&delivery.id);
-        keep(to, telling.message(to, event.payload.clone(), attributes));
+        keep(to, telling.message(to, event.payload.clone(), attributes), &lambda::DEAD_LETTER_ERRORS);
     }
     staged
 }

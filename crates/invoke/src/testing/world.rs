@@ -65,6 +65,7 @@ impl World {
             outbox,
             messages,
             logs: Arc::clone(&sink) as _,
+            metrics: Arc::new(hearth_ports::NoMetrics),
             credentials: Arc::clone(&issuer) as _,
             authorizer: Arc::clone(&gatekeeper) as _,
             clock: Arc::clone(&clock) as _,

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hearth_ports::metrics::lambda as metrics;
 use hearth_ports::{Access, InvocationType, InvokeError, InvokeRequest};
 use hearth_types::limits::INVOKE_REQUEST_BYTES_MAX;
 use hearth_types::{Arn, Qualifier, RequestContext};
@@ -64,6 +65,21 @@ impl Url {
         self.function.record.urls.values().find(|url| url.id == self.id)
     }
 
+    /// Source: Lambda developer guide, "Monitoring Lambda function URLs".
+    fn tell(&self, lambda: &Lambda, ctx: &RequestContext, began_ms: i64, status: StatusCode) {
+        let name = &*self.function.record.name;
+        let resource = self.qualifier.as_ref().map_or_else(|| name.to_owned(), |of| format!("{name}:{of}"));
+        let sets = vec![metrics::of_region(), metrics::of_function(name), metrics::of_resource(name, &resource)];
+        let flag = |is: bool| f64::from(u8::from(is));
+        let values = [
+            (&metrics::URL_REQUEST_COUNT, 1.0),
+            (&metrics::URL_4XX_COUNT, flag(status.is_client_error())),
+            (&metrics::URL_5XX_COUNT, flag(status.is_server_error())),
+            (&metrics::URL_REQUEST_LATENCY, (lambda.clock.now_ms() - began_ms) as f64),
+        ];
+        lambda.metrics.meter(ctx, sets).record(began_ms, &values);
+    }
+
     /// May the caller use the URL? Whether it may invoke the function is asked where all invocations come through.
     fn admits(&self, lambda: &Lambda, ctx: &RequestContext, auth: AuthType) -> bool {
         let qualifier = self.qualifier.as_ref().map(ToString::to_string);
@@ -90,6 +106,7 @@ where
     let (head, body) = request.into_parts();
     let mut ctx = front.stranger(connection, &head);
     let url = Url::find(lambda, &mut ctx, &address.id);
+    let began_ms = lambda.clock.now_ms();
     let mut response = match url.as_ref().and_then(|url| Some((url, url.record()?))) {
         None => refused(StatusCode::FORBIDDEN, UNKNOWN),
         Some((url, record)) => {
@@ -108,6 +125,9 @@ where
             }
         }
     };
+    if let Some(url) = &url {
+        url.tell(lambda, &ctx, began_ms, response.status());
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(ctx.request_id.as_str()) {
         headers.insert(REQUEST_ID, id);

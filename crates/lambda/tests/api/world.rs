@@ -152,6 +152,7 @@ impl World {
             keeper: keeper.clone(),
             authorizer: permissions.clone(),
             credentials: Arc::new(AnyRole),
+            metrics: Arc::new(hearth_ports::NoMetrics),
             runnable: Arc::new(runnable),
             runtime_versions: Arc::new({
                 let trees = trees.clone();

@@ -125,3 +125,6 @@ impl CloudWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

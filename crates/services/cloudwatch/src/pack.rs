@@ -61,7 +61,7 @@ impl CloudWatch {
     }
 
     /// Takes as many series off the list as one commit holds.
-    async fn pack_some(&self, scope: &Scope, left: &mut Vec<u64>) -> Result<(), CloudWatchError> {
+    pub(crate) async fn pack_some(&self, scope: &Scope, left: &mut Vec<u64>) -> Result<(), CloudWatchError> {
         let (mut mutations, mut bytes, mut packed) = (Vec::new(), 0, Vec::new());
         while bytes < PACK_COMMIT_BYTES
             && let Some(id) = left.pop()

@@ -57,7 +57,7 @@ impl<'t> Parser<'t> {
         true
     }
 
-    fn expect(&mut self, token: &str) -> Result<(), String> {
+    fn need(&mut self, token: &str) -> Result<(), String> {
         if self.take(token) { Ok(()) } else { Err(format!("'{token}' is missing before '{}'", shown(self.rest))) }
     }
 
@@ -100,13 +100,13 @@ impl<'t> Parser<'t> {
         match self.rest.chars().next() {
             None => Err("it ends too early".to_owned()),
             Some('(') => {
-                self.expect("(")?;
+                self.need("(")?;
                 let inner = self.level(0)?;
-                self.expect(")")?;
+                self.need(")")?;
                 Ok(inner)
             }
             Some('[') => {
-                self.expect("[")?;
+                self.need("[")?;
                 Ok(Expression::List(self.arguments("]")?))
             }
             Some(quote @ ('"' | '\'')) => {
@@ -144,7 +144,7 @@ impl<'t> Parser<'t> {
             if self.take(end) {
                 return Ok(arguments);
             }
-            self.expect(",")?;
+            self.need(",")?;
         }
     }
 }

@@ -1,3 +1,5 @@
+//! What expressions are worth: the examples of the user guide, and what is refused.
+
 use std::collections::{HashMap, HashSet};
 
 use super::*;

@@ -11,7 +11,7 @@ from functools import cache
 
 from support.paths import ROOT
 
-MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs", "sns", "events")}
+MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs", "sns", "events", "cloudwatch")}
 #: Where each service registers its operations with the protocol front.
 SERVICES = {
     "lambda": ROOT / "crates" / "lambda" / "src",
@@ -21,6 +21,7 @@ SERVICES = {
     "sqs": ROOT / "crates" / "services" / "sqs" / "src",
     "sns": ROOT / "crates" / "services" / "sns" / "src",
     "events": ROOT / "crates" / "services" / "eventbridge" / "src",
+    "cloudwatch": ROOT / "crates" / "services" / "cloudwatch" / "src",
 }
 REGISTERED = re.compile(r"\.(?:op|op_with_status|poll|raw|event_stream)\(\s*\"(\w+)\"")
 

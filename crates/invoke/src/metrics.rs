@@ -22,11 +22,14 @@ const SOURCES_MAX: usize = 10_000;
 /// What is told of the whole data plane.
 pub(crate) struct Metrics {
     sink: Arc<dyn MetricSink>,
-    /// By the ARN that was invoked, and the version where the ARN does not say it.
-    sources: RwLock<HashMap<String, Vec<(Option<Version>, Arc<Source>)>>>,
+    /// By the ARN that was invoked.
+    sources: RwLock<HashMap<String, Sources>>,
     functions: RwLock<HashMap<String, Arc<Running>>>,
     regions: RwLock<HashMap<(AccountId, Region), Arc<RegionRunning>>>,
 }
+
+/// By version, where the ARN does not say it.
+type Sources = Vec<(Option<Version>, Arc<Source>)>;
 
 /// Where an invocation is counted.
 pub(crate) struct Source {
@@ -64,9 +67,7 @@ impl Metrics {
     /// `weighted`: the ARN is that of an alias with two versions.
     pub(crate) fn source(&self, invoked_arn: &str, version: &FunctionVersion, weighted: bool) -> Arc<Source> {
         let executed = weighted.then_some(version.version);
-        let find = |known: &Vec<(Option<Version>, Arc<Source>)>| {
-            known.iter().find(|(of, _)| *of == executed).map(|(_, source)| source.clone())
-        };
+        let find = |known: &Sources| known.iter().find(|(of, _)| *of == executed).map(|(_, source)| source.clone());
         if let Some(source) = self.sources.read().get(invoked_arn).and_then(find) {
             return source;
         }

@@ -181,15 +181,6 @@ impl House {
         let clock = clocks.wall.clone();
         let messaging = Messaging::new(store.clone(), codec.clone(), clocks.service.clone());
         let trees = TreeStore::open(&data.trees(), Unpacker::default()).map_err(|error| data_error(&error))?;
-        let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
-        let logs = LogsParts {
-            store: store.clone(),
-            codec: codec.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-            config: keep,
-        };
-        let logs = Logs::open(&data.logs(), logs).await.map_err(|error| data_error(&error))?;
 
         let start_error = |error: &dyn std::fmt::Display| ServerError::Start(error.to_string());
         let audit =
@@ -207,6 +198,16 @@ impl House {
         }
         let cloudwatch = metering::open(&store, &codec, &authorizer, &clock);
         let cloudwatch = cloudwatch.await.map_err(|error| start_error(&error))?;
+        let keep = LogsConfig { total_bytes_max: config.logs.keep_mib * 1024 * 1024, ..LogsConfig::default() };
+        let logs = LogsParts {
+            store: store.clone(),
+            codec: codec.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: cloudwatch.clone(),
+            config: keep,
+        };
+        let logs = Logs::open(&data.logs(), logs).await.map_err(|error| data_error(&error))?;
         let catalog = Catalog::load(&*store, &codec).await.map_err(|error| start_error(&error))?;
         let layers = Layers::load(store.clone(), codec.clone()).await.map_err(|error| start_error(&error))?;
         let packages: Arc<dyn CodePackages> = Arc::new(trees.clone());

@@ -97,6 +97,7 @@ const NEIGHBOURS: &str = "
 | SNS | served: standard and FIFO topics, to queues, functions and HTTP endpoints; other protocols are refused, see [sns.md](sns.md) |
 | EventBridge | served: buses, rules, events, archives and replays, to functions, queues, topics and event buses; other targets, API destinations, partner sources and endpoints are refused, see [eventbridge.md](eventbridge.md) |
 | EventBridge Scheduler | served: all 12 operations, to functions, queues, topics and event buses; other targets are refused, see [scheduler.md](scheduler.md) |
+| CloudWatch | served: metrics, in three protocols; alarms, dashboards, streams and Insights answer `NotImplementedException`, see [metrics.md](metrics.md) |
 | SSM, Secrets Manager, KMS | planned; not served today |
 | Kinesis, X-Ray, Application Auto Scaling | planned; not served today |
 | EFS | not planned: `FileSystemConfigs` is refused |

@@ -1,8 +1,8 @@
 //! How values are spread, in bounded memory: counts by value, the values rounded to some significant bits.
 //!
-//! It starts with 10 bits, so that whole numbers up to 1,024 are exact and everything else is off by a twentieth of a
+//! It starts with 10 bits, so that whole numbers up to 1,024 are exact and everything else is off by a tenth of a
 //! percent at most. When there are more than [`BUCKETS_MAX`] different values, the last bit of all of them is given up, and
-//! so on: with 7 bits left a value is off by 0.4 %.
+//! so on: with 7 bits left a value is off by 0.8 %.
 
 use serde::{Deserialize, Serialize};
 
@@ -118,11 +118,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_value_is_off_by_a_twentieth_of_a_percent(number in -1e30f64..1e30) {
+        fn a_value_is_off_by_a_tenth_of_a_percent(number in -1e30f64..1e30) {
             let mut one = Distribution::default();
             one.add(number, 1.0);
             let (found, _) = one.values().next().expect("one");
-            prop_assert!((found - number).abs() <= number.abs() * 0.0005, "{found} for {number}");
+            prop_assert!((found - number).abs() <= number.abs() * 0.001, "{found} for {number}");
         }
 
         #[test]

@@ -38,6 +38,7 @@ async fn open(path: &std::path::Path) -> Result<Arc<Logs>, Box<dyn std::error::E
         codec: Arc::new(Codec::open(&path.join("keys"))?),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
+        metrics: Arc::new(hearth_ports::NoMetrics),
         config: LogsConfig::default(),
     };
     Ok(Logs::open(&path.join("logs"), parts).await?)

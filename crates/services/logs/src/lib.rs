@@ -17,12 +17,14 @@
 //!   segment is deleted when the limit is passed.
 //! - **Damage**: every frame has a checksum. A torn tail is cut off at start; other damage is stepped over and logged as
 //!   an error with file, offset and length, see [`Logs::damage`].
+//! - **Metrics**: events in the embedded metric format are told to CloudWatch (`embedded.rs`).
 //!
 //! What never lives here: what makes a function's log line, and whether its role may write it.
 
 mod api;
 mod arn;
 mod directory;
+mod embedded;
 mod error;
 mod index;
 mod keeper;
@@ -47,7 +49,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hearth_ports::{LogEvent, LogSink};
+use hearth_ports::{LogEvent, LogSink, MetricSink};
 use hearth_store::{Codec, Store};
 use hearth_types::{Clock, Random, RequestContext};
 use parking_lot::{Mutex, RwLock};
@@ -91,6 +93,8 @@ pub struct LogsParts {
     pub codec: Arc<Codec>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// Takes what events in the embedded metric format say.
+    pub metrics: Arc<dyn MetricSink>,
     pub config: LogsConfig,
 }
 
@@ -124,6 +128,7 @@ pub struct Logs {
     written: watch::Receiver<u64>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    metrics: Arc<dyn MetricSink>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     keeper: Mutex<Option<std::sync::mpsc::SyncSender<()>>>,
     live_tails: Arc<AtomicUsize>,
@@ -138,7 +143,7 @@ impl Logs {
     /// # Errors
     /// [`OpenError`] when the directory, a segment or the store's records cannot be read.
     pub async fn open(path: &Path, parts: LogsParts) -> Result<Arc<Self>, OpenError> {
-        let LogsParts { store, codec, clock, random, config } = parts;
+        let LogsParts { store, codec, clock, random, metrics, config } = parts;
         let directory = Arc::new(Directory::load(store, codec, random.clone()).await?);
         let opened = {
             let path = path.to_owned();
@@ -182,6 +187,7 @@ impl Logs {
             written,
             clock,
             random,
+            metrics,
             threads: Mutex::new(threads),
             keeper: Mutex::new(Some(wake)),
             live_tails: Arc::default(),
@@ -242,6 +248,15 @@ impl Logs {
         page.map_err(|error| LogsError::Internal(error.to_string()))
     }
 
+    /// What these events say in the embedded metric format.
+    fn tell_metrics(&self, ctx: &RequestContext, events: &[LogEvent]) {
+        let now_ms = self.clock.now_ms();
+        let told: Vec<_> = events.iter().flat_map(|event| embedded::metrics(&event.message, now_ms)).collect();
+        if !told.is_empty() {
+            self.metrics.put(ctx, told);
+        }
+    }
+
     /// Resolves when everything appended before the call can be read.
     async fn settle(&self) {
         let newest = self.queue.hurry();
@@ -259,6 +274,7 @@ impl Drop for Logs {
 
 impl LogSink for Logs {
     fn append(&self, ctx: &RequestContext, group: &str, stream: &str, events: Vec<LogEvent>) {
+        self.tell_metrics(ctx, &events);
         self.queue
             .push(Target::Named { scope: ctx.scope(), group: group.to_owned(), stream: stream.to_owned() }, events);
     }

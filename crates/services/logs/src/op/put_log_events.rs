@@ -88,9 +88,11 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
     if !taken.is_empty() {
         let event = |event: InputEvent| LogEvent { timestamp_ms: event.timestamp, message: event.message.into() };
         let target = Target::Known { group: group.id, stream: stream.id };
-        let stored = api.logs.queue.push_awaited(target, taken.into_iter().map(event).collect());
+        let events: Vec<LogEvent> = taken.into_iter().map(event).collect();
+        let stored = api.logs.queue.push_awaited(target, events.clone());
         // The writer has said in the log why it could not.
         stored.ok_or(LogsError::Unavailable)?.await.map_err(|_| LogsError::Unavailable)?;
+        api.logs.tell_metrics(&ctx, &events);
     }
     Ok(Output {
         next_sequence_token: sequence_token(stream.id),

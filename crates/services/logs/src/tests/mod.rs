@@ -118,6 +118,7 @@ async fn open(path: &Path, config: LogsConfig, clock: Arc<ManualClock>, seed: u6
         codec: Arc::new(Codec::open(&path.join("keys")).expect("keys")),
         clock,
         random: Arc::new(SeededRandom::new(seed)),
+        metrics: Arc::new(hearth_ports::NoMetrics),
         config,
     };
     Logs::open(&path.join("logs"), parts).await.expect("opens")

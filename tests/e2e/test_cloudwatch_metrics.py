@@ -4,6 +4,8 @@ import datetime
 import gzip
 import json
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 
 import botocore.auth
@@ -112,7 +114,7 @@ def test_seconds_are_kept_where_they_are_asked_for(metrics):
         for second in (0, 3)
     ]
     metrics.put_metric_data(Namespace=place, MetricData=data)
-    assert statistics(metrics, place, "m", period=1) == [1, 1]
+    assert statistics(metrics, place, "m", period=1, **span(minutes=5)) == [1, 1]
     assert sum(statistics(metrics, place, "m")) == 2
 
 
@@ -358,12 +360,14 @@ def test_events_are_counted_from_their_acceptance_to_their_end(make, metrics):
     assert total(metrics, "Errors", of(function)) == 1
 
 
-def test_function_urls_count_their_requests(make, metrics):
+def test_function_urls_count_their_requests(make, server, metrics):
     function = make(packages.python("remote"))
     client = function.client
     url = client.create_function_url_config(FunctionName=function.name, AuthType="AWS_IAM")["FunctionUrl"]
-    with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(url)
+    host = urllib.parse.urlsplit(url).netloc
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(server.url, headers={"Host": host}))
+    assert refused.value.code == 403
     assert total(metrics, "UrlRequestCount", of(function)) == 1
     assert total(metrics, "Url4xxCount", of(function)) == 1
     assert total(metrics, "Url5xxCount", of(function)) == 0

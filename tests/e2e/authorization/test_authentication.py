@@ -56,7 +56,7 @@ def routes():
                     before, _, rest = path.partition("{")
                     path = before + "1" + rest.partition("}")[2]
                 yield service, name, operation["http"]["method"], path, {}, None
-            elif model["metadata"]["protocol"] == "json":
+            elif "json" in model["metadata"].get("protocols", [model["metadata"]["protocol"]]):
                 target = f"{model['metadata']['targetPrefix']}.{name}"
                 yield service, name, "POST", "/", {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"}, "{}"
             else:

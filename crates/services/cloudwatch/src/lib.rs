@@ -71,7 +71,6 @@ pub struct CloudWatch {
     meters: Meters,
     /// One flush at a time.
     flushing: tokio::sync::Mutex<()>,
-    flushed_ms: Mutex<i64>,
 }
 
 impl CloudWatch {
@@ -90,7 +89,6 @@ impl CloudWatch {
             house: tokio::sync::RwLock::default(),
             meters: Meters::default(),
             flushing: tokio::sync::Mutex::default(),
-            flushed_ms: Mutex::new(i64::MIN / 2),
         };
         this.load().await?;
         Ok(Arc::new(this))

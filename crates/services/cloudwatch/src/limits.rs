@@ -50,8 +50,6 @@ pub(crate) const METERS_MAX: usize = 100_000;
 pub(crate) const WAITING_MAX: usize = 50_000;
 /// How often the platform's own metrics are written down: a kill forgets as much.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_secs(60);
-/// A reader has them written down if that was longer ago, milliseconds.
-pub(crate) const FLUSH_AGE_MS_MAX: i64 = 1_000;
 /// A row of the journal, bytes, about.
 pub(crate) const ROW_BYTES_MAX: usize = 512 * 1024;
 /// The journal is packed when it is that long, or after that many flushes.

@@ -12,7 +12,7 @@ use crate::CloudWatch;
 use crate::aggregate::Aggregate;
 use crate::error::CloudWatchError;
 use crate::journal::Datum;
-use crate::limits::{FLUSH_AGE_MS_MAX, METERS_MAX, WAITING_MAX};
+use crate::limits::{METERS_MAX, WAITING_MAX};
 use crate::series::{MetricKey, Resolution};
 
 /// All values of one source.
@@ -224,15 +224,12 @@ impl CloudWatch {
                 meter.put_back(open);
             }
         }
-        *self.flushed_ms.lock() = self.clock.now_ms();
         failed.into_values().next().map_or(Ok(()), Err)
     }
 
     /// For who reads: what has been counted a moment ago is there.
     pub(crate) async fn settle(&self) {
-        if self.clock.now_ms() - *self.flushed_ms.lock() >= FLUSH_AGE_MS_MAX
-            && let Err(error) = self.flush().await
-        {
+        if let Err(error) = self.flush().await {
             tracing::warn!(%error, "metrics cannot be written down");
         }
     }

@@ -128,11 +128,46 @@ def test_events_go_on_to_a_second_bus(server, events, bus):
     assert [event["id"] for event in queue.events(1)] == [id]
 
 
+def test_an_archive_is_replayed(server, events, bus):
+    archive, replay, queue = aws.function_name("archive"), aws.function_name("replay"), Queue(server)
+    arn = f"{PREFIX}:event-bus/{bus}"
+    made = events.create_archive(ArchiveName=archive, EventSourceArn=arn, RetentionDays=1)
+    ids = {put(events, bus, {"n": number}) for number in range(3)}
+    assert events.describe_archive(ArchiveName=archive)["EventCount"] == 3
+    rule(events, bus, {"source": ["my.app"]}, {"Arn": queue.arn})
+    now = time.time()
+    events.start_replay(
+        ReplayName=replay, EventSourceArn=made["ArchiveArn"], EventStartTime=now - 60, EventEndTime=now + 60, Destination={"Arn": arn}
+    )
+    found = queue.events(3)
+    assert {event["id"] for event in found} == ids and {event["replay-name"] for event in found} == {replay}
+    assert events.describe_replay(ReplayName=replay)["State"] == "COMPLETED"
+
+
+def test_how_an_asynchronous_invocation_ended_is_an_event(server, client, events, bus):
+    function = aws.create(client, packages.zip_of({"main.py": CODE}), handler="main.handler")
+    queue, arn = Queue(server), f"{PREFIX}:event-bus/{bus}"
+    rule(events, bus, {"source": ["lambda"]}, {"Arn": queue.arn})
+    client.put_function_event_invoke_config(
+        FunctionName=function.name, MaximumRetryAttempts=0,
+        DestinationConfig={"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}},
+    )
+    for payload in ({}, {"fail": True}):
+        client.invoke(FunctionName=function.name, InvocationType="Event", Payload=json.dumps(payload))
+    found = {event["detail-type"]: event for event in queue.events(2)}
+    assert set(found) == {f"Lambda Function Invocation Result - {result}" for result in ("Success", "Failure")}
+    for event in found.values():
+        assert event["resources"] == [arn, f"{function.arn}:$LATEST"]
+    assert found["Lambda Function Invocation Result - Success"]["detail"]["responsePayload"] == {"fine": True}
+    assert found["Lambda Function Invocation Result - Failure"]["detail"]["requestContext"]["condition"] == "RetriesExhausted"
+
+
 def test_a_killed_server_loses_no_event(tmp_path):
     server = Server(tmp_path / "data", tmp_path / "log")
     try:
         events, queue = aws.client(server.url, "events"), Queue(server)
         rule(events, "default", {"source": ["my.app"]}, {"Arn": queue.arn})
+        events.create_archive(ArchiveName="all", EventSourceArn=f"{PREFIX}:event-bus/default")
         ids = [put(events, "default", {"n": number}) for number in range(20)]
         server.kill()
         server.start()
@@ -144,5 +179,6 @@ def test_a_killed_server_loses_no_event(tmp_path):
             assert time.monotonic() < deadline, f"{len(found)} of {len(ids)}"
             received = queue.sqs.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             found |= {json.loads(message["Body"])["id"] for message in received.get("Messages", [])}
+        assert aws.client(server.url, "events").describe_archive(ArchiveName="all")["EventCount"] == 20
     finally:
         server.stop()

@@ -130,7 +130,7 @@ def test_a_function_that_is_not_there_ends_with_a_dead_letter(fast):
     assert json.loads(letter["Body"])["Payload"] == '{"a": 1}'
 
 
-def test_flexible_windows_fifo_queues_and_event_buses(fast):
+def test_flexible_windows_put_off_and_fifo_queues_get_their_group(fast):
     scheduler, queue = aws.client(fast.url, "scheduler"), Queue(fast, FifoQueue="true")
     for number in range(5):
         create(

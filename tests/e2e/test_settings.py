@@ -11,7 +11,8 @@ from functools import cache
 
 from support.paths import ROOT
 
-MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in ("lambda", "iam", "sts", "logs", "sqs", "sns", "events", "cloudwatch")}
+NAMES = ("lambda", "iam", "sts", "logs", "sqs", "sns", "events", "scheduler", "cloudwatch")
+MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in NAMES}
 #: Where each service registers its operations with the protocol front.
 SERVICES = {
     "lambda": ROOT / "crates" / "lambda" / "src",
@@ -21,6 +22,7 @@ SERVICES = {
     "sqs": ROOT / "crates" / "services" / "sqs" / "src",
     "sns": ROOT / "crates" / "services" / "sns" / "src",
     "events": ROOT / "crates" / "services" / "eventbridge" / "src",
+    "scheduler": ROOT / "crates" / "services" / "scheduler" / "src",
     "cloudwatch": ROOT / "crates" / "services" / "cloudwatch" / "src",
 }
 REGISTERED = re.compile(r"\.(?:op|op_with_status|poll|raw|event_stream)\(\s*\"(\w+)\"")

@@ -26,7 +26,12 @@ pub(crate) struct Metrics {
     sources: RwLock<HashMap<String, Sources>>,
     functions: RwLock<HashMap<String, Arc<Running>>>,
     regions: RwLock<HashMap<(AccountId, Region), Arc<RegionRunning>>>,
+    /// Where single values go. Each event has some.
+    told: RwLock<HashMap<Resource, Arc<dyn Meter>>>,
 }
+
+/// Account, region and `name[:qualifier]`.
+type Resource = (AccountId, Region, String);
 
 /// By version, where the ARN does not say it.
 type Sources = Vec<(Option<Version>, Arc<Source>)>;
@@ -61,7 +66,13 @@ pub(crate) struct Underway {
 
 impl Metrics {
     pub(crate) fn new(sink: Arc<dyn MetricSink>) -> Self {
-        Self { sink, sources: RwLock::default(), functions: RwLock::default(), regions: RwLock::default() }
+        Self {
+            sink,
+            sources: RwLock::default(),
+            functions: RwLock::default(),
+            regions: RwLock::default(),
+            told: RwLock::default(),
+        }
     }
 
     /// `weighted`: the ARN is that of an alias with two versions.
@@ -96,8 +107,17 @@ impl Metrics {
     /// Single values about a function: what is told now and then.
     pub(crate) fn tell(&self, ctx: &RequestContext, name: &str, qualifier: Option<&str>, at_ms: i64, values: &[Value]) {
         let resource = qualifier.map_or_else(|| name.to_owned(), |qualifier| format!("{name}:{qualifier}"));
-        let sets = vec![of_region(), of_function(name), of_resource(name, &resource)];
-        self.sink.meter(ctx, sets).record(at_ms, values);
+        let key = (ctx.account, ctx.region.clone(), resource);
+        if let Some(meter) = self.told.read().get(&key) {
+            return meter.record(at_ms, values);
+        }
+        let meter = self.sink.meter(ctx, vec![of_region(), of_function(name), of_resource(name, &key.2)]);
+        meter.record(at_ms, values);
+        let mut told = self.told.write();
+        if told.len() >= SOURCES_MAX {
+            told.clear();
+        }
+        told.insert(key, meter);
     }
 
     fn function(&self, ctx: &RequestContext, name: &str) -> Arc<Running> {

@@ -5,8 +5,10 @@
 //!
 //! What never lives here: where patterns are kept, and what becomes of events.
 
+mod fault;
 mod index;
 mod parse;
+mod reader;
 mod rule;
 mod text;
 
@@ -14,12 +16,9 @@ use serde_json::Value;
 
 use crate::rule::Rule;
 
+pub use fault::{Fault, PatternError, Place};
 pub use index::PatternIndex;
-
-/// The text is no event pattern. Hearth's own words; services have texts of their own.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PatternError(pub(crate) String);
+pub use text::Operator;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,14 +43,13 @@ impl EventPattern {
     /// # Errors
     /// [`PatternError`] when the text is no JSON or no pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| PatternError(error.to_string()))?;
-        Self::from_json(&value)
+        parse::pattern(text).map(Self)
     }
 
     /// # Errors
     /// [`PatternError`] when the value is no pattern.
     pub fn from_json(pattern: &Value) -> Result<Self, PatternError> {
-        parse::fields(pattern).map(Self)
+        Self::parse(&pattern.to_string())
     }
 
     #[must_use]

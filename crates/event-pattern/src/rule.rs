@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Number, Value};
 
+use crate::fault::Fault;
 use crate::text::TextRule;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,11 +88,15 @@ pub(crate) struct Cidr {
 }
 
 impl Cidr {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (base, bits) = text.split_once('/')?;
-        let base: IpAddr = base.parse().ok()?;
-        let prefix_bits = bits.parse().ok().filter(|bits| *bits <= width(base))?;
-        Some(Self { base, prefix_bits })
+    /// # Errors
+    /// The fault, in the order of the real service.
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+        let slashed = text.split_once('/').filter(|(_, bits)| !bits.is_empty() && !bits.contains('/'));
+        let (address, bits) = slashed.ok_or(Fault::CidrSlash)?;
+        let bits: i32 = bits.parse().map_err(|_| Fault::CidrBits)?;
+        let base: IpAddr = address.parse().map_err(|_| Fault::CidrAddress { address: address.to_owned() })?;
+        let prefix_bits = u32::try_from(bits).ok().filter(|bits| *bits <= width(base)).ok_or(Fault::CidrWidth)?;
+        Ok(Self { base, prefix_bits })
     }
 
     fn contains(self, ip: IpAddr) -> bool {

@@ -1,5 +1,42 @@
 //! Rules about texts: beginnings, ends, case and wildcards.
 
+use std::fmt;
+
+use crate::fault::Fault;
+
+/// What asks for a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    Prefix,
+    Suffix,
+    EqualsIgnoreCase,
+    Wildcard,
+}
+
+impl Operator {
+    const ALL: [Self; 4] = [Self::Prefix, Self::Suffix, Self::EqualsIgnoreCase, Self::Wildcard];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operator| operator.as_str() == name)
+    }
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prefix => "prefix",
+            Self::Suffix => "suffix",
+            Self::EqualsIgnoreCase => "equals-ignore-case",
+            Self::Wildcard => "wildcard",
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Cases are ignored by comparing lower-case forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TextRule {
@@ -12,6 +49,17 @@ pub(crate) enum TextRule {
 }
 
 impl TextRule {
+    /// # Errors
+    /// [`Fault::Stars`] or [`Fault::Escape`].
+    pub(crate) fn new(operator: Operator, text: String) -> Result<Self, Fault> {
+        Ok(match operator {
+            Operator::Prefix => Self::Prefix { text },
+            Operator::Suffix => Self::Suffix { text },
+            Operator::EqualsIgnoreCase => Self::Equals { lower: text.to_lowercase() },
+            Operator::Wildcard => Self::Wildcard(Wildcard::parse(&text)?),
+        })
+    }
+
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Equals { lower } => text.to_lowercase() == *lower,
@@ -29,21 +77,26 @@ impl TextRule {
 pub(crate) struct Wildcard(Vec<String>);
 
 impl Wildcard {
-    /// `None`: two stars in a row, or a backslash before anything but a star or a backslash.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut pieces = vec![String::new()];
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
+    /// # Errors
+    /// [`Fault::Stars`]: two stars in a row. [`Fault::Escape`]: a backslash before anything else than one of its kind or a
+    /// star.
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+        let (mut pieces, mut piece) = (Vec::new(), String::new());
+        let mut chars = text.chars().enumerate().peekable();
+        while let Some((at, c)) = chars.next() {
             match c {
-                '*' if chars.peek() == Some(&'*') => return None,
-                '*' => pieces.push(String::new()),
-                c => {
-                    let literal = if c == '\\' { chars.next().filter(|next| matches!(next, '*' | '\\'))? } else { c };
-                    pieces.last_mut()?.push(literal);
-                }
+                // Counted from 1: the real service counts the quote before the text.
+                '*' if chars.peek().is_some_and(|(_, next)| *next == '*') => return Err(Fault::Stars { at: at + 1 }),
+                '*' => pieces.push(std::mem::take(&mut piece)),
+                '\\' => match chars.next() {
+                    Some((_, literal @ ('*' | '\\'))) => piece.push(literal),
+                    _ => return Err(Fault::Escape),
+                },
+                c => piece.push(c),
             }
         }
-        Some(Self(pieces))
+        pieces.push(piece);
+        Ok(Self(pieces))
     }
 
     /// Before the first star.

@@ -18,9 +18,9 @@ pub enum EventsError {
     AlreadyExists(String),
     #[error("The requested resource exceeds the maximum number allowed.")]
     LimitExceeded,
-    /// The text, and where in the pattern it was, if the real service says so.
-    #[error("{text}")]
-    Pattern { text: String, raw: Option<String> },
+    /// The reason.
+    #[error("Event pattern is not valid. Reason: {0}")]
+    Pattern(String),
     #[error("The policy is longer than {0} characters.")]
     PolicyLength(usize),
     #[error("{0}")]
@@ -81,7 +81,7 @@ impl EventsError {
             Self::NotFound(_) => "ResourceNotFoundException",
             Self::AlreadyExists(_) => "ResourceAlreadyExistsException",
             Self::LimitExceeded => "LimitExceededException",
-            Self::Pattern { .. } => "InvalidEventPatternException",
+            Self::Pattern(_) => "InvalidEventPatternException",
             Self::PolicyLength(_) => "PolicyLengthExceededException",
             Self::IllegalStatus(_) => "IllegalStatusException",
             Self::Denied(_) => "AccessDeniedException",
@@ -112,12 +112,7 @@ impl From<EventsError> for ErrorAnswer {
     fn from(error: EventsError) -> Self {
         let status = error.http_status();
         let fault = if status.is_server_error() { Fault::Server } else { Fault::Client };
-        let mut answer = Self::new(error.aws_code(), status, error.told()).fault(fault);
-        if let EventsError::Pattern { raw: Some(raw), .. } = error {
-            // Recorded: the same text once more, with the place.
-            answer.fields.push(("MessageRaw".to_owned(), raw.into()));
-        }
-        answer
+        Self::new(error.aws_code(), status, error.told()).fault(fault)
     }
 }
 

@@ -33,6 +33,7 @@ mod forward;
 mod limits;
 mod op;
 mod path;
+mod pattern;
 mod policy;
 mod port;
 mod put;

@@ -4,10 +4,9 @@ use hearth_event_pattern::EventPattern;
 use hearth_ports::Condition;
 use hearth_types::{Arn, Scope};
 
-use crate::arn;
 use crate::error::EventsError;
-use crate::limits::PATTERN_CHARS_MAX;
 use crate::record::RuleRecord;
+use crate::{arn, pattern};
 
 pub(crate) struct Rule {
     pub(crate) record: RuleRecord,
@@ -19,7 +18,7 @@ impl Rule {
     /// # Errors
     /// [`EventsError::Pattern`].
     pub(crate) fn new(scope: &Scope, record: RuleRecord) -> Result<Self, EventsError> {
-        let pattern = record.pattern.as_deref().map(pattern).transpose()?;
+        let pattern = record.pattern.as_deref().map(pattern::compile).transpose()?;
         Ok(Self { arn: arn::rule(scope, &record.bus, &record.name), pattern, record })
     }
 
@@ -31,17 +30,4 @@ impl Rule {
     pub(crate) const fn state(&self) -> &'static str {
         if self.record.is_enabled { "ENABLED" } else { "DISABLED" }
     }
-}
-
-/// # Errors
-/// [`EventsError::Pattern`].
-pub(crate) fn pattern(text: &str) -> Result<EventPattern, EventsError> {
-    let wrong = |reason: &dyn std::fmt::Display| EventsError::Pattern {
-        text: format!("Event pattern is not valid. Reason: {reason}"),
-        raw: None,
-    };
-    if text.chars().count() > PATTERN_CHARS_MAX {
-        return Err(wrong(&format_args!("it is longer than {PATTERN_CHARS_MAX} characters")));
-    }
-    EventPattern::parse(text).map_err(|error| wrong(&error))
 }

@@ -25,7 +25,7 @@ use crate::bus::Bus;
 use crate::error::EventsError;
 use crate::event::{CameBy, Event};
 use crate::limits::{ARCHIVES_MAX, REPLAYS_MAX, REPLAYS_RUNNING_MAX};
-use crate::{arn, rule};
+use crate::{arn, pattern};
 
 /// An archive in memory.
 pub(crate) struct Archive {
@@ -38,7 +38,7 @@ impl Archive {
     /// # Errors
     /// [`EventsError::Pattern`].
     fn new(scope: &Scope, record: ArchiveRecord) -> Result<Self, EventsError> {
-        let pattern = record.pattern.as_deref().map(rule::pattern).transpose()?;
+        let pattern = record.pattern.as_deref().map(pattern::compile).transpose()?;
         Ok(Self { arn: arn::archive(scope, &record.name), pattern, record })
     }
 }

@@ -6,6 +6,7 @@
 mod archives;
 mod buses;
 mod deliveries;
+mod patterns;
 mod port;
 mod refusals;
 mod rules;

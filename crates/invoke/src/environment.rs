@@ -123,7 +123,7 @@ impl LiveEnvironment {
         let deadline = started + timeout.duration();
         let deadline_ms = self.clock.now_ms().saturating_add_unsigned(timeout.0);
         self.thaw();
-        self.log.begin(call.log_tail);
+        self.log.begin(Some(Arc::clone(&call.trace)), call.log_tail);
         let eviction = self.eviction.clone();
         let answer = async {
             let suppressed_init = self.repeat_init(started, deadline).await;

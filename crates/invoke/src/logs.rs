@@ -35,8 +35,6 @@ pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct LogStream {
     sink: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
-    /// The function's role, as which Lambda writes the log.
-    context: RequestContext,
     group: String,
     name: String,
     format: LogFormat,
@@ -49,6 +47,8 @@ pub(crate) struct LogStream {
 }
 
 struct State {
+    /// The function's role, as which Lambda writes the log; with the trace header of the newest invocation.
+    context: RequestContext,
     filter: Filter,
     /// Of the newest event: events are in order, whatever their writers say of their time.
     newest_ms: i64,
@@ -86,8 +86,8 @@ impl LogStream {
         let group = version.log_group.clone();
         let permission = LogPermission::new(authorizer, &context, &group, &name);
         let (format, lowest) = (version.log_format, version.system_log_level);
-        let state = Mutex::new(State::new(Filter::of(version)));
-        Self { sink, clock, context, group, name, format, lowest, permission, listeners: OnceLock::new(), state }
+        let state = Mutex::new(State::new(context, Filter::of(version)));
+        Self { sink, clock, group, name, format, lowest, permission, listeners: OnceLock::new(), state }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -104,9 +104,10 @@ impl LogStream {
         RequestContext::service(&scope, Self::PRINCIPAL, id)
     }
 
-    /// Opens an invocation; `tail` keeps its last bytes.
-    pub(crate) fn begin(&self, tail: bool) {
+    /// Opens an invocation; `tail` keeps its last bytes. Whoever gets its lines is told the trace.
+    pub(crate) fn begin(&self, trace: Option<Arc<str>>, tail: bool) {
         let mut state = self.state.lock();
+        state.context.trace = trace;
         state.in_invocation = true;
         state.tail = tail.then(Tail::default);
     }
@@ -190,9 +191,9 @@ impl LogStream {
         if !state.pending.is_empty() {
             state.pending_bytes = 0;
             let events = std::mem::take(&mut state.pending);
-            let makes_group = || !self.sink.has_group(&self.context, &self.group);
-            if self.permission.allows(&self.context, self.clock.now_ms(), makes_group) {
-                self.sink.append(&self.context, &self.group, &self.name, events);
+            let makes_group = || !self.sink.has_group(&state.context, &self.group);
+            if self.permission.allows(&state.context, self.clock.now_ms(), makes_group) {
+                self.sink.append(&state.context, &self.group, &self.name, events);
             }
         }
     }
@@ -250,8 +251,9 @@ impl OutputSink for LogStream {
 }
 
 impl State {
-    fn new(filter: Filter) -> Self {
+    fn new(context: RequestContext, filter: Filter) -> Self {
         Self {
+            context,
             filter,
             newest_ms: i64::MIN,
             partial: Vec::new(),

@@ -205,6 +205,7 @@ impl House {
             clock: clock.clone(),
             random: random.clone(),
             metrics: cloudwatch.clone(),
+            outbox: messaging.outbox.clone(),
             config: keep,
         };
         let logs = Logs::open(&data.logs(), logs).await.map_err(|error| data_error(&error))?;
@@ -377,7 +378,7 @@ impl House {
                 issuers: issuers(&config.web_identities)?,
                 clock: clock.clone(),
             }))),
-            hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone())),
+            hearth_logs::service(hearth_logs::Api::new(logs.clone(), authorizer.clone(), engine.clone())),
         ];
         services.extend(hearth_sqs::services(&sqs));
         services.push(hearth_sns::service(&sns));
@@ -427,6 +428,7 @@ impl House {
         workers.spawn(scheduler.work(stop.clone()));
         workers.spawn(s3.work(stop.clone()));
         workers.spawn(cloudwatch.clone().work(stop.clone()));
+        workers.spawn(hearth_logs::Deliveries::new(logs.clone(), engine.clone()).work(stop.clone()));
         Ok(Self { app, engine, pollers, backend, logs, sqs, cloudwatch, audit, stop, workers, data })
     }
 

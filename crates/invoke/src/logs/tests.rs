@@ -45,7 +45,7 @@ fn the_stream_is_named_by_date_version_and_a_random_id() {
 #[test]
 fn output_becomes_one_event_per_line_in_order() {
     let (log, sink) = stream(&function("f"));
-    log.begin(false);
+    log.begin(None, false);
     start(&log, "a");
     for piece in ["one\ntw", "o\n", "\nno line feed"] {
         log.output(piece.as_bytes());
@@ -74,7 +74,7 @@ fn output_outside_an_invocation_is_handed_over_at_once() {
 #[test]
 fn a_long_invocation_shows_what_it_has_when_flushed_or_when_it_is_much() {
     let (log, sink) = stream(&function("f"));
-    log.begin(false);
+    log.begin(None, false);
     start(&log, "a");
     log.flush();
     assert_eq!(sink.lines().len(), 1);
@@ -87,7 +87,7 @@ fn a_long_invocation_shows_what_it_has_when_flushed_or_when_it_is_much() {
 #[test]
 fn a_record_is_one_event_whatever_line_feeds_it_has() {
     let (log, sink) = stream(&function("f"));
-    log.begin(true);
+    log.begin(None, true);
     log.output(b"unfinished");
     log.record(record(None, "[ERROR] x\nTraceback\n  File\n"));
     log.output(b" line\n");
@@ -98,7 +98,7 @@ fn a_record_is_one_event_whatever_line_feeds_it_has() {
 #[test]
 fn many_records_are_handed_over_in_the_middle_of_an_invocation() {
     let (log, sink) = stream(&function("f"));
-    log.begin(false);
+    log.begin(None, false);
     log.record(record(None, &"x".repeat(PENDING_BYTES_MAX - EVENT_OVERHEAD_BYTES)));
     assert_eq!(sink.lines().len(), 0, "at the limit");
     log.record(record(None, "y"));
@@ -187,7 +187,7 @@ fn events_of_extensions_are_lines_of_the_json_format() {
 #[test]
 fn empty_lines_are_not_collected_without_end() {
     let (log, sink) = stream(&function("f"));
-    log.begin(false);
+    log.begin(None, false);
     log.output(&b"\n".repeat(PENDING_BYTES_MAX));
     assert_eq!(sink.lines().len(), PENDING_BYTES_MAX);
 }
@@ -203,17 +203,17 @@ fn a_line_without_end_is_cut_into_bounded_events() {
 #[test]
 fn the_tail_is_the_last_four_kilobytes_with_line_feeds() {
     let (log, _) = stream(&function("f"));
-    log.begin(true);
+    log.begin(None, true);
     start(&log, "a");
     log.output(b"hello\n");
     assert_eq!(log.end(), Some(Bytes::from_static(b"START RequestId: a Version: $LATEST\nhello\n")));
-    log.begin(true);
+    log.begin(None, true);
     start(&log, "b");
     log.output(&[b"x".repeat(10_000), b"\nlast\n".to_vec()].concat());
     let tail = log.end().expect("asked for");
     assert_eq!(tail.len(), LOG_TAIL_BYTES_MAX);
     assert!(tail.ends_with(b"x\nlast\n"));
-    log.begin(false);
+    log.begin(None, false);
     assert_eq!(log.end(), None);
 }
 
@@ -221,7 +221,7 @@ fn the_tail_is_the_last_four_kilobytes_with_line_feeds() {
 fn the_tail_starts_with_a_whole_character() {
     let (log, _) = stream(&function("f"));
     for ascii in 0..4 {
-        log.begin(true);
+        log.begin(None, true);
         log.output(&["x".repeat(ascii), "\u{1f600}".repeat(2_000), "\n".to_owned()].concat().into_bytes());
         let tail = log.end().expect("asked for");
         assert!(tail.len() > LOG_TAIL_BYTES_MAX - UTF8_BYTES_MAX, "{}", tail.len());

@@ -92,7 +92,7 @@ const NEIGHBOURS: &str = "
 | service | state |
 |---|---|
 | IAM, STS | served, see the README |
-| CloudWatch Logs | served: 19 operations; metric filters, subscriptions and Insights answer `NotImplementedException` |
+| CloudWatch Logs | served: 22 operations; metric filters and Insights answer `NotImplementedException` |
 | SQS | served: all 23 operations, in both protocols; encryption at rest is refused, see [sqs.md](sqs.md) |
 | SNS | served: standard and FIFO topics, to queues, functions and HTTP endpoints; other protocols are refused, see [sns.md](sns.md) |
 | EventBridge | served: buses, rules, events, archives and replays, to functions, queues, topics and event buses; other targets, API destinations, partner sources and endpoints are refused, see [eventbridge.md](eventbridge.md) |

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hearth_delivery::Outbox;
 use hearth_logs::{Logs, LogsConfig, LogsParts};
 use hearth_ports::{LogEvent, LogQuery, LogReader as _, LogSink as _};
 use hearth_store::{Codec, SqliteStore};
@@ -33,9 +34,12 @@ fn memory_mib() -> (u64, u64) {
 }
 
 async fn open(path: &std::path::Path) -> Result<Arc<Logs>, Box<dyn std::error::Error>> {
+    let store = Arc::new(SqliteStore::open(&path.join("store"))?);
+    let codec = Arc::new(Codec::open(&path.join("keys"))?);
     let parts = LogsParts {
-        store: Arc::new(SqliteStore::open(&path.join("store"))?),
-        codec: Arc::new(Codec::open(&path.join("keys"))?),
+        outbox: Outbox::new(store.clone(), codec.clone(), Arc::new(SystemClock)),
+        store,
+        codec,
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
         metrics: Arc::new(hearth_ports::NoMetrics),

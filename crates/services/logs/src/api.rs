@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use hearth_ports::{Access, Authorizer, Denied};
+use hearth_ports::{Access, Authorizer, Denied, Invoker};
 use hearth_types::RequestContext;
 use hearth_wire::Service;
 
 use crate::arn::Subject;
 use crate::directory::GroupRecord;
+use crate::subscription::Door;
 use crate::{Logs, op};
 
 /// A request without events: the longest has a hundred stream names of 512 characters, escaped.
@@ -19,12 +20,14 @@ const PUT_REQUEST_BYTES_MAX: usize = 8 << 20;
 pub struct Api {
     pub(crate) logs: Arc<Logs>,
     authorizer: Arc<dyn Authorizer>,
+    /// To the functions of subscription filters.
+    pub(crate) door: Door,
 }
 
 impl Api {
     #[must_use]
-    pub fn new(logs: Arc<Logs>, authorizer: Arc<dyn Authorizer>) -> Arc<Self> {
-        Arc::new(Self { logs, authorizer })
+    pub fn new(logs: Arc<Logs>, authorizer: Arc<dyn Authorizer>, invoker: Arc<dyn Invoker>) -> Arc<Self> {
+        Arc::new(Self { logs, authorizer, door: Door(invoker) })
     }
 
     pub(crate) fn authorize(&self, ctx: &RequestContext, action: &str, subject: &Subject) -> Result<(), Denied> {
@@ -47,14 +50,17 @@ pub fn service(api: Arc<Api>) -> Arc<dyn Service> {
         .op("DeleteLogGroup", REQUEST_BYTES_MAX, op::delete_log_group::run)
         .op("DeleteLogStream", REQUEST_BYTES_MAX, op::delete_log_stream::run)
         .op("DeleteRetentionPolicy", REQUEST_BYTES_MAX, op::delete_retention_policy::run)
+        .op("DeleteSubscriptionFilter", REQUEST_BYTES_MAX, op::delete_subscription_filter::run)
         .op("DescribeLogGroups", REQUEST_BYTES_MAX, op::describe_log_groups::run)
         .op("DescribeLogStreams", REQUEST_BYTES_MAX, op::describe_log_streams::run)
+        .op("DescribeSubscriptionFilters", REQUEST_BYTES_MAX, op::describe_subscription_filters::run)
         .op("FilterLogEvents", REQUEST_BYTES_MAX, op::filter_log_events::run)
         .op("GetLogEvents", REQUEST_BYTES_MAX, op::get_log_events::run)
         .op("ListTagsForResource", REQUEST_BYTES_MAX, op::list_tags_for_resource::run)
         .op("ListTagsLogGroup", REQUEST_BYTES_MAX, op::list_tags_log_group::run)
         .op("PutLogEvents", PUT_REQUEST_BYTES_MAX, op::put_log_events::run)
         .op("PutRetentionPolicy", REQUEST_BYTES_MAX, op::put_retention_policy::run)
+        .op("PutSubscriptionFilter", REQUEST_BYTES_MAX, op::put_subscription_filter::run)
         .event_stream("StartLiveTail", REQUEST_BYTES_MAX, op::start_live_tail::run)
         .op("TagLogGroup", REQUEST_BYTES_MAX, op::tag_log_group::run)
         .op("TagResource", REQUEST_BYTES_MAX, op::tag_resource::run)

@@ -20,6 +20,8 @@ pub enum LogsError {
     NoSuchGroup,
     #[error("The specified log stream does not exist.")]
     NoSuchStream,
+    #[error("The specified subscription filter does not exist.")]
+    NoSuchFilter,
     #[error("Resource limit exceeded.")]
     LimitExceeded,
     #[error("The specified nextToken is invalid.")]
@@ -55,7 +57,7 @@ impl LogsError {
     pub const fn aws_code(&self) -> &'static str {
         match self {
             Self::GroupExists | Self::StreamExists => "ResourceAlreadyExistsException",
-            Self::NoSuchGroup | Self::NoSuchStream => "ResourceNotFoundException",
+            Self::NoSuchGroup | Self::NoSuchStream | Self::NoSuchFilter => "ResourceNotFoundException",
             Self::LimitExceeded => "LimitExceededException",
             Self::InvalidToken | Self::InvalidParameter(_) | Self::Pattern(_) => "InvalidParameterException",
             Self::NameAndArn => "ValidationException",

@@ -17,6 +17,7 @@
 //!   segment is deleted when the limit is passed.
 //! - **Damage**: every frame has a checksum. A torn tail is cut off at start; other damage is stepped over and logged as
 //!   an error with file, offset and length, see [`Logs::damage`].
+//! - **Subscription filters** send new events to functions (`subscription/`); groups without one cost nothing by it.
 //! - **Metrics**: events in the embedded metric format are told to CloudWatch (`embedded.rs`).
 //!
 //! What never lives here: what makes a function's log line, and whether its role may write it.
@@ -38,6 +39,7 @@ mod reader;
 mod scan;
 mod segment;
 mod segments;
+mod subscription;
 mod tags;
 mod token;
 mod writer;
@@ -49,6 +51,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hearth_delivery::Outbox;
 use hearth_ports::{LogEvent, LogSink, MetricSink};
 use hearth_store::{Codec, Store};
 use hearth_types::{Clock, Random, RequestContext};
@@ -61,10 +64,12 @@ use crate::keeper::Keeper;
 use crate::queue::{Queue, Target};
 use crate::scan::{Page, Scan};
 use crate::segments::Segments;
+use crate::subscription::Forwarder;
 
 pub use api::{Api, service};
 pub use error::LogsError;
 pub use segment::whole_bytes;
+pub use subscription::Deliveries;
 
 /// How long a read waits for what is still queued.
 const READ_WAIT: Duration = Duration::from_secs(2);
@@ -95,6 +100,8 @@ pub struct LogsParts {
     pub random: Arc<dyn Random>,
     /// Takes what events in the embedded metric format say.
     pub metrics: Arc<dyn MetricSink>,
+    /// Of what subscription filters send.
+    pub outbox: Arc<Outbox>,
     pub config: LogsConfig,
 }
 
@@ -129,6 +136,7 @@ pub struct Logs {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     metrics: Arc<dyn MetricSink>,
+    forwarder: Arc<Forwarder>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     keeper: Mutex<Option<std::sync::mpsc::SyncSender<()>>>,
     live_tails: Arc<AtomicUsize>,
@@ -143,7 +151,7 @@ impl Logs {
     /// # Errors
     /// [`OpenError`] when the directory, a segment or the store's records cannot be read.
     pub async fn open(path: &Path, parts: LogsParts) -> Result<Arc<Self>, OpenError> {
-        let LogsParts { store, codec, clock, random, metrics, config } = parts;
+        let LogsParts { store, codec, clock, random, metrics, outbox, config } = parts;
         let directory = Arc::new(Directory::load(store, codec, random.clone()).await?);
         let opened = {
             let path = path.to_owned();
@@ -154,6 +162,8 @@ impl Logs {
         let (publish, written) = watch::channel(opened.next_sequence - 1);
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
         let runtime = tokio::runtime::Handle::current();
+        let (forward, waiting) = subscription::queue();
+        let forwarder = Forwarder::new(outbox, directory.clone(), random.clone());
         let writer = writer::Writer {
             queue: queue.clone(),
             segments: opened.segments,
@@ -162,6 +172,7 @@ impl Logs {
             runtime: runtime.clone(),
             publish,
             keeper: wake.clone(),
+            forward,
         };
         let keeper = Keeper {
             path: path.to_owned(),
@@ -170,13 +181,16 @@ impl Logs {
             directory: directory.clone(),
             queue: queue.clone(),
             clock: clock.clone(),
-            runtime,
+            runtime: runtime.clone(),
             packed_ms: std::collections::HashMap::new(),
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let forwarding = forwarder.clone();
+        // The forwarder ends after the writer, whose end of the queue it waits for.
         let threads = vec![
             thread("log-writer").spawn(move || writer.run()).map_err(OpenError::Thread)?,
             thread("log-keeper").spawn(move || keeper.run(&woken)).map_err(OpenError::Thread)?,
+            thread("log-forwarder").spawn(move || forwarding.run(&waiting, &runtime)).map_err(OpenError::Thread)?,
         ];
         // What an earlier life did not get to pack.
         let _ = wake.try_send(());
@@ -188,6 +202,7 @@ impl Logs {
             clock,
             random,
             metrics,
+            forwarder,
             threads: Mutex::new(threads),
             keeper: Mutex::new(Some(wake)),
             live_tails: Arc::default(),
@@ -275,8 +290,8 @@ impl Drop for Logs {
 impl LogSink for Logs {
     fn append(&self, ctx: &RequestContext, group: &str, stream: &str, events: Vec<LogEvent>) {
         self.tell_metrics(ctx, &events);
-        self.queue
-            .push(Target::Named { scope: ctx.scope(), group: group.to_owned(), stream: stream.to_owned() }, events);
+        let target = Target::Named { scope: ctx.scope(), group: group.to_owned(), stream: stream.to_owned() };
+        self.queue.push(target, events, ctx.trace.clone());
     }
 
     fn has_group(&self, ctx: &RequestContext, group: &str) -> bool {

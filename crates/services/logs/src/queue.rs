@@ -4,6 +4,7 @@
 //! says how much is missing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_ports::LogEvent;
@@ -41,8 +42,16 @@ pub(crate) struct Append {
     pub(crate) target: Target,
     pub(crate) first_sequence: u64,
     pub(crate) events: Vec<LogEvent>,
+    /// The trace header of what wrote them, for those whom subscription filters tell.
+    pub(crate) trace: Option<Arc<str>>,
     /// Told when the events are on disk; dropped when they are lost.
     pub(crate) stored: Option<oneshot::Sender<()>>,
+}
+
+impl Append {
+    fn of(target: Target, events: Vec<LogEvent>) -> Self {
+        Self { target, first_sequence: 0, events, trace: None, stored: None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,7 +114,7 @@ impl Queue {
     }
 
     /// Queues what nobody waits for.
-    pub(crate) fn push(&self, target: Target, events: Vec<LogEvent>) {
+    pub(crate) fn push(&self, target: Target, events: Vec<LogEvent>, trace: Option<Arc<str>>) {
         if events.is_empty() {
             return;
         }
@@ -119,22 +128,22 @@ impl Queue {
             state.lose(target, events.len() as u64, message_bytes as u64);
             return;
         }
-        state.append(target, events, None);
+        state.append(Append { trace, ..Append::of(target, events) });
         self.wake(state);
     }
 
-    /// Queues what somebody waits for; `None` when it does not fit.
-    pub(crate) fn push_awaited(&self, target: Target, events: Vec<LogEvent>) -> Option<oneshot::Receiver<()>> {
+    /// Queues what somebody waits for, and answers the sequence of the first event; `None` when it does not fit.
+    pub(crate) fn push_awaited(&self, target: Target, events: Vec<LogEvent>) -> Option<(u64, oneshot::Receiver<()>)> {
         let mut state = self.state.lock();
         if state.closed || !self.add(&mut state, &target, &events) {
             return None;
         }
         let (stored, receiver) = oneshot::channel();
-        state.append(target, events, Some(stored));
+        let first_sequence = state.append(Append { stored: Some(stored), ..Append::of(target, events) });
         state.urgent = true;
         drop(state);
         self.wake.notify_one();
-        Some(receiver)
+        Some((first_sequence, receiver))
     }
 
     /// Whether there was room.
@@ -218,10 +227,12 @@ impl Queue {
 }
 
 impl State {
-    fn append(&mut self, target: Target, events: Vec<LogEvent>, stored: Option<oneshot::Sender<()>>) {
+    /// Gives it its sequences, and answers the first.
+    fn append(&mut self, append: Append) -> u64 {
         let first_sequence = self.next_sequence;
-        self.next_sequence += events.len() as u64;
-        self.appends.push(Append { target, first_sequence, events, stored });
+        self.next_sequence += append.events.len() as u64;
+        self.appends.push(Append { first_sequence, ..append });
+        first_sequence
     }
 
     fn tell_losses(&mut self, now_ms: impl FnOnce() -> i64) {
@@ -230,7 +241,7 @@ impl State {
         }
         let timestamp_ms = now_ms();
         for (target, loss) in std::mem::take(&mut self.lost) {
-            self.append(target, vec![LogEvent { timestamp_ms, message: loss.line().into() }], None);
+            self.append(Append::of(target, vec![LogEvent { timestamp_ms, message: loss.line().into() }]));
         }
     }
 
@@ -254,9 +265,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted_and_told_per_stream() {
         let queue = Queue::new(1, 400);
-        queue.push(to("s"), vec![event("fits")]);
-        queue.push(to("s"), vec![event(&"x".repeat(300)), event("y")]);
-        queue.push(to("other"), vec![event(&"z".repeat(400))]);
+        queue.push(to("s"), vec![event("fits")], None);
+        queue.push(to("s"), vec![event(&"x".repeat(300)), event("y")], None);
+        queue.push(to("other"), vec![event(&"z".repeat(400))], None);
         let batch = queue.take(None, || 9);
         let text = |append: &Append| String::from_utf8_lossy(&append.events[0].message).into_owned();
         let told = |stream: &str| {
@@ -281,8 +292,8 @@ mod tests {
     #[test]
     fn sequences_follow_the_order_of_arrival_without_gaps() {
         let queue = Queue::new(5, 10_000);
-        queue.push(to("s"), vec![event("a"), event("b")]);
-        queue.push(to("t"), vec![event("c")]);
+        queue.push(to("s"), vec![event("a"), event("b")], None);
+        queue.push(to("t"), vec![event("c")], None);
         let batch = queue.take(None, || 9);
         assert_eq!(batch.appends.iter().map(|append| append.first_sequence).collect::<Vec<_>>(), [5, 7]);
         assert_eq!(queue.hurry(), 7);

@@ -13,6 +13,7 @@ use crate::directory::Directory;
 use crate::queue::{Append, Queue, Target};
 use crate::segment::{Event, Record};
 use crate::segments::Segments;
+use crate::subscription::{ForwardQueue, Lines};
 
 pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
@@ -23,6 +24,14 @@ pub(crate) struct Writer {
     /// The newest sequence that is written.
     pub(crate) publish: watch::Sender<u64>,
     pub(crate) keeper: SyncSender<()>,
+    /// Takes what functions wrote; what PutLogEvents brought is dealt with where it is answered.
+    pub(crate) forward: ForwardQueue,
+}
+
+/// Where lines come from.
+enum Origin {
+    Function { trace: Option<Arc<str>> },
+    Api,
 }
 
 impl Writer {
@@ -59,7 +68,11 @@ impl Writer {
         let newest = appends.iter().map(|append| append.first_sequence + append.events.len() as u64 - 1).max();
         let waiting: Vec<_> = appends.iter_mut().filter_map(|append| append.stored.take()).collect();
         let records = self.resolve(appends, now_ms);
-        let is_written = self.segments.write(records);
+        let subscribed = self.subscribed(&records);
+        let is_written = self.segments.write(records.into_iter().map(|(record, _)| record).collect());
+        if is_written {
+            subscribed.into_iter().for_each(|lines| self.forward.push(lines));
+        }
         if !waiting.is_empty() && self.segments.sync() && is_written {
             for stored in waiting {
                 // Who waited may have gone.
@@ -71,8 +84,23 @@ impl Writer {
         }
     }
 
+    /// Of these records, copies of those that a subscription filter may want.
+    fn subscribed(&self, records: &[(Record, Origin)]) -> Vec<Lines> {
+        if !self.directory.is_anything_subscribed() {
+            return Vec::new();
+        }
+        let lines = records.iter().filter_map(|(record, origin)| match origin {
+            Origin::Function { trace } => {
+                let filters = self.directory.subscribed(record.group)?;
+                Some(Lines { record: record.clone(), filters, trace: trace.clone() })
+            }
+            Origin::Api => None,
+        });
+        lines.collect()
+    }
+
     /// Gives each append the ids of its group and stream. What these cannot be made for is lost and logged.
-    fn resolve(&self, appends: Vec<Append>, now_ms: i64) -> Vec<Record> {
+    fn resolve(&self, appends: Vec<Append>, now_ms: i64) -> Vec<(Record, Origin)> {
         let named: Vec<(&Scope, &str, &str)> = appends
             .iter()
             .filter_map(|append| match &append.target {
@@ -89,14 +117,14 @@ impl Writer {
             }
         };
         let record = |append: Append| {
-            let (group, stream) = match append.target {
-                Target::Known { group, stream } => (group, stream),
-                Target::Named { .. } => ids.next()?,
+            let ((group, stream), origin) = match append.target {
+                Target::Known { group, stream } => ((group, stream), Origin::Api),
+                Target::Named { .. } => (ids.next()?, Origin::Function { trace: append.trace }),
             };
             let events = append.events.into_iter();
             let events = events.map(|event| Event { timestamp_ms: event.timestamp_ms, message: event.message });
             let first_sequence = append.first_sequence;
-            Some(Record { first_sequence, group, stream, ingested_ms: now_ms, events: events.collect() })
+            Some((Record { first_sequence, group, stream, ingested_ms: now_ms, events: events.collect() }, origin))
         };
         appends.into_iter().filter_map(record).collect()
     }

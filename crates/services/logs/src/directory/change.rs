@@ -55,6 +55,7 @@ impl Directory {
             created_at_ms: now_ms,
             retention_days: None,
             tags: std::collections::BTreeMap::new(),
+            subscription_filters: Vec::new(),
         })
     }
 
@@ -94,6 +95,7 @@ impl Directory {
                 names.remove(name);
             }
             state.trimmed.remove(&id);
+            state.subscribed.remove(&id);
             state.groups.remove(&id)
         };
         let Some(group) = group else { return Err(LogsError::NoSuchGroup) };

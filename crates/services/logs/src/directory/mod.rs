@@ -18,6 +18,7 @@ use hearth_types::{Random, Scope};
 use parking_lot::RwLock;
 
 use crate::error::LogsError;
+use crate::subscription::Subscribed;
 
 pub(crate) use record::{GroupRecord, StreamRecord};
 
@@ -60,6 +61,8 @@ impl Group {
 struct State {
     groups: HashMap<u64, Group>,
     names: HashMap<Scope, BTreeMap<String, u64>>,
+    /// Groups that have subscription filters; few do.
+    subscribed: HashMap<u64, Arc<Subscribed>>,
     /// Groups of which streams have been deleted whose events are still in segments.
     trimmed: HashSet<u64>,
 }
@@ -76,6 +79,10 @@ impl State {
 
     fn put_group(&mut self, scope: &Scope, record: GroupRecord) {
         self.names.entry(scope.clone()).or_default().insert(record.name.clone(), record.id);
+        match Subscribed::of(scope, &record) {
+            Some(subscribed) => self.subscribed.insert(record.id, Arc::new(subscribed)),
+            None => self.subscribed.remove(&record.id),
+        };
         match self.groups.get_mut(&record.id) {
             Some(group) => group.record = Arc::new(record),
             None => {
@@ -178,6 +185,16 @@ impl Directory {
     /// What is to be kept of a stream: nothing, when it does not exist, else events from this time on.
     pub(crate) fn keeps(&self, group: u64, stream: u64, now_ms: i64) -> Option<i64> {
         self.look(group, |group| group.names.contains_key(&stream).then(|| group.record.cutoff_ms(now_ms)))?
+    }
+
+    /// Whether any group has subscription filters.
+    pub(crate) fn is_anything_subscribed(&self) -> bool {
+        !self.state.read().subscribed.is_empty()
+    }
+
+    /// The group's subscription filters, if it has any.
+    pub(crate) fn subscribed(&self, group: u64) -> Option<Arc<Subscribed>> {
+        self.state.read().subscribed.get(&group).cloned()
     }
 
     /// When the events of a group expire; `None` when it does not exist.

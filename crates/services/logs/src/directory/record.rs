@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use hearth_store::Record;
 use serde::{Deserialize, Serialize};
 
+use crate::subscription::FilterRecord;
+
 /// A log group. Its events are found by its id, which is another one for each life of the name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GroupRecord {
@@ -14,6 +16,9 @@ pub(crate) struct GroupRecord {
     /// `None`: events stay as long as there is room.
     pub(crate) retention_days: Option<u32>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// In the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) subscription_filters: Vec<FilterRecord>,
 }
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;

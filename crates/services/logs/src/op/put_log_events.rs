@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::arn::Subject;
 use crate::queue::Target;
 use crate::scan::EVENT_OVERHEAD_BYTES;
+use crate::segment::{Event, Record};
+use crate::subscription::Lines;
 use crate::{Api, LogsError};
 
 // Source of all: CloudWatch Logs API reference, PutLogEvents.
@@ -89,9 +91,16 @@ pub(crate) async fn run(api: Arc<Api>, ctx: RequestContext, input: Input) -> Res
         let event = |event: InputEvent| LogEvent { timestamp_ms: event.timestamp, message: event.message.into() };
         let target = Target::Known { group: group.id, stream: stream.id };
         let events: Vec<LogEvent> = taken.into_iter().map(event).collect();
-        let stored = api.logs.queue.push_awaited(target, events.clone());
+        let pushed = api.logs.queue.push_awaited(target, events.clone());
+        let (first_sequence, stored) = pushed.ok_or(LogsError::Unavailable)?;
         // The writer has said in the log why it could not.
-        stored.ok_or(LogsError::Unavailable)?.await.map_err(|_| LogsError::Unavailable)?;
+        stored.await.map_err(|_| LogsError::Unavailable)?;
+        if let Some(filters) = api.logs.directory.subscribed(group.id) {
+            let event = |event: &LogEvent| Event { timestamp_ms: event.timestamp_ms, message: event.message.clone() };
+            let events = events.iter().map(event).collect();
+            let record = Record { first_sequence, group: group.id, stream: stream.id, ingested_ms: now_ms, events };
+            api.logs.forwarder.accept(Lines { record, filters, trace: ctx.trace.clone() }).await?;
+        }
         api.logs.tell_metrics(&ctx, &events);
     }
     Ok(Output {

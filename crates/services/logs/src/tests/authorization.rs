@@ -10,23 +10,30 @@ async fn each_operation_asks_for_its_action_and_a_denial_holds() {
     let (group, stream) = (json!({ "logGroupName": "g" }), json!({ "logGroupName": "g", "logStreamName": "s" }));
     let mut events = stream.clone();
     events["logEvents"] = json!([{ "timestamp": NOW_MS, "message": "m" }]);
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let filter = json!({
+        "logGroupName": "g", "filterName": "f", "filterPattern": "", "destinationArn": function,
+    });
     let on_group = format!("{GROUP}:log-stream:");
     let on_stream = format!("{GROUP}:log-stream:s");
     let on_all = "arn:aws:logs:us-east-1:000000000000:log-group::log-stream:".to_owned();
-    let cases: [(&'static str, Value, &str); 19] = [
+    let cases: [(&'static str, Value, &str); 22] = [
         ("logs:CreateLogGroup", group.clone(), &on_group),
         ("logs:CreateLogStream", stream.clone(), &on_stream),
         ("logs:DeleteLogGroup", group.clone(), &on_group),
         ("logs:DeleteLogStream", stream.clone(), &on_stream),
         ("logs:DeleteRetentionPolicy", group.clone(), &on_group),
+        ("logs:DeleteSubscriptionFilter", json!({ "logGroupName": "g", "filterName": "f" }), &on_group),
         ("logs:DescribeLogGroups", json!({}), &on_all),
         ("logs:DescribeLogStreams", group.clone(), &on_group),
+        ("logs:DescribeSubscriptionFilters", group.clone(), &on_group),
         ("logs:FilterLogEvents", group.clone(), &on_group),
         ("logs:GetLogEvents", stream.clone(), &on_stream),
         ("logs:ListTagsForResource", json!({ "resourceArn": GROUP }), GROUP),
         ("logs:ListTagsLogGroup", group.clone(), &on_group),
         ("logs:PutLogEvents", events, &on_stream),
         ("logs:PutRetentionPolicy", json!({ "logGroupName": "g", "retentionInDays": 1 }), &on_group),
+        ("logs:PutSubscriptionFilter", filter, &on_group),
         ("logs:StartLiveTail", json!({ "logGroupIdentifiers": [GROUP] }), &on_group),
         ("logs:TagLogGroup", json!({ "logGroupName": "g", "tags": { "a": "b" } }), &on_group),
         ("logs:TagResource", json!({ "resourceArn": GROUP, "tags": { "a": "b" } }), GROUP),

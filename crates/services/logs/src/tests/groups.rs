@@ -114,7 +114,7 @@ async fn what_hearth_does_not_have_is_refused() {
 #[tokio::test]
 async fn operations_that_are_not_there_say_so() {
     let server = Server::start().await;
-    for operation in ["PutMetricFilter", "PutSubscriptionFilter", "StartQuery", "GetLogRecord", "CreateExportTask"] {
+    for operation in ["PutMetricFilter", "PutAccountPolicy", "StartQuery", "GetLogRecord", "CreateExportTask"] {
         let answer = server.call(operation, json!({})).await;
         assert_eq!((answer.status, &answer.body["__type"]), (501, &json!("NotImplementedException")), "{operation}");
     }

@@ -11,6 +11,7 @@ mod retention;
 mod sink;
 mod storage;
 mod streams;
+mod subscriptions;
 mod tags;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hearth_delivery::Outbox;
 use hearth_ports::{
     Access, AccessKeys, Authorizer, Denied, KeyLookup, LogEvent, LogQuery, LogReader as _, LogSink as _,
 };
@@ -85,6 +87,7 @@ struct Server {
     logs: Arc<Logs>,
     clock: Arc<ManualClock>,
     policies: Arc<Policies>,
+    functions: Arc<subscriptions::Functions>,
     path: tempfile::TempDir,
 }
 
@@ -113,9 +116,12 @@ fn small_segments() -> LogsConfig {
 }
 
 async fn open(path: &Path, config: LogsConfig, clock: Arc<ManualClock>, seed: u64) -> Arc<Logs> {
+    let store = Arc::new(SqliteStore::open(&path.join("store")).expect("a store"));
+    let codec = Arc::new(Codec::open(&path.join("keys")).expect("keys"));
     let parts = LogsParts {
-        store: Arc::new(SqliteStore::open(&path.join("store")).expect("a store")),
-        codec: Arc::new(Codec::open(&path.join("keys")).expect("keys")),
+        outbox: Outbox::new(store.clone(), codec.clone(), clock.clone()),
+        store,
+        codec,
         clock,
         random: Arc::new(SeededRandom::new(seed)),
         metrics: Arc::new(hearth_ports::NoMetrics),
@@ -137,15 +143,16 @@ impl Server {
         let clock = Arc::new(ManualClock::at(now_ms));
         let logs = open(path.path(), config, clock.clone(), seed).await;
         let policies = Arc::<Policies>::default();
+        let functions = Arc::<subscriptions::Functions>::default();
         let front = FrontConfig {
-            services: vec![crate::service(Api::new(logs.clone(), policies.clone()))],
+            services: vec![crate::service(Api::new(logs.clone(), policies.clone(), functions.clone()))],
             keys: Arc::new(NoKeys),
             clock: clock.clone(),
             random: Arc::new(SeededRandom::new(7)),
             auth: AuthMode::Open,
             sandbox_auth: SandboxAuth::Role,
         };
-        Self { front: Front::new(front).expect("one service"), logs, clock, policies, path }
+        Self { front: Front::new(front).expect("one service"), logs, clock, policies, functions, path }
     }
 
     async fn restart(self, config: LogsConfig) -> Self {

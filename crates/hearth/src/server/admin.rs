@@ -54,7 +54,7 @@ fn health(app: &App) -> Response<Body> {
         "version": env!("CARGO_PKG_VERSION"),
         // Everything this server runs for functions is below this control group.
         "cgroup": format!("hearth-{}", app.instance),
-        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running", "sqs": "running", "sns": "running", "events": "running", "scheduler": "running", "cloudwatch": "running" },
+        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running", "sqs": "running", "sns": "running", "s3": "running", "events": "running", "scheduler": "running", "cloudwatch": "running" },
     }))
 }
 

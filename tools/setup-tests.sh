@@ -78,6 +78,21 @@ postgresql() {
     apt_install postgresql || loud "PostgreSQL: its tests will be skipped (Debian, as root: apt-get install postgresql)"
 }
 
+# Interpreters and compilers of the languages functions are written in, of those this machine has none of.
+languages() {
+    local program package
+    while read -r program package; do
+        command -v "$program" >/dev/null && continue
+        say "Debian's $package"
+        apt_install "$package" || loud "$program: its tests will be skipped (Debian, as root: apt-get install $package)"
+    done <<LIST
+javac openjdk-17-jdk-headless
+ruby ruby
+go golang-go
+gcc gcc
+LIST
+}
+
 # A registry for container images: one static program of Debian's package, without installing it.
 docker_registry() {
     say "Debian's docker-registry"
@@ -98,6 +113,7 @@ if ! aws_cli_v2 >/dev/null; then
     apt_install awscli || loud "AWS CLI v2: its tests will be skipped (Debian, as root: apt-get install awscli)"
 fi
 postgresql
+languages
 if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$wanted" ] && "$VENV/bin/python" -c 'import boto3, pytest' 2>/dev/null; then
     say "nothing to do"
     exit 0

@@ -7,12 +7,12 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hearth_runtime_api::{FunctionError, Invocation, RuntimeAnswer};
+use hearth_runtime_api::{FunctionError, Invocation, RuntimeAnswer, RuntimeApi, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{PATIENCE, Server, invocation, serve};
+use super::{PATIENCE, Server, invocation, serve, serve_as};
 
 pub(crate) const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 const MAX_RESPONSE_BYTES: usize = 6_291_556;
@@ -41,7 +41,21 @@ pub(crate) struct RuntimeProcess {
 impl RuntimeProcess {
     /// Starts `command` with the function's `files` as its code. The environment is exactly what a sandbox gives.
     pub(crate) async fn start(command: &[PathBuf], files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
-        let server = serve(MAX_RESPONSE_BYTES).await;
+        Self::start_at(serve(MAX_RESPONSE_BYTES).await, command, files, variables)
+    }
+
+    /// Starts it ahead of need: it waits to be assigned.
+    pub(crate) async fn start_prepared(
+        command: &[PathBuf],
+        files: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let settings = Settings { prepared: true, ..Settings::new(MAX_RESPONSE_BYTES) };
+        let variables = [&[("_HEARTH_PREPARED", "1")], variables].concat();
+        Self::start_at(serve_as(RuntimeApi::with(settings)).await, command, files, &variables)
+    }
+
+    fn start_at(server: Server, command: &[PathBuf], files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let task = folder.path().join("task");
         std::fs::create_dir(&task).expect("task");

@@ -33,6 +33,7 @@ const STOREYS: &[&[&str]] = &[
         "hearth-scheduler",
         "hearth-s3",
         "hearth-cloudwatch",
+        "hearth-service-testing",
     ],
     &["hearth"],
 ];

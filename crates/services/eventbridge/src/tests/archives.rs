@@ -74,7 +74,7 @@ async fn an_archive_is_made_shown_changed_and_deleted() {
     let change = json!({"ArchiveName": "a", "RetentionDays": 1});
     server.refused("UpdateArchive", change, "ResourceNotFoundException", missing).await;
     server.settle().await;
-    assert_eq!(server.store.count(&scope(), "events.archived"), 0, "its events go after it");
+    assert_eq!(server.world.store.count(&scope(), "events.archived"), 0, "its events go after it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,9 +111,9 @@ async fn events_are_kept_as_many_days_as_the_archive_says() {
     server.put(entry()).await;
     server.pass(86_400 - 3_600).await;
     server.put(entry()).await;
-    assert_eq!(server.store.count(&scope(), "events.archived"), 2);
+    assert_eq!(server.world.store.count(&scope(), "events.archived"), 2);
     server.pass(7_300).await;
-    assert_eq!(server.store.count(&scope(), "events.archived"), 1);
+    assert_eq!(server.world.store.count(&scope(), "events.archived"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,9 +121,9 @@ async fn a_replay_sends_what_came_in_its_window_to_the_rules_again() {
     let server = Server::start().await;
     archive(&server, json!({})).await;
     server.put(entry()).await;
-    server.clock.advance(60_000);
+    server.world.clock.advance(60_000);
     let second = server.put(entry()).await["Entries"][0]["EventId"].clone();
-    server.clock.advance(60_000);
+    server.world.clock.advance(60_000);
     server.put(entry()).await;
     server.rule_to(json!({"Id": "q", "Arn": QUEUE})).await;
     let other = json!({"Name": "other", "EventPattern": r#"{"source":["my.app"]}"#});
@@ -135,11 +135,11 @@ async fn a_replay_sends_what_came_in_its_window_to_the_rules_again() {
     let arn = "arn:aws:events:us-east-1:000000000000:replay/p";
     assert_eq!((&started["ReplayArn"], &started["State"]), (&json!(arn), &json!("STARTING")));
     server.settle().await;
-    let bodies = server.bodies(QUEUE);
+    let bodies = server.receivers.sent_to(QUEUE);
     assert_eq!(bodies.len(), 1);
     let event: Value = serde_json::from_str(&bodies[0]).expect("JSON");
     assert_eq!((&event["id"], &event["replay-name"], &event["detail"]["n"]), (&second, &json!("p"), &json!(1)));
-    assert!(server.bodies(DEAD).is_empty(), "{other} was not asked");
+    assert!(server.receivers.sent_to(DEAD).is_empty(), "{other} was not asked");
     let shown = server.ok("DescribeReplay", json!({"ReplayName": "p"})).await;
     assert_eq!(
         (&shown["State"], &shown["Description"], &shown["EventSourceArn"]),
@@ -147,7 +147,7 @@ async fn a_replay_sends_what_came_in_its_window_to_the_rules_again() {
     );
     assert_eq!(shown["Destination"], input["Destination"]);
     assert_eq!(shown["EventLastReplayedTime"], json!((NOW_MS + 60_000) / 1_000));
-    assert_eq!(server.store.count(&scope(), "events.archived"), 3, "what is replayed is not kept again");
+    assert_eq!(server.world.store.count(&scope(), "events.archived"), 3, "what is replayed is not kept again");
     for filter in
         [json!({}), json!({"NamePrefix": "p"}), json!({"State": "COMPLETED"}), json!({"EventSourceArn": ARCHIVE})]
     {
@@ -180,8 +180,8 @@ async fn a_replay_goes_on_after_a_crash_and_doubles_nothing() {
         server.pass(1).await;
     }
     assert_eq!(state(&server).await, "COMPLETED");
-    let ids: std::collections::BTreeSet<String> = server.bodies(QUEUE).into_iter().collect();
-    assert_eq!((ids.len(), server.waiting()), (250, 0));
+    let ids: std::collections::BTreeSet<String> = server.receivers.sent_to(QUEUE).into_iter().collect();
+    assert_eq!((ids.len(), server.world.waiting()), (250, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,11 +23,12 @@ async fn who_is_a_target_of_a_matching_rule_gets_the_event() {
         "version": "0", "id": id, "detail-type": "order", "source": "my.app", "account": "000000000000",
         "time": "1970-01-01T00:00:00Z", "region": "us-east-1", "resources": ["arn:aws:x:::y"], "detail": {"n": 1, "state": "new"},
     });
-    let bodies = server.bodies(QUEUE);
+    let bodies = server.receivers.sent_to(QUEUE);
     assert_eq!(bodies.len(), 1);
     assert_eq!(serde_json::from_str::<Value>(&bodies[0]).expect("JSON"), event);
     assert_eq!(server.receivers.sent.lock()[0].1.trace_header.as_deref(), Some("Root=1-2-3"));
     let invoked = server.receivers.invoked.lock();
+    assert_eq!(invoked[0].invocation_type, InvocationType::Event, "nobody waits for the function");
     assert_eq!(serde_json::from_slice::<Value>(&invoked[0].payload).expect("JSON"), event);
     assert_eq!(serde_json::from_str::<Value>(&server.receivers.published.lock()[0].message).expect("JSON"), event);
     let caller = Caller::Service {
@@ -36,7 +37,7 @@ async fn who_is_a_target_of_a_matching_rule_gets_the_event() {
         source_account: Some(AccountId::DEFAULT),
     };
     assert!(server.receivers.callers.lock().iter().all(|found| *found == caller));
-    assert_eq!(server.waiting(), 0);
+    assert_eq!(server.world.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,11 +51,11 @@ async fn a_disabled_rule_tells_nobody_and_no_rule_of_another_bus_does() {
     server.ok("DisableRule", json!({"Name": "r"})).await;
     server.put(entry()).await;
     server.settle().await;
-    assert!(server.bodies(QUEUE).is_empty());
+    assert!(server.receivers.sent_to(QUEUE).is_empty());
     server.ok("EnableRule", json!({"Name": "r"})).await;
     server.put(entry()).await;
     server.settle().await;
-    assert_eq!(server.bodies(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,8 +72,8 @@ async fn input_path_and_transformer_say_what_a_target_gets() {
         .await;
     server.put(entry()).await;
     server.settle().await;
-    assert_eq!(server.bodies(QUEUE), [r#"{"constant": true}"#]);
-    assert_eq!(server.bodies(DEAD), [r#"{"n":1,"state":"new"}"#]);
+    assert_eq!(server.receivers.sent_to(QUEUE), [r#"{"constant": true}"#]);
+    assert_eq!(server.receivers.sent_to(DEAD), [r#"{"n":1,"state":"new"}"#]);
     assert_eq!(&*server.receivers.invoked.lock()[0].payload, br#"{"n": 1, "rule": "r"}"#);
 }
 
@@ -112,7 +113,7 @@ async fn each_entry_is_answered_for_itself() {
         "Parameter Detail is not valid. Reason: Detail is a required argument."
     );
     server.settle().await;
-    assert_eq!(server.bodies(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,10 +123,10 @@ async fn what_was_accepted_survives_a_crash() {
     *server.receivers.queue_error.lock() = Some(QueueError::Unavailable { detail: "down".to_owned() });
     server.put(entry()).await;
     server.settle().await;
-    assert_eq!((server.bodies(QUEUE).len(), server.waiting()), (0, 1));
+    assert_eq!((server.receivers.sent_to(QUEUE).len(), server.world.waiting()), (0, 1));
     let server = server.crash().await;
     server.pass(10).await;
-    assert_eq!((server.bodies(QUEUE).len(), server.waiting()), (1, 0));
+    assert_eq!((server.receivers.sent_to(QUEUE).len(), server.world.waiting()), (1, 0));
 }
 
 fn attributes(server: &Server) -> std::collections::BTreeMap<String, String> {
@@ -146,7 +147,7 @@ async fn what_the_receiver_refuses_goes_to_the_dead_letter_queue_at_once() {
     *server.receivers.queue_error.lock() = Some(QueueError::AccessDenied { message: "no".to_owned() });
     server.put(entry()).await;
     server.settle().await;
-    let letter: Value = serde_json::from_str(&server.bodies(DEAD)[0]).expect("the event");
+    let letter: Value = serde_json::from_str(&server.receivers.sent_to(DEAD)[0]).expect("the event");
     assert_eq!(letter["detail"]["n"], 1);
     let expected = [
         ("ERROR_CODE", "NO_PERMISSIONS"),
@@ -177,7 +178,7 @@ async fn retries_end_when_they_are_used_up_or_the_event_is_too_old() {
         assert_eq!(found["EXHAUSTED_RETRY_CONDITION"], condition);
         assert_eq!(found["RETRY_ATTEMPTS"], retries);
         assert_eq!(found["ERROR_CODE"], "INTERNAL_ERROR");
-        assert_eq!(server.waiting(), 0);
+        assert_eq!(server.world.waiting(), 0);
     }
 }
 
@@ -222,7 +223,7 @@ async fn an_event_goes_to_a_second_bus_as_the_target_s_role_and_to_no_third() {
     let put = server.put(first).await;
     server.settle().await;
     server.settle().await;
-    let of = |bus: &str| server.bodies(&format!("arn:aws:sqs:us-east-1:000000000000:{bus}"));
+    let of = |bus: &str| server.receivers.sent_to(&format!("arn:aws:sqs:us-east-1:000000000000:{bus}"));
     assert_eq!((of("b").len(), of("c").len(), of("d").len()), (1, 1, 0));
     assert_eq!(of("b"), of("c"), "the same event");
     assert!(of("c")[0].contains(put["Entries"][0]["EventId"].as_str().expect("an id")));
@@ -234,9 +235,9 @@ async fn who_may_not_act_as_the_role_or_put_events_there_does_not() {
     let server = chain().await;
     let mut first = entry();
     first["EventBusName"] = json!("b");
-    *server.receivers.refuses_roles.lock() = true;
+    *server.roles.refuses.lock() = true;
     server.put(first).await;
     server.settle().await;
     assert_eq!(attributes(&server)["ERROR_CODE"], "FAILED_TO_ASSUME_ROLE");
-    assert!(server.bodies("arn:aws:sqs:us-east-1:000000000000:c").is_empty());
+    assert!(server.receivers.sent_to("arn:aws:sqs:us-east-1:000000000000:c").is_empty());
 }

@@ -26,7 +26,7 @@ async fn a_service_tells_the_default_bus_and_nobody_is_asked() {
     let ctx = RequestContext::service(&scope(), "s3.amazonaws.com", RequestId::from("r"));
     let ids = EventBuses(server.events.clone()).emit(&ctx, vec![event("aws.s3"), event("aws.s3")]).await.expect("ids");
     server.settle().await;
-    let bodies = server.bodies(QUEUE);
+    let bodies = server.receivers.sent_to(QUEUE);
     assert_eq!((ids.len(), bodies.len()), (2, 2));
     let body: Value = serde_json::from_str(&bodies[0]).expect("JSON");
     let expected = json!({
@@ -48,7 +48,9 @@ async fn whoever_puts_events_on_a_bus_by_its_arn_is_asked() {
     server.ok("CreateEventBus", json!({"Name": "b"})).await;
     assert_eq!(buses.put(&ctx, &bus, vec![event("lambda")]).await.expect("ids").len(), 1);
     let asked = server.policies.asked.lock().last().cloned().expect("asked");
-    assert_eq!(asked, format!("events:PutEvents {BUS} events:source=lambda events:detail-type=Object Created"));
+    assert_eq!(asked, format!("events:PutEvents {BUS}"));
+    let conditions = server.policies.conditions.lock().last().cloned();
+    assert_eq!(conditions.as_deref(), Some("events:source=lambda events:detail-type=Object Created"));
     *server.policies.denied.lock() = Some("events:PutEvents");
     let denied = EventBusError::AccessDenied { message: "no events:PutEvents".to_owned() };
     assert_eq!(buses.put(&ctx, &bus, vec![event("lambda")]).await, Err(denied));

@@ -21,10 +21,10 @@ async fn a_rate_comes_first_when_its_period_has_passed() {
     let server = Server::start().await;
     scheduled(&server, "rate(5 minutes)").await;
     minutes(&server, 4).await;
-    assert!(server.bodies(QUEUE).is_empty());
+    assert!(server.receivers.sent_to(QUEUE).is_empty());
     minutes(&server, 2).await;
     minutes(&server, 5).await;
-    let bodies = server.bodies(QUEUE);
+    let bodies = server.receivers.sent_to(QUEUE);
     assert_eq!(bodies.len(), 2);
     let event: serde_json::Value = serde_json::from_str(&bodies[0]).expect("JSON");
     assert_eq!((&event["source"], &event["detail-type"]), (&json!("aws.events"), &json!("Scheduled Event")));
@@ -65,15 +65,15 @@ async fn what_is_switched_off_or_deleted_comes_no_more_and_counts_from_when_it_i
     minutes(&server, 10).await;
     server.ok("EnableRule", json!({"Name": "r"})).await;
     minutes(&server, 4).await;
-    assert!(server.bodies(QUEUE).is_empty());
+    assert!(server.receivers.sent_to(QUEUE).is_empty());
     // To say the same again changes nothing.
     scheduled(&server, "rate(5 minutes)").await;
     minutes(&server, 2).await;
-    assert_eq!(server.bodies(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
     server.ok("RemoveTargets", json!({"Rule": "r", "Ids": ["t"]})).await;
     server.ok("DeleteRule", json!({"Name": "r"})).await;
     minutes(&server, 20).await;
-    assert_eq!(server.bodies(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,10 +81,10 @@ async fn a_crash_repeats_nothing_and_loses_nothing() {
     let server = Server::start().await;
     scheduled(&server, "rate(5 minutes)").await;
     minutes(&server, 6).await;
-    assert_eq!(server.bodies(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
     let server = server.crash().await;
     minutes(&server, 3).await;
-    assert!(server.bodies(QUEUE).is_empty(), "the receivers of this life");
+    assert!(server.receivers.sent_to(QUEUE).is_empty(), "the receivers of this life");
     minutes(&server, 2).await;
-    assert_eq!(server.bodies(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
 }

@@ -14,35 +14,26 @@ mod streams;
 mod subscriptions;
 mod tags;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_delivery::Outbox;
-use hearth_ports::{
-    Access, AccessKeys, Authorizer, Denied, KeyLookup, LogEvent, LogQuery, LogReader as _, LogSink as _,
-};
+use hearth_ports::{LogEvent, LogQuery, LogReader as _, LogSink as _};
+pub(crate) use hearth_service_testing::scope;
+use hearth_service_testing::{NOW_MS, Policies, front, request, send};
 use hearth_store::{Codec, SqliteStore};
-use hearth_types::{
-    AccountId, AuthMode, ManualClock, Partition, Region, RequestContext, RequestId, SandboxAuth, Scope, SeededRandom,
-};
-use hearth_wire::{Body, Connection, Front, FrontConfig, Listener};
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use hearth_types::{AccountId, AuthMode, ManualClock, Region, RequestContext, RequestId, SeededRandom};
+use hearth_wire::{Body, Front};
+use http::Response;
+use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::{Api, Logs, LogsConfig, LogsParts};
 
-/// 2026-01-12T15:37:12Z
-const NOW_MS: i64 = 1_768_232_232_000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-
-pub(crate) fn scope() -> Scope {
-    Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: Some(Region::from("us-east-1")) }
-}
 
 pub(crate) fn event(text: &str) -> LogEvent {
     LogEvent { timestamp_ms: NOW_MS, message: text.to_owned().into() }
@@ -50,36 +41,6 @@ pub(crate) fn event(text: &str) -> LogEvent {
 
 fn context() -> RequestContext {
     RequestContext::service(&scope(), "lambda.amazonaws.com", RequestId::from("r"))
-}
-
-/// Notes what it is asked and denies what it is told to.
-#[derive(Default)]
-struct Policies {
-    asked: Mutex<Vec<String>>,
-    denied: Mutex<Option<&'static str>>,
-}
-
-impl Authorizer for Policies {
-    fn authorize(&self, _: &RequestContext, access: &Access<'_>) -> Result<(), Denied> {
-        self.asked.lock().push(format!("{} {}", access.action, access.resource));
-        match *self.denied.lock() {
-            Some(action) if action == access.action => Err(Denied { message: format!("no {action}") }),
-            _ => Ok(()),
-        }
-    }
-
-    fn revision(&self) -> u64 {
-        0
-    }
-}
-
-/// Knows no key: who calls is the root of an account.
-struct NoKeys;
-
-impl AccessKeys for NoKeys {
-    fn find(&self, _: &str, _: Option<&str>) -> KeyLookup {
-        KeyLookup::Unknown
-    }
 }
 
 struct Server {
@@ -144,15 +105,8 @@ impl Server {
         let logs = open(path.path(), config, clock.clone(), seed).await;
         let policies = Arc::<Policies>::default();
         let functions = Arc::<subscriptions::Functions>::default();
-        let front = FrontConfig {
-            services: vec![crate::service(Api::new(logs.clone(), policies.clone(), functions.clone()))],
-            keys: Arc::new(NoKeys),
-            clock: clock.clone(),
-            random: Arc::new(SeededRandom::new(7)),
-            auth: AuthMode::Open,
-            sandbox_auth: SandboxAuth::Role,
-        };
-        Self { front: Front::new(front).expect("one service"), logs, clock, policies, functions, path }
+        let service = crate::service(Api::new(logs.clone(), policies.clone(), functions.clone()));
+        Self { front: front(vec![service], AuthMode::Open), logs, clock, policies, functions, path }
     }
 
     async fn restart(self, config: LogsConfig) -> Self {
@@ -165,24 +119,10 @@ impl Server {
     }
 
     async fn request(&self, operation: &str, input: &Value) -> Response<Body> {
-        let request = Request::post("http://localhost:4566/")
-            .header("host", "localhost:4566")
+        let head = request("POST", "/", "logs")
             .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", format!("Logs_20140328.{operation}"))
-            .header("x-amz-date", "20260112T153712Z")
-            .header(
-                "authorization",
-                format!(
-                    "AWS4-HMAC-SHA256 Credential=test/20260112/us-east-1/logs/aws4_request, \
-                     SignedHeaders=host;x-amz-date, Signature={}",
-                    "0".repeat(64)
-                ),
-            )
-            .body(Full::new(Bytes::from(input.to_string())))
-            .expect("a request");
-        let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
-        let connection = Connection { peer, secure: false, listener: Listener::Outside };
-        self.front.handle(&connection, request).await
+            .header("x-amz-target", format!("Logs_20140328.{operation}"));
+        send(&self.front, head, input.to_string()).await
     }
 
     async fn call(&self, operation: &str, input: Value) -> Answer {

@@ -37,11 +37,11 @@ async fn a_rate_begins_at_once_and_goes_on_in_equal_steps() {
     let server = Server::start().await;
     server.create("s", "rate(10 minutes)", &target(QUEUE, json!({ "Input": "tick" }))).await.ok();
     server.pass(1).await;
-    assert_eq!(server.sent_to(QUEUE), ["tick"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["tick"]);
     for _ in 0..3 {
         server.pass_minutes(10).await;
     }
-    assert_eq!(server.sent_to(QUEUE).len(), 4);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn context_attributes_are_filled_in() {
                  <aws.scheduler.execution-id> <aws.scheduler.other>";
     with(&server, &target(QUEUE, json!({ "Input": input }))).await;
     server.pass(170).await;
-    let sent = server.sent_to(QUEUE);
+    let sent = server.receivers.sent_to(QUEUE);
     let parts: Vec<&str> = sent[0].split(' ').collect();
     assert_eq!(
         parts[..3],
@@ -65,7 +65,7 @@ async fn without_an_input_a_target_is_told_what_happened() {
     let server = Server::start().await;
     with(&server, &target(QUEUE, json!({}))).await;
     server.pass(170).await;
-    let sent: Value = serde_json::from_str(&server.sent_to(QUEUE)[0]).expect("JSON");
+    let sent: Value = serde_json::from_str(&server.receivers.sent_to(QUEUE)[0]).expect("JSON");
     assert_eq!(sent["detail-type"], "Scheduled Event");
     assert_eq!((&sent["source"], &sent["detail"]), (&json!("aws.scheduler"), &json!("{}")));
     assert_eq!(sent["time"], "2026-01-12T15:40:00Z");
@@ -171,7 +171,7 @@ async fn what_waiting_may_mend_is_tried_as_often_as_the_schedule_says() {
     with(&server, &target(FUNCTION, json!({ "Input": "{}", "RetryPolicy": policy, "DeadLetterConfig": dead() }))).await;
     server.pass(170).await;
     server.pass_minutes(30).await;
-    assert_eq!(*server.receivers.attempts.lock(), 4);
+    assert_eq!(*server.receivers.attempts.lock(), 4 + 1, "and one at the dead-letter queue");
     let letters = server.letters();
     let text = |name: &str| match &letters[0].1[name].value {
         AttributeValue::Text(text) => text.clone(),
@@ -193,7 +193,7 @@ async fn or_for_as_long_as_it_says() {
     server.pass(170).await;
     server.pass_minutes(10).await;
     // After 1, 2, 4, 8 and 16 seconds; 32 more are too many.
-    assert_eq!(*server.receivers.attempts.lock(), 6);
+    assert_eq!(*server.receivers.attempts.lock(), 6 + 1, "and one at the dead-letter queue");
     match &server.letters()[0].1["EXHAUSTED_RETRY_CONDITION"].value {
         AttributeValue::Text(text) => assert_eq!(text, "MaximumEventAgeInSeconds"),
         AttributeValue::Binary(_) => panic!("bytes"),
@@ -206,7 +206,7 @@ async fn a_role_that_cannot_be_taken_any_more_ends_it() {
     with(&server, &target(QUEUE, json!({ "Input": "x" }))).await;
     *server.roles.refuses.lock() = true;
     server.pass(170).await;
-    assert_eq!((server.sent_to(QUEUE).len(), server.waiting()), (0, 0));
+    assert_eq!((server.receivers.sent_to(QUEUE).len(), server.world.waiting()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,7 +220,7 @@ async fn a_schedule_that_is_completed_is_deleted_if_it_says_so() {
     server.pass(160).await;
     assert_eq!(server.get("/schedules/goes").await.ok()["ActionAfterCompletion"], "DELETE");
     server.pass(10).await;
-    let mut sent = server.sent_to(QUEUE);
+    let mut sent = server.receivers.sent_to(QUEUE);
     sent.sort();
     assert_eq!(sent, ["goes", "stays"]);
     server.get("/schedules/goes").await.refused(404, "ResourceNotFoundException", "Schedule goes does not exist.");
@@ -244,10 +244,10 @@ async fn a_crash_repeats_nothing_and_a_missed_occurrence_comes_late() {
     with(&server, &target(QUEUE, json!({ "Input": "once" }))).await;
     let server = server.crash_for(600).await;
     server.pass(5).await;
-    assert_eq!(server.sent_to(QUEUE), ["once"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["once"]);
     let server = server.crash_for(1).await;
     server.pass_minutes(10).await;
-    assert_eq!(server.sent_to(QUEUE).len(), 0, "the receivers of this life");
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 0, "the receivers of this life");
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,10 +260,10 @@ async fn a_flexible_window_puts_off_within_it() {
     }
     server.pass(169).await;
     server.pass_minutes(5).await;
-    let early = server.sent_to(QUEUE).len();
+    let early = server.receivers.sent_to(QUEUE).len();
     server.pass_minutes(6).await;
     assert!((5..35).contains(&early), "{early} in the first half");
-    assert_eq!(server.sent_to(QUEUE).len(), 40);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 40);
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,10 +275,10 @@ async fn start_and_end_bound_a_schedule_and_its_zone_says_when() {
     let bounds = json!({ "StartDate": 1_768_233_000, "EndDate": 1_768_233_300 }); // 15:50 to 15:55
     server.create_with("b", "rate(2 minutes)", &target(QUEUE, json!({ "Input": "b" })), bounds).await.ok();
     server.pass_minutes(10).await;
-    assert_eq!(server.sent_to(QUEUE), ["z"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["z"]);
     server.pass_minutes(20).await;
     // At 15:50, 15:52 and 15:54.
-    assert_eq!(server.sent_to(QUEUE), ["z", "b", "b", "b"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["z", "b", "b", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,10 +296,10 @@ async fn what_is_disabled_deleted_or_set_anew_comes_no_more() {
     server.delete("/schedules/gone").await.ok();
     server.delete("/schedule-groups/g").await.ok();
     server.pass_minutes(10).await;
-    assert!(server.sent_to(QUEUE).is_empty());
+    assert!(server.receivers.sent_to(QUEUE).is_empty());
     server.pass_minutes(5).await;
-    assert_eq!(server.sent_to(QUEUE), ["later"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["later"]);
     server.update("off", "rate(1 hour)", &of("on"), json!({})).await.ok();
     server.pass(1).await;
-    assert_eq!(server.sent_to(QUEUE), ["later", "on"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["later", "on"]);
 }

@@ -36,7 +36,7 @@ async fn a_queue_that_cannot_be_reached_is_tried_at_once_then_each_second_then_s
     }
     *server.receivers.queue_error.lock() = None;
     server.pass(20).await;
-    assert_eq!((server.sent_to(QUEUE), server.waiting()), (vec!["hello".to_owned()], 0));
+    assert_eq!((server.receivers.sent_to(QUEUE), server.world.waiting()), (vec!["hello".to_owned()], 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,8 +51,8 @@ async fn what_the_queue_refuses_goes_to_the_dead_letter_queue_without_a_retry() 
         *server.receivers.queue_error.lock() = Some(error);
         server.publish("hello").await;
         server.pass(0).await;
-        assert_eq!(server.sent_to(DEAD), ["hello"]);
-        assert_eq!((*server.receivers.attempts.lock(), server.waiting()), (2, 0), "one to each queue");
+        assert_eq!(server.receivers.sent_to(DEAD), ["hello"]);
+        assert_eq!((*server.receivers.attempts.lock(), server.world.waiting()), (2, 0), "one to each queue");
     }
 }
 
@@ -63,7 +63,7 @@ async fn a_function_s_dead_letter_is_the_notification_as_a_queue_gets_it() {
     *server.receivers.function_error.lock() = Some(InvokeError::FunctionNotFound { arn: FUNCTION.to_owned() });
     let id = server.publish("hello").await;
     server.pass(0).await;
-    let letters = server.sent_to(DEAD);
+    let letters = server.receivers.sent_to(DEAD);
     assert_eq!(letters.len(), 1);
     let letter: serde_json::Value = serde_json::from_str(&letters[0]).expect("JSON");
     assert_eq!((letter["Message"].as_str(), letter["MessageId"].as_str()), (Some("hello"), Some(id.as_str())));
@@ -77,10 +77,10 @@ async fn a_throttled_function_is_tried_again() {
     *server.receivers.function_error.lock() = Some(InvokeError::Throttled { reason });
     server.publish("hello").await;
     server.pass(0).await;
-    assert_eq!((server.events().len(), server.waiting()), (0, 1));
+    assert_eq!((server.events().len(), server.world.waiting()), (0, 1));
     *server.receivers.function_error.lock() = None;
     server.pass(1).await;
-    assert_eq!((server.events().len(), server.waiting(), server.sent_to(DEAD).len()), (1, 0, 0));
+    assert_eq!((server.events().len(), server.world.waiting(), server.receivers.sent_to(DEAD).len()), (1, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +90,7 @@ async fn what_is_refused_without_a_dead_letter_queue_is_given_up() {
     *server.receivers.queue_error.lock() = Some(QueueError::NotFound);
     server.publish("hello").await;
     server.pass(0).await;
-    assert_eq!((*server.receivers.attempts.lock(), server.waiting()), (1, 0));
+    assert_eq!((*server.receivers.attempts.lock(), server.world.waiting()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,10 +102,10 @@ async fn what_was_acknowledged_is_delivered_after_a_crash_by_subscriptions_as_th
     server.pass(0).await;
     let server = server.crash().await;
     server.pass(20).await;
-    assert_eq!((server.sent_to(QUEUE), server.waiting()), (vec!["hello".to_owned()], 0));
+    assert_eq!((server.receivers.sent_to(QUEUE), server.world.waiting()), (vec!["hello".to_owned()], 0));
     server.publish("again").await;
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE), ["hello", "again"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["hello", "again"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn what_is_on_its_way_to_a_subscription_that_ends_is_dropped() {
     server.call("Unsubscribe", &[("SubscriptionArn", &arn)]).await.ok();
     *server.receivers.queue_error.lock() = None;
     server.pass(20).await;
-    assert_eq!((server.sent_to(QUEUE).len(), server.waiting()), (0, 0));
+    assert_eq!((server.receivers.sent_to(QUEUE).len(), server.world.waiting()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,5 +154,5 @@ async fn more_attributes_than_a_raw_message_can_have_are_refused_by_delivery() {
     let members: Vec<(&str, &str)> = members.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     server.publish_with("hello", &members).await;
     server.pass(0).await;
-    assert_eq!((server.sent_to(QUEUE).len(), server.sent_to(DEAD)), (0, vec!["hello".to_owned()]));
+    assert_eq!((server.receivers.sent_to(QUEUE).len(), server.receivers.sent_to(DEAD)), (0, vec!["hello".to_owned()]));
 }

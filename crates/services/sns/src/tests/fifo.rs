@@ -160,7 +160,7 @@ async fn an_id_may_be_its_groups() {
 async fn a_message_that_waits_holds_up_its_group_also_over_a_restart() {
     let server = Server::fifo_topic(&[("ContentBasedDeduplication", "true")]).await;
     server.fifo_subscribe(FIFO_QUEUE, &[("RawMessageDelivery", "true")]).await.ok();
-    *server.receivers.fails.lock() = Some(("a1".to_owned(), is_down()));
+    *server.receivers.fifo_error.lock() = Some(("a1".to_owned(), is_down()));
     for message in ["a1", "b1", "a2", "b2"] {
         server.fifo_publish(message, &message[..1], None).await.ok();
     }
@@ -168,11 +168,11 @@ async fn a_message_that_waits_holds_up_its_group_also_over_a_restart() {
     server.pass(60).await;
     assert_eq!(bodies(&server), ["b1", "b2"], "the other group goes on");
     let server = server.crash().await;
-    *server.receivers.fails.lock() = Some(("a1".to_owned(), is_down()));
+    *server.receivers.fifo_error.lock() = Some(("a1".to_owned(), is_down()));
     server.pass(60).await;
     assert_eq!(bodies(&server), [""; 0]);
     server.fifo_publish("a3", "a", None).await.ok();
-    *server.receivers.fails.lock() = None;
+    *server.receivers.fifo_error.lock() = None;
     server.pass(20).await;
     assert_eq!(bodies(&server), ["a1", "a2", "a3"]);
 }
@@ -182,7 +182,7 @@ async fn what_a_fifo_queue_refuses_goes_to_its_dead_letter_queue_in_order() {
     let server = Server::fifo_topic(&[("ContentBasedDeduplication", "true")]).await;
     let redrive = json!({ "deadLetterTargetArn": FIFO_DEAD }).to_string();
     server.fifo_subscribe(FIFO_QUEUE, &[("RawMessageDelivery", "true"), ("RedrivePolicy", &redrive)]).await.ok();
-    *server.receivers.fails.lock() = Some((String::new(), QueueError::NotFound));
+    *server.receivers.fifo_error.lock() = Some((String::new(), QueueError::NotFound));
     for message in ["1", "2", "3"] {
         server.fifo_publish(message, "g", None).await.ok();
     }
@@ -191,13 +191,13 @@ async fn what_a_fifo_queue_refuses_goes_to_its_dead_letter_queue_in_order() {
     let dead = server.got(FIFO_DEAD);
     assert!(dead.iter().all(|(group, id, _)| group == "g" && id.as_ref().is_some_and(|id| id.len() == 64)), "{dead:?}");
     assert_eq!(dead.into_iter().map(|(_, _, body)| body).collect::<Vec<_>>(), ["1", "2", "3"]);
-    assert_eq!(server.waiting(), 0);
+    assert_eq!(server.world.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_kept_of_a_topic_that_is_gone_nor_of_what_is_long_ago() {
     let server = Server::fifo_topic(&[]).await;
-    let kept = |server: &Server| server.store.count(&super::scope(), "sns.published");
+    let kept = |server: &Server| server.world.store.count(&super::scope(), "sns.published");
     for number in 0..10 {
         server.fifo_publish("m", "g", Some(&number.to_string())).await.ok();
     }
@@ -285,17 +285,17 @@ async fn follow(steps: Vec<Step>) -> BTreeMap<u8, (Vec<String>, Vec<String>)> {
                 model.publish(group, id, &message);
             }
             Step::Fail(group) => {
-                *server.receivers.fails.lock() = group.map(|group| (format!("{group} "), is_down()));
+                *server.receivers.fifo_error.lock() = group.map(|group| (format!("{group} "), is_down()));
             }
             Step::Pass(seconds) => {
                 server.pass(seconds).await;
                 model.now_s += seconds;
             }
             Step::Crash => {
-                let fails = server.receivers.fails.lock().clone();
+                let fails = server.receivers.fifo_error.lock().clone();
                 got.extend(server.got(FIFO_QUEUE));
                 server = server.crash().await;
-                *server.receivers.fails.lock() = fails;
+                *server.receivers.fifo_error.lock() = fails;
             }
         }
     }

@@ -21,7 +21,7 @@ async fn a_queue_gets_the_notification_and_a_function_the_event() {
     let id = server.publish_with("hello", &[ATTRIBUTE, &[("Subject", "about")]].concat()).await;
     server.pass(0).await;
     let attributes = json!({ "store": { "Type": "String", "Value": "example_corp" } });
-    let body: Value = serde_json::from_str(&server.sent_to(QUEUE)[0]).expect("JSON");
+    let body: Value = serde_json::from_str(&server.receivers.sent_to(QUEUE)[0]).expect("JSON");
     assert_eq!(
         (&body["Type"], &body["MessageId"], &body["TopicArn"]),
         (&json!("Notification"), &json!(id), &json!(TOPIC))
@@ -56,7 +56,7 @@ async fn a_message_for_each_protocol() {
     let structure = [("MessageStructure", "json")];
     server.publish_with(r#"{"default":"for all","sqs":"for queues"}"#, &structure).await;
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE), ["for queues"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["for queues"]);
     assert_eq!(server.events()[0]["Records"][0]["Sns"]["Message"], "for all");
 }
 
@@ -66,7 +66,7 @@ async fn a_topic_may_be_named_as_the_target() {
     server.subscribe("sqs", QUEUE, &[("RawMessageDelivery", "true")]).await;
     server.call("Publish", &[("TargetArn", TOPIC), ("Message", "hello")]).await.ok();
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE), ["hello"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["hello"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,9 +86,9 @@ async fn filters_decide_by_attributes_or_by_the_body() {
     server.publish(r#"{"order":{"total":101}}"#).await;
     server.publish(r#"{"order":{"total":100}}"#).await;
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE), ["first"]);
-    assert_eq!(server.sent_to(&other), [r#"{"order":{"total":101}}"#]);
-    assert_eq!(server.waiting(), 0);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["first"]);
+    assert_eq!(server.receivers.sent_to(&other), [r#"{"order":{"total":101}}"#]);
+    assert_eq!(server.world.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +110,7 @@ async fn a_batch_answers_for_each_entry() {
     assert_eq!((answer.one("Code"), answer.one("SenderFault")), ("InvalidParameter".to_owned(), "true".to_owned()));
     assert_eq!(answer.all("MessageId").len(), 2);
     server.pass(0).await;
-    let mut sent = server.sent_to(QUEUE);
+    let mut sent = server.receivers.sent_to(QUEUE);
     sent.sort();
     assert_eq!(sent, ["one", "three"]);
 }
@@ -119,12 +119,12 @@ async fn a_batch_answers_for_each_entry() {
 async fn nothing_is_acknowledged_that_the_store_has_not_got() {
     let server = Server::topic().await;
     server.subscribe("sqs", QUEUE, &[]).await;
-    server.store.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    server.world.store.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
     let answer = server.call("Publish", &[("TopicArn", TOPIC), ("Message", "x")]).await;
     assert_eq!((answer.status, answer.one("Code").as_str()), (500, "InternalError"));
-    server.store.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+    server.world.store.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
     server.pass(5).await;
-    assert_eq!(server.sent_to(QUEUE).len(), 0);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn other_services_publish_by_the_port() {
     let id = topics.publish(&ctx, &arn(TOPIC), notification.clone()).await.expect("published");
     assert_eq!(id.len(), 36);
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE), ["hello"]);
+    assert_eq!(server.receivers.sent_to(QUEUE), ["hello"]);
     let missing = topics.publish(&ctx, &arn(&format!("{TOPIC}2")), notification.clone()).await;
     assert_eq!(missing, Err(TopicError::NotFound));
     *server.policies.denied.lock() = Some("sns:Publish");

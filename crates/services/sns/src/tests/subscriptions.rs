@@ -54,12 +54,12 @@ async fn attributes_are_set_and_taken_away() {
     server.publish(r#"{"a":{"b":"c"}}"#).await;
     server.publish("no").await;
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE).len(), 1);
+    assert_eq!(server.receivers.sent_to(QUEUE).len(), 1);
     set("FilterPolicy", "{}").await.ok();
     set("RawMessageDelivery", "true").await.ok();
     server.publish("all").await;
     server.pass(0).await;
-    assert_eq!(server.sent_to(QUEUE)[1..], ["all"]);
+    assert_eq!(server.receivers.sent_to(QUEUE)[1..], ["all"]);
     set("RedrivePolicy", r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead"}"#).await.ok();
     set("RedrivePolicy", "").await.ok();
     let shown = server.call("GetSubscriptionAttributes", &[("SubscriptionArn", &arn)]).await.ok().map();
@@ -75,7 +75,7 @@ async fn what_ended_is_told_nothing_and_may_end_again() {
     }
     server.publish("hello").await;
     server.pass(0).await;
-    assert_eq!((server.events().len(), server.waiting()), (0, 0));
+    assert_eq!((server.events().len(), server.world.waiting()), (0, 0));
     let gone = server.call("GetSubscriptionAttributes", &[("SubscriptionArn", &arn)]).await;
     gone.refused(404, "NotFound", "Subscription does not exist");
 }

@@ -109,7 +109,7 @@ async fn a_token_is_the_endpoints_and_ends_after_two_days() {
     confirm(&second).await.invalid("Token");
     server.pass(60).await;
     assert_eq!(server.counts().await, ["0", "0", "0"]);
-    assert_eq!(server.store.count(&super::scope(), "sns.subscription"), 0);
+    assert_eq!(server.world.store.count(&super::scope(), "sns.subscription"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,9 +156,8 @@ async fn links_work_where_everybody_has_to_sign_and_nothing_else_does() {
     server.try_subscribe("http", URL, &[]).await.ok();
     server.pass(0).await;
     let link = server.documents()[0]["SubscribeURL"].as_str().expect("a link").to_owned();
-    let (store, clock) = (server.store.clone(), server.clock.clone());
     server.stop.cancel();
-    let server = Server::with_auth(store, clock, 9, AuthMode::Enforce).await;
+    let server = Server::over(server.world.next_life(), AuthMode::Enforce).await;
     let arn = server.follow(&link).await.ok().one("SubscriptionArn");
     let other = link.replace(":t&", ":there-is-none&");
     server.follow(&other).await.invalid("Token");
@@ -200,8 +199,8 @@ async fn a_server_that_fails_is_tried_again_as_the_policy_says_and_then_the_mess
         server.posted().iter().map(|post| header(post, "x-amz-sns-message-id").map(str::to_owned)).collect();
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "a retry has the id of the message");
     server.pass(0).await;
-    assert_eq!(server.sent_to(DEAD).len(), 1);
-    assert_eq!(server.waiting(), 0);
+    assert_eq!(server.receivers.sent_to(DEAD).len(), 1);
+    assert_eq!(server.world.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +213,7 @@ async fn what_the_client_did_wrong_is_not_tried_again() {
         server.publish("hello").await;
         server.pass(100).await;
         server.pass(0).await;
-        assert_eq!((server.posted().len(), server.sent_to(DEAD).len()), (1, 1), "{answer:?}");
+        assert_eq!((server.posted().len(), server.receivers.sent_to(DEAD).len()), (1, 1), "{answer:?}");
     }
 }
 
@@ -294,10 +293,10 @@ async fn another_accounts_queue_is_asked_by_a_message() {
     assert_eq!(answer.one("SubscriptionArn"), "pending confirmation");
     server.publish("too early").await;
     server.pass(0).await;
-    let [asked] = &server.sent_to(queue)[..] else { panic!("only the confirmation") };
+    let [asked] = &server.receivers.sent_to(queue)[..] else { panic!("only the confirmation") };
     let asked: Value = serde_json::from_str(asked).expect("JSON");
     server.follow(asked["SubscribeURL"].as_str().expect("a link")).await.ok();
     server.publish("hello").await;
     server.pass(0).await;
-    assert_eq!(server.sent_to(queue).len(), 2);
+    assert_eq!(server.receivers.sent_to(queue).len(), 2);
 }

@@ -13,61 +13,16 @@ mod redrive;
 mod refusals;
 mod restart;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hearth_ports::{Access, AccessKeys, Authorizer, Denied, KeyLookup, ResourcePolicy};
+use hearth_service_testing::{NOW_MS, Policies, Reply, front, request, scope};
 use hearth_store::{Codec, SqliteStore};
-use hearth_types::{
-    AccountId, AuthMode, Clock, ManualClock, Partition, Region, RequestContext, SandboxAuth, Scope, SeededRandom,
-};
-use hearth_wire::{Body, Connection, Front, FrontConfig, Listener};
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use parking_lot::Mutex;
+use hearth_types::{AuthMode, Clock, ManualClock, SeededRandom};
+use hearth_wire::Front;
 use serde_json::{Value, json};
 
 use crate::{Sqs, SqsParts};
-
-/// 2026-01-12T15:37:12Z
-const NOW_MS: i64 = 1_768_232_232_000;
-
-fn scope() -> Scope {
-    Scope { partition: Partition::Aws, account: AccountId::DEFAULT, region: Some(Region::from("us-east-1")) }
-}
-
-/// Notes what it is asked and denies what it is told to.
-#[derive(Default)]
-struct Policies {
-    asked: Mutex<Vec<String>>,
-    denied: Mutex<Option<&'static str>>,
-}
-
-impl Authorizer for Policies {
-    fn authorize(&self, _: &RequestContext, access: &Access<'_>) -> Result<(), Denied> {
-        let policy = if matches!(access.policy, ResourcePolicy::None) { "" } else { " by its policy" };
-        self.asked.lock().push(format!("{} {}{policy}", access.action, access.resource));
-        match *self.denied.lock() {
-            Some(action) if action == access.action => Err(Denied { message: format!("no {action}") }),
-            _ => Ok(()),
-        }
-    }
-
-    fn revision(&self) -> u64 {
-        0
-    }
-}
-
-/// Knows no key: who calls is the root of an account.
-struct NoKeys;
-
-impl AccessKeys for NoKeys {
-    fn find(&self, _: &str, _: Option<&str>) -> KeyLookup {
-        KeyLookup::Unknown
-    }
-}
 
 struct Server {
     front: Front,
@@ -118,47 +73,12 @@ async fn open(
     Sqs::open(parts).await.expect("opens")
 }
 
-fn front(sqs: &Arc<Sqs>, clock: Arc<dyn Clock>) -> Front {
-    let config = FrontConfig {
-        services: crate::services(sqs),
-        keys: Arc::new(NoKeys),
-        clock,
-        random: Arc::new(SeededRandom::new(7)),
-        auth: AuthMode::Open,
-        sandbox_auth: SandboxAuth::Role,
-    };
-    Front::new(config).expect("two protocols of one service")
-}
-
-async fn send(front: &Front, request: Request<Full<Bytes>>) -> Response<Body> {
-    let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
-    let connection = Connection { peer, secure: false, listener: Listener::Outside };
-    front.handle(&connection, request).await
-}
-
 async fn call(front: &Front, operation: &str, input: &Value) -> Answer {
-    let request = Request::post("http://localhost:4566/")
-        .header("host", "localhost:4566")
+    let head = request("POST", "/", "sqs")
         .header("content-type", "application/x-amz-json-1.0")
-        .header("x-amz-target", format!("AmazonSQS.{operation}"))
-        .header("x-amz-date", "20260112T153712Z")
-        .header(
-            "authorization",
-            format!(
-                "AWS4-HMAC-SHA256 Credential=test/20260112/us-east-1/sqs/aws4_request, SignedHeaders=host;x-amz-date, \
-                 Signature={}",
-                "0".repeat(64)
-            ),
-        )
-        .body(Full::new(Bytes::from(input.to_string())))
-        .expect("a request");
-    let response = send(front, request).await;
-    let status = response.status().as_u16();
-    let header = response.headers().get("x-amzn-query-error");
-    let query_error = header.map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default();
-    let bytes = response.into_body().collect().await.expect("a body").to_bytes();
-    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
-    Answer { status, query_error, body }
+        .header("x-amz-target", format!("AmazonSQS.{operation}"));
+    let reply = Reply::to(front, head, input.to_string()).await;
+    Answer { status: reply.status, query_error: reply.header("x-amzn-query-error").to_owned(), body: reply.json() }
 }
 
 impl Server {
@@ -170,7 +90,7 @@ impl Server {
         let (wall, service) = (Arc::new(ManualClock::at(wall_ms)), Arc::new(ManualClock::at(service_ms)));
         let policies = Arc::<Policies>::default();
         let sqs = open(path.path(), wall.clone(), service.clone(), policies.clone(), seed).await;
-        let front = front(&sqs, Arc::new(ManualClock::at(NOW_MS)));
+        let front = front(crate::services(&sqs), AuthMode::Open);
         Self { front, sqs, wall, service, policies, path }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hearth_store::testing::MemoryStore;
 use hearth_store::{Codec, Store};
-use hearth_types::{Clock, ManualClock, SeededRandom};
+use hearth_types::{AuthMode, Clock, SeededRandom};
 use hearth_wire::Front;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ impl World {
             authorizer: Arc::<Policies>::default(),
         };
         let sqs = Sqs::open(parts).await.expect("opens");
-        let front = Arc::new(front(&sqs, Arc::new(ManualClock::at(NOW_MS))));
+        let front = Arc::new(front(crate::services(&sqs), AuthMode::Open));
         let created = call(&front, "CreateQueue", &json!({ "QueueName": "q", "Attributes": attributes })).await.ok();
         let url = created["QueueUrl"].as_str().expect("a URL").to_owned();
         Self { front, sqs, url, _path: path }

@@ -106,6 +106,10 @@ class Ledger:
         ledger.deleted, ledger.deleting = set(self.deleted), set(self.deleting)
         return ledger
 
+    def doubt(self, later):
+        """What had begun at a later moment: whether it happened is not known."""
+        self.deleting |= later.deleting
+
     def add(self, other):
         for name, entries in vars(other).items():
             getattr(self, name).update(entries)

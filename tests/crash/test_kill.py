@@ -2,23 +2,29 @@
 
 import random
 
-from ledger import CONFIG, Ledger, Load, audit, prepare
+import pytest
+
+import ledger
+import objects
 from support.server import Server
 
+LOADS = pytest.mark.parametrize("of", [ledger, objects], ids=["everything", "objects"])
 
-def test_what_was_acknowledged_survives_kill_9(tmp_path, rounds):
-    seeded, total = random.Random(20261126), Ledger()
-    server = Server(tmp_path / "data", tmp_path / "server.log", CONFIG)
+
+@LOADS
+def test_what_was_acknowledged_survives_kill_9(tmp_path, rounds, of):
+    seeded, total = random.Random(20261126), of.Ledger()
+    server = Server(tmp_path / "data", tmp_path / "server.log", ledger.CONFIG)
     try:
-        prepare(server)
+        of.prepare(server)
         for _ in range(rounds):
-            load = Load(server, Ledger())
+            load = of.Load(server, of.Ledger())
             load.go_on(seeded.uniform(0.2, 2.0))
             server.kill()
             load.stop()
             total.add(load.ledger)
             server.start()
-        audit(server, total)
+        of.audit(server, total)
         print(f"{rounds} kills: {total.summary()}")
     finally:
         server.stop()

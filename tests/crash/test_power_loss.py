@@ -10,28 +10,28 @@ import shutil
 import pytest
 from botocore.exceptions import ClientError
 
-from ledger import Ledger, Load, audit, prepare
+import ledger
 from power import TOOLS, Machine
+from test_kill import LOADS
 
 everywhere = pytest.mark.parametrize("with_database", [False, True], ids=["embedded", "postgres"])
 
 
-def fail_the_power(tmp_path, rounds, **started):
+def fail_the_power(tmp_path, rounds, of=ledger, **started):
     """What was acknowledged in all rounds, after each of which all that was acknowledged in it was found."""
-    seeded, total = random.Random(20261127), Ledger()
+    seeded, total = random.Random(20261127), of.Ledger()
     machine = Machine(tmp_path, **started)
     try:
-        prepare(machine.server)
+        of.prepare(machine.server)
         for _ in range(rounds):
-            ledger = Ledger()
-            load = Load(machine.server, ledger)
+            load = of.Load(machine.server, of.Ledger())
             load.go_on(seeded.uniform(0.3, 2.0))
-            acknowledged = ledger.copy()
+            acknowledged = load.ledger.copy()
             machine.lose_power()
             load.stop()
-            # Begun while the machine was stopped, or before: what became of these is not known.
-            acknowledged.deleting |= ledger.deleting
-            audit(machine.server, acknowledged)
+            # Begun while the machine was stopped, or before.
+            acknowledged.doubt(load.ledger)
+            of.audit(machine.server, acknowledged)
             total.add(acknowledged)
         return total
     finally:
@@ -45,8 +45,9 @@ def tools():
 
 
 @everywhere
-def test_what_was_acknowledged_survives_a_power_loss(tmp_path, rounds, with_database):
-    total = fail_the_power(tmp_path, rounds, with_database=with_database)
+@LOADS
+def test_what_was_acknowledged_survives_a_power_loss(tmp_path, rounds, of, with_database):
+    total = fail_the_power(tmp_path, rounds, of, with_database=with_database)
     print(f"{rounds} power losses: {total.summary()}")
 
 

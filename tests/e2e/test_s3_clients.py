@@ -1,4 +1,4 @@
-"""S3 with the tools people use: the AWS CLI, boto3's transfer manager, s3cmd."""
+"""S3 with the tools people use: the AWS CLI, boto3's transfer manager, the JavaScript SDK, s3cmd."""
 
 import filecmp
 import hashlib
@@ -10,8 +10,8 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from support import aws, packages
-from support.paths import ROOT
-from test_clients import CLI_V1, environment
+from support.paths import ROOT, TOOLS
+from test_clients import CLI_V1, environment, node  # noqa: F401 (a fixture)
 from test_s3 import content, new_bucket
 
 MIB = 1 << 20
@@ -80,6 +80,34 @@ def test_the_transfer_manager_sends_and_gets_in_parts(s3, tmp_path):
     s3.copy({"Bucket": bucket, "Key": "large"}, bucket, "copy", Config=settings)
     copied = s3.get_object(Bucket=bucket, Key="copy")["Body"].read()
     assert hashlib.md5(copied).digest() == hashlib.md5(source.read_bytes()).digest()
+
+
+def test_the_javascript_sdk_streams_pages_links_and_is_told(node):  # noqa: F811
+    packages.needs(TOOLS / "node" / "node_modules" / "@aws-sdk" / "lib-storage", "lib-storage for JavaScript")
+    said = node("s3.mjs", aws.function_name("js"))
+    assert said["stream"] == {
+        "same": True, "etag": True, "checksum": True, "length": True, "type": "text/plain", "metadata": {"color": "blue"},
+        "tags": 1,
+    }
+    assert said["range"] == ["stream ", f"bytes 2-8/{3 * MIB + 5}", 206]
+    assert said["parts"] == {"etag": True, "steps": [1, 2, 3], "same": True, "second": 3}
+    assert said["givenUp"] == [True, "NoSuchUpload", 404]
+    assert said["link"] == [200, 200, "by link", 'attachment; filename="x"']
+    assert said["pages"] == {"sizes": [10, 10, 5], "same": True}
+    assert said["folders"] == ["page/", "by link", "in parts", "stream"]
+    assert said["nowhere"] == [True, "InvalidArgument", 400], "the queue has to be there"
+    assert said["configured"] == [["pictures", ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"], ["pictures/", ".png"]]]
+    assert said["told"] == [
+        "ObjectCreated:Copy pictures/c.png", "ObjectCreated:Put pictures/a+b.png", "ObjectRemoved:Delete pictures/a+b.png",
+    ]
+    assert said["errors"] == {
+        "key": [True, "NoSuchKey", 404],
+        "head": [True, "NotFound", 404],
+        "bucket": [True, "NoSuchBucket", 404],
+        "absent": [True, "PreconditionFailed", 412],
+        "digest": [True, "BadDigest", 400],
+        "full": [True, "BucketNotEmpty", 409],
+    }
 
 
 def test_s3cmd_signs_by_itself_and_is_understood(server, tmp_path):

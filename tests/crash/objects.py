@@ -23,9 +23,10 @@ TO_FUNCTION_EACH = 20
 #: Every so many objects one is a file; the others lie beside their records.
 LARGE_EACH = 50
 LARGE_BYTES = 20_000
-OBJECTS_PER_ROUND = 1_000
+#: On average, some more.
+OBJECTS_PER_ROUND = 500
 REQUEST_SECONDS_MAX = 20
-#: Looks at a load that acknowledges nothing more, each after a tenth of a second.
+#: Looks at a load until it has done enough, each after a tenth of a second.
 LOOKS_MAX = 1_200
 
 
@@ -103,10 +104,10 @@ class Load:
         for thread in self.threads:
             thread.start()
 
-    def go_on(self, thousands):
-        """Until so many thousand objects are acknowledged."""
+    def go_on(self, share):
+        """Until so much of a round's objects is acknowledged."""
         begun, looks = time.monotonic(), 0
-        while len(self.ledger.objects) < thousands * OBJECTS_PER_ROUND:
+        while len(self.ledger.objects) < share * OBJECTS_PER_ROUND:
             time.sleep(0.1)
             looks += 1
             assert looks < LOOKS_MAX, "the load did too little"

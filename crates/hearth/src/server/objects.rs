@@ -1,56 +1,21 @@
-//! S3: its parts, and the way of its requests.
+//! S3: where its bytes are, and the way of its requests.
 
 use std::sync::Arc;
 
-use hearth_ports::{Authorizer, EventSink, Invoker, QueueConsumer, QueueSender, TopicPublisher};
-use hearth_s3::{Door, S3, S3Parts};
-use hearth_store::{BlobFiles, Codec, DataDir, Store};
-use hearth_types::{Clock, Random};
+use hearth_s3::{Door, S3};
+use hearth_store::{BlobFiles, DataDir};
+use hearth_types::Random;
 use hearth_wire::front::Streaming;
 use hearth_wire::{Body, Connection, Front};
 use hyper::{Request, Response};
 
 use super::ServerError;
-use super::messaging::Messaging;
+use super::foundation::unusable;
 use super::unread::Lent;
 
-/// What S3 shares with the others.
-pub(super) struct Shared<'s> {
-    pub(super) store: &'s Arc<dyn Store>,
-    pub(super) codec: &'s Arc<Codec>,
-    pub(super) data: &'s DataDir,
-    pub(super) messaging: &'s Messaging,
-    pub(super) queues: Arc<dyn QueueSender>,
-    pub(super) consumers: Arc<dyn QueueConsumer>,
-    pub(super) topics: Arc<dyn TopicPublisher>,
-    pub(super) invoker: Arc<dyn Invoker>,
-    pub(super) bus: Arc<dyn EventSink>,
-    pub(super) authorizer: &'s Arc<dyn Authorizer>,
-    /// The wall's.
-    pub(super) clock: &'s Arc<dyn Clock>,
-    pub(super) random: &'s Arc<dyn Random>,
-}
-
-pub(super) async fn open(shared: Shared<'_>) -> Result<Arc<S3>, ServerError> {
-    let Shared { store, codec, data, messaging, queues, consumers, topics, invoker, bus, authorizer, clock, random } =
-        shared;
-    let files = BlobFiles::open(&data.objects(), random.clone());
-    let files = files.map_err(|error| ServerError::Data(error.to_string()))?;
-    let parts = S3Parts {
-        store: store.clone(),
-        codec: codec.clone(),
-        files,
-        outbox: messaging.outbox.clone(),
-        queues,
-        consumers,
-        topics,
-        invoker,
-        bus,
-        authorizer: authorizer.clone(),
-        wall: clock.clone(),
-        random: random.clone(),
-    };
-    S3::open(parts).await.map_err(|error| ServerError::Start(error.to_string()))
+/// Where the bytes of objects are.
+pub(super) fn files(data: &DataDir, random: &Arc<dyn Random>) -> Result<BlobFiles, ServerError> {
+    BlobFiles::open(&data.objects(), random.clone()).map_err(unusable)
 }
 
 /// S3's requests, which stream past the front.

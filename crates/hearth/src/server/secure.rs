@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_tls::Certificates;
+use hearth_store::DataDir;
+use hearth_tls::{Authority, Certificates, Names};
 use hearth_wire::front::Tls;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -12,7 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 use tokio_rustls::server::TlsStream;
 
+use super::ServerError;
+use super::foundation::{Foundation, not_started, unusable};
 use super::http::HEAD_TIMEOUT;
+use crate::config::Config;
 
 /// What a TLS connection starts with; no HTTP request does. Source: RFC 8446, section 5.1, `handshake(22)`.
 const HANDSHAKE: u8 = 22;
@@ -23,6 +27,18 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 pub(super) enum Opened {
     Plain(TcpStream),
     Secure(Box<TlsStream<TcpStream>>, Tls),
+}
+
+/// By the authority of this server's own, for all names it goes by.
+pub(super) fn certificates(
+    config: &Config,
+    ground: &Foundation,
+    data: &DataDir,
+) -> Result<Arc<Certificates>, ServerError> {
+    let directory = DataDir::tls_of(data.root());
+    let authority = Authority::open(&directory, ground.clock().now_ms(), &*ground.random).map_err(unusable)?;
+    let names = Names::new(&config.allowed_hosts, config.urls.domain.as_deref());
+    Certificates::new(authority, names, ground.clock(), ground.random.clone()).map_err(not_started)
 }
 
 /// Waits for the client's first byte and shakes hands if it asks to. `None`: it has gone, or says nothing, or is not to be

@@ -29,7 +29,7 @@ python_client_side() {
 # Packages that go into function archives. The runtime they are for, not this machine's Python, picks the wheels.
 python_function_packages() {
     local app
-    for app in fastapi_app powertools_app ric_app; do
+    for app in fastapi_app pandas_app powertools_app ric_app; do
         say "packages of the function $app"
         rm -rf "$TOOLS/functions/$app"
         "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --python-version 3.11 \
@@ -49,6 +49,8 @@ node_packages() {
     done <<LIST
 js $TOOLS/node
 functions/express_app $TOOLS/functions/express_app
+functions/powertools_node_app $TOOLS/functions/powertools_node_app
+functions/sharp_app $TOOLS/functions/sharp_app
 LIST
 }
 

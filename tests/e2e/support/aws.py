@@ -85,14 +85,14 @@ class Function:
 
 
 def create(client, package, runtime=PYTHON, handler="remote.handler", name=None, **settings):
-    """Creates a function and waits until it can run."""
+    """Creates a function and waits until it can run. `package` is a zip, or says where its code is as `Code` does."""
     name = name or function_name()
     created = client.create_function(
         FunctionName=name,
         Runtime=runtime,
         Handler=handler,
         Role=settings.pop("Role", ROLE),
-        Code={"ZipFile": package},
+        Code=package if isinstance(package, dict) else {"ZipFile": package},
         **{"Timeout": 30} | settings,
     )
     client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=WAITER)

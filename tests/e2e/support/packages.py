@@ -62,8 +62,24 @@ def powertools_app():
     return zip_tree(needs(TOOLS / "functions" / "powertools_app", "Powertools"), FUNCTIONS / "powertools_app")
 
 
+def pandas_app():
+    return zip_tree(needs(TOOLS / "functions" / "pandas_app", "pandas"), FUNCTIONS / "pandas_app")
+
+
+def _node_app(name, what):
+    return zip_tree(needs(TOOLS / "functions" / name / "node_modules", what).parent, FUNCTIONS / name)
+
+
 def express_app():
-    return zip_tree(needs(TOOLS / "functions" / "express_app" / "node_modules", "Express").parent, FUNCTIONS / "express_app")
+    return _node_app("express_app", "Express")
+
+
+def powertools_node_app():
+    return _node_app("powertools_node_app", "Powertools for TypeScript")
+
+
+def sharp_app():
+    return _node_app("sharp_app", "sharp")
 
 
 def lambda_runtime_app():

@@ -137,7 +137,7 @@ def _named_tuples_exist():
 
 
 def _is_standard(cls):
-    return cls.__module__.partition(".")[0] in sys.stdlib_module_names
+    return cls.__module__.partition(".")[0] in getattr(sys, "stdlib_module_names", sys.builtin_module_names)
 
 
 # Logging --------------------------------------------------------------------------------------------------------
@@ -160,7 +160,8 @@ def _take_records_descriptor():
     if number is not None:
         _records = int(number)
         os.set_inheritable(_records, False)
-        os.register_at_fork(after_in_child=_records_lock._at_fork_reinit)
+        # Whoever holds it is not in the child.
+        os.register_at_fork(after_in_child=lambda: globals().update(_records_lock=_thread.allocate_lock()))
 
 
 def _write_record(text, level=0, as_json=False):

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hearth_ports::{
     CodeDigest, Concurrency, EventTerms, FunctionCatalog, FunctionVersion, Guard, LogFormat, Provision, ResolveError,
-    Resolved, RuntimeVersion, Weighted,
+    Resolved, RuntimeId, RuntimeVersion, Weighted,
 };
 use hearth_store::{Codec, KeyVersion, Secret, Store, scan_all, scopes};
 use hearth_types::{Arn, FunctionUid, Qualifier, RequestContext, Scope, Version};
@@ -384,6 +384,13 @@ impl Catalog {
     }
 
     /// At most `limit` functions in order of their names, from the one named `from` on (it included).
+    /// The runtimes that functions have.
+    #[must_use]
+    pub fn runtimes(&self) -> BTreeSet<RuntimeId> {
+        let all = self.all().into_iter();
+        all.map(|(_, function)| function.record.latest.settings.runtime.clone()).collect()
+    }
+
     pub(crate) fn list(&self, scope: &Scope, from: &str, limit: usize) -> Vec<Arc<Function>> {
         let scopes = self.scopes.read();
         let Some(names) = scopes.get(scope) else { return Vec::new() };

@@ -216,6 +216,9 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Unsupported`] when no environment of this kind can be made here.
     fn check(&self, runtime: &RuntimeId, architecture: Architecture) -> Result<(), Unsupported>;
 
+    /// Functions have this runtime: what can be made ahead of need for them is worth making.
+    fn expect(&self, _: &RuntimeId) {}
+
     /// The build of a runtime that environments get now. `None`: it is not known, or not yet.
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion>;
 

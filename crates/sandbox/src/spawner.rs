@@ -9,6 +9,7 @@
 //! It outlives the server: when its socket closes it ends every slot, removes what they leave, and only then ends
 //! itself. What an earlier life left behind it ends when it starts. Tearing down waits while there is something to make.
 
+mod configuration;
 mod copies;
 mod etc;
 mod faces;

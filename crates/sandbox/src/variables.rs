@@ -100,7 +100,8 @@ pub fn prepared(runtime: &Runtime, host: Host<'_>) -> BTreeMap<String, String> {
 fn defaults(runtime: &Runtime, host: Host<'_>) -> BTreeMap<String, String> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let mut all = host.image.map(|image| image.variables.clone()).unwrap_or_default();
-    all.extend(DEFAULTS.iter().chain(runtime.variables).map(owned));
+    all.extend(DEFAULTS.iter().map(owned));
+    all.extend(runtime.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     all
 }
 

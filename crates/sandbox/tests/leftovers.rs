@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use groups::groups;
 use hearth_sandbox::Backend;
 use hearth_sandbox::process::PoolConfig;
-use hearth_sandbox::runtimes::Root;
 use serde_json::json;
 use support::{BOOTSTRAP, Collected, ECHO, Machine, Setup, children, spec, started, value};
 
@@ -59,7 +58,7 @@ async fn leak_helper() {
     let Some(machine) = Machine::start_with(setup).await else { return };
     let code = machine.package(&[("bootstrap", "#!/bin/sh\nexec sleep 1000\n")]);
     // Where there is Python every third is a copy of one that waits.
-    let python = machine.backend.roots().any(|root| root == Root::Python311);
+    let python = machine.backend.roots().contains(&support::PYTHON);
     let copied = spec("python3.11", machine.package(&[("app.py", "def handler(event, context): return event\n")]));
     if python {
         machine.wait_for_copies(&copied).await;

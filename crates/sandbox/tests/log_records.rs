@@ -13,7 +13,7 @@ use support::{BOOTSTRAP, Collected, Machine, Setup, invocation, spec, started, v
 
 /// Says so where this machine has no such interpreter.
 fn has(machine: &Machine, root: Root) -> bool {
-    let has = machine.backend.roots().any(|have| have == root);
+    let has = machine.backend.roots().contains(&root);
     if !has {
         eprintln!("SKIPPED: {}", hearth_sandbox::runtimes::missing(root));
     }
@@ -32,7 +32,7 @@ async fn logged(machine: &Machine, body: &str) -> (Arc<dyn Environment>, Arc<Col
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_traceback_is_one_record_and_is_there_before_the_answer() {
     let Some(machine) = Machine::start().await else { return };
-    if has(&machine, Root::Python311) {
+    if has(&machine, support::PYTHON) {
         let (_environment, output) = logged(
             &machine,
             "    print('one')\n    logging.warning('two\\nlines')\n    print('three')\n    raise ValueError('no')\n",
@@ -57,7 +57,7 @@ async fn a_python_traceback_is_one_record_and_is_there_before_the_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_error_is_one_record() {
     let Some(machine) = Machine::start().await else { return };
-    if has(&machine, Root::Nodejs20) {
+    if has(&machine, support::NODE) {
         let code = "exports.handler = async () => { console.error(new TypeError('no')); console.log('{}'); };";
         let code = machine.package(&[("app.js", code)]);
         let (environment, output) = started(&machine, spec("nodejs20.x", code)).await;
@@ -76,7 +76,7 @@ async fn a_node_error_is_one_record() {
 async fn a_process_that_waited_for_its_function_writes_records_too() {
     let pool = Some(PoolConfig::default());
     let Some(machine) = Machine::start_with(Setup { pool, ..Setup::default() }).await else { return };
-    if has(&machine, Root::Python311) {
+    if has(&machine, support::PYTHON) {
         machine.wait_for_started("python3.11").await;
         let (_environment, output) = logged(&machine, "    logging.error('pooled')\n").await;
         assert_eq!(machine.backend.pool_hits(), 1);
@@ -92,7 +92,7 @@ async fn a_custom_runtime_and_the_programs_of_a_managed_one_have_no_such_descrip
     let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", custom)]);
     let (environment, _) = started(&machine, spec("provided.al2023", code)).await;
     assert_eq!(value(&environment, &json!({})).await, json!([["0", "1", "2"], false, null]));
-    if has(&machine, Root::Python311) {
+    if has(&machine, support::PYTHON) {
         let managed = "
 import os, subprocess
 def handler(event, context):
@@ -109,7 +109,7 @@ def handler(event, context):
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_function_writes_to_the_descriptor_itself_harms_nobody() {
     let Some(machine) = Machine::start().await else { return };
-    if has(&machine, Root::Python311) {
+    if has(&machine, support::PYTHON) {
         let body = "
     if event.get('whole'):
         logging.error('whole')

@@ -17,7 +17,7 @@ use groups::groups;
 use hearth_ports::CodeDigest;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::protocol::{Boot, FurnishSlot, Order, PrepareSlot, Reply, Report, Request};
-use hearth_sandbox::runtimes::Root;
+use hearth_sandbox::runtimes::{Language, Root};
 use hearth_types::{Mebibytes, Random, SeededRandom};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -337,7 +337,7 @@ fn nothing_outside_the_trees_and_the_limits_can_be_asked_for() {
         PrepareSlot { memory: Some(Mebibytes(64)), ..prepare(1) },
         PrepareSlot { memory: Some(Mebibytes(u32::MAX)), ..prepare(2) },
         PrepareSlot { ephemeral_storage: Mebibytes(100_000), ..prepare(3) },
-        PrepareSlot { root: Root::Python311, ..prepare(4) },
+        PrepareSlot { root: Root::With(Language::Python { minor: 11 }), ..prepare(4) },
     ];
     for request in refused {
         let slot = request.slot;

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod qualifier;
 pub mod random;
+pub mod runtime;
 pub mod scope;
 pub mod units;
 
@@ -25,5 +26,6 @@ pub use function_ref::{FunctionRef, FunctionRefError};
 pub use ids::{FunctionUid, RequestId, SnapshotId};
 pub use qualifier::{Qualifier, Version};
 pub use random::{OsRandom, Random, SeededRandom};
+pub use runtime::Language;
 pub use scope::{AccountId, Partition, Region, Scope};
 pub use units::{Mebibytes, Millis};

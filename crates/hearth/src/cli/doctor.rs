@@ -9,7 +9,8 @@ use hearth_images::RegistryImages;
 use hearth_ports::Images;
 use hearth_sandbox::probe::{self, Finding, State};
 use hearth_sandbox::process::NATIVE;
-use hearth_sandbox::runtimes::{self, Interpreter, Language, Root, Search};
+use hearth_sandbox::runtimes::Search;
+use hearth_types::runtime::CATALOG;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let machine = probe::probe();
     let mut rows: Vec<Row> = machine.findings.iter().map(Row::from).collect();
     let search = Search::from_environment();
-    rows.extend(Root::ALL.into_iter().filter_map(|root| runtime_row(&search, root)));
+    rows.extend(runtime_rows(&search));
     let config = Config::load(args.config.as_deref(), Overrides { ephemeral: true, ..Overrides::default() });
     let from_images = image_rows(&config.map_err(|error| Failure::new(error.to_string()))?)?;
     // What the configuration gives an image to, the machine's interpreter is not used for.
@@ -81,21 +82,16 @@ impl From<&Finding> for Row {
     }
 }
 
-fn runtime_row(search: &Search, root: Root) -> Option<Row> {
-    let language = root.language()?;
-    let what = match language {
-        Language::Python { minor } => format!("runtime python3.{minor}"),
-        Language::Node { major } => format!("runtime nodejs{major}.x"),
-    };
-    Some(match search.interpreter(language) {
-        Some(interpreter) => Row { state: "ok", what, found: place(&interpreter), remedy: None },
-        None => Row {
-            state: "absent",
-            what,
-            found: "no interpreter of that version".to_owned(),
-            remedy: Some(runtimes::missing(root).to_string()),
-        },
-    })
+/// The runtimes this machine has an interpreter for. `hearth runtimes` lists the others, too.
+fn runtime_rows(search: &Search) -> Vec<Row> {
+    let found = search.all().into_iter().flat_map(|(language, found)| {
+        let ids = CATALOG.iter().filter(move |row| row.language == Some(language) && row.is_offered());
+        ids.map(move |row| {
+            let place = format!("{} in {}", found.version, found.interpreter.place().display());
+            Row { state: "ok", what: format!("runtime {}", row.id), found: place, remedy: None }
+        })
+    });
+    found.collect()
 }
 
 /// Where the configuration says that images are the roots of runtimes. Asks for them, and fetches nothing.
@@ -122,11 +118,4 @@ fn image_rows(config: &Config) -> Result<Vec<Row>, Failure> {
         }
         Ok(rows)
     })
-}
-
-fn place(interpreter: &Interpreter) -> String {
-    match interpreter {
-        Interpreter::Prefix { prefix, .. } => prefix.display().to_string(),
-        Interpreter::System { program, .. } => program.display().to_string(),
-    }
 }

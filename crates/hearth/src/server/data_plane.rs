@@ -70,6 +70,7 @@ impl DataPlane {
         };
         let backend = ProcessBackend::new(spawner, sandboxes).await.map_err(|error| not_made(&error))?;
         let backend: Arc<dyn Backend> = Arc::new(backend);
+        catalog.runtimes().iter().for_each(|runtime| backend.expect(runtime));
 
         let account_concurrency = engine.account_concurrency;
         let engine = EngineParts {

@@ -57,7 +57,9 @@ pub(super) fn runtime_images(config: &Config, trees: &TreeStore, data: &DataDir)
 /// Whether a function can run here at all, asked when it is created.
 pub(super) fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
     Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
-        backend.check(runtime, architecture).map_err(|error| error.to_string())
+        backend.check(runtime, architecture).map_err(|error| error.to_string())?;
+        backend.expect(runtime);
+        Ok(())
     })
 }
 

@@ -1,6 +1,7 @@
 //! Which runtime identifiers exist, and which may still be chosen.
 
 use hearth_ports::{Architecture, IMAGE_RUNTIME, RuntimeId};
+use hearth_types::runtime::{self, CATALOG, CatalogRow};
 
 use crate::error::LambdaError;
 
@@ -8,78 +9,20 @@ use crate::error::LambdaError;
 pub type Runnable = dyn Fn(&RuntimeId, Architecture) -> Result<(), String> + Send + Sync;
 
 /// What may be chosen, in the order the real service lists it (recorded).
-const OFFERED: [&str; 25] = [
-    "nodejs20.x",
-    "python3.14",
-    "provided.al2023",
-    "python3.12",
-    "python3.13",
-    "nodejs24.x",
-    "nodejs22.x",
-    "java25",
-    "python3.10",
-    "python3.11",
-    "java21",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby3.2",
-    "python3.8",
-    "python3.9",
-    "java17",
-    "nodejs16.x",
-    "dotnet10",
-    "dotnet8",
-    "java11",
-    "dotnet6",
-    "nodejs18.x",
-    "provided.al2",
-    "java8.al2",
-];
-
-/// May be chosen too, but newer than the recorded list.
-const NEWER: [&str; 7] =
-    ["java17.al2023", "java11.al2023", "java8.al2023", "ruby4.0", "nodejs26.x", "python3.15", "custom"];
-
-/// No longer to be chosen, by family and by name. Source: Lambda developer guide, "Deprecated runtimes".
-const BLOCKED: [&str; 21] = [
-    "nodejs",
-    "nodejs4.3",
-    "nodejs4.3-edge",
-    "nodejs6.10",
-    "nodejs8.10",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "java8",
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "dotnet5.0",
-    "dotnet7",
-    "go1.x",
-    "ruby2.5",
-    "ruby2.7",
-];
-const BLOCKED_CUSTOM: &str = "provided";
-
-/// What may be chosen, as the refusal of a layer's runtimes lists it.
 pub(crate) fn offered_runtimes() -> String {
-    OFFERED.join(", ")
+    let listed: Vec<&str> = CATALOG.iter().filter(|row| row.is_listed).map(|row| row.id).collect();
+    listed.join(", ")
 }
 
 /// Whether functions may be created with a runtime of that name, where it can run.
 #[must_use]
 pub fn is_offered(name: &str) -> bool {
-    OFFERED.contains(&name) || NEWER.contains(&name)
+    runtime::find(name).is_some_and(CatalogRow::is_offered)
 }
 
 /// Whether there is, or was, a runtime of that name: a layer may be for any.
 pub(crate) fn is_runtime(name: &str) -> bool {
-    name == BLOCKED_CUSTOM || [&OFFERED[..], &NEWER, &BLOCKED].iter().any(|names| names.contains(&name))
+    runtime::find(name).is_some()
 }
 
 /// Checks that a function may be created with, or changed to, this runtime.
@@ -87,15 +30,16 @@ pub(crate) fn is_runtime(name: &str) -> bool {
 /// # Errors
 /// The name is unknown, the runtime is blocked, or this server cannot run it.
 pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable) -> Result<RuntimeId, LambdaError> {
-    if name == BLOCKED_CUSTOM || BLOCKED.contains(&name) {
+    let row = runtime::find(name);
+    if row.is_some_and(|row| !row.is_offered()) {
         return Err(LambdaError::invalid(format!(
             "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
-    if !is_offered(name) {
+    if row.is_none() {
         return Err(LambdaError::invalid(format!(
             "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
-            OFFERED.join(", ")
+            offered_runtimes()
         )));
     }
     let id = RuntimeId(name.into());

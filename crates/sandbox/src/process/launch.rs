@@ -9,7 +9,7 @@ use super::control::error_text;
 use crate::environment::InitFailure;
 use crate::init::WORKING_DIRECTORY;
 use crate::protocol::{Launch, LaunchFailure};
-use crate::runtimes::{BOOTSTRAPS, ImageRoot, Program, Runtime};
+use crate::runtimes::{BOOTSTRAPS, ImageRoot, MEMORY, Program, Runtime};
 use crate::variables::wrapper;
 
 /// How a runtime process with these variables is started.
@@ -18,9 +18,8 @@ pub(super) fn launch(
     (image, root): (Option<&ImageLaunch>, Option<&ImageRoot>),
     variables: BTreeMap<String, String>,
 ) -> Launch {
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let mut working_directory = WORKING_DIRECTORY.to_owned();
-    let (programs, arguments) = match (runtime.program, image) {
+    let (programs, arguments) = match (&runtime.program, image) {
         (Program::Image, Some(ImageLaunch { command_line, working_directory: directory, .. })) => {
             // A relative one is below the root, as in Docker.
             working_directory = Path::new("/").join(directory).to_string_lossy().into_owned();
@@ -34,12 +33,15 @@ pub(super) fn launch(
         {
             (vec![program], arguments)
         }
-        (Program::Interpreter { program, arguments }, _) => (owned(&[program]), owned(arguments)),
-        (Program::Bootstrap | Program::Image, _) => (owned(BOOTSTRAPS), Vec::new()),
+        (Program::Interpreter { program, arguments }, _) => (vec![program.clone()], arguments.clone()),
+        (Program::Bootstrap | Program::Image, _) => {
+            (BOOTSTRAPS.iter().map(|text| (*text).to_owned()).collect(), Vec::new())
+        }
     };
+    let memory = variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").map(String::as_str).unwrap_or_default();
     Launch {
         programs,
-        arguments,
+        arguments: arguments.into_iter().map(|argument| argument.replace(MEMORY, memory)).collect(),
         working_directory,
         wrapper: wrapper(&variables, runtime).filter(|_| root.is_none_or(|root| !root.has_own_client())),
         environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),

@@ -67,16 +67,22 @@ struct Depths {
 
 struct Depth {
     wanted: usize,
-    /// Never less than this: kinds that every server will need. Others vanish when nobody asks any more.
+    /// Never less than this: kinds that functions are known to need. Others vanish when nobody asks any more.
     least: usize,
     changed: Instant,
 }
 
 impl Depths {
-    fn new(config: PoolConfig, kinds: impl IntoIterator<Item = Kind>, now: Instant) -> Self {
-        let least = config.depth_min.min(config.depth_max);
-        let depth = |kind| (kind, Depth { wanted: least, least, changed: now });
-        Self { config, kinds: kinds.into_iter().map(depth).collect() }
+    fn new(config: PoolConfig) -> Self {
+        Self { config, kinds: HashMap::new() }
+    }
+
+    /// Functions will need it.
+    fn expect(&mut self, kind: Kind, now: Instant) {
+        let least = self.config.depth_min.min(self.config.depth_max);
+        let depth = self.kinds.entry(kind).or_insert(Depth { wanted: least, least, changed: now });
+        depth.least = least;
+        depth.wanted = depth.wanted.max(least);
     }
 
     /// Somebody asked and there was none.
@@ -130,14 +136,13 @@ pub(super) trait Maker: Send + Sync + 'static {
 
 impl SlotPool {
     /// Starts to fill up.
-    pub(super) fn start(config: PoolConfig, kinds: impl IntoIterator<Item = Kind>, maker: Arc<dyn Maker>) -> Arc<Self> {
-        let now = now();
-        let depths = Depths::new(config, kinds, now);
+    pub(super) fn start(config: PoolConfig, maker: Arc<dyn Maker>) -> Arc<Self> {
+        let depths = Depths::new(config);
         let pool = Arc::new(Self {
             state: Mutex::new(State {
                 depths,
                 waiting: HashMap::new(),
-                last_taken: now,
+                last_taken: now(),
                 taken: 0,
                 making: 0,
                 closed: false,
@@ -148,6 +153,14 @@ impl SlotPool {
         });
         *pool.filler.lock() = Some(Aborted(tokio::spawn(fill(Arc::downgrade(&pool), maker))));
         pool
+    }
+
+    /// Slots of these kinds are to wait from now on, whether or not one is asked for.
+    pub(super) fn expect(&self, kinds: impl IntoIterator<Item = Kind>) {
+        let (mut state, now) = (self.state.lock(), now());
+        kinds.into_iter().for_each(|kind| state.depths.expect(kind, now));
+        drop(state);
+        self.taken.notify_one();
     }
 
     /// The slot of this kind that waited longest.
@@ -288,10 +301,27 @@ mod tests {
     const KIND: Kind = Kind { root: Root::Provided, started: None };
     const CONFIG: PoolConfig = PoolConfig { depth_min: 2, depth_max: 16, cpu_percent: 50, copies: true };
 
+    fn expecting(config: PoolConfig, now: Instant) -> Depths {
+        let mut depths = Depths::new(config);
+        depths.expect(KIND, now);
+        depths
+    }
+
+    #[test]
+    fn nothing_waits_that_no_function_is_known_to_need() {
+        let start = now();
+        let mut depths = Depths::new(CONFIG);
+        assert_eq!(depths.wanted(KIND, start), 0);
+        depths.expect(KIND, start);
+        depths.missed(KIND, start);
+        depths.expect(KIND, start);
+        assert_eq!(depths.wanted(KIND, start), 4, "what was learnt is not forgotten");
+    }
+
     #[test]
     fn depth_doubles_with_each_miss_and_halves_with_each_quiet_minute() {
         let start = now();
-        let mut depths = Depths::new(CONFIG, [KIND], start);
+        let mut depths = expecting(CONFIG, start);
         assert_eq!(depths.wanted(KIND, start), 2);
         for wanted in [4, 8, 16, 16] {
             depths.missed(KIND, start);
@@ -305,9 +335,9 @@ mod tests {
     #[test]
     fn a_kind_that_was_learnt_is_forgotten_when_nobody_asks_any_more() {
         let start = now();
-        let mut depths = Depths::new(CONFIG, [KIND], start);
+        let mut depths = expecting(CONFIG, start);
         let started = Started { runtime: "nodejs20.x", memory: Some(Mebibytes(512)) };
-        let learnt = Kind { root: Root::Nodejs20, started: Some(started) };
+        let learnt = Kind { root: Root::With(crate::runtimes::Language::Node { major: 20 }), started: Some(started) };
         assert_eq!(depths.wanted(learnt, start), 0);
         depths.missed(learnt, start);
         assert_eq!(depths.wanted(learnt, start), 2);
@@ -318,7 +348,7 @@ mod tests {
     #[test]
     fn a_pool_that_is_switched_off_wants_nothing() {
         let start = now();
-        let mut depths = Depths::new(PoolConfig { depth_max: 0, ..CONFIG }, [KIND], start);
+        let mut depths = expecting(PoolConfig { depth_max: 0, ..CONFIG }, start);
         depths.missed(KIND, start);
         assert_eq!(depths.wanted(KIND, start), 0);
     }

@@ -1,8 +1,9 @@
 //! Byte code of the Python bootstrap. Compiling it took a third of a cold start's time in Python (3 of 10 ms, measured),
 //! so it is done once, by the very interpreter that will run it: its format is private to each.
 
+use super::client::PYTHON;
 use super::discover::{Interpreter, output};
-use super::{Language, PYTHON_BOOTSTRAP, Root};
+use super::{Language, Root};
 
 /// In `/var/runtime`, what Python is given to run. Python tells byte code from source by how a file begins, so that this
 /// may be either.
@@ -23,7 +24,7 @@ pub fn compile(root: Root, interpreter: &Interpreter) -> Option<Vec<u8>> {
     let Some(Language::Python { .. }) = root.language() else { return None };
     let program = interpreter.program(root);
     let name = format!("/var/runtime/{SOURCE}");
-    output(&program, &["-I", "-S", "-c", COMPILE, PYTHON_BOOTSTRAP, &name]).filter(|code| !code.is_empty())
+    output(&program, &["-I", "-S", "-c", COMPILE, PYTHON, &name]).filter(|code| !code.is_empty())
 }
 
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod tests {
         let Some(interpreter) = search.interpreter(Language::Python { minor: 11 }) else {
             return eprintln!("SKIPPED: no Python 3.11 here");
         };
-        let code = compile(Root::Python311, &interpreter).expect("byte code");
+        let code = compile(Root::With(Language::Python { minor: 11 }), &interpreter).expect("byte code");
         let folder = tempfile::tempdir().expect("tempdir");
         let entry = folder.path().join(ENTRY);
         std::fs::write(&entry, code).expect("file");
@@ -57,6 +58,6 @@ mod tests {
     #[test]
     fn an_interpreter_that_fails_leaves_the_source() {
         let none = Interpreter::System { program: "/bin/false".into(), name: "python3.11".to_owned(), library: None };
-        assert_eq!(compile(Root::Python311, &none), None);
+        assert_eq!(compile(Root::With(Language::Python { minor: 11 }), &none), None);
     }
 }

@@ -1,21 +1,20 @@
-//! Finds the interpreters this machine has. Each candidate is run once and asked what it is: names and places lie (a
-//! version manager's shim is a shell script, a distribution may leave half of the standard library out).
+//! Finds the interpreters this machine has: its own, those of its users' version managers, and those Hearth has installed.
+//! Names and places lie (a version manager's shim is a shell script, a distribution may leave half of the standard library
+//! out), so each candidate is [asked](ask) what it is; one of another version is never taken.
 
+mod ask;
+
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::{Language, Root};
-
-/// How long a candidate may take to say what it is.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
-const ANSWER_POLL: Duration = Duration::from_millis(2);
+use super::{Client, Language, Root, language};
+pub(super) use ask::output;
 
 /// How an interpreter gets to `/var/lang`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +27,10 @@ pub enum Interpreter {
 }
 
 impl Interpreter {
+    pub(super) fn prefix(prefix: &Path) -> Self {
+        Self::Prefix { prefix: prefix.to_owned(), needs_library_path: false }
+    }
+
     /// Whether it finds its shared library only through `LD_LIBRARY_PATH`.
     #[must_use]
     pub const fn needs_library_path(&self) -> bool {
@@ -39,10 +42,17 @@ impl Interpreter {
     pub fn program(&self, root: Root) -> PathBuf {
         match (self, root.language()) {
             (Self::System { program, .. }, _) => program.clone(),
-            (Self::Prefix { prefix, .. }, Some(Language::Python { minor })) => {
-                prefix.join(format!("bin/python3.{minor}"))
-            }
-            (Self::Prefix { prefix, .. }, _) => prefix.join("bin/node"),
+            (Self::Prefix { prefix, .. }, Some(language)) => prefix.join(language::program(language)),
+            (Self::Prefix { prefix, .. }, None) => prefix.clone(),
+        }
+    }
+
+    /// Where it is, for people.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::Prefix { prefix, .. } => prefix,
+            Self::System { program, .. } => program,
         }
     }
 
@@ -59,179 +69,211 @@ impl Interpreter {
     }
 }
 
+/// An interpreter, and which patch release it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub interpreter: Interpreter,
+    pub version: String,
+}
+
 /// Where to look.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// Looked at first, in order: directories that have the interpreter in `bin`.
+    /// What Hearth has installed: a directory for each [language](Language::slug), looked at first.
+    pub installed: Option<PathBuf>,
+    /// Directories that have the interpreter in `bin`, in order.
     pub prefixes: Vec<PathBuf>,
     pub path: Vec<PathBuf>,
     pub home: Option<PathBuf>,
-    pub pyenv: Option<PathBuf>,
+    /// Variables that say where a version manager or a language is.
+    pub variables: BTreeMap<&'static str, PathBuf>,
+    /// Directories with a Java, or a .NET, in each.
+    pub javas: Vec<PathBuf>,
+    pub dotnets: Vec<PathBuf>,
 }
+
+/// A directory in which a version manager keeps versions, each in a directory whose name begins with `version`.
+struct Managed {
+    variable: &'static str,
+    /// Where it is below the home directory when the variable says nothing.
+    home: &'static str,
+    versions: &'static str,
+    version: String,
+    /// Within a version's directory.
+    folder: &'static str,
+}
+
+fn managed(language: Language) -> Vec<Managed> {
+    let at = |variable, home, versions, version: String| Managed { variable, home, versions, version, folder: "" };
+    let everywhere = |name: &'static [&'static str; 2], version: &str| {
+        [
+            at("ASDF_DATA_DIR", ".asdf", name[0], version.to_owned()),
+            at("MISE_DATA_DIR", ".local/share/mise", name[1], version.to_owned()),
+        ]
+    };
+    let version = language.version();
+    match language {
+        Language::Python { .. } => [
+            at("PYENV_ROOT", ".pyenv", "versions", format!("{version}.")),
+            at("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", "", format!("cpython-{version}.")),
+        ]
+        .into_iter()
+        .chain(everywhere(&["installs/python", "installs/python"], &format!("{version}.")))
+        .collect(),
+        Language::Node { .. } => [
+            at("NVM_DIR", ".nvm", "versions/node", format!("v{version}.")),
+            Managed {
+                folder: "installation",
+                ..at("FNM_DIR", ".local/share/fnm", "node-versions", format!("v{version}."))
+            },
+        ]
+        .into_iter()
+        .chain(everywhere(&["installs/nodejs", "installs/node"], &format!("{version}.")))
+        .collect(),
+        Language::Ruby { .. } => [
+            at("RBENV_ROOT", ".rbenv", "versions", format!("{version}.")),
+            at("rvm_path", ".rvm", "rubies", format!("ruby-{version}.")),
+        ]
+        .into_iter()
+        .chain(everywhere(&["installs/ruby", "installs/ruby"], &format!("{version}.")))
+        .collect(),
+        // Their versions begin with who built them.
+        Language::Java { .. } => std::iter::once(at("SDKMAN_DIR", ".sdkman", "candidates/java", String::new()))
+            .chain(everywhere(&["installs/java", "installs/java"], ""))
+            .collect(),
+        Language::Dotnet { .. } => everywhere(&["installs/dotnet-core", "installs/dotnet"], "").into(),
+    }
+}
+
+/// The variables that are looked at.
+const VARIABLES: &[&str] = &[
+    "ASDF_DATA_DIR",
+    "DOTNET_ROOT",
+    "FNM_DIR",
+    "JAVA_HOME",
+    "MISE_DATA_DIR",
+    "NVM_DIR",
+    "PYENV_ROOT",
+    "RBENV_ROOT",
+    "SDKMAN_DIR",
+    "UV_PYTHON_INSTALL_DIR",
+    "rvm_path",
+];
 
 impl Search {
     /// The system's interpreters, then those of this process's user. The system's come first: a distribution's Python
     /// starts in a fifth of the time of a version manager's, and shares more memory (measured).
     #[must_use]
     pub fn from_environment() -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
+        let variable = |name: &&'static str| Some((*name, PathBuf::from(std::env::var_os(*name)?)));
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
         Self {
-            prefixes: ["/usr", "/usr/local"].map(PathBuf::from).to_vec(),
+            installed: None,
+            prefixes: paths(&["/usr", "/usr/local"]),
             path: std::env::split_paths(&path).collect(),
-            pyenv: std::env::var_os("PYENV_ROOT").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pyenv"))),
-            home,
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            variables: VARIABLES.iter().filter_map(variable).collect(),
+            javas: newest(Path::new("/usr/lib/jvm"), ""),
+            dotnets: paths(&["/usr/lib/dotnet", "/usr/lib64/dotnet", "/usr/share/dotnet"]),
         }
+    }
+
+    /// And in what Hearth has installed there.
+    #[must_use]
+    pub fn with_installed(self, directory: PathBuf) -> Self {
+        Self { installed: Some(directory), ..self }
     }
 
     /// Every root that can be had, with its interpreter.
     #[must_use]
     pub fn interpreters(&self) -> Vec<(Root, Interpreter)> {
-        let found = |root: Root| Some((root, self.interpreter(root.language()?)?));
-        Root::ALL.into_iter().filter_map(found).collect()
+        let all = self.all().into_iter();
+        all.map(|(language, found)| (Root::With(language), found.interpreter)).collect()
+    }
+
+    /// Every language that functions can have here. Asking takes a while each: as many are asked at once as there are
+    /// processors.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Language, Found)> {
+        let languages: Vec<Language> = hearth_types::runtime::languages()
+            .into_iter()
+            .filter(|language| Client::of(*language).is_there())
+            .collect();
+        let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(|| {
+                    while let Some(language) = languages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Some(found) = self.find(*language) {
+                            all.lock().insert(*language, found);
+                        }
+                    }
+                });
+            }
+        });
+        all.into_inner().into_iter().collect()
+    }
+
+    #[must_use]
+    pub fn interpreter(&self, language: Language) -> Option<Interpreter> {
+        Some(self.find(language)?.interpreter)
     }
 
     /// The first candidate that is what it should be.
     #[must_use]
-    pub fn interpreter(&self, language: Language) -> Option<Interpreter> {
-        self.candidates(language).into_iter().find_map(|program| match language {
-            Language::Python { minor } => ask_python(&program, minor),
-            Language::Node { major } => ask_node(&program, major),
-        })
+    pub fn find(&self, language: Language) -> Option<Found> {
+        self.candidates(language).into_iter().find_map(|program| ask::ask(&program, language))
+    }
+
+    /// Where a version manager is, whether or not it is there.
+    #[must_use]
+    pub fn place(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        self.variables.get(variable).cloned().or_else(|| Some(self.home.as_ref()?.join(below_home)))
     }
 
     fn candidates(&self, language: Language) -> Vec<PathBuf> {
-        let name = match language {
-            Language::Python { minor } => format!("python3.{minor}"),
-            Language::Node { .. } => "node".to_owned(),
-        };
-        let below = |dir: Option<PathBuf>, version: String| dir.map(|dir| newest(&dir, &version)).unwrap_or_default();
-        let home = |rest: &str| self.home.as_ref().map(|home| home.join(rest));
-        let managed = match language {
-            Language::Python { minor } => [
-                below(self.pyenv.as_ref().map(|pyenv| pyenv.join("versions")), format!("3.{minor}.")),
-                below(home(".local/share/uv/python"), format!("cpython-3.{minor}.")),
-            ],
-            Language::Node { major } => [
-                below(home(".nvm/versions/node"), format!("v{major}.")),
-                below(home(".local/share/fnm/node-versions"), format!("v{major}."))
-                    .into_iter()
-                    .map(|dir| dir.join("installation"))
-                    .collect(),
-            ],
-        };
-        let prefixes = self.prefixes.iter().cloned().chain(managed.into_iter().flatten());
-        let mut candidates: Vec<PathBuf> = prefixes.map(|prefix| prefix.join("bin").join(&name)).collect();
-        candidates.extend(self.path.iter().map(|dir| dir.join(&name)));
+        let program = language::program(language);
+        let mut prefixes: Vec<PathBuf> = Vec::new();
+        prefixes.extend(self.installed.iter().map(|directory| directory.join(language.slug())));
+        match language {
+            Language::Java { .. } => {
+                prefixes.extend(self.variables.get("JAVA_HOME").cloned());
+                prefixes.extend(self.javas.iter().cloned());
+            }
+            Language::Dotnet { .. } => {
+                prefixes.extend(self.place("DOTNET_ROOT", ".dotnet"));
+                prefixes.extend(self.dotnets.iter().cloned());
+            }
+            Language::Python { .. } | Language::Node { .. } | Language::Ruby { .. } => {}
+        }
+        prefixes.extend(self.prefixes.iter().cloned());
+        for managed in managed(language) {
+            let Some(place) = self.place(managed.variable, managed.home) else { continue };
+            let versions = newest(&place.join(managed.versions), &managed.version);
+            prefixes.extend(versions.into_iter().map(|version| version.join(managed.folder)));
+        }
+        let mut candidates: Vec<PathBuf> = prefixes.into_iter().map(|prefix| prefix.join(&program)).collect();
+        candidates.extend(self.path.iter().map(|directory| directory.join(language::name(language))));
         candidates.retain(|candidate| candidate.is_file());
         candidates
     }
 }
 
-/// Directories whose name starts with `version`, the highest number behind it first.
+/// Directories whose name starts with `version`, the highest numbers behind it first.
 fn newest(dir: &Path, version: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let number = |name: &str| {
-        let digits: String = name.strip_prefix(version)?.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<u32>().ok()
+    let numbers = |name: &str| {
+        let rest = name.strip_prefix(version)?;
+        let numbers = rest.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+        let numbers: Vec<u32> = numbers.filter_map(|digits| digits.parse().ok()).collect();
+        // Of a version that is asked for, the next number has to follow at once.
+        (version.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit())).then_some(numbers)
     };
-    let mut found: Vec<(u32, PathBuf)> =
-        entries.flatten().filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry.path()))).collect();
+    let mut found: Vec<(Vec<u32>, PathBuf)> =
+        entries.flatten().filter_map(|entry| Some((numbers(entry.file_name().to_str()?)?, entry.path()))).collect();
     found.sort_unstable_by(|left, right| right.cmp(left));
     found.into_iter().map(|(_, path)| path).collect()
-}
-
-/// What every function may expect of the standard library; an interpreter that fails to import it does not count.
-const PYTHON_QUESTION: &str = "
-import sys, os, json, sysconfig
-import asyncio, ctypes, sqlite3, ssl
-print(json.dumps({
-    'minor': sys.version_info[1] if sys.version_info[0] == 3 else 0,
-    'prefix': sys.base_prefix,
-    'program': os.path.realpath(sys.executable),
-    'library': os.path.dirname(os.__file__),
-    'shared': bool(sysconfig.get_config_var('Py_ENABLE_SHARED')),
-}))";
-
-#[derive(Deserialize)]
-struct PythonAnswer {
-    minor: u8,
-    prefix: PathBuf,
-    program: PathBuf,
-    library: PathBuf,
-    shared: bool,
-}
-
-fn ask_python(candidate: &Path, minor: u8) -> Option<Interpreter> {
-    let answer: PythonAnswer = ask(candidate, &["-I", "-S", "-c", PYTHON_QUESTION])?;
-    if answer.minor != minor {
-        return None;
-    }
-    let name = format!("python3.{minor}");
-    if is_system(&answer.prefix) {
-        return Some(Interpreter::System { program: answer.program, name, library: Some(answer.library) });
-    }
-    let complete = answer.prefix.join("bin").join(&name).is_file() && answer.prefix.join("lib").join(&name).is_dir();
-    complete.then_some(Interpreter::Prefix { prefix: answer.prefix, needs_library_path: answer.shared })
-}
-
-const NODE_QUESTION: &str =
-    "process.stdout.write(JSON.stringify({version: process.versions.node, program: process.execPath}))";
-
-#[derive(Deserialize)]
-struct NodeAnswer {
-    version: String,
-    program: PathBuf,
-}
-
-fn ask_node(candidate: &Path, major: u8) -> Option<Interpreter> {
-    let answer: NodeAnswer = ask(candidate, &["-e", NODE_QUESTION])?;
-    if !answer.version.starts_with(&format!("{major}.")) {
-        return None;
-    }
-    let bin = answer.program.parent()?;
-    let prefix = bin.parent()?;
-    if is_system(prefix) || !bin.ends_with("bin") {
-        return Some(Interpreter::System { program: answer.program, name: "node".to_owned(), library: None });
-    }
-    Some(Interpreter::Prefix { prefix: prefix.to_owned(), needs_library_path: false })
-}
-
-fn is_system(prefix: &Path) -> bool {
-    [Path::new("/usr"), Path::new("/")].contains(&prefix)
-}
-
-/// Runs a candidate in an empty environment and reads its answer.
-fn ask<A: serde::de::DeserializeOwned>(program: &Path, arguments: &[&str]) -> Option<A> {
-    serde_json::from_slice(&output(program, arguments)?).ok()
-}
-
-/// What an interpreter writes when it is run in an empty environment. `None` when it fails or takes too long.
-pub(super) fn output(program: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
-    // Into a file: the interpreter never waits for us to read.
-    let mut answer = File::from(memfd_create("answer", MemfdFlags::CLOEXEC).ok()?);
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(answer.try_clone().ok()?)
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let started = Instant::now();
-    while child.try_wait().ok()?.is_none() {
-        if started.elapsed() > ANSWER_WAIT_MAX {
-            let _ = child.kill();
-            break;
-        }
-        std::thread::sleep(ANSWER_POLL);
-    }
-    let status = child.wait().ok()?;
-    let mut bytes = Vec::new();
-    answer.rewind().ok()?;
-    answer.read_to_end(&mut bytes).ok()?;
-    status.success().then_some(bytes)
 }
 
 #[cfg(test)]
@@ -253,7 +295,7 @@ mod tests {
     #[test]
     fn the_newest_patch_release_comes_first() {
         let dir = tempfile::tempdir().expect("tempdir");
-        for name in ["3.11.9", "3.11.10", "3.1.2", "3.12.0", "other"] {
+        for name in ["3.11.9", "3.11.10", "3.1.2", "3.12.0", "3.11.x", "other"] {
             std::fs::create_dir(dir.path().join(name)).expect("directory");
         }
         let names: Vec<_> = newest(dir.path(), "3.11.");
@@ -286,7 +328,7 @@ mod tests {
     #[test]
     fn an_interpreter_in_the_systems_directories_is_taken_apart() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let answer = r#"{"minor":99,"prefix":"/usr","program":"/usr/bin/python3.99","library":"/usr/lib/python3.99","shared":false}"#;
+        let answer = r#"{"minor":99,"version":"3.99.1","prefix":"/usr","program":"/usr/bin/python3.99","library":"/usr/lib/python3.99","shared":false}"#;
         let prefix = fake_prefix(dir.path(), "p", "python3.99", answer);
         let search = Search { prefixes: vec![prefix], ..Search::default() };
         assert_eq!(
@@ -297,5 +339,106 @@ mod tests {
                 library: Some("/usr/lib/python3.99".into()),
             })
         );
+    }
+
+    fn file(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().expect("below")).expect("directory");
+        std::fs::write(path, text).expect("file");
+    }
+
+    fn java(root: &Path, prefix: &str, version: &str) -> PathBuf {
+        let prefix = root.join(prefix);
+        file(&prefix.join("bin/java"), "");
+        file(&prefix.join("lib/modules"), "");
+        file(&prefix.join("release"), &format!("IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"{version}\"\n"));
+        prefix
+    }
+
+    #[test]
+    fn a_java_is_of_the_major_version_it_says_and_whole() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let javas = vec![
+            java(dir.path(), "a", "21.0.1"),
+            java(dir.path(), "b", "17"),
+            java(dir.path(), "c", "1.8.0_412"),
+            java(dir.path(), "d", "11.0.2"),
+        ];
+        std::fs::remove_file(dir.path().join("d/lib/modules")).expect("removed");
+        let search = Search { javas: javas.clone(), ..Search::default() };
+        let found = |major| search.find(Language::Java { major }).map(|found| (found.interpreter, found.version));
+        assert_eq!(found(21), Some((Interpreter::prefix(&javas[0]), "21.0.1".to_owned())));
+        assert_eq!(found(17), Some((Interpreter::prefix(&javas[1]), "17".to_owned())));
+        assert_eq!(found(8), Some((Interpreter::prefix(&javas[2]), "1.8.0_412".to_owned())));
+        assert_eq!((found(11), found(2), found(25)), (None, None, None), "half of one, and none");
+    }
+
+    #[test]
+    fn what_java_home_names_comes_before_the_systems() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (system, own) = (java(dir.path(), "system", "21.0.1"), java(dir.path(), "own", "21.0.2"));
+        let variables = BTreeMap::from([("JAVA_HOME", own.clone())]);
+        let search = Search { javas: vec![system.clone()], variables, ..Search::default() };
+        assert_eq!(search.interpreter(Language::Java { major: 21 }), Some(Interpreter::prefix(&own)));
+        let other = Search { variables: BTreeMap::from([("JAVA_HOME", java(dir.path(), "old", "17"))]), ..search };
+        assert_eq!(other.interpreter(Language::Java { major: 21 }), Some(Interpreter::prefix(&system)));
+    }
+
+    #[test]
+    fn a_dotnet_has_the_newest_patch_of_the_major_version_beside_it() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let prefix = dir.path().join("dotnet");
+        file(&prefix.join("dotnet"), "");
+        for version in ["8.0.4", "8.0.11", "10.0.1"] {
+            file(&prefix.join("shared/Microsoft.NETCore.App").join(version).join("libcoreclr.so"), "");
+        }
+        let search = Search { dotnets: vec![prefix.clone()], ..Search::default() };
+        let version = |major| search.find(Language::Dotnet { major }).map(|found| found.version);
+        assert_eq!(version(8).as_deref(), Some("8.0.11"));
+        assert_eq!(version(10).as_deref(), Some("10.0.1"));
+        assert_eq!((version(1), version(9)), (None, None), "never another one");
+    }
+
+    #[test]
+    fn version_managers_are_looked_through_where_they_are_or_where_a_variable_says() {
+        let home = tempfile::tempdir().expect("tempdir");
+        let places = [
+            (Language::Python { minor: 99 }, ".pyenv/versions/3.99.4", "bin/python3.99"),
+            (
+                Language::Python { minor: 99 },
+                ".local/share/uv/python/cpython-3.99.4-linux-x86_64-gnu",
+                "bin/python3.99",
+            ),
+            (Language::Python { minor: 99 }, ".local/share/mise/installs/python/3.99.4", "bin/python3.99"),
+            (Language::Node { major: 99 }, ".nvm/versions/node/v99.1.0", "bin/node"),
+            (Language::Node { major: 99 }, ".local/share/fnm/node-versions/v99.1.0/installation", "bin/node"),
+            (Language::Node { major: 99 }, ".asdf/installs/nodejs/99.1.0", "bin/node"),
+            (Language::Ruby { major: 9, minor: 9 }, ".rbenv/versions/9.9.1", "bin/ruby"),
+            (Language::Ruby { major: 9, minor: 9 }, ".rvm/rubies/ruby-9.9.1", "bin/ruby"),
+            (Language::Java { major: 99 }, ".sdkman/candidates/java/99.0.1-tem", "bin/java"),
+            (Language::Dotnet { major: 99 }, ".dotnet", "dotnet"),
+        ];
+        let at_home = Search { home: Some(home.path().to_owned()), ..Search::default() };
+        for (language, place, program) in places {
+            let program = home.path().join(place).join(program);
+            assert!(!at_home.candidates(language).contains(&program), "{program:?}");
+            file(&program, "");
+            assert!(at_home.candidates(language).contains(&program), "{program:?}");
+        }
+        let elsewhere = tempfile::tempdir().expect("tempdir");
+        let variables = BTreeMap::from([("PYENV_ROOT", elsewhere.path().to_owned())]);
+        let search = Search { variables, ..Search::default() };
+        let program = elsewhere.path().join("versions/3.99.0/bin/python3.99");
+        file(&program, "");
+        assert_eq!(search.candidates(Language::Python { minor: 99 }), [program]);
+    }
+
+    #[test]
+    fn what_hearth_has_installed_comes_first() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let system = fake_prefix(dir.path(), "usr", "node", "");
+        let installed = dir.path().join("runtimes");
+        let own = fake_prefix(&installed, "nodejs99", "node", "").join("bin/node");
+        let search = Search { prefixes: vec![system.clone()], ..Search::default() }.with_installed(installed);
+        assert_eq!(search.candidates(Language::Node { major: 99 }), [own, system.join("bin/node")]);
     }
 }

@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use hearth_ports::{CodeDigest, RuntimeId};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
-use super::{Client, Prestart, Program, Root, Runtime, bytecode};
+use super::language::{image_arguments, name};
+use super::{Client, Language, Prestart, Program, RUNTIMES, Root, Runtime};
 
 /// Where interpreters are looked for besides the image's own `PATH`.
 const LANGUAGE_PROGRAMS: &str = "/var/lang/bin";
@@ -25,17 +27,28 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const BOOTSTRAP: &str = "/var/runtime/bootstrap";
 const EXTENSIONS: &str = crate::protocol::EXTENSIONS;
 
-/// A row of what the identifiers of one language have in common. Nothing of it is started ahead of need.
-const fn row(id: &'static str, program: Program, variables: &'static [(&'static str, &'static str)]) -> Runtime {
-    Runtime { id, root: Root::Provided, program, variables, prestart: Prestart::Never, read_at_start: &[] }
-}
+/// The rows of the identifiers, in images that have a runtime client of their own, and in others. Nothing of them is started
+/// ahead of need.
+static ROWS: LazyLock<[Vec<Runtime>; 2]> = LazyLock::new(|| {
+    [false, true].map(|has_own| {
+        let rows = RUNTIMES.iter().filter(|row| row.program != Program::Image);
+        rows.map(|row| in_image(row, has_own)).collect()
+    })
+});
 
-/// The image says which.
-const SOME_PROGRAM: Program = Program::Interpreter { program: BOOTSTRAP, arguments: &[] };
-static PYTHON: Runtime = row("python", SOME_PROGRAM, super::PYTHON_VARIABLES);
-static NODE: Runtime = row("nodejs", SOME_PROGRAM, super::NODE_VARIABLES);
-static CUSTOM: Runtime = row("provided", Program::Bootstrap, &[]);
-static OTHER: Runtime = row("other", SOME_PROGRAM, &[("PWD", super::TASK_ROOT)]);
+fn in_image(row: &Runtime, has_own: bool) -> Runtime {
+    let program = match &row.program {
+        // The image says which.
+        Program::Interpreter { .. } => Program::Interpreter { program: BOOTSTRAP.to_owned(), arguments: Vec::new() },
+        other => other.clone(),
+    };
+    let is_recorded =
+        matches!(row.root.language(), None | Some(Language::Python { .. } | Language::Node { .. })) || !has_own;
+    // What the image says is right for its own client.
+    let variables =
+        if is_recorded { row.variables.clone() } else { vec![("PWD", super::language::TASK_ROOT.to_owned())] };
+    Runtime { root: Root::Provided, program, variables, prestart: Prestart::Never, read_at_start: &[], id: row.id }
+}
 
 /// An image that is the root of a runtime's functions.
 #[derive(Debug)]
@@ -61,31 +74,32 @@ impl ImageRoot {
     pub fn inspect(id: &RuntimeId, digest: CodeDigest, environment: &[String], tree: &Path) -> Result<Self, String> {
         let tree = Tree::open(tree).map_err(|error| format!("its files cannot be looked at: {error}"))?;
         let split = environment.iter().filter_map(|variable| variable.split_once('='));
-        let mut variables: BTreeMap<String, String> = split
+        let variables: BTreeMap<String, String> = split
             .filter(|(name, _)| !name.is_empty())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let language = Language::of(id);
-        let interpreter = language.as_ref().and_then(|language| {
+        let has_own = tree.is(BOOTSTRAP, FileType::RegularFile);
+        let rows = &ROWS[usize::from(has_own)];
+        let Some(runtime) = rows.iter().find(|row| row.id == &*id.0) else {
+            return Err(format!("functions cannot have the runtime {}", id.0));
+        };
+        let language = super::find(id).ok().and_then(|row| row.root.language());
+        let interpreter = language.and_then(|language| {
             let path = variables.get("PATH").map_or(PATH, String::as_str);
             let directories = std::iter::once(LANGUAGE_PROGRAMS).chain(path.split(':'));
-            let mut programs = directories.map(|directory| format!("{directory}/{}", language.program()));
+            let mut programs = directories.map(|directory| format!("{directory}/{}", name(language)));
             programs.find(|program| program.starts_with('/') && tree.is(program, FileType::RegularFile))
         });
-        if let Some(Language::Node { major }) = &language {
-            variables.insert("NODE_PATH".to_owned(), super::node_path(major));
-        }
-        let has_own = tree.is(BOOTSTRAP, FileType::RegularFile);
-        let (runtime, command, client) = match (&language, interpreter) {
-            (None, _) if id.0.starts_with(CUSTOM.id) => (&CUSTOM, None, None),
-            (language, _) if has_own => (language.as_ref().map_or(&OTHER, Language::row), Some(own()), None),
-            (Some(language), Some(program)) => {
-                (language.row(), Some((program, language.arguments())), Some(language.client()))
+        let (command, client) = match (language, interpreter) {
+            (None, _) => (None, None),
+            (Some(_), _) if has_own => (Some((BOOTSTRAP.to_owned(), Vec::new())), None),
+            (Some(language), Some(program)) if Client::of(language).is_there() => {
+                (Some((program, image_arguments(language))), Some(Client::of(language)))
             }
-            (Some(language), None) => {
-                return Err(format!("it has neither {BOOTSTRAP} nor {} in its PATH", language.program()));
+            (Some(language), None) if Client::of(language).is_there() => {
+                return Err(format!("it has neither {BOOTSTRAP} nor {} in its PATH", name(language)));
             }
-            (None, _) => return Err(format!("it has no {BOOTSTRAP}")),
+            (Some(_), _) => return Err(format!("it has no {BOOTSTRAP}")),
         };
         let has_extensions = tree.is(EXTENSIONS, FileType::Directory);
         Ok(Self { digest, runtime, command, client, variables, has_extensions })
@@ -95,56 +109,6 @@ impl ImageRoot {
     #[must_use]
     pub const fn has_own_client(&self) -> bool {
         self.client.is_none()
-    }
-}
-
-fn own() -> (String, Vec<String>) {
-    (BOOTSTRAP.to_owned(), Vec::new())
-}
-
-/// A language that Hearth has a runtime client for, with the version its identifier names.
-enum Language {
-    Python { minor: String },
-    Node { major: String },
-}
-
-impl Language {
-    fn of(id: &RuntimeId) -> Option<Self> {
-        let number = |text: &str| text.parse::<u8>().is_ok().then(|| text.to_owned());
-        match (id.0.strip_prefix("python3."), id.0.strip_prefix("nodejs").and_then(|rest| rest.strip_suffix(".x"))) {
-            (Some(minor), _) => Some(Self::Python { minor: number(minor)? }),
-            (_, Some(major)) => Some(Self::Node { major: number(major)? }),
-            _ => None,
-        }
-    }
-
-    fn program(&self) -> String {
-        match self {
-            Self::Python { minor } => format!("python3.{minor}"),
-            Self::Node { .. } => "node".to_owned(),
-        }
-    }
-
-    const fn client(&self) -> Client {
-        match self {
-            Self::Python { .. } => Client::Python,
-            Self::Node { .. } => Client::Node,
-        }
-    }
-
-    fn row(&self) -> &'static Runtime {
-        match self {
-            Self::Python { .. } => &PYTHON,
-            Self::Node { .. } => &NODE,
-        }
-    }
-
-    /// Byte code would be another interpreter's. With `site`: what the image has installed is meant for its functions.
-    fn arguments(&self) -> Vec<String> {
-        match self {
-            Self::Python { .. } => vec!["-I".to_owned(), format!("/var/runtime/{}", bytecode::SOURCE)],
-            Self::Node { .. } => vec![super::NODE_ENTRY.to_owned()],
-        }
     }
 }
 
@@ -170,7 +134,6 @@ impl Tree {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use super::super::CLIENTS;
     use super::*;
 
     /// A tree with empty files.
@@ -207,7 +170,8 @@ mod tests {
         assert_eq!(python.client, Some(Client::Python));
         let node = inspect("nodejs22.x", &["odd/node"], &["PATH=/none:/odd", "A=1", "=x"]).expect("node");
         assert_eq!(node.command, Some(("/odd/node".to_owned(), vec!["/var/runtime/bootstrap.cjs".to_owned()])));
-        assert!(node.variables["NODE_PATH"].starts_with("/opt/nodejs/node22/node_modules:"));
+        let path = node.runtime.variables.iter().find(|(name, _)| *name == "NODE_PATH").expect("its modules");
+        assert!(path.1.starts_with("/opt/nodejs/node22/node_modules:"));
         assert_eq!(node.variables["A"], "1");
     }
 
@@ -243,7 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn every_client_has_files() {
-        assert!(CLIENTS.iter().all(|client| !client.files().is_empty()));
+    fn nothing_of_an_image_is_started_ahead_of_need() {
+        for runtime in ROWS.iter().flatten() {
+            assert_eq!((runtime.prestart, runtime.root), (Prestart::Never, Root::Provided), "{}", runtime.id);
+        }
     }
 }

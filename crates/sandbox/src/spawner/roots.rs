@@ -24,7 +24,7 @@ use rustix::process::{fchdir, pivot_root};
 
 use super::identity::{OWNER, user_namespace};
 use super::storage::Storage;
-use super::{etc, mounts};
+use super::{configuration, etc, mounts};
 use crate::protocol::Boot;
 use crate::runtimes::{CLIENTS, Client, Interpreter, Language, Root, bytecode};
 
@@ -126,7 +126,7 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     for client in CLIENTS {
         let runtime = client_directory(client).join("var/runtime");
         fs::create_dir_all(&runtime)?;
-        client.files().iter().try_for_each(|(name, text)| fs::write(runtime.join(name), text))?;
+        client.files().iter().try_for_each(|(name, bytes)| fs::write(runtime.join(name), bytes))?;
     }
     [OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS].into_iter().try_for_each(|directory| chown_all(Path::new(directory)))?;
     let trees = builder.owned(trees.as_fd())?;
@@ -203,6 +203,11 @@ impl Builder {
 
     /// Shows a directory of the host, read-only, at `target`.
     fn show(&mut self, directory: &Path, target: &Path) -> io::Result<()> {
+        self.show_below(directory, target, None)
+    }
+
+    /// With a directory of the stage laid over it.
+    fn show_below(&mut self, directory: &Path, target: &Path, over: Option<&Path>) -> io::Result<()> {
         let source = mounts::directory(directory)?;
         let owned = self.owned(source.as_fd())?;
         let scratch = Path::new("lower").join(target.to_string_lossy().replace('/', "-"));
@@ -211,11 +216,13 @@ impl Builder {
         mounts::attach(owned.as_fd(), &scratch)?;
         // By path and now: descriptors from another mount namespace are refused too.
         let empty = mounts::directory("empty")?;
-        let view = match mounts::view(&[owned.as_fd()], empty.as_fd()) {
-            // Before Linux 5.19 an overlay refuses mapped owners.
-            Err(_) => mounts::view(&[source.as_fd()], empty.as_fd())?,
-            Ok(view) => view,
+        let over = over.map(mounts::directory).transpose()?;
+        let view = |lower: &OwnedFd| {
+            let layers: Vec<_> = over.iter().chain([lower]).map(AsFd::as_fd).collect();
+            mounts::view(&layers, empty.as_fd())
         };
+        // Before Linux 5.19 an overlay refuses mapped owners.
+        let view = view(&owned).or_else(|_| view(&source))?;
         fs::create_dir_all(target)?;
         mounts::attach(view.as_fd(), target)
     }
@@ -271,6 +278,13 @@ impl Builder {
         let target = Path::new("root/var/lang");
         match interpreter {
             None => {}
+            Some(Interpreter::Prefix { prefix, .. }) if matches!(root.language(), Some(Language::Java { .. })) => {
+                let over = Path::new("lower").join(format!("over {root:?}"));
+                fs::create_dir_all(&over)?;
+                let has_any = configuration::copy(prefix, &over)?;
+                chown_all(&over)?;
+                self.show_below(prefix, target, has_any.then_some(&over))?;
+            }
             Some(Interpreter::Prefix { prefix, .. }) => self.show(prefix, target)?,
             Some(Interpreter::System { program, name, library }) => {
                 self.write(target, mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), |lang| {
@@ -307,8 +321,8 @@ impl Builder {
         }
         let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
         self.write(Path::new("root/var/runtime"), attributes, |directory| {
-            for (name, text) in root.client().map(Client::files).unwrap_or_default() {
-                fs::write(directory.join(name), text)?;
+            for (name, bytes) in root.language().map(Client::files_for).unwrap_or_default() {
+                fs::write(directory.join(name), bytes)?;
             }
             let entry = directory.join(bytecode::ENTRY);
             match compiled {

@@ -105,14 +105,14 @@ impl Zygote {
     pub(super) fn start(root: Root, library_path: bool, namespace: BorrowedFd<'_>) -> io::Result<Option<Self>> {
         let runtime = RUNTIMES.iter().find(|runtime| runtime.root == root && runtime.prestart == Prestart::Always);
         let Some((runtime, Program::Interpreter { program, arguments })) =
-            runtime.map(|runtime| (runtime, runtime.program))
+            runtime.map(|runtime| (runtime, &runtime.program))
         else {
             return Ok(None);
         };
         let variables = variables::prepared(runtime, Host { needs_library_path: library_path, ..Host::default() });
         let environment = variables.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
         let environment = environment.collect::<Result<Vec<_>, _>>()?;
-        let arguments = std::iter::once(&program).chain(arguments).map(|argument| CString::new(*argument));
+        let arguments = std::iter::once(program).chain(arguments).map(|argument| CString::new(argument.as_str()));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
         let (socket, inside) = seqpacket::pair()?;
         let namespaces = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;

@@ -14,7 +14,7 @@ use hearth_ports::{Architecture, CodeDigest, LogLevel, RuntimeId};
 use hearth_sandbox::cgroup::machine_memory;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::process::{EndpointHook, PoolConfig, RuntimeImages};
-use hearth_sandbox::runtimes::{Root, Search};
+use hearth_sandbox::runtimes::{Language, Root, Search};
 use hearth_sandbox::{
     Backend, Environment, EnvironmentSpec, Identity, Invocation, InvocationOutcome, LogRecord, OutputSink,
     ProcessBackend, ProcessConfig, SpawnerConfig, SpawnerProcess,
@@ -23,6 +23,10 @@ use hearth_types::{Mebibytes, RequestId};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Of most functions of these tests.
+pub const PYTHON: Root = Root::With(Language::Python { minor: 11 });
+pub const NODE: Root = Root::With(Language::Node { major: 20 });
 
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
@@ -141,9 +145,11 @@ impl Machine {
 
     /// Waits until every kind of slot that can be made here waits to be taken.
     pub async fn wait_for_pool(&self) {
+        let runtimes = ["provided.al2023", "python3.11", "nodejs20.x"].map(|id| RuntimeId(id.into()));
+        runtimes.iter().for_each(|runtime| self.backend.expect(runtime));
         // Empty ones, and one with Python in it.
-        let python = self.backend.roots().any(|root| root == Root::Python311);
-        let kinds = self.backend.roots().count() + usize::from(python);
+        let has = |root: &Root| self.backend.roots().contains(root);
+        let kinds = [Root::Provided, PYTHON, NODE].iter().filter(|root| has(root)).count() + usize::from(has(&PYTHON));
         let filled = async {
             while self.backend.pool_depth() < kinds {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -154,6 +160,7 @@ impl Machine {
 
     /// Waits until a process of this runtime waits for a function.
     pub async fn wait_for_started(&self, runtime: &str) {
+        self.backend.expect(&RuntimeId(runtime.into()));
         let started = async {
             while !self.backend.has_started(runtime) {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -25,7 +25,7 @@ use crate::name::Target;
 use crate::package::Packages;
 use crate::record::{Code, FunctionRecord};
 use crate::runtime_management::RuntimeVersions;
-use crate::settings::{Runnable, Settings};
+use crate::settings::{Readiness, Runnable, Settings};
 use crate::tags;
 use crate::url::UrlDomain;
 use crate::worker::{self, Agenda};
@@ -123,16 +123,30 @@ impl Lambda {
             metrics: parts.metrics,
             worker: tokio::spawn(worker::run(lambda.clone(), agenda.clone())),
         });
-        lambda.functions.catalog().note_runtimes(&|settings, is_image| lambda.runtime_version(settings, is_image));
-        for (scope, function) in lambda.functions.catalog().all() {
-            if function.is_unfinished() {
-                agenda.provision(&scope, &function.record.name);
-            }
+        lambda.runtimes_changed();
+        for (_, function) in lambda.functions.catalog().all() {
             lambda.functions.provision(None, Some(&function));
         }
         agenda.collect_packages();
         lambda.mappings.resume();
         lambda
+    }
+
+    /// Has functions run on the builds of runtimes there are now, and those become ready whose runtime has come.
+    pub fn runtimes_changed(&self) {
+        let catalog = self.functions.catalog();
+        catalog.note_runtimes(&|settings, is_image| self.runtime_version(settings, is_image));
+        for (scope, function) in catalog.all() {
+            if function.is_unfinished() {
+                self.agenda.provision(&scope, &function.record.name);
+            }
+        }
+    }
+
+    /// Whether the runtime of functions with these settings is on this machine.
+    pub(crate) fn is_ready(&self, settings: &Settings) -> bool {
+        // One that can never run is told of when it is invoked.
+        (self.runnable)(&settings.runtime, settings.architecture) != Ok(Readiness::NotReady)
     }
 
     /// The build of their runtime that functions with these settings get now.

@@ -47,5 +47,5 @@ pub use layer::Layers;
 pub use mapping::Mappings;
 pub use op::service;
 pub use runtime_management::RuntimeVersions;
-pub use settings::{Runnable, is_offered};
+pub use settings::{Readiness, Runnable, is_offered};
 pub use unpacked::unpack_missing;

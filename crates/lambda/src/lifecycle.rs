@@ -27,7 +27,12 @@ pub(crate) enum Cause {
     InvalidImage,
     Unreachable,
     Internal,
+    /// The machine has no interpreter for it. The one that passes by itself.
+    RuntimeNotReady,
 }
+
+/// In [`Reason::text`]: the identifier of the function's runtime.
+pub(crate) const RUNTIME: &str = "{runtime}";
 
 impl Cause {
     /// Codes: Lambda API reference, `StateReasonCode`. Texts are Hearth's.
@@ -43,6 +48,10 @@ impl Cause {
             },
             Self::Unreachable => Reason { text: "The registry of the image cannot be reached.", code: "InternalError" },
             Self::Internal => Reason { text: "The image could not be kept.", code: "InternalError" },
+            Self::RuntimeNotReady => Reason {
+                text: "The runtime {runtime} is not ready on this machine. To get it, run: hearth runtimes install {runtime}",
+                code: "InvalidRuntime",
+            },
         }
     }
 }
@@ -65,6 +74,10 @@ const fn transition(from: Phase, event: Event) -> Option<Phase> {
         (Phase::Ready, Event::Changed) => Phase::Updating,
         (Phase::Updating, Event::Provisioned) => Phase::Ready,
         (Phase::Updating, Event::ProvisionFailed(cause)) => Phase::UpdateFailed(cause),
+        // Its runtime has come.
+        (Phase::Failed(Cause::RuntimeNotReady) | Phase::UpdateFailed(Cause::RuntimeNotReady), Event::Provisioned) => {
+            Phase::Ready
+        }
         (Phase::UpdateFailed(_), Event::Changed) => Phase::Updating,
         (Phase::Failed(_), Event::Changed) => Phase::Creating,
         _ => return None,
@@ -78,7 +91,12 @@ impl Phase {
 
     /// Whether it waits for its deployment to become ready.
     pub(crate) const fn is_unfinished(self) -> bool {
-        matches!(self, Self::Creating | Self::Updating)
+        matches!(self, Self::Creating | Self::Updating) || self.waits_for_runtime()
+    }
+
+    /// Whether it failed, and yet becomes ready by itself.
+    pub(crate) const fn waits_for_runtime(self) -> bool {
+        matches!(self, Self::Failed(Cause::RuntimeNotReady) | Self::UpdateFailed(Cause::RuntimeNotReady))
     }
 
     /// Whether it can be invoked.
@@ -152,6 +170,9 @@ mod tests {
             (Phase::Failed(CAUSE), Event::Provisioned, None),
             (Phase::UpdateFailed(CAUSE), Event::Changed, Some(Phase::Updating)),
             (Phase::UpdateFailed(CAUSE), Event::Provisioned, None),
+            (Phase::Failed(Cause::RuntimeNotReady), Event::Provisioned, Some(Phase::Ready)),
+            (Phase::UpdateFailed(Cause::RuntimeNotReady), Event::Provisioned, Some(Phase::Ready)),
+            (Phase::Failed(Cause::RuntimeNotReady), Event::ProvisionFailed(Cause::RuntimeNotReady), None),
         ];
         for (from, event, to) in legal {
             assert_eq!(from.next(event), to, "{from:?} on {event:?}");

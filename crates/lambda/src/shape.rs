@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::image::Overrides;
 use crate::layer::LayerRef;
-use crate::lifecycle::{Phase, Reason};
+use crate::lifecycle::{Phase, RUNTIME, Reason};
 use crate::record::{Deployment, FunctionRecord, VersionRecord};
 
 /// `FunctionConfiguration` of the API model.
@@ -34,7 +34,7 @@ pub(crate) struct FunctionConfiguration {
     image_config_response: Option<ImageConfigResponse>,
     last_modified: String,
     last_update_status: Option<&'static str>,
-    last_update_status_reason: Option<&'static str>,
+    last_update_status_reason: Option<String>,
     last_update_status_reason_code: Option<&'static str>,
     /// Only if there are any.
     layers: Option<Vec<LayerShown>>,
@@ -48,7 +48,7 @@ pub(crate) struct FunctionConfiguration {
     runtime_version_config: Option<RuntimeVersionConfig>,
     snap_start: SnapStart,
     state: Option<&'static str>,
-    state_reason: Option<&'static str>,
+    state_reason: Option<String>,
     state_reason_code: Option<&'static str>,
     timeout: u32,
     tracing_config: TracingConfig,
@@ -162,6 +162,7 @@ impl FunctionConfiguration {
         let is_zip = deployment.image.is_none();
         let overrides = Some(settings.image_overrides.clone()).filter(|overrides| !overrides.is_empty());
         let (state_reason, update_reason) = (face.phase.state_reason(), face.phase.last_update_reason());
+        let text = |Reason { text, .. }: Reason| text.replace(RUNTIME, &settings.runtime.0);
         let environment = settings.environment.as_ref();
         Self {
             architectures: [settings.architecture],
@@ -177,7 +178,7 @@ impl FunctionConfiguration {
             image_config_response: overrides.map(|image_config| ImageConfigResponse { image_config }),
             last_modified: lambda_timestamp(face.last_modified_ms),
             last_update_status: face.phase.last_update_status(),
-            last_update_status_reason: update_reason.map(|Reason { text, .. }| text),
+            last_update_status_reason: update_reason.map(text),
             last_update_status_reason_code: update_reason.map(|Reason { code, .. }| code),
             layers: Some(settings.layers.iter().map(LayerShown::new).collect()).filter(|all: &Vec<_>| !all.is_empty()),
             logging_config: LoggingConfig {
@@ -197,7 +198,7 @@ impl FunctionConfiguration {
                 .map(|version| RuntimeVersionConfig { runtime_version_arn: version.arn(ctx.partition, &ctx.region) }),
             snap_start: SnapStart { apply_on: "None", optimization_status: "Off" },
             state: Some(face.phase.state()),
-            state_reason: state_reason.map(|Reason { text, .. }| text),
+            state_reason: state_reason.map(text),
             state_reason_code: state_reason.map(|Reason { code, .. }| code),
             timeout: settings.timeout_seconds,
             tracing_config: TracingConfig { mode: "PassThrough" },

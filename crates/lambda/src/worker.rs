@@ -113,6 +113,9 @@ pub(crate) async fn provision(
 ) -> Result<(), LambdaError> {
     let event = |deployment: &Deployment| match images.get(&deployment.code.digest) {
         Some(Some(cause)) if deployment.image.is_some() => Event::ProvisionFailed(*cause),
+        _ if deployment.image.is_none() && !lambda.is_ready(&deployment.settings) => {
+            Event::ProvisionFailed(Cause::RuntimeNotReady)
+        }
         _ => Event::Provisioned,
     };
     loop {
@@ -131,12 +134,20 @@ pub(crate) async fn provision(
             record.revision_id = new_revision_id(&*lambda.random);
         }
         let former = if record.phase == Phase::Ready { record.serving.take() } else { None };
-        let versions = function.published.values().filter_map(|version| {
-            let phase = version.record.phase.next(event(&version.record.deployment))?;
-            let revision_id = new_revision_id(&*lambda.random);
-            Some(VersionRecord { phase, revision_id, ..(*version.record).clone() })
-        });
-        let change = Change::with_versions(record.clone(), versions.collect());
+        let versions: Vec<_> = function
+            .published
+            .values()
+            .filter_map(|version| {
+                let phase = version.record.phase.next(event(&version.record.deployment))?;
+                let revision_id = new_revision_id(&*lambda.random);
+                Some(VersionRecord { phase, revision_id, ..(*version.record).clone() })
+            })
+            .collect();
+        if record.phase == function.record.phase && versions.is_empty() {
+            // Its runtime has still not come.
+            return Ok(());
+        }
+        let change = Change::with_versions(record.clone(), versions);
         match lambda.functions.commit(scope, name, Some(&function), change).await {
             Ok(()) => {}
             Err(CommitError::Conflict) => continue,

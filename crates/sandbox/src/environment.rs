@@ -92,8 +92,14 @@ pub trait OutputSink: Send + Sync + 'static {
 
 /// What this machine or backend cannot run; one clear sentence that says what is missing and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unsupported(pub String);
+pub enum Unsupported {
+    /// Whatever is installed.
+    #[error("{0}")]
+    Never(String),
+    /// Until something is there that can be had.
+    #[error("{0}")]
+    NotReady(String),
+}
 
 /// The platform failed, not the function.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -298,7 +298,7 @@ impl Backend for ProcessBackend {
         let from_image = self.images.check(runtime);
         let runtime = if from_image.is_none() { Some(runtimes::find(runtime)?) } else { None };
         if architecture != NATIVE {
-            return Err(Unsupported(format!(
+            return Err(Unsupported::Never(format!(
                 "this machine runs functions for {NATIVE} only; create the function with that architecture"
             )));
         }

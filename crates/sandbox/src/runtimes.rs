@@ -114,19 +114,20 @@ pub static RUNTIMES: LazyLock<Vec<Runtime>> = LazyLock::new(|| {
 pub fn find(id: &RuntimeId) -> Result<&'static Runtime, Unsupported> {
     RUNTIMES.iter().find(|runtime| runtime.id == &*id.0).ok_or_else(|| {
         let known: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.id).filter(|id| *id != IMAGE_RUNTIME).collect();
-        Unsupported(format!("the runtime {} is not supported; supported are {}", id.0, known.join(", ")))
+        Unsupported::Never(format!("the runtime {} is not supported; supported are {}", id.0, known.join(", ")))
     })
 }
 
 /// Says what to do so that functions of this root can run.
 #[must_use]
 pub fn missing(root: Root) -> Unsupported {
-    Unsupported(match root.language() {
+    Unsupported::NotReady(match root.language() {
         Some(language) if !Client::of(language).is_there() => {
             format!("Hearth has no runtime client for {} yet", language.family())
         }
         Some(language) => format!(
-            "{language} was not found on this machine; install it, for example with {}, and restart hearth",
+            "{language} was not found on this machine; `hearth runtimes install` gets it, or install it, for example with \
+             {}, and restart hearth",
             language::remedy(language)
         ),
         None => "the system libraries of this machine could not be mounted".to_owned(),
@@ -140,7 +141,10 @@ mod tests {
     #[test]
     fn an_unknown_runtime_is_refused_with_the_known_ones() {
         let refused = find(&RuntimeId("python2.7".into())).expect_err("not supported");
-        assert!(refused.0.contains("python2.7") && refused.0.contains("provided.al2023"), "{refused}");
+        assert!(
+            matches!(&refused, Unsupported::Never(why) if why.contains("python2.7") && why.contains("provided.al2023")),
+            "{refused}"
+        );
     }
 
     #[test]

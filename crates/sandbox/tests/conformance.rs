@@ -283,7 +283,7 @@ async fn an_unknown_runtime_is_refused_before_anything_is_made(world: &World) {
     let mut spec = world.function("app.handle");
     spec.runtime = hearth_ports::RuntimeId("cobol".into());
     let refused = world.backend().check(&spec.runtime, spec.architecture).expect_err("refused");
-    assert!(refused.0.contains("cobol"), "{refused}");
+    assert!(refused.to_string().contains("cobol"), "{refused}");
     let created = world.backend().create(spec, Arc::new(Collected::default())).await;
     assert!(matches!(created.err(), Some(SandboxError::Unsupported(_))));
 }

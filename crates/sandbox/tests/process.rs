@@ -161,7 +161,7 @@ async fn a_runtime_this_machine_lacks_is_refused_with_what_to_do() {
             let spec = spec(runtime, hearth_ports::CodeDigest([0; 32]));
             machine.backend.check(&spec.runtime, spec.architecture).expect_err("refused")
         };
-        assert!(refused.0.contains(command), "{refused}");
+        assert!(refused.to_string().contains(command), "{refused}");
     }
     machine.backend.shutdown().await;
 }

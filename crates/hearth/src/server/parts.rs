@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hearth_images::RegistryImages;
 use hearth_invoke::{EngineConfig, Freezing};
-use hearth_lambda::{Runnable, RuntimeVersions};
+use hearth_lambda::{Readiness, Runnable, RuntimeVersions};
 use hearth_ports::{Architecture, RuntimeId};
-use hearth_sandbox::Backend;
 use hearth_sandbox::package::TreeStore;
 use hearth_sandbox::process::{PoolConfig, RuntimeImages};
+use hearth_sandbox::{Backend, Unsupported};
 use hearth_store::DataDir;
 use hearth_sts::Issuers;
 use hearth_types::{Mebibytes, Millis};
@@ -56,10 +56,13 @@ pub(super) fn runtime_images(config: &Config, trees: &TreeStore, data: &DataDir)
 
 /// Whether a function can run here at all, asked when it is created.
 pub(super) fn runnable(backend: Arc<dyn Backend>) -> Arc<Runnable> {
-    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| {
-        backend.check(runtime, architecture).map_err(|error| error.to_string())?;
-        backend.expect(runtime);
-        Ok(())
+    Arc::new(move |runtime: &RuntimeId, architecture: Architecture| match backend.check(runtime, architecture) {
+        Ok(()) => {
+            backend.expect(runtime);
+            Ok(Readiness::Ready)
+        }
+        Err(Unsupported::NotReady(_)) => Ok(Readiness::NotReady),
+        Err(Unsupported::Never(why)) => Err(why),
     })
 }
 

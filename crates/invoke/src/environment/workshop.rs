@@ -71,7 +71,7 @@ impl Workshop {
         let spec = spec(&version, metadata);
         self.backend
             .check(&spec.runtime, spec.architecture)
-            .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.0 })?;
+            .map_err(|unsupported| InvokeError::InvalidRuntime { message: unsupported.to_string() })?;
         let runtime_version_arn = self.runtime_version(&version)?;
         // Before anything else: the backend works on it while the rest is found out here.
         let begun = self.backend.begin(spec).await.map_err(sandbox_error)?;
@@ -204,7 +204,7 @@ fn credential_error(error: CredentialError) -> InvokeError {
 
 fn sandbox_error(error: SandboxError) -> InvokeError {
     match error {
-        SandboxError::Unsupported(unsupported) => InvokeError::InvalidRuntime { message: unsupported.0 },
+        SandboxError::Unsupported(unsupported) => InvokeError::InvalidRuntime { message: unsupported.to_string() },
         SandboxError::Create(_) | SandboxError::Gone | SandboxError::ShutDown => {
             InvokeError::Internal { detail: error.to_string() }
         }

@@ -62,7 +62,7 @@ impl Backend for ScriptedBackend {
     }
 
     fn check(&self, _: &RuntimeId, _: Architecture) -> Result<(), Unsupported> {
-        self.0.unsupported.lock().clone().map_or(Ok(()), |reason| Err(Unsupported(reason)))
+        self.0.unsupported.lock().clone().map_or(Ok(()), |reason| Err(Unsupported::Never(reason)))
     }
 
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {

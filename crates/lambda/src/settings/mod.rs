@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use environment::Variables;
 pub(crate) use refused::Rest;
-pub use runtime::{Runnable, is_offered};
+pub use runtime::{Readiness, Runnable, is_offered};
 pub(crate) use runtime::{is_runtime, offered_runtimes};
 
 use crate::error::LambdaError;
@@ -296,8 +296,8 @@ pub(crate) fn on_architecture(
 mod tests {
     use super::*;
 
-    fn any(_: &RuntimeId, _: Architecture) -> Result<(), String> {
-        Ok(())
+    fn any(_: &RuntimeId, _: Architecture) -> Result<Readiness, String> {
+        Ok(Readiness::Ready)
     }
 
     fn minimal() -> Requested {

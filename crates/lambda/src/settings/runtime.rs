@@ -5,8 +5,16 @@ use hearth_types::runtime::{self, CATALOG, CatalogRow};
 
 use crate::error::LambdaError;
 
-/// Answers whether this server can run a runtime on an architecture, and if not, why and which it can.
-pub type Runnable = dyn Fn(&RuntimeId, Architecture) -> Result<(), String> + Send + Sync;
+/// Answers whether this server can run a runtime on an architecture. The error says why it never will, and which it can.
+pub type Runnable = dyn Fn(&RuntimeId, Architecture) -> Result<Readiness, String> + Send + Sync;
+
+/// Whether functions of a runtime can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    Ready,
+    /// Once its interpreter is on this machine.
+    NotReady,
+}
 
 /// What may be chosen, in the order the real service lists it (recorded).
 pub(crate) fn offered_runtimes() -> String {
@@ -25,10 +33,11 @@ pub(crate) fn is_runtime(name: &str) -> bool {
     runtime::find(name).is_some()
 }
 
-/// Checks that a function may be created with, or changed to, this runtime.
+/// Checks that a function may be created with, or changed to, this runtime. One that is not ready fails later, as on AWS, and
+/// gets well when it is.
 ///
 /// # Errors
-/// The name is unknown, the runtime is blocked, or this server cannot run it.
+/// The name is unknown, the runtime is blocked, or this server can never run it.
 pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable) -> Result<RuntimeId, LambdaError> {
     let row = runtime::find(name);
     if row.is_some_and(|row| !row.is_offered()) {
@@ -44,7 +53,7 @@ pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable
     }
     let id = RuntimeId(name.into());
     match runnable(&id, architecture) {
-        Ok(()) => Ok(id),
+        Ok(_) => Ok(id),
         Err(reason) => {
             Err(LambdaError::Unsupported { member: format!("Runtime {name} on {architecture}"), instead: reason })
         }
@@ -58,7 +67,7 @@ pub(crate) fn choose(name: &str, architecture: Architecture, runnable: &Runnable
 pub(crate) fn of_images(architecture: Architecture, runnable: &Runnable) -> Result<RuntimeId, LambdaError> {
     let id = RuntimeId(IMAGE_RUNTIME.into());
     match runnable(&id, architecture) {
-        Ok(()) => Ok(id),
+        Ok(_) => Ok(id),
         Err(reason) => {
             Err(LambdaError::Unsupported { member: format!("PackageType Image on {architecture}"), instead: reason })
         }
@@ -69,8 +78,12 @@ pub(crate) fn of_images(architecture: Architecture, runnable: &Runnable) -> Resu
 mod tests {
     use super::*;
 
-    fn python_only(id: &RuntimeId, _: Architecture) -> Result<(), String> {
-        if &*id.0 == "python3.11" { Ok(()) } else { Err("this server runs python3.11.".to_owned()) }
+    fn python_only(id: &RuntimeId, _: Architecture) -> Result<Readiness, String> {
+        match &*id.0 {
+            "python3.11" => Ok(Readiness::Ready),
+            "python3.12" => Ok(Readiness::NotReady),
+            _ => Err("this server runs python3.11.".to_owned()),
+        }
     }
 
     #[test]
@@ -98,7 +111,9 @@ mod tests {
 
     #[test]
     fn what_this_server_cannot_run_is_refused_with_what_it_can() {
-        assert_eq!(&*choose("python3.11", Architecture::X86_64, &python_only).expect("runs").0, "python3.11");
+        for name in ["python3.11", "python3.12"] {
+            assert_eq!(&*choose(name, Architecture::X86_64, &python_only).expect("ready, or can be").0, name);
+        }
         for name in ["java21", "ruby4.0"] {
             let error = choose(name, Architecture::X86_64, &python_only).expect_err(name);
             assert_eq!(

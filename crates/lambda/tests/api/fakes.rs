@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -186,6 +186,8 @@ pub(crate) struct Trees {
     pub(crate) installed: Mutex<BTreeSet<CodeDigest>>,
     /// Which build of every runtime the machine has.
     pub(crate) runtimes: Mutex<&'static str>,
+    /// Java 25 is on the machine.
+    pub(crate) has_java: AtomicBool,
 }
 
 impl Trees {

@@ -14,19 +14,6 @@ fn image(name: &str) -> Value {
     json!({"FunctionName": name, "Role": ROLE, "PackageType": "Image", "Code": {"ImageUri": URI}})
 }
 
-/// Waits until a member has a value.
-async fn until(world: &World, member: &str, value: &str) -> Value {
-    let started = Instant::now();
-    loop {
-        let shown = world.configuration("f").await;
-        if shown[member] == value {
-            return shown;
-        }
-        assert!(started.elapsed() < LIMIT, "never {value}: {shown}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_function_from_an_image_shows_its_digest_and_no_runtime() {
     let world = World::new().await;
@@ -159,7 +146,7 @@ async fn an_image_that_does_not_come_says_why_and_an_update_mends_it() {
     ] {
         *world.registry.broken.lock() = Some(error.clone());
         world.create(image("f")).await.ok(201);
-        let failed = until(&world, "State", "Failed").await;
+        let failed = world.until("f", "State", "Failed").await;
         assert_eq!(failed["StateReasonCode"], code);
         assert!(failed["StateReason"].as_str().is_some_and(|text| !text.is_empty()));
         let invoked = world.call("POST", "/2015-03-31/functions/f/invocations", json!({})).await.refusal();
@@ -172,7 +159,7 @@ async fn an_image_that_does_not_come_says_why_and_an_update_mends_it() {
         // And of an update that fails the former image goes on.
         *world.registry.broken.lock() = Some(error);
         world.update_code("f", json!({"ImageUri": "registry.example.com/other"})).await.ok(200);
-        let failed = until(&world, "LastUpdateStatus", "Failed").await;
+        let failed = world.until("f", "LastUpdateStatus", "Failed").await;
         assert_eq!((&failed["State"], &failed["LastUpdateStatusReasonCode"]), (&json!("Active"), &json!(code)));
         *world.registry.broken.lock() = None;
         world.update_configuration("f", json!({"Description": "again"})).await.ok(200);

@@ -20,6 +20,7 @@ mod provisioned;
 mod rare;
 mod read;
 mod response_stream;
+mod runtime;
 mod settings_table;
 mod tags;
 mod update;

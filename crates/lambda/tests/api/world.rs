@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_lambda::url::UrlDomain;
-use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings};
+use hearth_lambda::{Catalog, Lambda, LambdaParts, Layers, Mappings, Readiness};
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_store::{Blobs, Codec, DirBlobs, Key, SqliteStore, Store};
 use hearth_types::{AuthMode, ManualClock, OsRandom, SandboxAuth};
@@ -153,7 +154,13 @@ impl World {
             authorizer: permissions.clone(),
             credentials: Arc::new(AnyRole),
             metrics: Arc::new(hearth_ports::NoMetrics),
-            runnable: Arc::new(runnable),
+            runnable: Arc::new({
+                let trees = trees.clone();
+                move |runtime: &RuntimeId, architecture| {
+                    let has_java = trees.has_java.load(Ordering::Relaxed);
+                    runnable(runtime, architecture, has_java)
+                }
+            }),
             runtime_versions: Arc::new({
                 let trees = trees.clone();
                 move |runtime: &RuntimeId, architecture| trees.runtime_version(runtime, architecture)
@@ -259,6 +266,19 @@ impl World {
         }
     }
 
+    /// Waits until a member of the function's configuration has this value.
+    pub(crate) async fn until(&self, name: &str, member: &str, value: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            let shown = self.configuration(name).await;
+            if shown[member] == value {
+                return shown;
+            }
+            assert!(started.elapsed() < PATIENCE, "{member} never {value}: {shown}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until an action was asked for so often. On the test's one thread those operations have then decided on
     /// what they saw, up to their commit.
     pub(crate) async fn asked(&self, action: &str, times: usize) {
@@ -313,12 +333,14 @@ async fn open_store(dir: &Path) -> SqliteStore {
     }
 }
 
-fn runnable(id: &RuntimeId, architecture: Architecture) -> Result<(), String> {
+fn runnable(id: &RuntimeId, architecture: Architecture, has_java: bool) -> Result<Readiness, String> {
     if architecture == Architecture::Arm64 {
         return Err("this machine is x86_64.".to_owned());
     }
     match &*id.0 {
-        "provided.al2023" | "python3.11" | "image" => Ok(()),
+        "provided.al2023" | "python3.11" | "image" => Ok(Readiness::Ready),
+        "java25" if has_java => Ok(Readiness::Ready),
+        "java25" => Ok(Readiness::NotReady),
         _ => Err("available are provided.al2023, python3.11.".to_owned()),
     }
 }

@@ -102,7 +102,7 @@ impl RuntimeImages {
     pub(super) fn check(&self, runtime: &RuntimeId) -> Option<Result<(), Unsupported>> {
         Some(match &*self.runtimes.get(&*runtime.0)?.borrow() {
             State::OnItsWay | State::Ready(_) => Ok(()),
-            State::Failed(why) => Err(Unsupported(why.clone())),
+            State::Failed(why) => Err(Unsupported::NotReady(why.clone())),
         })
     }
 
@@ -126,10 +126,11 @@ impl RuntimeImages {
         let state = state.borrow().clone();
         match state {
             State::Ready(root) => Ok(Some(root)),
-            State::Failed(why) => Err(Unsupported(why)),
-            State::OnItsWay => {
-                Err(Unsupported(format!("the image of the runtime {} is still being fetched; try again", runtime.0)))
-            }
+            State::Failed(why) => Err(Unsupported::NotReady(why)),
+            State::OnItsWay => Err(Unsupported::NotReady(format!(
+                "the image of the runtime {} is still being fetched; try again",
+                runtime.0
+            ))),
         }
     }
 }

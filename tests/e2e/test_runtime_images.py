@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from support import aws, images, packages
 from support.aws import ROLE, WAITER
@@ -159,11 +159,12 @@ def test_an_image_is_remembered_and_what_cannot_be_had_is_said(serve, layout, pr
     create(client, {"app.rb": ""}, "ruby3.4")
     assert ask(client, "about")["directory"] == "/var/task"
     tree = server.data / "trees" / image.digest.removeprefix("sha256:")
-    # Only what concerns the other runtime is refused.
+    # Only functions of the other runtime fail.
     why = f"the image oci:{layout}:none of the runtime java21 cannot be had: Source image oci:{layout}:none does not exist."
-    with pytest.raises(ClientError) as refusal:
+    with pytest.raises(WaiterError):
         create(client, {"app.class": ""}, "java21", name="g")
-    assert why in refusal.value.response["Error"]["Message"]
+    failed = client.get_function_configuration(FunctionName="g")
+    assert (failed["State"], failed["StateReasonCode"]) == ("Failed", "InvalidRuntime")
     assert why in server.log_text()
     # No function names the image; it stays, and is there at a start at which nobody can be asked.
     client.delete_function(FunctionName="f")

@@ -225,6 +225,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Functions have this runtime: what can be made ahead of need for them is worth making.
     fn expect(&self, _: &RuntimeId) {}
 
+    /// Looks for runtimes that have been installed since the server started; whether any can be used now.
+    async fn look_for_runtimes(&self) -> bool {
+        false
+    }
+
     /// The build of a runtime that environments get now. `None`: it is not known, or not yet.
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion>;
 

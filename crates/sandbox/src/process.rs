@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
@@ -28,6 +28,7 @@ use hearth_network::NetworkClient;
 use hearth_ports::{Architecture, RuntimeId, RuntimeVersion};
 use hearth_types::Mebibytes;
 use hearth_types::limits::EPHEMERAL_STORAGE_MIN;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -35,7 +36,7 @@ use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
 use crate::environment::{Backend, Begun, EnvironmentId, EnvironmentSpec, HostRoom, SandboxError, Unsupported};
 use crate::package::TreeStore;
 use crate::protocol::{ImageHolds, ImageTree, Launch};
-use crate::runtimes::{self, Prestart, Program, Root, Runtime};
+use crate::runtimes::{self, Prestart, Program, Root, Runtime, Search};
 use crate::variables::{self, Host};
 use begun::{BegunEnvironment, Wanted as WantedEnvironment};
 use client::SpawnerClient;
@@ -109,13 +110,22 @@ pub struct ProcessBackend {
     turns: Arc<Semaphore>,
     trees: TreeStore,
     images: RuntimeImages,
-    roots: BTreeSet<Root>,
-    /// Which builds of interpreters the roots have.
-    interpreters: BTreeMap<Root, String>,
+    here: RwLock<Here>,
+    /// Where Hearth installs interpreters.
+    installed: Option<PathBuf>,
+    /// When it had last changed when it was looked into.
+    looked: Mutex<Option<SystemTime>>,
     /// Of all slots together.
     cgroup: CgroupHandle,
     storage: PathBuf,
     on_endpoint: Option<EndpointHook>,
+}
+
+/// What this machine has for functions.
+struct Here {
+    roots: BTreeSet<Root>,
+    /// Which builds of interpreters the roots have.
+    interpreters: BTreeMap<Root, String>,
 }
 
 /// Where slots come from.
@@ -173,6 +183,7 @@ impl ProcessBackend {
         let library_path = std::mem::take(&mut spawner.library_path);
         let storage = std::mem::take(&mut spawner.storage);
         let interpreters = std::mem::take(&mut spawner.interpreters);
+        let installed = spawner.installed.take();
         let (spawner, roots, cgroup) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
@@ -191,8 +202,9 @@ impl ProcessBackend {
             )),
             trees: config.trees,
             images: config.images,
-            roots: roots.into_iter().collect(),
-            interpreters,
+            here: RwLock::new(Here { roots: roots.into_iter().collect(), interpreters }),
+            installed,
+            looked: Mutex::default(),
             cgroup,
             storage,
             on_endpoint: config.on_endpoint,
@@ -274,7 +286,7 @@ impl ProcessBackend {
     /// The roots that environments can have on this machine.
     #[must_use]
     pub fn roots(&self) -> BTreeSet<Root> {
-        self.roots.clone()
+        self.here.read().roots.clone()
     }
 }
 
@@ -304,7 +316,9 @@ impl Backend for ProcessBackend {
         }
         match (from_image, runtime) {
             (Some(checked), _) => checked,
-            (None, Some(runtime)) if !self.roots.contains(&runtime.root) => Err(runtimes::missing(runtime.root)),
+            (None, Some(runtime)) if !self.here.read().roots.contains(&runtime.root) => {
+                Err(runtimes::missing(runtime.root))
+            }
             (None, _) => Ok(()),
         }
     }
@@ -317,10 +331,45 @@ impl Backend for ProcessBackend {
         }
     }
 
+    async fn look_for_runtimes(&self) -> bool {
+        let has_news = self.images.has_news();
+        let Some(installed) = self.installed.clone() else { return has_news };
+        let changed = std::fs::metadata(&installed).and_then(|directory| directory.modified()).ok();
+        if std::mem::replace(&mut *self.looked.lock(), changed) == changed {
+            return has_news;
+        }
+        let mut has_new = has_news;
+        for (runtime, reference) in runtimes::installed_images(&installed) {
+            has_new |= self.images.add(&runtime, &reference);
+        }
+        let search = Search::default().with_installed(installed);
+        let found = tokio::task::spawn_blocking(move || search.interpreters()).await.unwrap_or_default();
+        for (root, interpreter) in found {
+            let Some(language) = root.language().filter(|_| !self.here.read().roots.contains(&root)) else { continue };
+            match self.slots.spawner.add_root(language).await {
+                Ok(()) => {
+                    tracing::info!(%language, "a runtime has been installed");
+                    let mut here = self.here.write();
+                    here.roots.insert(root);
+                    here.interpreters.insert(root, interpreter.build(root));
+                    has_new = true;
+                }
+                Err(error) => tracing::error!(%language, %error, "a runtime that has been installed cannot be used"),
+            }
+        }
+        has_new
+    }
+
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
         let origin = match self.images.origin(runtime) {
             Some(origin) => origin?,
-            None => self.interpreters.get(&runtimes::find(runtime).ok()?.root).cloned().unwrap_or_default(),
+            None => {
+                let (here, root) = (self.here.read(), runtimes::find(runtime).ok()?.root);
+                if !here.roots.contains(&root) {
+                    return None;
+                }
+                here.interpreters.get(&root).cloned().unwrap_or_default()
+            }
         };
         Some(RuntimeVersion::new(runtime, architecture, &origin))
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Knob;
 use crate::mutation::{self, Control};
-use crate::runtimes::{Client, Interpreter, Root};
+use crate::runtimes::{Client, Interpreter, Language, Root};
 
 /// Bytes of a [`Request`] or [`Reply`].
 pub const SPAWNER_MESSAGE_BYTES_MAX: usize = 1_024;
@@ -51,6 +51,8 @@ pub struct Boot {
     /// How many slots are begun ahead of need, at most.
     pub stock_max: usize,
     pub interpreters: Vec<(Root, Interpreter)>,
+    /// Directory with what Hearth installs, one directory per [language](hearth_types::Language::slug); some later.
+    pub installed: Option<std::path::PathBuf>,
 }
 
 /// Server to spawner.
@@ -61,6 +63,10 @@ pub enum Request {
     /// Puts a copy of its root's waiting runtime into a prepared slot, once.
     Copy {
         slot: u64,
+    },
+    /// Makes a root of what has been installed meanwhile.
+    AddRoot {
+        language: Language,
     },
     /// Ends everything in the slot. Unknown slots are ignored: it may just have ended by itself.
     Destroy {
@@ -161,6 +167,14 @@ pub enum Reply {
     Ready {
         roots: Vec<Root>,
         knobs: Vec<Knob>,
+    },
+    /// Slots with it can be made now, or could before.
+    RootAdded {
+        language: Language,
+    },
+    RootNotAdded {
+        language: Language,
+        message: String,
     },
     /// First and last message: why not.
     BootFailed {

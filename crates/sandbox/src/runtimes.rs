@@ -5,6 +5,7 @@ pub mod bytecode;
 pub mod client;
 pub mod discover;
 pub mod image;
+mod installed;
 mod language;
 pub mod prestart;
 
@@ -19,6 +20,7 @@ use crate::environment::Unsupported;
 pub use client::{CLIENTS, Client};
 pub use discover::{Interpreter, Search};
 pub use image::ImageRoot;
+pub use installed::{IMAGE_EXTENSION, installed_images};
 pub use prestart::Prestart;
 
 /// A root file system that environments share read-only.

@@ -269,6 +269,13 @@ impl<'a> Spawner<'a> {
                     Err(error) => self.reply(&Reply::NotCopied { slot, message: text(&error) }),
                 }
             }
+            Request::AddRoot { language } => {
+                let language = *language;
+                match self.roots.add(language) {
+                    Ok(()) => self.reply(&Reply::RootAdded { language }),
+                    Err(error) => self.reply(&Reply::RootNotAdded { language, message: text(&error) }),
+                }
+            }
             Request::Destroy { slot } => {
                 if let Some(slot) = self.slots.get(slot) {
                     // The end of its first process is the end of everything in a pid namespace.

@@ -151,6 +151,7 @@ fn boot(instance: &str, dir: &Path) -> Boot {
         memory: Mebibytes(2_048),
         network: false,
         stock_max: 16,
+        installed: None,
         interpreters: Vec::new(),
     }
 }
@@ -345,6 +346,10 @@ fn nothing_outside_the_trees_and_the_limits_can_be_asked_for() {
         assert!(matches!(reply, Reply::NotPrepared { slot: refused, .. } if refused == slot), "{reply:?}");
         assert!(descriptors.is_empty());
     }
+    let language = Language::Node { major: 22 };
+    let (reply, _) = spawner.ask(&Request::AddRoot { language });
+    let message = "Node.js 22 is not installed".to_owned();
+    assert_eq!(reply, Reply::RootNotAdded { language, message });
     let refused = [
         (FurnishSlot { memory: Mebibytes(64), ..furnish(10) }, "memory"),
         (FurnishSlot { ephemeral_storage: Mebibytes(1), ..furnish(11) }, "ephemeral storage"),

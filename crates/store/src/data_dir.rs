@@ -103,7 +103,7 @@ impl DataDir {
         }
         // Before the store is: one without keys is always a loss, never an interrupted first start.
         KeyRing::open_or_create(&keys, &OsRandom)?;
-        for name in ["blobs", "objects", "trees", "storage", "logs", "runtime"] {
+        for name in ["blobs", "objects", "trees", "storage", "logs", "runtime", "runtimes"] {
             disk::create_private_dir(&root.join(name)).map_err(io)?;
         }
         Ok(Self { root, keys, _lock: lock, _ephemeral: ephemeral })
@@ -203,6 +203,12 @@ impl DataDir {
     #[must_use]
     pub fn runtime_images(&self) -> PathBuf {
         self.root.join("runtime-images.json")
+    }
+
+    /// Where interpreters are installed in a data directory, one directory each, whether or not a server has it open.
+    #[must_use]
+    pub fn runtimes_of(root: &Path) -> PathBuf {
+        root.join("runtimes")
     }
 
     #[must_use]

@@ -10,6 +10,7 @@ mod logs;
 mod progress;
 mod restore;
 mod root_key;
+mod runtimes;
 mod up;
 
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ use hearth_types::Region;
     version,
     about = "AWS Lambda on your own machines",
     long_about = "AWS Lambda on your own machines: one binary that speaks the AWS APIs and runs functions in isolated execution environments.",
-    after_help = "Start with:\n  hearth up                                   # serve on http://127.0.0.1:4566\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  aws lambda create-function ...              # any AWS client works unmodified\n  hearth invoke my-function -p '{\"name\": \"you\"}'\n  hearth logs -f my-function\n\n`hearth doctor` says what isolation this machine gives and what is missing."
+    after_help = "Start with:\n  hearth up                                   # serve on http://127.0.0.1:4566\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  aws lambda create-function ...              # any AWS client works unmodified\n  hearth invoke my-function -p '{\"name\": \"you\"}'\n  hearth logs -f my-function\n\n`hearth doctor` says what isolation this machine gives and what is missing, `hearth runtimes`\nwhich runtimes functions can have here."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -51,6 +52,8 @@ enum Command {
     Ca(ca::Args),
     /// Say what isolation this machine gives and what is missing
     Doctor(doctor::Args),
+    /// List the runtimes and what this machine has of them, or install one
+    Runtimes(runtimes::Args),
 }
 
 /// Where the commands that talk to a running server find it.
@@ -105,6 +108,7 @@ pub(crate) fn run() -> ExitCode {
         Command::RootKey(args) => root_key::run(&args),
         Command::Ca(args) => ca::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Runtimes(args) => runtimes::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -15,6 +15,7 @@ mod parts;
 mod prepare;
 mod reach;
 pub(crate) mod root_key;
+mod runtimes;
 mod secure;
 mod services;
 mod signals;
@@ -164,7 +165,8 @@ impl House {
         let messenger = services.messenger(&ground);
         let Foundation { clocks, messaging, audit, cloudwatch, logs, .. } = ground;
         let DataPlane { backend, engine, .. } = plane;
-        let Services { sqs, sns, events, scheduler, s3, pollers, .. } = services;
+        let Services { sqs, sns, events, scheduler, s3, pollers, lambda, .. } = services;
+        workers.spawn(runtimes::watch(backend.clone(), lambda, stop.clone()));
         workers.spawn(messaging.work(messenger, stop.clone()));
         workers.spawn(clocks.work(stop.clone()));
         workers.spawn(sns.work(stop.clone()));

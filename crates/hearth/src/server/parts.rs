@@ -1,5 +1,6 @@
 //! What the configuration means for each part of the server: pure, but for a look at the disk and at files of keys.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use hearth_lambda::{Readiness, Runnable, RuntimeVersions};
 use hearth_ports::{Architecture, RuntimeId};
 use hearth_sandbox::package::TreeStore;
 use hearth_sandbox::process::{PoolConfig, RuntimeImages};
+use hearth_sandbox::runtimes::installed_images;
 use hearth_sandbox::{Backend, Unsupported};
 use hearth_store::DataDir;
 use hearth_sts::Issuers;
@@ -51,7 +53,10 @@ pub(crate) fn runtime_images_config(images: &Images, scratch: PathBuf) -> hearth
 
 pub(super) fn runtime_images(config: &Config, trees: &TreeStore, data: &DataDir) -> std::io::Result<RuntimeImages> {
     let images = RegistryImages::new(runtime_images_config(&config.images, data.storage()));
-    RuntimeImages::start(&config.runtimes, trees.clone(), Arc::new(images), data.runtime_images())
+    // What the configuration says goes before what is installed.
+    let mut runtimes: BTreeMap<_, _> = installed_images(&DataDir::runtimes_of(data.root())).into_iter().collect();
+    runtimes.extend(config.runtimes.clone());
+    RuntimeImages::start(&runtimes, trees.clone(), Arc::new(images), data.runtime_images())
 }
 
 /// Whether a function can run here at all, asked when it is created.

@@ -80,7 +80,7 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
         network: true,
         // Who switches the pool off wants nothing made ahead of need.
         stock_max: config.pool.depth_max.saturating_mul(STOCK_PER_DEPTH).min(STOCK_MAX),
-        search: Search::from_environment(),
+        search: Search::from_environment().with_installed(DataDir::runtimes_of(data.root())),
         program: None,
     })
     .map_err(|error| ServerError::Sandbox(error.to_string()))?;

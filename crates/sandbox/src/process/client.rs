@@ -21,7 +21,7 @@ use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
 use crate::mutation;
 use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
-use crate::runtimes::{Root, Search};
+use crate::runtimes::{Language, Root, Search};
 use crate::spawner::PROGRAM_NAME;
 use hearth_network::seqpacket::{self, Received};
 
@@ -61,6 +61,8 @@ pub struct SpawnerProcess {
     pub(super) storage: PathBuf,
     /// Which build each is.
     pub(super) interpreters: BTreeMap<Root, String>,
+    /// Where Hearth installs interpreters.
+    pub(super) installed: Option<PathBuf>,
 }
 
 pub(super) struct SpawnerClient {
@@ -76,6 +78,8 @@ struct Slots {
     /// The spawner has ended or is to end; nothing will be answered any more.
     closed: bool,
     waiting: HashMap<u64, Waiting>,
+    /// Roots that are asked for.
+    roots: HashMap<Language, oneshot::Sender<Result<(), SandboxError>>>,
 }
 
 /// The files of a new slot's control group by what they are, and all descriptors that came along.
@@ -91,6 +95,12 @@ struct Waiting {
 }
 
 impl Slots {
+    fn root_made(&mut self, language: Language, result: Result<(), SandboxError>) {
+        if let Some(made) = self.roots.remove(&language) {
+            let _ = made.send(result);
+        }
+    }
+
     fn copied(&mut self, slot: u64, result: Result<Option<i32>, SandboxError>) {
         if let Some(copied) = self.waiting.get_mut(&slot).and_then(|waiting| waiting.copied.take()) {
             let _ = copied.send(result);
@@ -156,7 +166,10 @@ impl SpawnerProcess {
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
         let SpawnerConfig { instance, memory, network, stock_max, .. } = config;
-        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, stock_max, interpreters };
+        let installed = config.search.installed.filter(|directory| directory.is_dir());
+        let installed = installed.map(std::fs::canonicalize).transpose()?;
+        let boot =
+            Boot { instance, trees, storage: storage.clone(), memory, network, stock_max, interpreters, installed };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
@@ -168,7 +181,7 @@ impl SpawnerProcess {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), &boot, &[])?;
-        Ok(Self { child, socket: ours, library_path, storage, interpreters: builds })
+        Ok(Self { child, socket: ours, library_path, storage, interpreters: builds, installed: boot.installed })
     }
 }
 
@@ -223,6 +236,7 @@ impl SpawnerClient {
             tracing::error!("the spawner has ended, and with it every execution environment");
             let _ = self.lost.set(());
         }
+        slots.roots.clear();
         for (_, waiting) in slots.waiting.drain() {
             waiting.ended.send_replace(true);
         }
@@ -246,6 +260,8 @@ impl SpawnerClient {
             Reply::NotFurnished { slot, message } => slots.furnished(slot, Err(SandboxError::Create(message))),
             Reply::Copied { slot, process } => slots.copied(slot, Ok(process)),
             Reply::NotCopied { slot, message } => slots.copied(slot, Err(SandboxError::Create(message))),
+            Reply::RootAdded { language } => slots.root_made(language, Ok(())),
+            Reply::RootNotAdded { language, message } => slots.root_made(language, Err(SandboxError::Create(message))),
             Reply::Ended { slot } => {
                 if let Some(waiting) = slots.waiting.remove(&slot) {
                     waiting.ended.send_replace(true);
@@ -303,6 +319,20 @@ impl SpawnerClient {
         }
         self.send(&Request::Copy { slot }).await.map_err(|error| silent(&error))?;
         answer.await.map_err(|_| SandboxError::Gone)?
+    }
+
+    /// Makes a root of what has been installed since the start. One is asked for at a time.
+    pub(super) async fn add_root(&self, language: Language) -> Result<(), SandboxError> {
+        let (made, answer) = oneshot::channel();
+        {
+            let mut slots = self.slots.lock();
+            if slots.closed {
+                return Err(SandboxError::ShutDown);
+            }
+            slots.roots.insert(language, made);
+        }
+        self.send(&Request::AddRoot { language }).await.map_err(|error| silent(&error))?;
+        answer.await.map_err(|_| SandboxError::ShutDown)?
     }
 
     /// Ends a slot that may not end by itself.

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_ports::{CodeDigest, CodePackages, ImageConfig, ImageError, Images, PinnedImage, ResolvedImage, RuntimeId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -34,8 +35,12 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// See the module. Dropped, it stops what is on its way.
 #[derive(Default)]
 pub struct RuntimeImages {
-    runtimes: BTreeMap<String, watch::Receiver<State>>,
-    tasks: JoinSet<()>,
+    runtimes: RwLock<BTreeMap<String, watch::Receiver<State>>>,
+    tasks: Mutex<JoinSet<()>>,
+    /// `None` where all are there.
+    source: Option<Arc<Source>>,
+    /// One has become ready.
+    news: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,13 +85,33 @@ impl RuntimeImages {
         known.retain(|runtime, known| configured.get(runtime) == Some(&known.uri));
         known.values().for_each(|known| trees.keep(&known.digest, true));
         let source = Arc::new(Source { trees, images, file, known: Mutex::new(known) });
-        let mut all = Self::default();
+        let all = Self { source: Some(source), ..Self::default() };
         for (runtime, uri) in configured {
-            let (state, shown) = watch::channel(State::OnItsWay);
-            all.runtimes.insert(runtime.clone(), shown);
-            all.tasks.spawn(have(RuntimeId(runtime.as_str().into()), uri.clone(), Arc::clone(&source), state));
+            all.add(runtime, uri);
         }
         Ok(all)
+    }
+
+    /// Begins to fetch the image of a runtime; false where it has one.
+    pub(super) fn add(&self, runtime: &str, uri: &str) -> bool {
+        let Some(source) = self.source.clone() else { return false };
+        let mut runtimes = self.runtimes.write();
+        if runtimes.contains_key(runtime) {
+            return false;
+        }
+        let (state, shown) = watch::channel(State::OnItsWay);
+        runtimes.insert(runtime.to_owned(), shown);
+        let (runtime, uri, news) = (RuntimeId(runtime.into()), uri.to_owned(), Arc::clone(&self.news));
+        self.tasks.lock().spawn(async move {
+            have(runtime, uri, source, state).await;
+            news.store(true, Ordering::Release);
+        });
+        true
+    }
+
+    /// Whether one has become ready since this was last asked.
+    pub(super) fn has_news(&self) -> bool {
+        self.news.swap(false, Ordering::Acquire)
     }
 
     /// Images that are unpacked already, by the identifiers of their runtimes.
@@ -94,13 +119,13 @@ impl RuntimeImages {
     pub fn ready(roots: impl IntoIterator<Item = (String, ImageRoot)>) -> Self {
         let shown = |root| watch::channel(State::Ready(Arc::new(root))).1;
         let runtimes = roots.into_iter().map(|(runtime, root)| (runtime, shown(root))).collect();
-        Self { runtimes, tasks: JoinSet::new() }
+        Self { runtimes: RwLock::new(runtimes), ..Self::default() }
     }
 
     /// Whether functions of this runtime have an image as their root, and if so whether it can be had; one that is on its
     /// way can.
     pub(super) fn check(&self, runtime: &RuntimeId) -> Option<Result<(), Unsupported>> {
-        Some(match &*self.runtimes.get(&*runtime.0)?.borrow() {
+        Some(match &*self.runtimes.read().get(&*runtime.0)?.borrow() {
             State::OnItsWay | State::Ready(_) => Ok(()),
             State::Failed(why) => Err(Unsupported::NotReady(why.clone())),
         })
@@ -108,7 +133,7 @@ impl RuntimeImages {
 
     /// Whether functions of this runtime have an image as their root, and if so which build of it, once it is there.
     pub(super) fn origin(&self, runtime: &RuntimeId) -> Option<Option<String>> {
-        Some(match &*self.runtimes.get(&*runtime.0)?.borrow() {
+        Some(match &*self.runtimes.read().get(&*runtime.0)?.borrow() {
             State::Ready(root) => Some(root.digest.hex()),
             State::OnItsWay | State::Failed(_) => None,
         })
@@ -119,8 +144,7 @@ impl RuntimeImages {
     /// # Errors
     /// It cannot be had, or not yet; which, and why.
     pub(super) async fn root(&self, runtime: &RuntimeId) -> Result<Option<Arc<ImageRoot>>, Unsupported> {
-        let Some(state) = self.runtimes.get(&*runtime.0) else { return Ok(None) };
-        let mut state = state.clone();
+        let Some(mut state) = self.runtimes.read().get(&*runtime.0).cloned() else { return Ok(None) };
         // It closes when the task is done, and what it says last stays.
         let _ = timeout(WAIT_MAX, state.wait_for(|state| !matches!(state, State::OnItsWay))).await;
         let state = state.borrow().clone();

@@ -61,6 +61,7 @@ const DIRECTORIES: &[&str] =
 const OVER_IMAGES: &str = "over-images";
 const OVER_RUNTIMES: &str = "over-runtimes";
 const OF_CLIENTS: &str = "clients";
+const INSTALLED: &str = "installed";
 
 /// Options of the small file systems made here.
 const SMALL: &[(&str, &str)] = &[("source", "hearth"), ("mode", "0755")];
@@ -84,6 +85,28 @@ pub(super) struct Roots {
     pub(super) storage: Option<Storage>,
     /// What could not be had, for the log.
     pub(super) notes: Vec<String>,
+    /// Makes more.
+    builder: Builder,
+}
+
+impl Roots {
+    /// Makes a root of an interpreter that has been installed since the start.
+    pub(super) fn add(&mut self, language: Language) -> io::Result<()> {
+        let root = Root::With(language);
+        if self.namespaces.contains_key(&root) {
+            return Ok(());
+        }
+        // Nothing but a name of the catalogue's becomes part of the path.
+        let prefix = Path::new("/").join(INSTALLED).join(language.slug());
+        let interpreter = Interpreter::Prefix { prefix, needs_library_path: false };
+        if !interpreter.program(root).is_file() {
+            return Err(io::Error::other(format!("{language} is not installed")));
+        }
+        let made = self.builder.special(root, Some(&interpreter));
+        self.builder.go_home()?;
+        self.namespaces.insert(root, made?);
+        Ok(())
+    }
 }
 
 /// Says what was being done when an error came.
@@ -103,6 +126,8 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(Into::into),
     )?;
     let trees = at("the code trees", mounts::directory(&boot.trees))?;
+    let installed = boot.installed.as_ref().map(mounts::directory).transpose();
+    let installed = at("what is installed", installed)?;
     // The stage covers the trees' own directory: that is one which certainly exists, and in this namespace it is not
     // needed by path again.
     let stage = at(
@@ -111,7 +136,9 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     )?;
     at("mounting over the code trees", mounts::attach(stage.as_fd(), &boot.trees))?;
     fchdir(&stage)?;
-    for directory in ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS] {
+    for directory in
+        ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS, INSTALLED]
+    {
         fs::create_dir(directory)?;
     }
     let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes };
@@ -132,6 +159,9 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     let trees = builder.owned(trees.as_fd())?;
     mounts::seal(trees.as_fd(), mounts::SEALED)?;
     mounts::attach(trees.as_fd(), "trees")?;
+    if let Some(installed) = &installed {
+        mounts::attach(mounts::clone_of(installed.as_fd(), "")?.as_fd(), INSTALLED)?;
+    }
     at("the common root", builder.common())?;
     let mut namespaces = BTreeMap::from([(
         Root::Provided,
@@ -156,9 +186,10 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
             .into_iter()
             .map(|client| Ok((client, opened(&client_directory(client))?)))
             .collect::<io::Result<_>>()?,
-        home: builder.home,
+        home: builder.home.try_clone()?,
         storage,
-        notes: builder.notes,
+        notes: std::mem::take(&mut builder.notes),
+        builder,
     })
 }
 

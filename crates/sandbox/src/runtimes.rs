@@ -124,9 +124,6 @@ pub fn find(id: &RuntimeId) -> Result<&'static Runtime, Unsupported> {
 #[must_use]
 pub fn missing(root: Root) -> Unsupported {
     Unsupported::NotReady(match root.language() {
-        Some(language) if !Client::of(language).is_there() => {
-            format!("Hearth has no runtime client for {} yet", language.family())
-        }
         Some(language) => format!(
             "{language} was not found on this machine; `hearth runtimes install` gets it, or install it, for example with \
              {}, and restart hearth",

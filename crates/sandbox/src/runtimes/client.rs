@@ -47,14 +47,13 @@ impl Client {
                 ("warm-up.mjs", include_bytes!("../../../../runtimes/node/warm-up.mjs")),
                 ("runtime-api.cjs", include_bytes!("../../../../runtimes/node/runtime-api.cjs")),
             ],
-            Self::Java | Self::Ruby | Self::Dotnet => &[],
+            Self::Java => &[("bootstrap.jar", include_bytes!("../../../../runtimes/java/bootstrap.jar"))],
+            Self::Ruby => &[("bootstrap.rb", include_bytes!("../../../../runtimes/ruby/bootstrap.rb"))],
+            Self::Dotnet => &[
+                ("Bootstrap.dll", include_bytes!("../../../../runtimes/dotnet/Bootstrap.dll")),
+                (DOTNET_CONFIG, include_bytes!("../../../../runtimes/dotnet/Bootstrap.runtimeconfig.json")),
+            ],
         }
-    }
-
-    /// Whether this build has it.
-    #[must_use]
-    pub const fn is_there(self) -> bool {
-        !self.files().is_empty()
     }
 
     /// The files as a language's version needs them: .NET's say which version runs them, and it would take any newer one.

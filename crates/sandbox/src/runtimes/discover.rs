@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::{Client, Language, Root, language};
+use super::{Language, Root, language};
 pub(super) use ask::output;
 
 /// How an interpreter gets to `/var/lang`.
@@ -196,10 +196,7 @@ impl Search {
     /// processors.
     #[must_use]
     pub fn all(&self) -> Vec<(Language, Found)> {
-        let languages: Vec<Language> = hearth_types::runtime::languages()
-            .into_iter()
-            .filter(|language| Client::of(*language).is_there())
-            .collect();
+        let languages = hearth_types::runtime::languages();
         let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {

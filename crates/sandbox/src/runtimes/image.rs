@@ -93,13 +93,10 @@ impl ImageRoot {
         let (command, client) = match (language, interpreter) {
             (None, _) => (None, None),
             (Some(_), _) if has_own => (Some((BOOTSTRAP.to_owned(), Vec::new())), None),
-            (Some(language), Some(program)) if Client::of(language).is_there() => {
-                (Some((program, image_arguments(language))), Some(Client::of(language)))
-            }
-            (Some(language), None) if Client::of(language).is_there() => {
+            (Some(language), Some(program)) => (Some((program, image_arguments(language))), Some(Client::of(language))),
+            (Some(language), None) => {
                 return Err(format!("it has neither {BOOTSTRAP} nor {} in its PATH", name(language)));
             }
-            (Some(_), _) => return Err(format!("it has no {BOOTSTRAP}")),
         };
         let has_extensions = tree.is(EXTENSIONS, FileType::Directory);
         Ok(Self { digest, runtime, command, client, variables, has_extensions })
@@ -173,16 +170,19 @@ mod tests {
         let path = node.runtime.variables.iter().find(|(name, _)| *name == "NODE_PATH").expect("its modules");
         assert!(path.1.starts_with("/opt/nodejs/node22/node_modules:"));
         assert_eq!(node.variables["A"], "1");
+        let java = inspect("java21", &["usr/bin/java"], &[]).expect("java");
+        assert_eq!(java.client, Some(Client::Java));
+        let (program, arguments) = java.command.expect("its interpreter");
+        assert_eq!(program, "/usr/bin/java");
+        assert!(arguments.ends_with(&["-jar".to_owned(), "/var/runtime/bootstrap.jar".to_owned()]), "{arguments:?}");
     }
 
     #[test]
     fn an_image_without_a_program_for_the_runtime_is_refused_with_what_is_missing() {
         let refused = inspect("python3.12", &["usr/bin/python3.11"], &[]).expect_err("another version");
         assert_eq!(refused, "it has neither /var/runtime/bootstrap nor python3.12 in its PATH");
-        assert_eq!(
-            inspect("java21", &["usr/bin/java"], &[]).expect_err("no client"),
-            "it has no /var/runtime/bootstrap"
-        );
+        let refused = inspect("java21", &["usr/bin/javac"], &[]).expect_err("no java");
+        assert_eq!(refused, "it has neither /var/runtime/bootstrap nor java in its PATH");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Language, MEMORY, Prestart, Program, Root, Runtime, bytecode};
 
 const NODE_ENTRY: &str = "/var/runtime/bootstrap.cjs";
 const RUBY_ENTRY: &str = "/var/runtime/bootstrap.rb";
-const JAVA_ENTRY: [&str; 3] = ["-cp", "/var/runtime/bootstrap.jar", "hearth.Bootstrap"];
+const JAVA_ENTRY: [&str; 2] = ["-jar", "/var/runtime/bootstrap.jar"];
 const DOTNET_ENTRY: &str = "/var/runtime/Bootstrap.dll";
 pub(super) const TASK_ROOT: &str = "/var/task";
 
@@ -64,11 +64,18 @@ pub(super) fn image_arguments(language: Language) -> Vec<String> {
         // after minutes.
         Language::Java { .. } => {
             let memory = format!("-XX:MaxRAM={MEMORY}m");
-            let flags =
-                ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:MaxRAMPercentage=85", &memory];
+            let flags = [
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xshare:auto",
+                "-XX:MaxRAMPercentage=85",
+                "-Dfile.encoding=UTF-8",
+                &memory,
+            ];
             owned(&[&flags[..], &JAVA_ENTRY].concat())
         }
-        Language::Ruby { .. } => owned(&["--disable=did_you_mean", RUBY_ENTRY]),
+        // The bootstrap loads RubyGems when a function needs it.
+        Language::Ruby { .. } => owned(&["--disable=gems", RUBY_ENTRY]),
         // The version that an image has is the one it is meant to have.
         Language::Dotnet { .. } => owned(&["exec", "--roll-forward", "Major", DOTNET_ENTRY]),
     }
@@ -92,8 +99,11 @@ pub(super) fn variables(language: Language) -> Vec<(&'static str, String)> {
                 "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
             ),
         )),
-        Language::Java { .. } => {}
+        // Both decode names and values by the locale, and Lambda's `LANG` may be none of this machine; Java then takes no part
+        // of it.
+        Language::Java { .. } => all.push(("LC_ALL", "C.UTF-8".to_owned())),
         Language::Ruby { major, minor } => all.extend([
+            ("LC_CTYPE", "C.UTF-8".to_owned()),
             ("GEM_HOME", "/var/runtime".to_owned()),
             (
                 "GEM_PATH",
@@ -109,9 +119,11 @@ pub(super) fn variables(language: Language) -> Vec<(&'static str, String)> {
 
 const fn prestart(language: Language) -> Prestart {
     match language {
-        Language::Python { .. } => Prestart::Always,
+        Language::Python { .. } | Language::Ruby { .. } => Prestart::Always,
         Language::Node { .. } => Prestart::PerMemory,
-        Language::Java { .. } | Language::Ruby { .. } | Language::Dotnet { .. } => Prestart::Never,
+        // Java cannot change the directory it runs in, over which a function's code is mounted. .NET's client does not wait
+        // for a function.
+        Language::Java { .. } | Language::Dotnet { .. } => Prestart::Never,
     }
 }
 
@@ -120,7 +132,7 @@ const fn read_at_start(language: Language) -> &'static [&'static str] {
         Language::Python { .. } => &["PYTHON*"],
         Language::Node { .. } => &["NODE_*", "UV_*"],
         Language::Java { .. } => &["JAVA_*", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"],
-        Language::Ruby { .. } => &["RUBY*", "GEM_*", "BUNDLE_*"],
+        Language::Ruby { .. } => &["RUBY*"],
         Language::Dotnet { .. } => &["DOTNET_*", "COMPlus_*", "CORECLR_*"],
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hearth_images::RegistryImages;
 use hearth_ports::Images as _;
 use hearth_sandbox::process::NATIVE;
-use hearth_sandbox::runtimes::{Client, IMAGE_EXTENSION, Search, installed_images};
+use hearth_sandbox::runtimes::{IMAGE_EXTENSION, Search, installed_images};
 use hearth_types::Language;
 use hearth_types::runtime::{CATALOG, CatalogRow, find};
 use rustix::fs::{FlockOperation, flock};
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             println!("Functions with {} run in {pinned}. A running server fetches it now.", row.id);
         }
         None => {
-            if let Some(found) = search(runtimes.clone()).find(language).filter(|_| Client::of(language).is_there()) {
+            if let Some(found) = search(runtimes.clone()).find(language) {
                 println!("{} is ready already: {} in {}", row.id, found.version, found.interpreter.place().display());
                 return Ok(ExitCode::SUCCESS);
             }
@@ -116,13 +116,6 @@ fn lock(runtimes: &Path) -> Result<File, Failure> {
 
 /// Its patch release, once it is in its place.
 fn interpreter(row: &CatalogRow, language: Language, runtimes: &Path) -> Result<String, Failure> {
-    if !Client::of(language).is_there() {
-        let (family, id) = (language.family(), row.id);
-        return Err(Failure::new(format!(
-            "Hearth has no runtime client for {family} yet; give it an image that has AWS's: hearth runtimes install {id} \
-             --image REF"
-        )));
-    }
     let failed = |error: std::io::Error| Failure::new(format!("cannot install into {}: {error}", runtimes.display()));
     let unfinished = runtimes.join(format!("{UNFINISHED}{}", language.slug()));
     fs::create_dir(&unfinished).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use hearth_sandbox::runtimes::{Client, installed_images};
+use hearth_sandbox::runtimes::installed_images;
 use hearth_types::runtime::{CATALOG, CatalogRow, Install};
 use serde::Serialize;
 
@@ -82,7 +82,6 @@ fn offered() -> impl Iterator<Item = &'static CatalogRow> {
 fn how(row: &CatalogRow) -> String {
     let Some(language) = row.language else { return "customer-managed runtimes are not built".to_owned() };
     match row.install {
-        _ if !Client::of(language).is_there() => format!("hearth runtimes install {} --image REF", row.id),
         Some(Install::Npm { .. } | Install::Wheel { .. }) => format!("hearth runtimes install {}", row.id),
         Some(Install::Debian { suite, package }) => {
             format!("{package} of Debian {suite}, or: hearth runtimes install {} --image REF", row.id)

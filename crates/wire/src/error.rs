@@ -1,6 +1,7 @@
 //! What a caller is told when a request fails. Each protocol writes it in its own form.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -31,6 +32,16 @@ impl MessageKey {
             Self::Upper => "Message",
         }
     }
+}
+
+/// The text of a service's error for its caller: that of a defect or a broken disk (500) goes to the log instead.
+#[must_use]
+pub fn told(service: &str, status: StatusCode, error: &dyn fmt::Display) -> String {
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(%error, "{service} request failed");
+        return ErrorAnswer::internal().message;
+    }
+    error.to_string()
 }
 
 /// An error as AWS would tell it. Internal detail never goes in here: it goes to the log.
@@ -73,6 +84,13 @@ impl ErrorAnswer {
             headers: Vec::new(),
             query: None,
         }
+    }
+
+    /// A service's error as its caller is told it, with whose fault it is.
+    #[must_use]
+    pub fn of(service: &str, code: impl Into<Cow<'static, str>>, status: StatusCode, error: &dyn fmt::Display) -> Self {
+        let fault = if status.is_server_error() { Fault::Server } else { Fault::Client };
+        Self::new(code, status, told(service, status, error)).fault(fault)
     }
 
     /// With another code, and another text if there is one, in the query protocol.

@@ -23,7 +23,7 @@ pub mod validate;
 pub mod value;
 
 pub use body::{Body, BodyError};
-pub use error::{ErrorAnswer, Fault, MessageKey, QueryForm};
+pub use error::{ErrorAnswer, Fault, MessageKey, QueryForm, told};
 pub use event_stream::{EventSender, EventStream};
 pub use front::{Connection, Front, FrontConfig, FrontError, Listener};
 pub use model::{Model, ModelError};

@@ -4,7 +4,7 @@
 use hearth_delivery::timetable::TimetableError;
 use hearth_ports::{Denied, EventBusError};
 use hearth_store::{RecordError, StoreError};
-use hearth_wire::{ErrorAnswer, Fault};
+use hearth_wire::ErrorAnswer;
 use http::StatusCode;
 
 /// A refused request. The text is what the caller sees; internal detail goes to the log instead.
@@ -97,22 +97,11 @@ impl EventsError {
             _ => StatusCode::BAD_REQUEST,
         }
     }
-
-    /// The text for the caller: nothing of what only the log is to know.
-    pub(crate) fn told(&self) -> String {
-        if self.http_status() == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(error = %self, "EventBridge request failed");
-            return ErrorAnswer::internal().message;
-        }
-        self.to_string()
-    }
 }
 
 impl From<EventsError> for ErrorAnswer {
     fn from(error: EventsError) -> Self {
-        let status = error.http_status();
-        let fault = if status.is_server_error() { Fault::Server } else { Fault::Client };
-        Self::new(error.aws_code(), status, error.told()).fault(fault)
+        Self::of("EventBridge", error.aws_code(), error.http_status(), &error)
     }
 }
 

@@ -80,10 +80,7 @@ impl LogsError {
 
 impl From<LogsError> for ErrorAnswer {
     fn from(error: LogsError) -> Self {
-        if error.http_status() == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(%error, "CloudWatch Logs request failed");
-            return Self::internal();
-        }
-        Self::new(error.aws_code(), error.http_status(), error.to_string())
+        let status = error.http_status();
+        Self::new(error.aws_code(), status, hearth_wire::told("CloudWatch Logs", status, &error))
     }
 }

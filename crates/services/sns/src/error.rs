@@ -3,7 +3,7 @@
 
 use hearth_ports::{Denied, TopicError};
 use hearth_store::{RecordError, StoreError};
-use hearth_wire::{ErrorAnswer, Fault};
+use hearth_wire::ErrorAnswer;
 use http::StatusCode;
 
 /// A refused request. The text is what the caller sees; internal detail goes to the log instead.
@@ -115,19 +115,13 @@ impl SnsError {
 
     /// The text for the caller: nothing of what only the log is to know.
     pub(crate) fn told(&self) -> String {
-        if self.http_status() == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(error = %self, "SNS request failed");
-            return ErrorAnswer::internal().message;
-        }
-        self.to_string()
+        hearth_wire::told("SNS", self.http_status(), self)
     }
 }
 
 impl From<SnsError> for ErrorAnswer {
     fn from(error: SnsError) -> Self {
-        let status = error.http_status();
-        let fault = if status.is_server_error() { Fault::Server } else { Fault::Client };
-        Self::new(error.aws_code(), status, error.told()).fault(fault)
+        Self::of("SNS", error.aws_code(), error.http_status(), &error)
     }
 }
 

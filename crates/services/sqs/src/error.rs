@@ -5,7 +5,7 @@
 
 use hearth_ports::{Denied, QueueError};
 use hearth_store::{RecordError, StoreError};
-use hearth_wire::{ErrorAnswer, Fault};
+use hearth_wire::ErrorAnswer;
 use http::StatusCode;
 
 /// A refused request. The text is what the caller sees; internal detail goes to the log instead.
@@ -190,11 +190,7 @@ impl SqsError {
 
     /// The text for the caller: nothing of what only the log is to know.
     pub(crate) fn told(&self) -> String {
-        if self.http_status() == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(error = %self, "SQS request failed");
-            return ErrorAnswer::internal().message;
-        }
-        self.to_string()
+        hearth_wire::told("SQS", self.http_status(), self)
     }
 }
 
@@ -205,9 +201,7 @@ impl From<SqsError> for ErrorAnswer {
             SqsError::NoSuchQueue => Some("The specified queue does not exist for this wsdl version."),
             _ => None,
         };
-        let mut answer = Self::new(json, status, error.told()).in_query(query, older_text);
-        answer.fault = Some(if status.is_server_error() { Fault::Server } else { Fault::Client });
-        answer
+        Self::of("SQS", json, status, &error).in_query(query, older_text)
     }
 }
 

@@ -1,5 +1,6 @@
 """Other unmodified clients: the AWS CLI in both versions, and the JavaScript SDK."""
 
+import datetime
 import json
 import os
 import re
@@ -212,7 +213,7 @@ def test_a_fastapi_application_runs_by_mangum(make):
     assert refused["statusCode"] == 422
 
 
-def test_powertools_logs_counts_routes_and_learns_where_it_runs(make):
+def test_powertools_logs_counts_routes_and_learns_where_it_runs(make, server):
     function = make(packages.powertools_app(), handler="app.handler", MemorySize=512)
     for is_cold in (True, False):
         result = function.invoke(http_api_event("GET", "/orders/7"), LogType="Tail")
@@ -224,12 +225,36 @@ def test_powertools_logs_counts_routes_and_learns_where_it_runs(make):
         assert (record["service"], record["order"], record["cold_start"]) == ("orders", "7", is_cold)
         assert record["function_request_id"] == result.request_id
         assert (record["function_name"], record["function_memory_size"]) == (function.name, "512")
-        # The embedded metric format: CloudWatch would make metrics of these lines.
+        # The embedded metric format: CloudWatch makes metrics of these lines.
         counted = [line for line in lines if "_aws" in line]
         assert sum(line.get("Lookups") == [1.0] for line in counted) == 1, counted
         assert sum(line.get("ColdStart") == [1.0] for line in counted) == is_cold, counted
     missing = function.invoke(http_api_event("GET", "/nowhere")).ok()
     assert missing["statusCode"] == 404
+    assert shop_metrics(server, function) == {"Lookups": 2, "ColdStart": 1}
+
+
+def shop_metrics(server, function):
+    """What GetMetricData knows of the function, once both metrics are there."""
+    cloudwatch, now = aws.client(server.url, "cloudwatch"), datetime.datetime.now(datetime.UTC)
+    dimensions = {"Lookups": [("service", "orders")], "ColdStart": [("function_name", function.name), ("service", "orders")]}
+    queries = [
+        {"Id": name.lower(), "Label": name, "MetricStat": {
+            "Metric": {
+                "Namespace": "Shop", "MetricName": name,
+                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions[name]]},
+            "Period": 3600, "Stat": "Sum"}}
+        for name in dimensions
+    ]
+    for _ in range(100):
+        found = cloudwatch.get_metric_data(
+            MetricDataQueries=queries, StartTime=now - datetime.timedelta(hours=1),
+            EndTime=now + datetime.timedelta(hours=1))["MetricDataResults"]
+        values = {one["Label"]: sum(one["Values"]) for one in found}
+        if values["Lookups"] >= 2 and values["ColdStart"]:
+            break
+        time.sleep(0.2)
+    return values
 
 
 def test_an_express_application_runs_by_serverless_http(make):

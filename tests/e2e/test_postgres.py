@@ -1,5 +1,6 @@
 """`hearth up --store postgres://…`: all that a server keeps in records is in a database, which may come and go."""
 
+import datetime
 import json
 import os
 import subprocess
@@ -202,3 +203,36 @@ def test_a_root_key_is_made_where_the_records_are(database, start):
     server.start()
     identity = aws.client(server.url, "sts", key=key, secret=secret).get_caller_identity()
     assert identity["Arn"] == f"arn:aws:iam::{aws.ACCOUNT}:root"
+
+
+def test_metrics_are_in_the_database_and_survive_a_kill(database, start):
+    server = start(database)
+    functions, metrics = aws.client(server.url, "lambda"), aws.client(server.url, "cloudwatch")
+    function = aws.create(functions, packages.zip_of({"app.py": CODE}), name="add", handler="app.handler")
+    assert function.invoke({"n": 1}).ok() == 2
+    data = [{"MetricName": "Orders", "Dimensions": [{"Name": "Shop", "Value": "north"}], "Values": [1, 2, 4], "Unit": "Count"}]
+    metrics.put_metric_data(Namespace="App", MetricData=data)
+    expected = {"Orders": [7.0], "Invocations": [1.0], "p50": [2.0]}
+    assert points(metrics) == expected, "what is asked for is written down"
+    server.kill()
+    server.start()
+    metrics = aws.client(server.url, "cloudwatch")
+    assert points(metrics) == expected
+    metrics.put_metric_data(Namespace="App", MetricData=data)
+    assert points(metrics) == expected | {"Orders": [14.0]}
+    listed = [metric["MetricName"] for metric in metrics.list_metrics(Namespace="App")["Metrics"]]
+    assert listed == ["Orders"]
+
+
+def points(metrics):
+    """By name, of the last two hours put together."""
+    now = datetime.datetime.now(datetime.UTC)
+    orders = {"Namespace": "App", "MetricName": "Orders", "Dimensions": [{"Name": "Shop", "Value": "north"}]}
+    add = {"Namespace": "AWS/Lambda", "MetricName": "Invocations", "Dimensions": [{"Name": "FunctionName", "Value": "add"}]}
+    queries = [
+        {"Id": f"q{at}", "Label": label, "MetricStat": {"Metric": metric, "Period": 7_200, "Stat": statistic}}
+        for at, (label, metric, statistic) in enumerate([("Orders", orders, "Sum"), ("Invocations", add, "Sum"), ("p50", orders, "p50")])
+    ]
+    found = metrics.get_metric_data(
+        MetricDataQueries=queries, StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(hours=1))
+    return {result["Label"]: result["Values"] for result in found["MetricDataResults"]}

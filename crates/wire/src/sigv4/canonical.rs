@@ -1,4 +1,4 @@
-//! The canonical request, fed straight into its hash.
+//! The canonical request: fed straight into its hash, or written out for whoever signed it otherwise.
 
 use std::borrow::Cow;
 
@@ -8,37 +8,64 @@ use sha2::{Digest, Sha256};
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
+/// Where it goes, piece by piece.
+trait Sink {
+    fn put(&mut self, piece: impl AsRef<[u8]>);
+}
+
+impl Sink for Sha256 {
+    fn put(&mut self, piece: impl AsRef<[u8]>) {
+        self.update(piece);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, piece: impl AsRef<[u8]>) {
+        self.extend_from_slice(piece.as_ref());
+    }
+}
+
 pub(super) fn request_hash(head: &Parts, service: &str, signed_headers: &str, payload_hash: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
-    hash.update(head.method.as_str());
-    hash.update("\n");
-    path(head.uri.path(), service, &mut hash);
-    hash.update("\n");
-    if let Some(query) = head.uri.query() {
-        self::query(query, &mut hash);
-    }
-    hash.update("\n");
-    for name in signed_headers.split(';') {
-        header(head, name, &mut hash);
-    }
-    hash.update("\n");
-    hash.update(signed_headers);
-    hash.update("\n");
-    hash.update(payload_hash);
+    request(head, service, signed_headers, payload_hash, &mut hash);
     hash.finalize().into()
 }
 
+pub(super) fn request_text(head: &Parts, service: &str, signed_headers: &str, payload_hash: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    request(head, service, signed_headers, payload_hash, &mut text);
+    text
+}
+
+fn request(head: &Parts, service: &str, signed_headers: &str, payload_hash: &str, to: &mut impl Sink) {
+    to.put(head.method.as_str());
+    to.put("\n");
+    path(head.uri.path(), service, to);
+    to.put("\n");
+    if let Some(query) = head.uri.query() {
+        self::query(query, to);
+    }
+    to.put("\n");
+    for name in signed_headers.split(';') {
+        header(head, name, to);
+    }
+    to.put("\n");
+    to.put(signed_headers);
+    to.put("\n");
+    to.put(payload_hash);
+}
+
 /// S3 signs the path as it is, encoded once. Every other service signs the normalised path, encoded once more.
-fn path(raw: &str, service: &str, hash: &mut Sha256) {
+fn path(raw: &str, service: &str, to: &mut impl Sink) {
     if service == "s3" {
         let decoded: Vec<u8> = percent_decode(raw.as_bytes()).collect();
-        hash.update(encode(&decoded, true).as_ref());
+        to.put(encode(&decoded, true).as_ref());
         return;
     }
     let needs_work = raw.contains("//") || raw.contains("/.");
     let normalised = if needs_work { Cow::Owned(normalise(raw)) } else { Cow::Borrowed(raw) };
     let path = if normalised.is_empty() { "/" } else { &normalised };
-    hash.update(encode(path.as_bytes(), true).as_ref());
+    to.put(encode(path.as_bytes(), true).as_ref());
 }
 
 /// Removes empty and dot segments. Source: RFC 3986, section 5.2.4.
@@ -56,7 +83,7 @@ fn normalise(path: &str) -> String {
     format!("/{}{end}", kept.join("/"))
 }
 
-fn query(raw: &str, hash: &mut Sha256) {
+fn query(raw: &str, to: &mut impl Sink) {
     let mut pairs: Vec<_> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -67,11 +94,11 @@ fn query(raw: &str, hash: &mut Sha256) {
     pairs.sort_unstable();
     for (index, (name, value)) in pairs.iter().enumerate() {
         if index > 0 {
-            hash.update("&");
+            to.put("&");
         }
-        hash.update(name.as_ref());
-        hash.update("=");
-        hash.update(value.as_ref());
+        to.put(name.as_ref());
+        to.put("=");
+        to.put(value.as_ref());
     }
 }
 
@@ -106,25 +133,25 @@ fn encode(bytes: &[u8], keep_slash: bool) -> Cow<'_, [u8]> {
 }
 
 /// `name:values\n`, values joined by commas, runs of spaces as one.
-fn header(head: &Parts, name: &str, hash: &mut Sha256) {
-    hash.update(name);
-    hash.update(":");
+fn header(head: &Parts, name: &str, to: &mut impl Sink) {
+    to.put(name);
+    to.put(":");
     let mut first = true;
     for value in head.headers.get_all(name) {
         if !first {
-            hash.update(",");
+            to.put(",");
         }
         first = false;
-        hash.update(squeeze(value.as_bytes()).as_ref());
+        to.put(squeeze(value.as_bytes()).as_ref());
     }
     // HTTP/2 has the host in its own pseudo-header.
     if first
         && name == "host"
         && let Some(authority) = head.uri.authority()
     {
-        hash.update(authority.as_str());
+        to.put(authority.as_str());
     }
-    hash.update("\n");
+    to.put("\n");
 }
 
 fn squeeze(value: &[u8]) -> Cow<'_, [u8]> {

@@ -56,6 +56,14 @@ pub struct Authorization {
     pub payload: Payload,
 }
 
+/// What a signature is made over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Header values need not be text.
+    pub canonical_request: Vec<u8>,
+    pub string_to_sign: String,
+}
+
 /// How the body takes part in the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
@@ -231,32 +239,21 @@ impl Authorization {
     /// # Errors
     /// [`AuthError::Mismatch`].
     pub fn check_claimed(&self, head: &Parts, key: &SigningKey) -> Result<(), AuthError> {
-        let hash = match &self.payload {
+        self.check_hash(head, key, self.claimed_hash())
+    }
+
+    fn claimed_hash(&self) -> &str {
+        match &self.payload {
             Payload::Unsigned => UNSIGNED_PAYLOAD,
             Payload::Chunked(mode) => mode.as_str(),
             Payload::Hash(claimed) => claimed.as_deref().unwrap_or(EMPTY_SHA256),
-        };
-        self.check_hash(head, key, hash)
+        }
     }
 
     fn check_hash(&self, head: &Parts, key: &SigningKey, hash: &str) -> Result<(), AuthError> {
         let request = canonical::request_hash(head, &self.credential.service, &self.signed_headers, hash);
         let mut request_hex = [0; 64];
-        let request_hex = hex_digest(&request, &mut request_hex);
-        let Credential { date, region, service, .. } = &self.credential;
-        let expected = key.sign(&[
-            ALGORITHM,
-            "\n",
-            &self.timestamp,
-            "\n",
-            date,
-            "/",
-            region,
-            "/",
-            service,
-            "/aws4_request\n",
-            request_hex,
-        ]);
+        let expected = key.sign(&self.to_sign(hex_digest(&request, &mut request_hex)));
         let mut expected_hex = [0; 64];
         let expected_hex = hex_digest(&expected, &mut expected_hex);
         if bool::from(expected_hex.as_bytes().ct_eq(self.signature.as_bytes())) {
@@ -264,6 +261,22 @@ impl Authorization {
         } else {
             Err(AuthError::Mismatch)
         }
+    }
+
+    /// What is signed, in pieces.
+    fn to_sign<'s>(&'s self, request_sha256: &'s str) -> [&'s str; 11] {
+        let Credential { date, region, service, .. } = &self.credential;
+        [ALGORITHM, "\n", &self.timestamp, "\n", date, "/", region, "/", service, "/aws4_request\n", request_sha256]
+    }
+
+    /// The canonical request as [`Authorization::check_claimed`] has it, and the text that is signed: for whoever came to
+    /// another signature.
+    #[must_use]
+    pub fn explain(&self, head: &Parts) -> Explained {
+        let hash = self.claimed_hash();
+        let request = canonical::request_text(head, &self.credential.service, &self.signed_headers, hash);
+        let digest = hex::encode(sha256(&request));
+        Explained { canonical_request: request, string_to_sign: self.to_sign(&digest).concat() }
     }
 
     /// Headers that S3 wants signed where they are sent, and that are not.

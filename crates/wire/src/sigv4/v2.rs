@@ -78,7 +78,7 @@ impl Link {
     /// [`AuthError::Mismatch`], [`AuthError::Expired`].
     pub fn check(&self, head: &Parts, resource: &str, secret: &str, now_ms: i64) -> Result<(), AuthError> {
         let mut hash = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).map_err(|_| AuthError::Mismatch)?;
-        hash.update(self.text(head, resource).as_bytes());
+        hash.update(self.string_to_sign(head, resource).as_bytes());
         let expected = STANDARD.encode(hash.finalize().into_bytes());
         if !bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
             return Err(AuthError::Mismatch);
@@ -90,7 +90,15 @@ impl Link {
         Err(AuthError::Expired { timestamp: self.expires.clone(), now_ms, age_ms_max: 0, presigned: true })
     }
 
-    fn text(&self, head: &Parts, resource: &str) -> String {
+    /// As it was sent.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    /// What is signed.
+    #[must_use]
+    pub fn string_to_sign(&self, head: &Parts, resource: &str) -> String {
         let of = |name: &str| header(&head.headers, name).unwrap_or_default();
         let query = head.uri.query().unwrap_or_default();
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();

@@ -38,7 +38,7 @@ crash: ## kill -9 and power losses under load, CRASH_ROUNDS=200 of each; needs `
 test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make setup build`
 	$(PYTEST) tests/e2e tests/crash $(ARGS) $(if $(CI),|| { echo 'TRIED AGAIN: the tests that failed above'; $(PYTEST) tests/e2e tests/crash --last-failed; })
 
-stress: ## more than the machine has, noisy neighbours, churn (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000); needs `make build`
+stress: ## more than the machine has, noisy neighbours, churn, an object of 5 GB (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000 STRESS_OBJECT_MIB=5120); needs `make build`
 	$(PYTEST) tests/stress $(ARGS)
 
 test-all: test ## `make test`, and the documentation's examples

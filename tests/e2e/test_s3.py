@@ -194,6 +194,51 @@ def test_an_upload_in_parts_becomes_one_object(s3, bucket):
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
+def outcomes_of(*calls):
+    """What each answered, done at the same time: `None`, or an error's code."""
+    outcomes = [None] * len(calls)
+
+    def do(at, call):
+        try:
+            call()
+        except ClientError as error:
+            outcomes[at] = error.response["Error"]["Code"]
+
+    threads = [threading.Thread(target=do, args=(at, call)) for at, call in enumerate(calls)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    return outcomes
+
+
+def test_of_the_same_part_sent_many_times_at_once_one_stays(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    part = {"Bucket": bucket, "Key": "k", "UploadId": upload, "PartNumber": 1}
+    # Beside the record, and in a file.
+    bodies = {hashlib.md5(data).hexdigest(): data for n in range(12) for data in [content(10 if n % 2 else 50_000) + str(n).encode()]}
+    sent = outcomes_of(*(lambda data=data: s3.upload_part(**part, Body=data) for data in bodies.values()))
+    assert set(sent) == {None}
+    [kept] = s3.list_parts(Bucket=bucket, Key="k", UploadId=upload)["Parts"]
+    named = {"Parts": [{"PartNumber": 1, "ETag": kept["ETag"]}]}
+    s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload=named)
+    assert body(s3, bucket, "k") == bodies[kept["ETag"].strip('"')]
+
+
+def test_an_upload_has_one_end_also_when_its_bucket_goes(s3):
+    for _ in range(8):
+        bucket = new_bucket(s3)
+        upload = {"Bucket": bucket, "Key": "k", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]}
+        tag = s3.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]
+        named = {"Parts": [{"PartNumber": 1, "ETag": tag}]}
+        completed, deleted, _ = outcomes_of(
+            lambda: s3.complete_multipart_upload(**upload, MultipartUpload=named),
+            lambda: s3.delete_bucket(Bucket=bucket),
+            lambda: s3.upload_part(**upload, PartNumber=2, Body=b"y"),
+        )
+        assert (completed, deleted) in ((None, "BucketNotEmpty"), ("NoSuchBucket", None), ("NoSuchUpload", None))
+        if completed is None:
+            assert body(s3, bucket, "k") == b"x"
+
+
 def test_copies_have_the_same_bytes_and_the_headers_that_are_asked_for(s3, bucket):
     other = new_bucket(s3)
     for key, size in (("small", 10), ("large", 100_000)):

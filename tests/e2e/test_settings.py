@@ -11,7 +11,7 @@ from functools import cache
 
 from support.paths import ROOT
 
-NAMES = ("lambda", "iam", "sts", "logs", "sqs", "sns", "events", "scheduler", "cloudwatch")
+NAMES = ("lambda", "iam", "sts", "logs", "sqs", "sns", "events", "scheduler", "cloudwatch", "s3")
 MODELS = {service: ROOT / "crates" / "wire" / "models" / f"{service}.json" for service in NAMES}
 #: Where each service registers its operations with the protocol front.
 SERVICES = {
@@ -24,8 +24,12 @@ SERVICES = {
     "events": ROOT / "crates" / "services" / "eventbridge" / "src",
     "scheduler": ROOT / "crates" / "services" / "scheduler" / "src",
     "cloudwatch": ROOT / "crates" / "services" / "cloudwatch" / "src",
+    "s3": ROOT / "crates" / "services" / "s3" / "src",
 }
 REGISTERED = re.compile(r"\.(?:op|op_with_status|poll|raw|event_stream)\(\s*\"(\w+)\"")
+
+#: Its operations are those of a trait, in `api.rs`.
+OF_S3 = re.compile(r"\w+\((\w+)Input\) -> \1Output: ")
 
 
 @cache
@@ -42,7 +46,7 @@ def rows():
 
 def operations(service):
     text = "".join(path.read_text() for path in SERVICES[service].rglob("*.rs"))
-    found = set(REGISTERED.findall(text))
+    found = set((OF_S3 if service == "s3" else REGISTERED).findall(text))
     assert found, f"no operation of {service} is registered: has the builder changed?"
     return sorted(found)
 

@@ -11,7 +11,7 @@ use crate::json::Json;
 
 /// Table, service and folder of the API version in botocore's data. A service that speaks a second protocol has a second
 /// table, whose overlay says how.
-const TABLES: [(&str, &str, &str); 10] = [
+const TABLES: [(&str, &str, &str); 11] = [
     ("lambda", "lambda", "2015-03-31"),
     ("iam", "iam", "2010-05-08"),
     ("sts", "sts", "2011-06-15"),
@@ -22,6 +22,8 @@ const TABLES: [(&str, &str, &str); 10] = [
     ("cloudwatch", "cloudwatch", "2010-08-01"),
     ("events", "events", "2015-10-07"),
     ("scheduler", "scheduler", "2021-06-30"),
+    // For settings.tsv: how its requests and answers look is known by `s3s`.
+    ("s3", "s3", "2006-03-01"),
 ];
 
 const METADATA: [&str; 10] = [

@@ -1,8 +1,12 @@
 """Who may do what with buckets and objects where callers are held to their policies."""
 
+import base64
+import hashlib
+import hmac
 import json
 import urllib.error
 import urllib.request
+from xml.etree import ElementTree
 
 import botocore.loaders
 import pytest
@@ -89,7 +93,43 @@ def test_a_user_may_what_its_policy_says_and_no_more(enforced):
         with pytest.raises(ClientError) as error:
             call()
         assert error.value.response["Error"]["Code"] == "AccessDenied"
-    wrong = aws.client(enforced.url, "s3", made["AccessKeyId"], "x" * 40)
-    with pytest.raises(ClientError) as error:
-        wrong.list_buckets()
-    assert error.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+
+
+#: Source: recorded answers, tests/e2e/conformance/s3_errors.tsv.
+NOT_MATCHING = {"Code", "Message", "AWSAccessKeyId", "SignatureProvided", "StringToSign", "StringToSignBytes"}
+WRONG_SECRET = "x" * 40
+
+
+def test_whoever_signs_wrongly_is_told_what_was_to_be_signed(enforced):
+    key, _ = enforced.root_key
+    wrong = aws.client(enforced.url, "s3", key, WRONG_SECRET)
+    with pytest.raises(ClientError) as refused:
+        wrong.put_object(Bucket="some-bucket", Key="a b/ü+", Body=b"x", Metadata={"a": "b"})
+    told = refused.value.response["Error"]
+    assert set(told) == NOT_MATCHING | {"CanonicalRequest", "CanonicalRequestBytes"}
+    assert (told["Code"], told["AWSAccessKeyId"]) == ("SignatureDoesNotMatch", key)
+    text, canonical = told["StringToSign"], told["CanonicalRequest"]
+    assert bytes.fromhex(told["StringToSignBytes"]).decode() == text
+    assert bytes.fromhex(told["CanonicalRequestBytes"]).decode() == canonical
+    algorithm, _, scope, digest = text.split("\n")
+    assert algorithm == "AWS4-HMAC-SHA256" and digest == hashlib.sha256(canonical.encode()).hexdigest()
+    assert canonical.startswith("PUT\n/some-bucket/a%20b/%C3%BC%2B\n")
+    # What the client signed, with the secret it has, is the same text.
+    signing = b"AWS4" + WRONG_SECRET.encode()
+    for part in scope.split("/"):
+        signing = hmac.digest(signing, part.encode(), "sha256")
+    assert hmac.digest(signing, text.encode(), "sha256").hex() == told["SignatureProvided"]
+
+
+def test_whoever_signs_a_link_of_the_older_kind_wrongly_is_told_what_was_to_be_signed(enforced):
+    key, _ = enforced.root_key
+    link = aws.client(enforced.url, "s3", key, WRONG_SECRET, signature_version="s3").generate_presigned_url(
+        "get_object", {"Bucket": "some-bucket", "Key": "k"}, ExpiresIn=60
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(link)
+    told = {element.tag: element.text for element in ElementTree.fromstring(refused.value.read())}
+    assert set(told) == NOT_MATCHING | {"RequestId", "HostId"} and told["AWSAccessKeyId"] == key
+    assert bytes.fromhex(told["StringToSignBytes"]).decode() == told["StringToSign"]
+    signature = hmac.digest(WRONG_SECRET.encode(), told["StringToSign"].encode(), "sha1")
+    assert base64.b64encode(signature).decode() == told["SignatureProvided"]

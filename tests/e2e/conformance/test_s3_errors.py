@@ -83,7 +83,7 @@ NOT_HERE = [
     ("NoSuchConfiguration", "", "analytics, inventory and metrics are refused"),
     ("NoSuchObjectLockConfiguration", "", "Object Lock is refused"),
     ("PreconditionFailed", "enclosure-type", "uploads by HTML forms are refused"),
-    ("SignatureDoesNotMatch", "", "without what was signed: test_s3_access.py"),
+    ("SignatureDoesNotMatch", "", "takes a wrong key: test_s3_access.py"),
     ("UnexpectedContent", "", "what a request brings and its operation does not read is read over"),
     ("InvalidEncryptionAlgorithmError", "", "KMS is refused"),
     ("MethodNotAllowed", '"PUT"', "tags of delete markers: told with another method"),

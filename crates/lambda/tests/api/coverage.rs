@@ -25,11 +25,13 @@ const DURABLE: &str = "executions are not durable; `DurableConfig` is refused";
 const STATES: &[(&str, State)] = &[
     (
         "CreateFunction",
-        Partly("zip packages sent in the request, and container images; what is refused stands in settings.tsv"),
+        Partly(
+            "zip packages, sent in the request or from a bucket, and container images; what is refused stands in settings.tsv",
+        ),
     ),
-    ("UpdateFunctionCode", Partly("zip packages sent in the request, and container images")),
+    ("UpdateFunctionCode", Partly("zip packages, sent in the request or from a bucket, and container images")),
     ("UpdateFunctionConfiguration", Partly("what is refused stands in settings.tsv")),
-    ("PublishLayerVersion", Partly("zip packages sent in the request")),
+    ("PublishLayerVersion", Partly("zip packages, sent in the request or from a bucket")),
     ("GetFunctionCodeSigningConfig", Empty(SIGNING)),
     ("GetCodeSigningConfig", Empty(SIGNING)),
     ("DeleteCodeSigningConfig", Empty(SIGNING)),
@@ -98,6 +100,7 @@ const NEIGHBOURS: &str = "
 | EventBridge | served: buses, rules, events, archives and replays, to functions, queues, topics and event buses; other targets, API destinations, partner sources and endpoints are refused, see [eventbridge.md](eventbridge.md) |
 | EventBridge Scheduler | served: all 12 operations, to functions, queues, topics and event buses; other targets are refused, see [scheduler.md](scheduler.md) |
 | CloudWatch | served: metrics, in three protocols; alarms, dashboards, streams and Insights answer `NotImplementedException`, see [metrics.md](metrics.md) |
+| S3 | served: 64 operations; the others answer `NotImplemented`, see [s3.md](s3.md) |
 | SSM, Secrets Manager, KMS | planned; not served today |
 | Kinesis, X-Ray, Application Auto Scaling | planned; not served today |
 | EFS | not planned: `FileSystemConfigs` is refused |

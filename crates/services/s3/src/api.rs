@@ -11,6 +11,7 @@ use crate::S3;
 use crate::error::S3Error;
 use crate::front::Envelope;
 use crate::op;
+use crate::refused;
 use crate::request::Call;
 
 /// What `s3s` calls.
@@ -30,6 +31,10 @@ impl Operations {
             return Err(s3s::s3_error!(InternalError));
         };
         let refusal = envelope.refusal.clone();
+        if let Err(error) = refused::check(&headers) {
+            *refusal.lock() = Some(error.told());
+            return Err(s3s::s3_error!(NotImplemented));
+        }
         let call = Call { s3: self.0.clone(), ctx: envelope.ctx.clone(), envelope, headers };
         let task = tokio::spawn(tracing::Instrument::in_current_span(operation(call, input)));
         let done = task.await.unwrap_or_else(|error| Err(S3Error::Internal(error.to_string())));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hearth_authz::Policy;
-use hearth_store::{Epoch, Mutation, StoreError, scan_all};
+use hearth_store::{Epoch, Mutation, Precondition, StoreError, scan_all};
 use hearth_types::{AccountId, Arn, Scope, random};
 use tokio::sync::RwLock;
 
@@ -170,7 +170,7 @@ impl S3 {
         // Uploads that were never completed go with it.
         while let Some(entry) = self.store.scan(&uploads(scope, uid), None, 1).await?.pop() {
             let upload = self.codec.decode_at(&entry.key, &entry.value)?;
-            self.remove_upload(&bucket, &upload).await?;
+            self.forget_upload(&bucket, &upload).await?;
         }
         self.commit_plain(scope, vec![Mutation::Delete(bucket_key(scope, name))]).await?;
         *is_there = false;
@@ -179,7 +179,16 @@ impl S3 {
     }
 
     pub(crate) async fn commit_plain(&self, scope: &Scope, mutations: Vec<Mutation>) -> Result<(), StoreError> {
-        self.store.commit(&hearth_delivery::shard(scope), Epoch::default(), Vec::new(), mutations).await.map(drop)
+        self.commit_if(scope, Vec::new(), mutations).await
+    }
+
+    pub(crate) async fn commit_if(
+        &self,
+        scope: &Scope,
+        preconditions: Vec<Precondition>,
+        mutations: Vec<Mutation>,
+    ) -> Result<(), StoreError> {
+        self.store.commit(&hearth_delivery::shard(scope), Epoch::default(), preconditions, mutations).await.map(drop)
     }
 
     /// Reads all buckets into memory.

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
+use hearth_wire::front::Trailers;
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
@@ -224,6 +225,21 @@ impl Claimed {
             .next();
         let named = named.map(Algorithm::parse).transpose()?;
         Ok(Self { algorithm: trailing.or(named), value: None })
+    }
+
+    /// # Errors
+    /// [`S3Error`]: what came is not what was said before it or behind it.
+    pub(crate) fn compare(self, trailers: &Trailers, found: Option<&str>) -> Result<(), S3Error> {
+        let Some(algorithm) = self.algorithm else { return Ok(()) };
+        let header = algorithm.header();
+        let trailing = || trailers.get().into_iter().find(|(name, _)| *name == header).map(|(_, value)| value);
+        match self.value.or_else(trailing) {
+            Some(claim) if found != Some(claim.as_str()) => {
+                algorithm.check_form(&claim)?;
+                Err(S3Error::bad_digest(algorithm.name()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -115,25 +115,8 @@ impl S3 {
             return Err(S3Error::new("IncompleteBody", http::StatusCode::BAD_REQUEST, message));
         }
         let received = taken.finish(self).await?;
-        if let Some((given, digest)) = wanted_md5
-            && hex::encode(digest) != received.part.md5
-        {
-            let found = hex::decode(&received.part.md5).unwrap_or_default();
-            let message = "The Content-MD5 you specified did not match what we received.";
-            let error = S3Error::new("BadDigest", http::StatusCode::BAD_REQUEST, message);
-            return Err(error.with("ExpectedDigest", given).with("CalculatedDigest", STANDARD.encode(found)));
-        }
-        let trailing = |algorithm: Algorithm| {
-            let header = algorithm.header();
-            trailers.get().into_iter().find(|(name, _)| *name == header).map(|(_, value)| value)
-        };
-        if let Some(algorithm) = claimed.algorithm
-            && let Some(claim) = claimed.value.or_else(|| trailing(algorithm))
-            && received.part.checksum.as_ref() != Some(&claim)
-        {
-            algorithm.check_form(&claim)?;
-            return Err(S3Error::bad_digest(algorithm.name()));
-        }
+        compare_md5(wanted_md5, &received.part.md5)?;
+        claimed.compare(&trailers, received.part.checksum.as_deref())?;
         Ok(received)
     }
 
@@ -319,8 +302,22 @@ impl Taken {
 }
 
 /// # Errors
+/// [`S3Error`], as recorded: what came, hexadecimal, is not what was said.
+pub(crate) fn compare_md5(wanted: Option<(String, [u8; 16])>, found: &str) -> Result<(), S3Error> {
+    match wanted {
+        Some((given, digest)) if hex::encode(digest) != found => {
+            let found = hex::decode(found).unwrap_or_default();
+            let message = "The Content-MD5 you specified did not match what we received.";
+            let error = S3Error::new("BadDigest", http::StatusCode::BAD_REQUEST, message);
+            Err(error.with("ExpectedDigest", given).with("CalculatedDigest", STANDARD.encode(found)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
 /// [`S3Error`], as recorded.
-fn read_md5(text: &str) -> Result<(String, [u8; 16]), S3Error> {
+pub(crate) fn read_md5(text: &str) -> Result<(String, [u8; 16]), S3Error> {
     let digest = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     digest.map(|digest| (text.to_owned(), digest)).ok_or_else(|| {
         let message = "The Content-MD5 you specified was invalid.";
@@ -330,7 +327,7 @@ fn read_md5(text: &str) -> Result<(String, [u8; 16]), S3Error> {
 
 impl S3Error {
     /// A body that breaks off, or is not the one that was signed.
-    fn of_body(error: s3s::StdError) -> Self {
+    pub(crate) fn of_body(error: s3s::StdError) -> Self {
         if let Some(error) = error.downcast_ref::<hearth_wire::sigv4::AuthError>() {
             return crate::front::told_of(error);
         }

@@ -90,22 +90,17 @@ macro_rules! headers_of {
     };
 }
 
-/// Refuses what an input asks for beyond that: other storage classes, keys, locks, grants.
+/// Refuses what an input asks for beyond that: other storage classes, keys, grants.
 macro_rules! refuse_extras {
     ($input:expr) => {{
         $crate::convert::check_class($input.storage_class.as_ref())?;
         $crate::convert::check_encryption($input.server_side_encryption.as_ref(), $input.ssekms_key_id.is_some())?;
         $crate::convert::check_acl($input.acl.as_ref())?;
         $crate::convert::refuse_given(&[
-            ("SSE-C", $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some()),
-            ("An encryption context", $input.ssekms_encryption_context.is_some()),
-            ("Object Lock", $input.object_lock_mode.is_some() || $input.object_lock_legal_hold_status.is_some()),
-            ("Object Lock", $input.object_lock_retain_until_date.is_some()),
             ("x-amz-grant-full-control", $input.grant_full_control.is_some()),
             ("x-amz-grant-read", $input.grant_read.is_some()),
             ("x-amz-grant-read-acp", $input.grant_read_acp.is_some()),
             ("x-amz-grant-write-acp", $input.grant_write_acp.is_some()),
-            ("x-amz-website-redirect-location", $input.website_redirect_location.is_some()),
         ])?;
     }};
 }

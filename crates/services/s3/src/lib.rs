@@ -2,11 +2,11 @@
 //! `op/`.
 //!
 //! ```text
-//! request ─▶ front.rs ─▶ s3s: shapes and XML ─▶ api.rs ─▶ op/ ─▶ authorize
+//! request ─▶ front/ ─▶ s3s: shapes and XML ─▶ api.rs ─▶ op/ ─▶ authorize
 //!                                                          │
 //!            body ─▶ content.rs: digests ─▶ a file, or a small record
 //!                                                          ▼
-//!                  versions.rs: object, what it replaces, notifications ─ one commit ─▶ answer
+//!                  versions/: object, what it replaces, notifications ─ one commit ─▶ answer
 //! ```
 //! - **Bytes** are files ([`hearth_store::BlobFiles`]), or lie beside the record when they are few. Parts of an upload stay
 //!   files of their own, which the object names: completing it copies nothing. What no record names is deleted.
@@ -30,11 +30,14 @@ mod front;
 mod lifecycle;
 mod limits;
 mod listing;
+mod locks;
 mod notification;
 mod op;
 mod policy;
 mod port;
+mod reading;
 mod record;
+mod refused;
 mod request;
 mod sweep;
 mod upload;
@@ -58,6 +61,7 @@ pub use port::Objects;
 
 use bucket::Bucket;
 use deliver::Notice;
+use locks::UploadLocks;
 
 /// What the service is made of.
 pub struct S3Parts {
@@ -96,8 +100,7 @@ pub struct S3 {
     buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
     /// Changes of buckets go one after the other.
     writer: tokio::sync::Mutex<()>,
-    /// Changes of uploads in parts go one after the other, so that none has two ends.
-    upload_lock: tokio::sync::Mutex<()>,
+    upload_locks: UploadLocks,
     /// The last number given to a change.
     sequence: AtomicU64,
 }
@@ -126,7 +129,7 @@ impl S3 {
             random,
             buckets: RwLock::default(),
             writer: tokio::sync::Mutex::new(()),
-            upload_lock: tokio::sync::Mutex::new(()),
+            upload_locks: UploadLocks::default(),
             sequence: AtomicU64::new(0),
         });
         this.load_buckets().await?;

@@ -8,6 +8,8 @@ pub(crate) const PUT_BYTES_MAX: u64 = 5 << 30;
 /// All parts but the last.
 pub(crate) const PART_BYTES_MIN: u64 = 5 << 20;
 pub(crate) const PART_NUMBER_MAX: i32 = 10_000;
+/// Locks of uploads that are kept though nobody holds them.
+pub(crate) const UPLOAD_LOCKS_KEPT: usize = 1_024;
 /// A request in XML.
 pub(crate) const XML_BYTES_MAX: usize = 2 << 20;
 /// Keys of one page, and of one DeleteObjects.

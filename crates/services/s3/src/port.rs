@@ -15,7 +15,7 @@ use crate::content::Expected;
 use crate::error::S3Error;
 use crate::limits::{PORT_READ_BYTES_MAX, PUT_BYTES_MAX};
 use crate::notification::Event;
-use crate::op::get_object::locate;
+use crate::reading::locate;
 use crate::record::{Headers, ObjectRecord};
 use crate::request::On;
 use crate::versions::{Addition, Conditions};

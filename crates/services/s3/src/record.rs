@@ -151,6 +151,26 @@ impl Record for ObjectRecord {
 }
 
 impl ObjectRecord {
+    /// Empty, and not stamped yet.
+    pub(crate) fn new(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            version_id: None,
+            sequence: 0,
+            modified_ms: 0,
+            born_ms: 0,
+            superseded_ms: None,
+            is_marker: false,
+            size: 0,
+            etag: String::new(),
+            parts: Vec::new(),
+            is_multipart: false,
+            headers: Headers::default(),
+            tags: Vec::new(),
+            checksum: None,
+        }
+    }
+
     /// As the API has it.
     pub(crate) fn version_text(&self) -> &str {
         self.version_id.as_deref().unwrap_or("null")

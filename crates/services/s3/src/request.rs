@@ -70,12 +70,7 @@ impl S3 {
         let access = Access::new(action, &resource).under(conditions).with_policy(policy);
         self.authorizer.authorize(&ctx.in_account(owner), &access)?;
         let bucket = found.ok_or_else(|| S3Error::no_such_bucket(on.bucket))?;
-        if let Some(expected) = on.owner {
-            expected.parse::<AccountId>().map_err(|_| S3Error::bucket_owner(expected))?;
-            if expected != bucket.account().as_str() {
-                return Err(S3Error::access_denied("Access Denied"));
-            }
-        }
+        check_owner(&bucket, on.owner)?;
         Ok(bucket)
     }
 
@@ -88,6 +83,14 @@ impl S3 {
     pub(crate) fn missing_key(&self, ctx: &RequestContext, bucket: &Bucket, key: &str) -> S3Error {
         if self.may_list(ctx, bucket) { S3Error::no_such_key(key) } else { S3Error::access_denied("Access Denied") }
     }
+}
+
+/// # Errors
+/// [`S3Error`]: `x-amz-expected-bucket-owner` is another account, or none.
+pub(crate) fn check_owner(bucket: &Bucket, expected: Option<&str>) -> Result<(), S3Error> {
+    let Some(expected) = expected else { return Ok(()) };
+    expected.parse::<AccountId>().map_err(|_| S3Error::bucket_owner(expected))?;
+    if expected == bucket.account().as_str() { Ok(()) } else { Err(S3Error::access_denied("Access Denied")) }
 }
 
 /// `RestrictPublicBuckets`: a public policy lets nobody in who is not of the bucket's account or a service.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hearth_store::{Entry, Mutation, scan_all};
+use hearth_store::{Entry, FileId, Mutation, Precondition, StoreError, scan_all};
 use hearth_types::{RequestContext, random};
 use md5::{Digest as _, Md5};
 
@@ -11,12 +11,12 @@ use crate::bucket::Bucket;
 use crate::checksum::{Algorithm, Checksum, Kind};
 use crate::content::Received;
 use crate::error::S3Error;
-use crate::limits::{PART_BYTES_MIN, PART_NUMBER_MAX};
+use crate::limits::{COMMIT_ATTEMPTS_MAX, PART_BYTES_MIN, PART_NUMBER_MAX};
 use crate::notification::Event;
 use crate::record::{
     Headers, ObjectRecord, PartRecord, Place, UploadRecord, inline_key, part_key, parts, upload_key, uploads,
 };
-use crate::versions::{Addition, Conditions};
+use crate::versions::{Addition, Conditions, overtaken};
 
 /// A part as the client names it when it completes an upload.
 pub(crate) struct Named {
@@ -113,37 +113,75 @@ impl S3 {
         number: u32,
         mut received: Received,
     ) -> Result<PartRecord, S3Error> {
-        let lock = self.upload_lock.lock().await;
-        self.upload(bucket, &upload.key, &upload.id).await?;
+        let lock = self.upload_locks.of(&upload.id);
+        let open = lock.read().await;
         received.part.number = number;
-        let place = part_key(&bucket.scope, bucket.uid(), &upload.id, number);
-        let before = self.store.get(&place).await?;
-        let mut mutations: Vec<Mutation> = received.mutation(bucket).into_iter().collect();
-        mutations.push(Mutation::Put(place.clone(), self.codec.encode_at(&place, &received.part)?));
-        let mut doomed = Vec::new();
-        if let Some(before) = before {
-            let before: PartRecord = self.codec.decode_at(&before.key, &before.value)?;
-            forget(bucket, &before, &mut mutations, &mut doomed);
-        }
-        let committed = self.commit_plain(&bucket.scope, mutations).await.map_err(S3Error::from);
+        let committed = self.commit_part(bucket, upload, &received).await;
         received.settle(&committed);
-        committed?;
-        drop(lock);
+        let doomed = committed?;
+        drop(open);
         self.files.delete(doomed).await?;
         Ok(received.part)
     }
 
+    /// Answers the file of the part that was there before.
+    ///
+    /// # Errors
+    /// [`S3Error`]: the upload has ended.
+    async fn commit_part(
+        &self,
+        bucket: &Bucket,
+        upload: &UploadRecord,
+        received: &Received,
+    ) -> Result<Vec<FileId>, S3Error> {
+        let place = part_key(&bucket.scope, bucket.uid(), &upload.id, received.part.number);
+        let value = self.codec.encode_at(&place, &received.part)?;
+        let upload_place = upload_key(&bucket.scope, bucket.uid(), &upload.key, &upload.id);
+        for _ in 0..COMMIT_ATTEMPTS_MAX {
+            let open = self.store.get(&upload_place).await?.ok_or_else(|| S3Error::no_such_upload(&upload.id))?;
+            let before = self.store.get(&place).await?;
+            let mut mutations: Vec<Mutation> = received.mutation(bucket).into_iter().collect();
+            mutations.push(Mutation::Put(place.clone(), value.clone()));
+            let (mut doomed, mut precondition) = (Vec::new(), Precondition::Absent(place.clone()));
+            if let Some(before) = before {
+                precondition = Precondition::Exact(place.clone(), before.version);
+                let before: PartRecord = self.codec.decode_at(&before.key, &before.value)?;
+                forget(bucket, &before, &mut mutations, &mut doomed);
+            }
+            let preconditions = vec![precondition, Precondition::Exact(upload_place.clone(), open.version)];
+            match self.commit_if(&bucket.scope, preconditions, mutations).await {
+                // The same part came twice at the same time, or the bucket was deleted.
+                Err(StoreError::PreconditionFailed) => {}
+                committed => return Ok(committed.map(|()| doomed)?),
+            }
+        }
+        Err(overtaken(&Conditions::default(), &upload.key))
+    }
+
     /// Ends an upload without an object.
     pub(crate) async fn remove_upload(&self, bucket: &Bucket, upload: &UploadRecord) -> Result<(), S3Error> {
-        let _lock = self.upload_lock.lock().await;
+        let lock = self.upload_locks.of(&upload.id);
+        let _end = lock.write().await;
+        self.forget_upload(bucket, upload).await
+    }
+
+    /// As [`S3::remove_upload`], for whoever holds the bucket's gate: who completes an upload has its lock and waits there.
+    pub(crate) async fn forget_upload(&self, bucket: &Bucket, upload: &UploadRecord) -> Result<(), S3Error> {
         let mut mutations = vec![Mutation::Delete(upload_key(&bucket.scope, bucket.uid(), &upload.key, &upload.id))];
-        let mut doomed = Vec::new();
-        for part in self.parts_of(bucket, upload).await? {
-            mutations.push(Mutation::Delete(part_key(&bucket.scope, bucket.uid(), &upload.id, part.number)));
-            forget(bucket, &part, &mut mutations, &mut doomed);
+        loop {
+            let mut doomed = Vec::new();
+            for part in self.parts_of(bucket, upload).await? {
+                mutations.push(Mutation::Delete(part_key(&bucket.scope, bucket.uid(), &upload.id, part.number)));
+                forget(bucket, &part, &mut mutations, &mut doomed);
+            }
+            if mutations.is_empty() {
+                return Ok(());
+            }
+            self.commit_plain(&bucket.scope, mutations).await?;
+            self.files.delete(doomed).await?;
+            // A part that came at the last moment; now none can come any more.
+            mutations = Vec::new();
         }
-        self.commit_plain(&bucket.scope, mutations).await?;
-        Ok(self.files.delete(doomed).await?)
     }
 
     /// Makes an object of an upload's parts, in one commit.
@@ -157,7 +195,8 @@ impl S3 {
         upload: &UploadRecord,
         whole: Whole,
     ) -> Result<ObjectRecord, S3Error> {
-        let _lock = self.upload_lock.lock().await;
+        let lock = self.upload_locks.of(&upload.id);
+        let _end = lock.write().await;
         let upload = &self.upload(bucket, &upload.key, &upload.id).await?;
         let kept = self.parts_of(bucket, upload).await?;
         check_kind(upload, &whole)?;
@@ -196,7 +235,7 @@ impl S3 {
     }
 }
 
-fn forget(bucket: &Bucket, part: &PartRecord, mutations: &mut Vec<Mutation>, doomed: &mut Vec<hearth_store::FileId>) {
+fn forget(bucket: &Bucket, part: &PartRecord, mutations: &mut Vec<Mutation>, doomed: &mut Vec<FileId>) {
     match &part.place {
         Place::File(id) => doomed.push(*id),
         Place::Inline(id) => mutations.push(Mutation::Delete(inline_key(&bucket.scope, bucket.uid(), id))),

@@ -6,10 +6,10 @@ use s3s::dto::{
     Permission, PutBucketAclInput, PutBucketAclOutput, PutObjectAclInput, PutObjectAclOutput, Type,
 };
 
-use super::get_object::locate;
 use crate::bucket::Bucket;
 use crate::convert::{check_canned, owner};
 use crate::error::S3Error;
+use crate::reading::locate;
 use crate::request::{Call, On};
 
 fn grants(bucket: &Bucket) -> Vec<Grant> {

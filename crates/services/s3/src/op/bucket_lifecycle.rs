@@ -42,10 +42,12 @@ pub(crate) async fn put(
     let on = On::bucket(&input.bucket, input.expected_bucket_owner.as_ref());
     s3.authorize(&ctx, "s3:PutLifecycleConfiguration", on, &[])?;
     // Of use to transitions only, of which there are none.
-    if let Some(size) = &input.transition_default_minimum_object_size
-        && !["all_storage_classes_128K", "varies_by_storage_class"].contains(&size.as_str())
-    {
-        return Err(S3Error::request(format!("Invalid TransitionDefaultMinimumObjectSize found: {}", size.as_str())));
+    match input.transition_default_minimum_object_size.as_ref().map(|size| size.as_str()) {
+        None | Some("all_storage_classes_128K") => {}
+        Some(size @ "varies_by_storage_class") => return Err(S3Error::unsupported(size)),
+        Some(size) => {
+            return Err(S3Error::request(format!("Invalid TransitionDefaultMinimumObjectSize found: {size}")));
+        }
     }
     let rules = input.lifecycle_configuration.map(|configuration| configuration.rules).unwrap_or_default();
     if rules.is_empty() || rules.len() > LIFECYCLE_RULES_MAX {

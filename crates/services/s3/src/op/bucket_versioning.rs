@@ -29,7 +29,7 @@ pub(crate) async fn put(call: Call, input: PutBucketVersioningInput) -> Result<P
     s3.authorize(&ctx, "s3:PutBucketVersioning", on, &[])?;
     let wanted = input.versioning_configuration;
     let mfa = wanted.mfa_delete.as_ref().is_some_and(|mfa| mfa.as_str() == "Enabled");
-    refuse_given(&[("MFA Delete", mfa || input.mfa.is_some())])?;
+    refuse_given(&[("MFA Delete", mfa)])?;
     let versioning = match wanted.status.as_ref().map(|status| status.as_str()) {
         Some("Enabled") => Versioning::Enabled,
         Some("Suspended") => Versioning::Suspended,

@@ -4,7 +4,7 @@ use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput};
 
 use super::create_multipart_upload::read_kind;
 use super::put_object::{conditions, expiration};
-use crate::convert::{checksums_of, encryption, etag, refuse_given, set_checksums};
+use crate::convert::{checksums_of, encryption, etag, set_checksums};
 use crate::error::S3Error;
 use crate::request::{Call, On};
 use crate::upload::{Named, Whole};
@@ -16,7 +16,6 @@ pub(crate) async fn run(
     let Call { s3, ctx, .. } = call;
     let on = On::object(&input.bucket, &input.key, input.expected_bucket_owner.as_ref());
     let bucket = s3.authorize(&ctx, "s3:PutObject", on, &[])?;
-    refuse_given(&[("SSE-C", input.sse_customer_algorithm.is_some())])?;
     let upload = s3.upload(&bucket, &input.key, &input.upload_id).await?;
     let mut parts = Vec::new();
     for part in input.multipart_upload.iter().flat_map(|upload| upload.parts.iter().flatten()) {

@@ -1,8 +1,10 @@
 //! CopyObject: another object of the same bytes, without copying them where they are in files.
 
-use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective, TaggingDirective};
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETagCondition, MetadataDirective, TaggingDirective,
+};
 
-use super::get_object::{Wanted, find, shown_version};
+use super::put_object::{conditions, expiration};
 use crate::bucket::Bucket;
 use crate::checksum::Algorithm;
 use crate::content::{Expected, Received};
@@ -10,11 +12,13 @@ use crate::convert::{encryption, etag, headers_of, refuse_extras, set_checksums,
 use crate::error::S3Error;
 use crate::limits::PUT_BYTES_MAX;
 use crate::notification::Event;
+use crate::reading::{Wanted, find, shown_version};
 use crate::record::ObjectRecord;
 use crate::request::{Call, On};
-use crate::versions::{Addition, Conditions};
+use crate::versions::Addition;
 
 pub(crate) async fn run(call: Call, input: CopyObjectInput) -> Result<CopyObjectOutput, S3Error> {
+    let conditions = conditions(tag_of(&call, "if-match")?.as_ref(), tag_of(&call, "if-none-match")?.as_ref())?;
     let Call { s3, ctx, .. } = call;
     let on = On::object(&input.bucket, &input.key, input.expected_bucket_owner.as_ref());
     let bucket = s3.authorize(&ctx, "s3:PutObject", on, &[])?;
@@ -23,7 +27,6 @@ pub(crate) async fn run(call: Call, input: CopyObjectInput) -> Result<CopyObject
     let from = On::object(from_bucket, from_key, input.expected_source_bucket_owner.as_ref());
     let from_bucket = s3.authorize(&ctx, action, from, &[])?;
     refuse_extras!(input);
-    crate::convert::refuse_given(&[("SSE-C", input.copy_source_sse_customer_algorithm.is_some())])?;
     let wanted = Wanted {
         version: from_version,
         method: "PUT",
@@ -80,7 +83,7 @@ pub(crate) async fn run(call: Call, input: CopyObjectInput) -> Result<CopyObject
         ..ObjectRecord::new(&input.key)
     };
     let beside = copies.iter().filter_map(|copy| copy.mutation(&bucket)).collect();
-    let addition = Addition { object, conditions: Conditions::default(), event: Event::Copy, beside };
+    let addition = Addition { object, conditions, event: Event::Copy, beside };
     let added = s3.add(&ctx, &bucket, addition).await;
     copies.iter_mut().for_each(|copy| copy.settle(&added));
     let object = added?;
@@ -96,9 +99,15 @@ pub(crate) async fn run(call: Call, input: CopyObjectInput) -> Result<CopyObject
         copy_source_version_id: shown_version(&from_bucket, &original),
         version_id: object.version_id.clone(),
         server_side_encryption: Some(encryption()),
-        expiration: super::put_object::expiration(&bucket.record.lifecycle, &object),
+        expiration: expiration(&bucket.record.lifecycle, &object),
         ..CopyObjectOutput::default()
     })
+}
+
+/// A condition on what is there already, which `s3s` does not read of a copy.
+fn tag_of(call: &Call, header: &str) -> Result<Option<ETagCondition>, S3Error> {
+    let tag = call.header(header).map(|text| ETagCondition::parse_http_header(text.as_bytes()));
+    tag.transpose().map_err(|_| S3Error::argument(header, "", "Invalid ETag"))
 }
 
 /// Bucket, key and version.

@@ -19,10 +19,7 @@ pub(crate) async fn run(call: Call, input: DeleteObjectInput) -> Result<DeleteOb
     if input.if_match_size.is_some() {
         return Err(S3Error::header_unsupported("x-amz-if-match-size", None));
     }
-    if input.bypass_governance_retention.is_some() {
-        let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
-        return Err(S3Error::argument_name("x-amz-bypass-governance-retention", message));
-    }
+    refuse_bypass(input.bypass_governance_retention)?;
     let removal = Removal {
         key: input.key,
         version: input.version_id,
@@ -39,4 +36,16 @@ pub(crate) async fn run(call: Call, input: DeleteObjectInput) -> Result<DeleteOb
         version_id: removed.version_id,
         ..DeleteObjectOutput::default()
     })
+}
+
+/// Object Lock is on no bucket here.
+///
+/// # Errors
+/// [`S3Error`], as recorded.
+pub(crate) fn refuse_bypass(given: Option<bool>) -> Result<(), S3Error> {
+    if given.is_none() {
+        return Ok(());
+    }
+    let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
+    Err(S3Error::argument_name("x-amz-bypass-governance-retention", message))
 }

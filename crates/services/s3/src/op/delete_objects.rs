@@ -5,7 +5,7 @@ use s3s::dto::{DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error};
 use crate::error::S3Error;
 use crate::limits::KEYS_MAX;
 use crate::notification::Event;
-use crate::request::{Call, On};
+use crate::request::{Call, On, check_owner};
 use crate::versions::{Conditions, Removal, Removed};
 
 pub(crate) async fn run(call: Call, input: DeleteObjectsInput) -> Result<DeleteObjectsOutput, S3Error> {
@@ -14,9 +14,9 @@ pub(crate) async fn run(call: Call, input: DeleteObjectsInput) -> Result<DeleteO
     if wanted.is_empty() || i32::try_from(wanted.len()).map_or(true, |count| count > KEYS_MAX) {
         return Err(S3Error::malformed_xml());
     }
-    if s3.find_bucket(&input.bucket).is_none() {
-        return Err(S3Error::no_such_bucket(&input.bucket));
-    }
+    let bucket = s3.find_bucket(&input.bucket).ok_or_else(|| S3Error::no_such_bucket(&input.bucket))?;
+    check_owner(&bucket, input.expected_bucket_owner.as_deref())?;
+    super::delete_object::refuse_bypass(input.bypass_governance_retention)?;
     let is_quiet = input.delete.quiet.unwrap_or(false);
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for wanted in wanted {

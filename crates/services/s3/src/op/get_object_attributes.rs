@@ -5,10 +5,10 @@ use s3s::dto::{
     StorageClass,
 };
 
-use super::get_object::{locate, shown_version};
 use crate::checksum::{Checksum, Kind};
-use crate::convert::{etag, refuse_given, set_checksums, timestamp};
+use crate::convert::{etag, set_checksums, timestamp};
 use crate::error::S3Error;
+use crate::reading::{locate, shown_version};
 use crate::record::ObjectRecord;
 use crate::request::{Call, On};
 
@@ -24,7 +24,6 @@ pub(crate) async fn run(call: Call, input: GetObjectAttributesInput) -> Result<G
     };
     s3.authorize(&ctx, actions[0], on, &[])?;
     let bucket = s3.authorize(&ctx, actions[1], on, &[])?;
-    refuse_given(&[("SSE-C", input.sse_customer_algorithm.is_some())])?;
     let object = locate(&s3, &ctx, &bucket, &input.key, input.version_id.as_deref(), "GET").await?;
     // One header has them all.
     let asked = input.object_attributes.iter().flat_map(|attributes| attributes.as_str().split(','));

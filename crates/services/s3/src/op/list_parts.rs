@@ -3,7 +3,7 @@
 use s3s::dto::{Initiator, ListPartsInput, ListPartsOutput, Part, StorageClass};
 
 use crate::checksum::{Checksum, Kind};
-use crate::convert::{etag, owner, refuse_given, set_checksums, timestamp};
+use crate::convert::{etag, owner, set_checksums, timestamp};
 use crate::error::S3Error;
 use crate::limits::KEYS_MAX;
 use crate::request::{Call, On};
@@ -13,7 +13,6 @@ pub(crate) async fn run(call: Call, input: ListPartsInput) -> Result<ListPartsOu
     let Call { s3, ctx, .. } = call;
     let on = On::object(&input.bucket, &input.key, input.expected_bucket_owner.as_ref());
     let bucket = s3.authorize(&ctx, "s3:ListMultipartUploadParts", on, &[])?;
-    refuse_given(&[("SSE-C", input.sse_customer_algorithm.is_some())])?;
     let upload = s3.upload(&bucket, &input.key, &input.upload_id).await?;
     let max = input.max_parts.unwrap_or(KEYS_MAX).clamp(0, KEYS_MAX);
     let marker = input.part_number_marker.unwrap_or(0);

@@ -5,11 +5,11 @@ use s3s::dto::{
     PutObjectTaggingInput, PutObjectTaggingOutput,
 };
 
-use super::get_object::{locate, shown_version};
 use crate::convert::{tag_set, tags};
 use crate::error::S3Error;
 use crate::limits::OBJECT_TAGS_MAX;
 use crate::notification::Event;
+use crate::reading::{locate, shown_version};
 use crate::request::{Call, On};
 
 pub(crate) async fn get(call: Call, input: GetObjectTaggingInput) -> Result<GetObjectTaggingOutput, S3Error> {

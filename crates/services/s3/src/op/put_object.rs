@@ -31,7 +31,6 @@ pub(crate) async fn run(call: Call, input: PutObjectInput) -> Result<PutObjectOu
     }
     refuse_extras!(input);
     refuse_given(&[
-        ("Appending to objects", input.write_offset_bytes.is_some()),
         ("If-Modified-Since of a write", has_conditions.0),
         ("If-Unmodified-Since of a write", has_conditions.1),
     ])?;

@@ -4,7 +4,7 @@ use s3s::dto::{UploadPartInput, UploadPartOutput};
 
 use crate::checksum::{Algorithm, Claimed};
 use crate::content::Expected;
-use crate::convert::{checksums_of, encryption, etag, refuse_given, set_checksums};
+use crate::convert::{checksums_of, encryption, etag, set_checksums};
 use crate::error::S3Error;
 use crate::limits::PUT_BYTES_MAX;
 use crate::request::{Call, On};
@@ -19,7 +19,6 @@ pub(crate) async fn run(call: Call, input: UploadPartInput) -> Result<UploadPart
     let Call { s3, ctx, envelope, .. } = call;
     let on = On::object(&input.bucket, &input.key, input.expected_bucket_owner.as_ref());
     let bucket = s3.authorize(&ctx, "s3:PutObject", on, &[])?;
-    refuse_given(&[("SSE-C", input.sse_customer_algorithm.is_some())])?;
     let number = check_number(input.part_number)?;
     let upload = s3.upload(&bucket, &input.key, &input.upload_id).await?;
     let wanted = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);

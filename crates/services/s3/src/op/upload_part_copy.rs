@@ -3,12 +3,12 @@
 use s3s::dto::{CopyPartResult, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput};
 
 use super::copy_object::{of_source, source};
-use super::get_object::{Wanted, find, shown_version};
 use crate::checksum::Algorithm;
 use crate::content::Expected;
-use crate::convert::{encryption, etag, refuse_given, set_checksums, timestamp};
+use crate::convert::{encryption, etag, set_checksums, timestamp};
 use crate::error::S3Error;
 use crate::limits::PUT_BYTES_MAX;
+use crate::reading::{Wanted, find, shown_version};
 use crate::request::{Call, On};
 use crate::upload::check_number;
 
@@ -20,10 +20,6 @@ pub(crate) async fn run(call: Call, input: UploadPartCopyInput) -> Result<Upload
     let action = if from_version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
     let from = On::object(from_bucket, from_key, input.expected_source_bucket_owner.as_ref());
     let from_bucket = s3.authorize(&ctx, action, from, &[])?;
-    refuse_given(&[
-        ("SSE-C", input.sse_customer_algorithm.is_some()),
-        ("SSE-C", input.copy_source_sse_customer_algorithm.is_some()),
-    ])?;
     let number = check_number(input.part_number)?;
     let upload = s3.upload(&bucket, &input.key, &input.upload_id).await?;
     let wanted = Wanted {

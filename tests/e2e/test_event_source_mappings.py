@@ -389,11 +389,13 @@ def test_the_aws_cli_leads_a_mapping_through_its_life(cli, make, server):  # noq
 @pytest.mark.timeout(600)
 def test_terraform_makes_changes_and_destroys_a_mapping(server, client, tmp_path):
     (tmp_path / "package.zip").write_bytes(packages.zip_of({"app.py": CODE}))
-    terraform = start(tmp_path, "event_source", endpoint=server.url, batch_size=5, concurrency="[3]", kinds='["order"]')
+    terraform = start(
+        tmp_path, "event_source", endpoint=server.url, batch_size=5, concurrency="[3]", kinds='["order"]', metrics='["EventCount"]')
     name = terraform.environment["TF_VAR_name"]
     made = terraform.apply()
     shown = client.get_event_source_mapping(UUID=made["mapping"])
     assert (shown["BatchSize"], shown["ScalingConfig"]) == (5, {"MaximumConcurrency": 3})
+    assert shown["MetricsConfig"] == {"Metrics": ["EventCount"]}
     sqs = aws.client(server.url, "sqs")
     sqs.send_message(QueueUrl=made["queue"], MessageBody=json.dumps({"kind": "order"}))
     deadline = time.monotonic() + 20
@@ -401,10 +403,11 @@ def test_terraform_makes_changes_and_destroys_a_mapping(server, client, tmp_path
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
-    terraform.set(batch_size=7, concurrency="[]", kinds="[]")
+    terraform.set(batch_size=7, concurrency="[]", kinds="[]", metrics="[]")
     assert terraform.apply()["mapping"] == made["mapping"]
     shown = client.get_event_source_mapping(UUID=made["mapping"])
-    assert shown["BatchSize"] == 7 and "ScalingConfig" not in shown and "FilterCriteria" not in shown
+    assert shown["BatchSize"] == 7
+    assert not {"ScalingConfig", "FilterCriteria", "MetricsConfig"} & set(shown)
 
     terraform.destroy()
     assert client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"] == []

@@ -10,6 +10,7 @@
 //! (`hearth-lambda`), and any queue: all goes through the ports.
 
 mod batch;
+mod counts;
 mod event;
 mod filter;
 mod limits;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use hearth_ports::metrics::lambda;
 use hearth_ports::{QueueError, QueueFacts, QueueMapping, ReceiveTerms, ReceivedMessage, Resolved};
 use hearth_types::{RequestContext, RequestId};
 use parking_lot::Mutex;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::batch::{Batch, Taken};
+use crate::counts::Counts;
 use crate::filter::Filter;
 use crate::limits::{
     EMPTY_PAUSE, FACTS_AGE_MS, FUNCTION_PAUSE, QUEUE_PAUSE, QUEUE_PAUSE_MAX, RECEIVE_MAX, RECEIVE_WAIT_S,
@@ -33,6 +35,7 @@ pub(crate) const PRINCIPAL: &str = "lambda.amazonaws.com";
 pub(crate) struct Plan {
     pub(crate) mapping: QueueMapping,
     pub(crate) filter: Filter,
+    pub(crate) counts: Counts,
 }
 
 /// Why the queue could not be asked the last time; shared with whoever shows it.
@@ -281,6 +284,9 @@ impl Poller {
                 unwanted.push(message.receipt_handle);
             }
         }
+        if !plan.mapping.filters.is_empty() {
+            plan.counts.tell(&lambda::FILTERED_OUT_EVENT_COUNT, unwanted.len());
+        }
         self.take_left(plan.mapping.batch_size);
         if facts.is_fifo && !self.left.is_empty() {
             // Nothing of a group may wait behind a batch that runs.
@@ -361,7 +367,11 @@ impl Poller {
     ) -> impl Future<Output = Result<Vec<ReceivedMessage>, QueueError>> + use<> {
         let (parts, as_role, plan) = (Arc::clone(&self.parts), as_role.clone(), Arc::clone(plan));
         let terms = ReceiveTerms { messages_max: room.clamp(1, RECEIVE_MAX), wait_s };
-        async move { parts.queues.receive(&as_role, &plan.mapping.queue, terms).await }
+        async move {
+            let received = parts.queues.receive(&as_role, &plan.mapping.queue, terms).await?;
+            plan.counts.tell(&lambda::POLLED_EVENT_COUNT, received.len());
+            Ok(received)
+        }
     }
 
     fn succeeded(&mut self) {

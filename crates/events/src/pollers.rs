@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hearth_ports::{CredentialIssuer, EventPollers, FunctionCatalog, Invoker, QueueConsumer, QueueMapping};
+use hearth_ports::{CredentialIssuer, EventPollers, FunctionCatalog, Invoker, MetricSink, QueueConsumer, QueueMapping};
 use hearth_types::{Clock, Random};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::counts::Counts;
 use crate::filter::Filter;
 use crate::poller::{Plan, Poller, Problem};
 
@@ -22,6 +23,8 @@ pub struct PollersParts {
     pub invoker: Arc<dyn Invoker>,
     pub catalog: Arc<dyn FunctionCatalog>,
     pub credentials: Arc<dyn CredentialIssuer>,
+    /// Of mappings that count their events.
+    pub metrics: Arc<dyn MetricSink>,
     /// Wall clock: messages are invisible by it.
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
@@ -80,7 +83,8 @@ impl EventPollers for Pollers {
                 return;
             }
         };
-        let plan = Arc::new(Plan { mapping, filter });
+        let counts = Counts::new(&mapping, &*self.parts.metrics, &self.parts.clock);
+        let plan = Arc::new(Plan { mapping, filter, counts });
         let mut polled = self.polled.lock();
         if let Some(there) = polled.get(&id) {
             there.plan.send_replace(plan);

@@ -1,6 +1,8 @@
 //! A queue in memory that keeps to the rules of SQS, and a function that does as it is told. Time is tokio's, which tests
 //! let pass at once.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +25,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub(crate) use self::told::Told;
 use crate::{Pollers, PollersParts};
 
 pub(crate) fn queue(name: &str) -> Arn {
@@ -63,6 +66,7 @@ pub(crate) fn mapping() -> QueueMapping {
         filters: Vec::new(),
         reports_failures: false,
         concurrency_max: None,
+        counts_events: false,
     }
 }
 
@@ -402,6 +406,7 @@ pub(crate) struct World {
     pub(crate) pollers: Arc<Pollers>,
     pub(crate) queue: Arc<FakeQueue>,
     pub(crate) function: Arc<FakeFunction>,
+    pub(crate) told: Arc<Told>,
 }
 
 impl World {
@@ -427,14 +432,16 @@ impl World {
             is_there: AtomicBool::new(true),
             timeout_s: AtomicU64::new(3),
         });
+        let told: Arc<Told> = Arc::default();
         let pollers = Pollers::new(PollersParts {
             queues: Arc::clone(&queue) as _,
             invoker: Arc::clone(&function) as _,
             catalog: Arc::clone(&function) as _,
             credentials: Arc::new(Issuer),
+            metrics: Arc::clone(&told) as _,
             clock,
             random: Arc::new(SeededRandom::new(1)),
         });
-        Self { pollers, queue, function }
+        Self { pollers, queue, function, told }
     }
 }

@@ -1,5 +1,7 @@
 //! A mapping from its queue to its function, in virtual time.
 
+mod counts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hearth_ports::metrics::lambda;
 use hearth_ports::{InvocationType, InvokeRequest, InvokeResponse, QueueError, QueueFacts};
 use hearth_types::{Caller, RequestContext, RequestId};
 use parking_lot::Mutex;
@@ -62,6 +63,10 @@ impl Work {
             })
             .collect();
         let Settlement { done, returned } = outcome::settle(&members, ended, self.plan.mapping.reports_failures);
+        // What did not run has been told of, attempt by attempt.
+        if response.is_some() && !returned.is_empty() {
+            self.plan.counts.tell(&lambda::FAILED_INVOKE_EVENT_COUNT, returned.len());
+        }
         if response.is_some() && done.is_empty() && !returned.is_empty() {
             self.setback();
         }
@@ -117,20 +122,22 @@ impl Work {
             via_url: false,
         };
         let last_start_ms = self.batch.visible_at_ms().saturating_sub(self.terms.timeout_ms);
-        let mut attempts = 0;
+        let (mut attempts, events) = (0, self.batch.messages.len());
         loop {
+            self.plan.counts.tell(&lambda::INVOKED_EVENT_COUNT, events);
             let error = match self.parts.invoker.invoke(&ctx, request.clone()).await {
                 Ok(response) => return Some(response),
                 Err(error) => error,
             };
+            self.plan.counts.tell(&lambda::FAILED_INVOKE_EVENT_COUNT, events);
             self.setback();
             let wait = match outcome::after_error(&error) {
                 Follow::Again => outcome::wait(attempts, self.parts.clock.now_ms(), last_start_ms),
                 Follow::Return => None,
             };
             let Some(wait) = wait else {
-                let (mapping, messages) = (mapping.id.as_str(), self.batch.messages.len());
-                tracing::warn!(mapping, messages, %error, "no function ran for a batch; its messages come again");
+                let mapping = mapping.id.as_str();
+                tracing::warn!(mapping, messages = events, %error, "no function ran for a batch; its messages come again");
                 return None;
             };
             attempts += 1;
@@ -163,8 +170,11 @@ impl Work {
             if handles.is_empty() {
                 return;
             }
-            let Err(error) = self.parts.queues.delete(&self.as_role, queue, &handles).await else { return };
             let messages = handles.len();
+            let Err(error) = self.parts.queues.delete(&self.as_role, queue, &handles).await else {
+                return self.plan.counts.tell(&lambda::DELETED_EVENT_COUNT, messages);
+            };
+            self.plan.counts.tell(&lambda::DELETED_EVENT_COUNT, 0);
             tracing::warn!(%queue, %error, messages, attempt, "messages that are done with cannot be deleted");
             if attempt < DELETE_ATTEMPTS {
                 tokio::time::sleep(QUEUE_PAUSE * attempt).await;

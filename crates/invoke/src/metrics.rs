@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hearth_ports::metrics::lambda::{self, of_executed_version, of_function, of_region, of_resource};
-use hearth_ports::{Concurrency, FunctionVersion, Meter, Metric, MetricSink};
+use hearth_ports::{Concurrency, Dimensions, FunctionVersion, Meter, Metric, MetricSink};
 use hearth_types::{AccountId, Region, RequestContext, RequestId, Scope, Version};
 use parking_lot::RwLock;
 
@@ -24,7 +24,8 @@ pub(crate) struct Metrics {
     sink: Arc<dyn MetricSink>,
     /// By the ARN that was invoked.
     sources: RwLock<HashMap<String, Sources>>,
-    functions: RwLock<HashMap<String, Arc<Running>>>,
+    /// By where they are counted.
+    running: RwLock<HashMap<(AccountId, Region, Dimensions), Arc<Running>>>,
     regions: RwLock<HashMap<(AccountId, Region), Arc<RegionRunning>>>,
     /// Where single values go. Each event has some.
     told: RwLock<HashMap<Resource, Arc<dyn Meter>>>,
@@ -41,10 +42,11 @@ pub(crate) struct Source {
     /// For the account, the function, and the resource.
     meter: Arc<dyn Meter>,
     function: Arc<Running>,
+    resource: Arc<Running>,
     region: Arc<RegionRunning>,
 }
 
-/// How many invocations of a function run now.
+/// How many invocations of a function, or of a version or alias by its name, run now.
 struct Running {
     meter: Arc<dyn Meter>,
     count: AtomicU32,
@@ -55,6 +57,18 @@ struct RegionRunning {
     meter: Arc<dyn Meter>,
     count: AtomicU32,
     unreserved: AtomicU32,
+}
+
+/// Where an invocation has found its environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed {
+    OnDemand,
+    /// Among those that are kept ready for its qualifier, so many.
+    Provisioned {
+        of_qualifier: u32,
+    },
+    /// Those were all in use.
+    SpilledOver,
 }
 
 /// An invocation under way; dropping it says that it is over.
@@ -69,7 +83,7 @@ impl Metrics {
         Self {
             sink,
             sources: RwLock::default(),
-            functions: RwLock::default(),
+            running: RwLock::default(),
             regions: RwLock::default(),
             told: RwLock::default(),
         }
@@ -93,7 +107,8 @@ impl Metrics {
         sets.extend(executed.map(|version| of_executed_version(name, resource, &version.to_string())));
         let source = Arc::new(Source {
             meter: self.sink.meter(&ctx, sets),
-            function: self.function(&ctx, name),
+            function: self.running(&ctx, of_function(name)),
+            resource: self.running(&ctx, of_resource(name, resource)),
             region: self.region(&ctx),
         });
         let mut sources = self.sources.write();
@@ -120,17 +135,16 @@ impl Metrics {
         told.insert(key, meter);
     }
 
-    fn function(&self, ctx: &RequestContext, name: &str) -> Arc<Running> {
-        let key = format!("{}/{}/{name}", ctx.account, ctx.region);
-        let mut functions = self.functions.write();
-        if functions.len() >= SOURCES_MAX {
-            functions.retain(|_, running| running.count.load(Ordering::Relaxed) > 0);
+    fn running(&self, ctx: &RequestContext, dimensions: Dimensions) -> Arc<Running> {
+        let mut all = self.running.write();
+        if all.len() >= SOURCES_MAX {
+            all.retain(|_, running| running.count.load(Ordering::Relaxed) > 0);
         }
         let make = || {
-            let meter = self.sink.meter(ctx, vec![of_function(name)]);
+            let meter = self.sink.meter(ctx, vec![dimensions.clone()]);
             Arc::new(Running { meter, count: AtomicU32::new(0), provisioned: AtomicU32::new(0) })
         };
-        functions.entry(key).or_insert_with(make).clone()
+        all.entry((ctx.account, ctx.region.clone(), dimensions.clone())).or_insert_with(make).clone()
     }
 
     fn region(&self, ctx: &RequestContext) -> Arc<RegionRunning> {
@@ -150,39 +164,49 @@ impl Source {
         self.meter.record(at_ms, &[(&lambda::THROTTLES, 1.0)]);
     }
 
-    /// An environment is there. `provisioned`: it is one of those that are kept ready; `None`: the invocation could not
-    /// have had one.
-    pub(crate) fn begin(self: &Arc<Self>, at_ms: i64, concurrency: Concurrency, provisioned: Option<bool>) -> Underway {
+    /// An environment is there.
+    pub(crate) fn begin(self: &Arc<Self>, at_ms: i64, concurrency: Concurrency, placed: Placed) -> Underway {
         let one_more = |count: &AtomicU32| f64::from(count.fetch_add(1, Ordering::Relaxed) + 1);
-        let is_unreserved = concurrency.reserved.is_none() && provisioned != Some(true);
-        let of_function = one_more(&self.function.count);
-        let of_region = one_more(&self.region.count);
-        if provisioned == Some(true) {
-            let running = one_more(&self.function.provisioned);
-            let part = running / f64::from(concurrency.provisioned.max(1));
-            let values = [
-                (&lambda::CONCURRENT_EXECUTIONS, of_function),
-                (&lambda::PROVISIONED_CONCURRENT_EXECUTIONS, running),
-                (&lambda::PROVISIONED_CONCURRENCY_UTILIZATION, part),
-            ];
-            self.function.meter.record(at_ms, &values);
-        } else {
-            self.function.meter.record(at_ms, &[(&lambda::CONCURRENT_EXECUTIONS, of_function)]);
+        let is_provisioned = matches!(placed, Placed::Provisioned { .. });
+        let is_unreserved = concurrency.reserved.is_none() && !is_provisioned;
+        let begin = |running: &Running, kept: u32| {
+            let together = (&lambda::CONCURRENT_EXECUTIONS, one_more(&running.count));
+            if !is_provisioned {
+                return running.meter.record(at_ms, &[together]);
+            }
+            let provisioned = one_more(&running.provisioned);
+            running.meter.record(
+                at_ms,
+                &[
+                    together,
+                    (&lambda::PROVISIONED_CONCURRENT_EXECUTIONS, provisioned),
+                    (&lambda::PROVISIONED_CONCURRENCY_UTILIZATION, provisioned / f64::from(kept.max(1))),
+                ],
+            );
+        };
+        begin(&self.function, concurrency.provisioned);
+        begin(&self.resource, if let Placed::Provisioned { of_qualifier } = placed { of_qualifier } else { 0 });
+        let together = one_more(&self.region.count);
+        let unreserved = match &self.region.unreserved {
+            count if is_unreserved => one_more(count),
+            count => f64::from(count.load(Ordering::Relaxed)),
+        };
+        let values = [
+            (&lambda::CONCURRENT_EXECUTIONS, together),
+            (&lambda::CLAIMED_ACCOUNT_CONCURRENCY, unreserved + f64::from(concurrency.reserved_total)),
+            (&lambda::UNRESERVED_CONCURRENT_EXECUTIONS, unreserved),
+        ];
+        self.region.meter.record(at_ms, &values[..if is_unreserved { 3 } else { 2 }]);
+        match placed {
+            Placed::Provisioned { .. } => {
+                self.meter.record(at_ms, &[(&lambda::PROVISIONED_CONCURRENCY_INVOCATIONS, 1.0)]);
+            }
+            Placed::SpilledOver => {
+                self.meter.record(at_ms, &[(&lambda::PROVISIONED_CONCURRENCY_SPILLOVER_INVOCATIONS, 1.0)]);
+            }
+            Placed::OnDemand => {}
         }
-        if is_unreserved {
-            let unreserved = one_more(&self.region.unreserved);
-            let values =
-                [(&lambda::CONCURRENT_EXECUTIONS, of_region), (&lambda::UNRESERVED_CONCURRENT_EXECUTIONS, unreserved)];
-            self.region.meter.record(at_ms, &values);
-        } else {
-            self.region.meter.record(at_ms, &[(&lambda::CONCURRENT_EXECUTIONS, of_region)]);
-        }
-        match provisioned {
-            Some(true) => self.meter.record(at_ms, &[(&lambda::PROVISIONED_CONCURRENCY_INVOCATIONS, 1.0)]),
-            Some(false) => self.meter.record(at_ms, &[(&lambda::PROVISIONED_CONCURRENCY_SPILLOVER_INVOCATIONS, 1.0)]),
-            None => {}
-        }
-        Underway { source: self.clone(), is_unreserved, is_provisioned: provisioned == Some(true) }
+        Underway { source: self.clone(), is_unreserved, is_provisioned }
     }
 
     /// Values of the moment at which the function was invoked, however long that is ago.
@@ -201,13 +225,15 @@ impl Source {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.source.function.count.fetch_sub(1, Ordering::Relaxed);
+        for running in [&self.source.function, &self.source.resource] {
+            running.count.fetch_sub(1, Ordering::Relaxed);
+            if self.is_provisioned {
+                running.provisioned.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         self.source.region.count.fetch_sub(1, Ordering::Relaxed);
         if self.is_unreserved {
             self.source.region.unreserved.fetch_sub(1, Ordering::Relaxed);
-        }
-        if self.is_provisioned {
-            self.source.function.provisioned.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

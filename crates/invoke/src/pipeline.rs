@@ -25,6 +25,7 @@ use crate::failure::FUNCTION_ERROR;
 use crate::gate::Permit;
 use crate::lease::Lease;
 use crate::logs::LogStream;
+use crate::metrics::Placed;
 use crate::response_stream::ResponseStream;
 use crate::{recursion, routing, trace};
 
@@ -198,13 +199,20 @@ pub(crate) async fn run(core: Arc<Core>, order: Order) -> Result<InvokeResponse,
     let _in_flight = core.in_flight()?;
     let source = core.metrics.source(&call.invoked_arn, &version, is_weighted);
     let at_ms = core.clock.now_ms();
-    let may_be_provisioned = provisioned.is_some();
+    let qualifier = provisioned.clone();
     let entered = enter(&core, &version, provisioned, concurrency, is_synchronous).await;
     if matches!(entered, Err(InvokeError::Throttled { .. })) {
         source.throttled(at_ms);
     }
     let (mut lease, permit) = entered?;
-    let underway = source.begin(at_ms, concurrency, may_be_provisioned.then_some(permit.is_none()));
+    let placed = match (&qualifier, &permit) {
+        (None, _) => Placed::OnDemand,
+        (Some(_), Some(_)) => Placed::SpilledOver,
+        (Some(qualifier), None) => {
+            Placed::Provisioned { of_qualifier: core.environments.provisioned_count(&version.uid, qualifier) }
+        }
+    };
+    let underway = source.begin(at_ms, concurrency, placed);
     let ran = lease.run(call).await;
     drop(underway);
     lease.give_back();

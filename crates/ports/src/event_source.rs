@@ -25,6 +25,8 @@ pub struct QueueMapping {
     pub reports_failures: bool,
     /// `MaximumConcurrency`.
     pub concurrency_max: Option<u32>,
+    /// `MetricsConfig` names `EventCount`.
+    pub counts_events: bool,
 }
 
 /// Implemented by the pollers.

@@ -55,7 +55,7 @@ ABSENT = {
     "sources other than queues": {"EventSourceMappingConfiguration": [
         "AmazonManagedKafkaEventSourceConfig", "BisectBatchOnFunctionError", "DestinationConfig",
         "DocumentDBEventSourceConfig", "FilterCriteriaError", "KMSKeyArn", "LastProcessingResult", "LoggingConfig",
-        "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "MetricsConfig", "ParallelizationFactor",
+        "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor",
         "ProvisionedPollerConfig", "Queues", "SelfManagedEventSource", "SelfManagedKafkaEventSourceConfig",
         "SourceAccessConfigurations", "StartingPosition", "StartingPositionTimestamp", "Topics", "TumblingWindowInSeconds"]},
 }
@@ -250,7 +250,7 @@ def around(client, name, queue_arn, later):
     mapping = client.create_event_source_mapping(
         **of, EventSourceArn=queue_arn, BatchSize=20, MaximumBatchingWindowInSeconds=1, Tags={"k": "v"},
         FilterCriteria={"Filters": [{"Pattern": '{"body": ["x"]}'}]}, FunctionResponseTypes=["ReportBatchItemFailures"],
-        ScalingConfig={"MaximumConcurrency": 2})["UUID"]
+        ScalingConfig={"MaximumConcurrency": 2}, MetricsConfig={"Metrics": ["EventCount"]})["UUID"]
     client.get_event_source_mapping(UUID=mapping)
     other = client.create_event_source_mapping(FunctionName=f"{name}:1", EventSourceArn=queue_arn)["UUID"]
     later(client.delete_event_source_mapping, UUID=other)

@@ -131,6 +131,7 @@ impl Services {
             invoker: plane.engine.clone(),
             catalog: plane.catalog.clone(),
             credentials: ground.keyring.clone(),
+            metrics: ground.cloudwatch.clone(),
             clock: ground.clock(),
             random: ground.random.clone(),
         });

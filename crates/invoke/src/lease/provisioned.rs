@@ -125,6 +125,13 @@ impl Environments {
         Some(Provisioned { ready, status: wanted.status(ready) })
     }
 
+    /// How many environments are to be kept for `qualifier`.
+    pub(crate) fn provisioned_count(&self, uid: &FunctionUid, qualifier: &str) -> u32 {
+        let all = self.provisions.wanted.lock();
+        let wanted = all.get(uid).and_then(|all| all.iter().find(|one| &*one.provision.qualifier == qualifier));
+        wanted.map_or(0, Wanted::count)
+    }
+
     /// One of the environments kept for `qualifier`, if one is idle and they have not been asked too often.
     /// `requested_at`: of a synchronous request, as for [`Gate::enter`](crate::gate::Gate::enter).
     pub(crate) async fn lease_provisioned(

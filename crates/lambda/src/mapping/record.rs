@@ -59,6 +59,9 @@ pub(crate) struct Terms {
     pub(crate) filters: Vec<String>,
     pub(crate) reports_failures: bool,
     pub(crate) concurrency_max: Option<u32>,
+    /// Whether its events are metrics.
+    #[serde(default)]
+    pub(crate) counts_events: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +98,7 @@ impl MappingRecord {
             filters: self.terms.filters.clone(),
             reports_failures: self.terms.reports_failures,
             concurrency_max: self.terms.concurrency_max,
+            counts_events: self.terms.counts_events,
         })
     }
 

@@ -18,11 +18,12 @@ const SMALL_BATCH_MAX: u32 = 10;
 const BATCH_DEFAULT: u32 = 10;
 
 /// Members that Hearth knows and cannot honour yet.
-const UNSUPPORTED: [(&str, &str); 3] = [
+const UNSUPPORTED: [(&str, &str); 2] = [
     ("KMSKeyArn", "filters are kept with the server's own records."),
-    ("MetricsConfig", "there are no metrics of mappings."),
     ("ProvisionedPollerConfig", "pollers scale by themselves; use ScalingConfig."),
 ];
+/// The metrics that queues have; the others of the model are Kafka's.
+pub(super) const EVENT_COUNT: &str = "EventCount";
 /// Where to begin in a stream.
 const STARTING: [&str; 2] = ["StartingPosition", "StartingPositionTimestamp"];
 
@@ -36,6 +37,7 @@ pub(crate) struct Requested {
     filter_criteria: Option<FilterCriteria>,
     function_response_types: Option<Vec<String>>,
     scaling_config: Option<ScalingConfig>,
+    metrics_config: Option<MetricsConfig>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
 }
@@ -59,6 +61,13 @@ struct ScalingConfig {
     maximum_concurrency: Option<u32>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricsConfig {
+    #[serde(default)]
+    metrics: Option<Vec<String>>,
+}
+
 impl Requested {
     /// Whether it says how to log in to a broker.
     pub(crate) fn has_access(&self) -> bool {
@@ -77,6 +86,7 @@ impl Requested {
             filters: Vec::new(),
             reports_failures: false,
             concurrency_max: None,
+            counts_events: false,
         });
         terms.batch_size = self.batch_size.unwrap_or(terms.batch_size);
         terms.window_seconds = self.maximum_batching_window_in_seconds.unwrap_or(terms.window_seconds);
@@ -85,6 +95,13 @@ impl Requested {
         }
         if let Some(scaling) = self.scaling_config {
             terms.concurrency_max = scaling.maximum_concurrency;
+        }
+        if let Some(config) = self.metrics_config {
+            let metrics = config.metrics.unwrap_or_default();
+            if metrics.iter().any(|metric| metric != EVENT_COUNT) {
+                return Err(unsupported("MetricsConfig"));
+            }
+            terms.counts_events = !metrics.is_empty();
         }
         if let Some(criteria) = self.filter_criteria {
             let filters = criteria.filters.unwrap_or_default();
@@ -130,7 +147,11 @@ fn refuse(member: &str, value: &Value) -> Result<(), LambdaError> {
     if let Some((_, instead)) = UNSUPPORTED.iter().find(|(name, _)| *name == member) {
         return Err(LambdaError::Unsupported { member: member.to_owned(), instead: (*instead).to_owned() });
     }
-    Err(LambdaError::invalid(format!("Unsupported {member} parameter for given event source mapping type.")))
+    Err(unsupported(member))
+}
+
+fn unsupported(member: &str) -> LambdaError {
+    LambdaError::invalid(format!("Unsupported {member} parameter for given event source mapping type."))
 }
 
 fn asks_for_nothing(value: &Value) -> bool {

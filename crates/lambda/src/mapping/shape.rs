@@ -5,6 +5,7 @@ use hearth_wire::Timestamp;
 use serde::Serialize;
 
 use super::record::{MappingRecord, Phase};
+use super::requested::EVENT_COUNT;
 
 /// What changed it last is always a user; recorded for queues.
 const REASON: &str = "USER_INITIATED";
@@ -20,6 +21,7 @@ pub(crate) struct MappingConfiguration {
     event_source_arn: String,
     filter_criteria: Option<FilterCriteria>,
     scaling_config: Option<ScalingConfig>,
+    metrics_config: Option<MetricsConfig>,
     function_arn: String,
     last_modified: Timestamp,
     state: Phase,
@@ -50,6 +52,12 @@ struct ScalingConfig {
     maximum_concurrency: u32,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricsConfig {
+    metrics: [&'static str; 1],
+}
+
 pub(crate) fn mapping_arn(ctx: &RequestContext, uuid: &str) -> Arn {
     Arn { resource: format!("event-source-mapping:{uuid}"), ..ctx.function_arn("") }
 }
@@ -67,6 +75,7 @@ impl MappingConfiguration {
             event_source_arn: record.queue.clone(),
             filter_criteria: (!filters.is_empty()).then_some(FilterCriteria { filters }),
             scaling_config: terms.concurrency_max.map(|max| ScalingConfig { maximum_concurrency: max }),
+            metrics_config: terms.counts_events.then_some(MetricsConfig { metrics: [EVENT_COUNT] }),
             function_arn: record.function_arn(ctx).to_string(),
             last_modified: Timestamp::from_ms(record.last_modified_ms),
             state: record.phase,

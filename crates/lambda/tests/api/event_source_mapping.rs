@@ -103,6 +103,7 @@ async fn a_mapping_has_the_defaults_of_queues_and_is_polled_when_it_is_enabled()
             filters: Vec::new(),
             reports_failures: false,
             concurrency_max: None,
+            counts_events: false,
         }
     );
 }
@@ -203,11 +204,9 @@ async fn what_is_not_for_queues_is_refused_by_name() {
             json!("arn:aws:kms:us-east-1:000000000000:key/k"),
             not_yet("KMSKeyArn", "filters are kept with the server's own records."),
         ),
-        (
-            "MetricsConfig",
-            json!({"Metrics": ["EventCount"]}),
-            not_yet("MetricsConfig", "there are no metrics of mappings."),
-        ),
+        // Of Kafka.
+        ("MetricsConfig", json!({"Metrics": ["ErrorCount"]}), unsupported("MetricsConfig")),
+        ("MetricsConfig", json!({"Metrics": ["EventCount", "KafkaMetrics"]}), unsupported("MetricsConfig")),
         (
             "ProvisionedPollerConfig",
             json!({"MinimumPollers": 2}),
@@ -379,6 +378,28 @@ async fn an_update_changes_what_it_mentions() {
     assert_eq!(update(&world, &mapping, json!({"Enabled": true})).await.ok(202)["State"], "Enabling");
     until(&world, &mapping, "Enabled").await;
     assert_eq!(polled(&world, &mapping).expect("polled").batch_size, 8);
+}
+
+#[tokio::test]
+async fn a_mapping_counts_its_events_when_it_is_asked_to() {
+    let (world, queue) = world().await;
+    let config = json!({"Metrics": ["EventCount"]});
+    let body = json!({"EventSourceArn": queue, "FunctionName": "f", "MetricsConfig": config});
+    let mapping = create(&world, body).await.ok(202);
+    assert_eq!(mapping["MetricsConfig"], config);
+    let shown = until(&world, &mapping, "Enabled").await;
+    assert_eq!(shown["MetricsConfig"], config);
+    assert_eq!(world.get(LIST).await.ok(200)["EventSourceMappings"], json!([shown]));
+    assert!(polled(&world, &mapping).expect("polled").counts_events);
+    update(&world, &mapping, json!({"BatchSize": 5})).await.ok(202);
+    assert_eq!(until(&world, &mapping, "Enabled").await["MetricsConfig"], config, "what is not mentioned stays");
+    let world = world.restart().await;
+    world.queues.make("q", 30);
+    assert!(polled(&world, &mapping).expect("polled").counts_events);
+    update(&world, &mapping, json!({"MetricsConfig": {"Metrics": []}})).await.ok(202);
+    let shown = until(&world, &mapping, "Enabled").await;
+    assert!(!keys(&shown).contains(&"MetricsConfig"), "{shown}");
+    assert!(!polled(&world, &mapping).expect("polled").counts_events);
 }
 
 #[tokio::test]

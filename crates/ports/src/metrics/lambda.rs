@@ -27,7 +27,8 @@ metrics! {
     CONCURRENT_EXECUTIONS = "ConcurrentExecutions", Count;
     /// Of functions without reserved concurrency, together.
     UNRESERVED_CONCURRENT_EXECUTIONS = "UnreservedConcurrentExecutions", Count;
-    /// Not to be had for unreserved functions: in use there, reserved, or provisioned.
+    /// Not to be had for invocations on demand: in use without a reservation, reserved, or provisioned. What is provisioned
+    /// is a part of its function's reservation, if there is one.
     CLAIMED_ACCOUNT_CONCURRENCY = "ClaimedAccountConcurrency", Count;
     PROVISIONED_CONCURRENT_EXECUTIONS = "ProvisionedConcurrentExecutions", Count;
     PROVISIONED_CONCURRENCY_INVOCATIONS = "ProvisionedConcurrencyInvocations", Count;
@@ -42,12 +43,15 @@ metrics! {
     ASYNC_EVENTS_DROPPED = "AsyncEventsDropped", Count;
     DEAD_LETTER_ERRORS = "DeadLetterErrors", Count;
     DESTINATION_DELIVERY_FAILURES = "DestinationDeliveryFailures", Count;
+    /// Taken from the source of a mapping; 0 for a poll that found nothing.
     POLLED_EVENT_COUNT = "PolledEventCount", Count;
+    /// Kept from the function by the mapping's filter.
     FILTERED_OUT_EVENT_COUNT = "FilteredOutEventCount", Count;
+    /// Each time the function was asked to run with them, so again when it is tried again.
     INVOKED_EVENT_COUNT = "InvokedEventCount", Count;
+    /// Each time that did not end well for them.
     FAILED_INVOKE_EVENT_COUNT = "FailedInvokeEventCount", Count;
-    DROPPED_EVENT_COUNT = "DroppedEventCount", Count;
-    ON_FAILURE_DESTINATION_DELIVERED_EVENT_COUNT = "OnFailureDestinationDeliveredEventCount", Count;
+    /// From the source, when they were done with; 0 when that failed.
     DELETED_EVENT_COUNT = "DeletedEventCount", Count;
     URL_REQUEST_COUNT = "UrlRequestCount", Count;
     URL_4XX_COUNT = "Url4xxCount", Count;

@@ -19,6 +19,9 @@ variable "concurrency" {
 variable "kinds" {
   type = list(string)
 }
+variable "metrics" {
+  type = list(string)
+}
 
 provider "aws" {
   region                      = "us-east-1"
@@ -85,6 +88,13 @@ resource "aws_lambda_event_source_mapping" "mapping" {
       filter {
         pattern = jsonencode({ body = { kind = filter_criteria.value } })
       }
+    }
+  }
+
+  dynamic "metrics_config" {
+    for_each = length(var.metrics) > 0 ? [var.metrics] : []
+    content {
+      metrics = metrics_config.value
     }
   }
 

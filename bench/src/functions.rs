@@ -143,8 +143,19 @@ pub(crate) async fn create(
     memory_mb: u32,
     package: &[u8],
 ) -> Result<(), BenchError> {
+    create_with(address, name, (runtime, "app.handler"), memory_mb, package).await
+}
+
+/// With a handler of its own.
+pub(crate) async fn create_with(
+    address: SocketAddr,
+    name: &str,
+    (runtime, handler): (&str, &str),
+    memory_mb: u32,
+    package: &[u8],
+) -> Result<(), BenchError> {
     let input = json!({
-        "FunctionName": name, "Runtime": runtime, "Handler": "app.handler", "MemorySize": memory_mb,
+        "FunctionName": name, "Runtime": runtime, "Handler": handler, "MemorySize": memory_mb,
         "Role": "arn:aws:iam::000000000000:role/bench", "Timeout": 60,
         "Code": { "ZipFile": BASE64_STANDARD.encode(package) },
     });

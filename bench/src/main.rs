@@ -1,5 +1,5 @@
-//! Measures the warm path (the machine's floor, the Runtime API alone, and a whole server), cold starts, many functions
-//! and many log lines.
+//! Measures the warm path (the machine's floor, the Runtime API alone, and a whole server), cold starts, every language, many
+//! functions and many log lines.
 //!
 //! What the numbers mean (ARCHITECTURE: measuring the warm path). On one core,
 //! `added = p50(invoke) − p50(floor) − p50(null-runtime)` of the same run is what the platform adds. On two cores
@@ -14,6 +14,7 @@ mod goals;
 mod http;
 mod interpreters;
 mod invoke;
+mod languages;
 mod load;
 mod logs;
 mod many;
@@ -125,6 +126,14 @@ enum Command {
         program: ProgramArgs,
         #[command(flatten)]
         cold: cold::ColdArgs,
+    },
+    /// Every runtime this machine has: cold starts with the pool and without, warm invocations, memory; beside the bare
+    /// interpreter.
+    Languages {
+        #[command(flatten)]
+        program: ProgramArgs,
+        #[command(flatten)]
+        languages: languages::LanguagesArgs,
     },
     /// A server with 10,000 functions, 100 versions and 1,000 layers: lists, start-up, and the warm path beside one with ten.
     Many {
@@ -280,6 +289,9 @@ fn run(command: Command) -> Result<(), BenchError> {
         }
         Command::Warm { program, warm } => finish(&program, [runtime()?.block_on(warm::run(&program, &warm))?]),
         Command::Cold { program, cold } => finish(&program, [runtime()?.block_on(cold::run(&program, &cold))?]),
+        Command::Languages { program, languages } => {
+            finish(&program, [runtime()?.block_on(languages::run(&program, &languages))?])
+        }
         Command::Many { program, many } => finish(&program, [runtime()?.block_on(many::run(&program, &many))?]),
         Command::Logs { program, logs } => finish(&program, [runtime()?.block_on(logs::run(&program, &logs))?]),
         Command::Messages { program, messages } => {
@@ -290,9 +302,11 @@ fn run(command: Command) -> Result<(), BenchError> {
 }
 
 fn run_all(AllArgs { program, warm, cold, logs, messages }: &AllArgs) -> Result<(), BenchError> {
-    let many = many::ManyArgs { quick: cold.quick };
+    let (many, languages) = (many::ManyArgs { quick: cold.quick }, languages::LanguagesArgs { quick: cold.quick });
     // Cold starts come first: the warm part leaves this program pinned.
     let cold = runtime()?.block_on(cold::run(program, cold))?;
+    println!();
+    let languages = runtime()?.block_on(languages::run(program, &languages))?;
     println!();
     let many = runtime()?.block_on(many::run(program, &many))?;
     println!();
@@ -301,7 +315,7 @@ fn run_all(AllArgs { program, warm, cold, logs, messages }: &AllArgs) -> Result<
     let messages = runtime()?.block_on(messages::run(program, messages))?;
     println!();
     let warm = runtime()?.block_on(warm::run(program, warm))?;
-    finish(program, [cold, many, logs, messages, warm])
+    finish(program, [cold, languages, many, logs, messages, warm])
 }
 
 fn finish<const N: usize>(program: &ProgramArgs, parts: [Outcome; N]) -> Result<(), BenchError> {

@@ -4,7 +4,7 @@
 
 mod crowd;
 mod freeze;
-mod starts;
+pub(crate) mod starts;
 mod steady;
 mod summary;
 
@@ -78,7 +78,9 @@ async fn measure(program: &ProgramArgs, scale: &Scale, summary: &mut Summary) ->
     for client in &clients {
         let Some(programs) = interpreters.of(*client) else { continue };
         progress(&format!("{}, pool", client.title()));
-        summary.starts(starts::measure(&server, *client, programs, scale.starts, starts::Pool::Full).await?);
+        let bare = || starts::bare(*client, programs).map(Some);
+        let pool = starts::Pool::Full;
+        summary.starts(*client, starts::measure(&server, client.function(), bare, scale.starts, pool).await?);
     }
     server.stop()?;
 
@@ -88,7 +90,9 @@ async fn measure(program: &ProgramArgs, scale: &Scale, summary: &mut Summary) ->
     for client in &clients {
         let Some(programs) = interpreters.of(*client) else { continue };
         progress(&format!("{}, no pool", client.title()));
-        summary.starts(starts::measure(&server, *client, programs, scale.starts, starts::Pool::Off).await?);
+        let bare = || starts::bare(*client, programs).map(Some);
+        let pool = starts::Pool::Off;
+        summary.starts(*client, starts::measure(&server, client.function(), bare, scale.starts, pool).await?);
         progress(&format!("{}, freezing", client.title()));
         match freeze::measure(&server, *client).await {
             Ok(freezing) => summary.freezing(&freezing),

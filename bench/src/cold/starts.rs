@@ -21,42 +21,44 @@ const REFILL_POLL: Duration = Duration::from_millis(10);
 const REFILL_POLLS_MAX: u32 = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pool {
+pub(crate) enum Pool {
     /// Each start finds it as full as it was.
     Full,
     Off,
 }
 
 /// Sorted.
-pub(super) struct Starts {
-    pub(super) client: Client,
+pub(crate) struct Starts {
     pub(super) pool: Pool,
     /// From the first byte of the request to the last of the answer.
-    pub(super) first_answer: Vec<Duration>,
+    pub(crate) first_answer: Vec<Duration>,
     /// Start to exit of the interpreter with an empty program, outside any sandbox.
-    pub(super) bare_start: Vec<Duration>,
+    pub(crate) bare_start: Vec<Duration>,
     /// Starts before which the pool did not get full in time.
-    pub(super) not_full: u32,
+    pub(crate) not_full: u32,
 }
 
-pub(super) async fn measure(
+/// `bare` makes the command of the bare program; `None`: there is none.
+pub(crate) async fn measure(
     server: &Server,
-    client: Client,
-    programs: &Programs,
+    function: &str,
+    bare: impl Fn() -> Result<Option<Command>, BenchError>,
     count: u32,
     pool: Pool,
 ) -> Result<Starts, BenchError> {
-    let (address, function) = (server.address, client.function());
+    let address = server.address;
     for number in 0..WARM_UPS {
         functions::change(address, function, number).await?;
         http::invoke(address, function, "\"x\"").await?;
     }
     functions::change(address, function, WARM_UPS).await?;
     let full = server.rest().await;
-    let mut starts = Starts { client, pool, first_answer: Vec::new(), bare_start: Vec::new(), not_full: 0 };
+    let mut starts = Starts { pool, first_answer: Vec::new(), bare_start: Vec::new(), not_full: 0 };
     for number in 0..count {
-        if number % BARE_EVERY == 0 {
-            starts.bare_start.push(start_bare(client, programs).await?);
+        if number % BARE_EVERY == 0
+            && let Some(command) = bare()?
+        {
+            starts.bare_start.push(start_bare(command).await?);
         }
         functions::change(address, function, WARM_UPS + 1 + number).await?;
         if pool == Pool::Full && !is_refilled(server, full).await {
@@ -82,8 +84,7 @@ async fn is_refilled(server: &Server, full: usize) -> bool {
     false
 }
 
-async fn start_bare(client: Client, programs: &Programs) -> Result<Duration, BenchError> {
-    let mut command = bare(client, programs)?;
+async fn start_bare(mut command: Command) -> Result<Duration, BenchError> {
     let from = Instant::now();
     let status = command.status().await.map_err(BenchError::io("bare start"))?;
     let elapsed = from.elapsed();
@@ -98,11 +99,11 @@ pub(super) fn bare(client: Client, programs: &Programs) -> Result<Command, Bench
         Client::Node => with(Command::new(&programs.node), &["-e", "0"]),
     };
     command.envs(programs.library_path.iter().map(|path| ("LD_LIBRARY_PATH", path)));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
     Ok(command)
 }
 
-fn with(mut command: Command, arguments: &[&str]) -> Command {
-    command.args(arguments);
+/// A program that says nothing and ends with us.
+pub(crate) fn with(mut command: Command, arguments: &[&str]) -> Command {
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
     command
 }

@@ -39,8 +39,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn starts(&mut self, starts: Starts) {
-        let Starts { client, pool, first_answer, bare_start, not_full } = starts;
+    pub(super) fn starts(&mut self, client: Client, starts: Starts) {
+        let Starts { pool, first_answer, bare_start, not_full } = starts;
         let pool_text = if pool == Pool::Full { "pool" } else { "no pool" };
         let title = title(client);
         let p50 = self.percentiles(title, pool_text, &first_answer, &bare_start);
@@ -224,14 +224,14 @@ mod tests {
 
     fn starts(pool: Pool, answer_ms: u64, bare_ms: u64) -> Starts {
         let of = |ms| vec![Duration::from_millis(ms); 10];
-        Starts { client: Client::Python, pool, first_answer: of(answer_ms), bare_start: of(bare_ms), not_full: 0 }
+        Starts { pool, first_answer: of(answer_ms), bare_start: of(bare_ms), not_full: 0 }
     }
 
     #[test]
     fn a_start_from_the_pool_is_judged_by_itself_and_one_without_by_the_bare_program() {
         let mut summary = Summary::default();
-        summary.starts(starts(Pool::Full, 3, 10));
-        summary.starts(starts(Pool::Off, 14, 10));
+        summary.starts(Client::Python, starts(Pool::Full, 3, 10));
+        summary.starts(Client::Python, starts(Pool::Off, 14, 10));
         let reached: Vec<bool> =
             summary.verdicts.iter().map(|verdict| verdict.goal.is_reached(verdict.measured)).collect();
         assert_eq!(reached, [false, true]);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Unsupported;
 pub use client::{CLIENTS, Client};
-pub use discover::{Interpreter, Search};
+pub use discover::{Found, Interpreter, Search};
 pub use image::ImageRoot;
 pub use installed::{IMAGE_EXTENSION, installed_images};
 pub use prestart::Prestart;

@@ -109,6 +109,19 @@ impl Event {
         matches!(self, Self::Put | Self::Copy | Self::Completed | Self::TagsPut | Self::TagsDeleted)
     }
 
+    const fn is_of_lifecycle(self) -> bool {
+        matches!(self, Self::Expired | Self::ExpiredByMarker)
+    }
+
+    /// Recorded, and of kinds that came later as they are documented. Source: S3 user guide, "Configuring S3 Lifecycle event
+    /// notifications" and "Event message structure".
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Expired | Self::ExpiredByMarker | Self::TagsPut | Self::TagsDeleted => "2.3",
+            Self::Put | Self::Copy | Self::Completed | Self::Deleted | Self::MarkerCreated => "2.1",
+        }
+    }
+
     /// As EventBridge has it: detail type, and reason or kind of deletion.
     /// Source: S3 user guide, "EventBridge event message structure".
     pub(crate) const fn on_bus(self) -> (&'static str, &'static str, &'static str) {
@@ -252,14 +265,16 @@ pub(crate) fn record(cause: &Cause<'_>, bucket: &Bucket, object: &ObjectRecord, 
         told["versionId"] = json!(object.version_id);
     }
     told["sequencer"] = json!(sequencer(object.sequence));
+    // What S3 does by itself comes from nowhere else.
+    let source = if event.is_of_lifecycle() { "s3.amazonaws.com".to_owned() } else { ctx.source_ip.to_string() };
     json!({ "Records": [{
-        "eventVersion": "2.1",
+        "eventVersion": event.version(),
         "eventSource": "aws:s3",
         "awsRegion": bucket.region(),
         "eventTime": clock::iso8601_ms(*at_ms),
         "eventName": event.name(),
         "userIdentity": { "principalId": principal_id(ctx) },
-        "requestParameters": { "sourceIPAddress": ctx.source_ip.to_string() },
+        "requestParameters": { "sourceIPAddress": source },
         "responseElements": {
             "x-amz-request-id": ctx.request_id.as_str(),
             "x-amz-id-2": crate::front::host_id(ctx.request_id.as_str()),
@@ -290,7 +305,7 @@ pub(crate) fn detail(cause: &Cause<'_>, bucket: &Bucket, object: &ObjectRecord) 
         told["version-id"] = json!(object.version_id);
     }
     told["sequencer"] = json!(sequencer(object.sequence));
-    let is_lifecycle = matches!(event, Event::Expired | Event::ExpiredByMarker);
+    let is_lifecycle = event.is_of_lifecycle();
     let requester = if is_lifecycle { "s3.amazonaws.com" } else { ctx.account.as_str() };
     let mut detail = json!({
         "version": "0",

@@ -49,12 +49,12 @@ class Watch:
         if group:
             self.let_in(group)
 
-    def let_in(self, group):
+    def let_in(self, group, principal="logs.amazonaws.com"):
         self.client.add_permission(
             FunctionName=self.name,
             StatementId=aws.function_name("logs"),
             Action="lambda:InvokeFunction",
-            Principal="logs.amazonaws.com",
+            Principal=principal,
             SourceArn=f"arn:aws:logs:{aws.REGION}:{aws.ACCOUNT}:log-group:{group}:*",
             SourceAccount=aws.ACCOUNT,
         )
@@ -154,9 +154,15 @@ def refuse_without_permission(server, key):
     assert refusal(logs.put_subscription_filter, **put_filter) == ("InvalidParameterException", DENIED)
     watch.let_in("/test/another")
     assert refusal(logs.put_subscription_filter, **put_filter) == ("InvalidParameterException", DENIED)
+    watch.let_in(group, "logs.eu-west-1.amazonaws.com")
+    assert refusal(logs.put_subscription_filter, **put_filter) == ("InvalidParameterException", DENIED), "another region's"
     assert logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"] == []
     watch.let_in(group)
     logs.put_subscription_filter(**put_filter)
+    other = Watch(server, key=key)
+    other.let_in(group, f"logs.{aws.REGION}.amazonaws.com")
+    logs.put_subscription_filter(**put_filter | {"filterName": "g", "destinationArn": other.arn})
+    logs.delete_subscription_filter(logGroupName=group, filterName="g")
     assert [found["filterName"] for found in logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]] == ["f"]
 
 

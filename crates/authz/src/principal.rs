@@ -87,7 +87,10 @@ impl Principals {
             Caller::Federated { provider_arn } => {
                 self.federated.iter().any(|named| **named == **provider_arn || is_issuer(named, provider_arn))
             }
-            Caller::Service { principal, .. } => self.services.iter().any(|named| named == principal),
+            Caller::Service { principal, source_arn, .. } => {
+                let is_it = |named: &String| named == principal || is_regional(named, principal, source_arn.as_deref());
+                self.services.iter().any(is_it)
+            }
         };
         if itself {
             return Some(Standing::Itself);
@@ -119,6 +122,15 @@ impl Principals {
         };
         (!self.anyone && !is_listed).then_some(Standing::Anyone)
     }
+}
+
+/// CloudWatch Logs goes by a name of its region, too: that of the log group on whose behalf it calls. Source: CloudWatch
+/// Logs user guide, "Log group-level subscription filters".
+fn is_regional(named: &str, principal: &str, source_arn: Option<&str>) -> bool {
+    let region = named.strip_prefix("logs.").and_then(|rest| rest.strip_suffix(".amazonaws.com"));
+    principal == "logs.amazonaws.com"
+        && region.is_some()
+        && region == source_arn.and_then(|source_arn| source_arn.split(':').nth(3))
 }
 
 /// Web identity providers may be named by their host alone.
@@ -160,6 +172,27 @@ mod tests {
 
     fn service() -> Caller {
         Caller::Service { principal: "s3.amazonaws.com", source_arn: None, source_account: None }
+    }
+
+    #[test]
+    fn logs_may_be_named_with_the_region_they_are_in() {
+        let logs = |principal, source_arn: Option<&str>| Caller::Service {
+            principal,
+            source_arn: source_arn.map(Into::into),
+            source_account: None,
+        };
+        let group = Some("arn:aws:logs:eu-west-1:111111111111:log-group:g:*");
+        for (named, caller, is_named) in [
+            ("logs.amazonaws.com", logs("logs.amazonaws.com", group), true),
+            ("logs.eu-west-1.amazonaws.com", logs("logs.amazonaws.com", group), true),
+            ("logs.us-east-1.amazonaws.com", logs("logs.amazonaws.com", group), false),
+            ("logs.eu-west-1.amazonaws.com", logs("logs.amazonaws.com", None), false),
+            ("logs.eu-west-1.amazonaws.com", logs("s3.amazonaws.com", group), false),
+            ("s3.eu-west-1.amazonaws.com", logs("s3.amazonaws.com", group), false),
+        ] {
+            let standing = Principals::read(&json!({"Service": named})).standing(&caller);
+            assert_eq!(standing == Some(Standing::Itself), is_named, "{named} {caller:?}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ use hearth_delivery::{Lane, LaneLimits, Outbox};
 use hearth_ports::{Authorizer, Invoker, QueueSender, ServiceRoles, TopicPublisher};
 use hearth_store::{Codec, Store};
 use hearth_types::{Clock, Random, Scope};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +62,7 @@ pub use api::service;
 pub use error::EventsError;
 pub use port::EventBuses;
 
-use archive::{Archive, ReplayRecord};
+use archive::{Archive, Counts, ReplayRecord};
 use bus::Bus;
 use deliver::{DeadLetter, Shipment};
 
@@ -101,6 +101,8 @@ pub struct EventBridge {
     buses: RwLock<HashMap<Scope, BTreeMap<String, Arc<Bus>>>>,
     archives: RwLock<HashMap<Scope, BTreeMap<String, Arc<Archive>>>>,
     replays: RwLock<HashMap<Scope, BTreeMap<String, ReplayRecord>>>,
+    /// Of the events in archives, by the keeper.
+    counts: Mutex<Counts>,
     /// There is something for a replay to do.
     start_replays: Notify,
     /// There is something to remove from archives.
@@ -136,6 +138,7 @@ impl EventBridge {
             buses: RwLock::default(),
             archives: RwLock::default(),
             replays: RwLock::default(),
+            counts: Mutex::default(),
             start_replays: Notify::new(),
             sweep: Notify::new(),
             writer: tokio::sync::Mutex::new(()),

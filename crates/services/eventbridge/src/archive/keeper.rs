@@ -1,4 +1,5 @@
 //! Removes events from archives: those that are older than their archive keeps them, and those of archives that are gone.
+//! Counts those that stay.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use hearth_store::{Epoch, Mutation};
 use hearth_types::Scope;
 use tokio_util::sync::CancellationToken;
 
+use super::PAGE;
+use super::count::Counting;
 use super::record::{all_archived, read_archived_key};
 use crate::EventBridge;
 use crate::error::EventsError;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(3_600);
-/// Rows that are read, or deleted, together.
-const PAGE: usize = 1_000;
 const DAY_MS: i64 = 86_400_000;
 
 impl EventBridge {
@@ -47,10 +48,16 @@ impl EventBridge {
     }
 
     async fn sweep_archives(&self, scope: &Scope) -> Result<(), EventsError> {
-        let mut after = None;
+        // Archives that are made from here on are not counted this time.
+        let known: Vec<String> =
+            self.archives(scope, |_| true).iter().map(|archive| archive.record.id.clone()).collect();
+        let (mut after, mut counting) = (None, Counting::new(self.wall.now_ms()));
         loop {
             let entries = self.store.scan(&all_archived(scope), after.as_ref(), PAGE).await?;
-            let Some(last) = entries.last() else { return Ok(()) };
+            let Some(last) = entries.last() else {
+                self.keep_counts(scope, &known, counting);
+                return Ok(());
+            };
             after = Some(last.key.clone());
             // Looked up behind the events: an archive is known before it has any.
             let now_ms = self.wall.now_ms();
@@ -63,10 +70,15 @@ impl EventBridge {
                 })
                 .collect();
             let is_kept = |id: &str, at_ms: i64| kept.get(id).is_some_and(|since_ms| at_ms >= *since_ms);
-            let gone = entries
-                .iter()
-                .filter(|entry| read_archived_key(&entry.key).is_some_and(|(id, at_ms, _)| !is_kept(&id, at_ms)));
-            let gone: Vec<Mutation> = gone.map(|entry| Mutation::Delete(entry.key.clone())).collect();
+            let mut gone = Vec::new();
+            for entry in &entries {
+                let Some((id, at_ms, _)) = read_archived_key(&entry.key) else { continue };
+                if is_kept(&id, at_ms) {
+                    counting.see(&id, at_ms, entry.value.len());
+                } else {
+                    gone.push(Mutation::Delete(entry.key.clone()));
+                }
+            }
             if !gone.is_empty() {
                 self.store.commit(&shard(scope), Epoch::default(), Vec::new(), gone).await?;
             }

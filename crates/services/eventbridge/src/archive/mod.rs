@@ -6,6 +6,7 @@
 //! ```
 //! Source: EventBridge user guide, "Archiving and replaying events".
 
+mod count;
 mod keeper;
 mod record;
 mod replay;
@@ -17,15 +18,19 @@ use hearth_event_pattern::EventPattern;
 use hearth_store::{Epoch, Mutation, scan_all};
 use hearth_types::{Arn, Scope};
 
+pub(crate) use count::Counts;
 pub(crate) use record::{ArchiveRecord, ReplayRecord, ReplayState};
 
-use self::record::{ArchivedEvent, archive_key, archived, archived_key, archives, replay_key};
+use self::record::{ArchivedEvent, archive_key, archived_key, archives, replay_key};
 use crate::EventBridge;
 use crate::bus::Bus;
 use crate::error::EventsError;
 use crate::event::{CameBy, Event};
 use crate::limits::{ARCHIVES_MAX, REPLAYS_MAX, REPLAYS_RUNNING_MAX};
 use crate::{arn, pattern};
+
+/// Rows of events that are read, or deleted, together.
+const PAGE: usize = 1_000;
 
 /// An archive in memory.
 pub(crate) struct Archive {
@@ -118,30 +123,14 @@ impl EventBridge {
     /// [`EventsError::NotFound`], or the store's.
     pub(crate) async fn delete_archive(&self, scope: &Scope, name: &str) -> Result<(), EventsError> {
         let _writer = self.writer.lock().await;
-        if self.archive(scope, name).is_none() {
-            return Err(no_archive(name));
-        }
+        let gone = self.archive(scope, name).ok_or_else(|| no_archive(name))?;
         self.commit(scope, vec![Mutation::Delete(archive_key(scope, name))]).await?;
         if let Some(all) = self.archives.write().get_mut(scope) {
             all.remove(name);
         }
+        self.counts.lock().remove(&gone.record.id);
         self.sweep.notify_one();
         Ok(())
-    }
-
-    /// How many events are in an archive, and their bytes. Reads all of them.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(crate) async fn measure(&self, scope: &Scope, archive: &Archive) -> Result<(u64, u64), EventsError> {
-        let (mut events, mut bytes) = (0, 0);
-        scan_all(&*self.store, &archived(scope, &archive.record.id), |entry| {
-            events += 1;
-            bytes += entry.value.len() as u64;
-            Ok::<_, EventsError>(())
-        })
-        .await?;
-        Ok((events, bytes))
     }
 
     /// The rows of an event in the archives of its bus, beside its deliveries.

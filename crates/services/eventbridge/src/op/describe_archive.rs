@@ -1,4 +1,4 @@
-//! DescribeArchive: counts its events by reading them.
+//! DescribeArchive.
 
 use std::sync::Arc;
 

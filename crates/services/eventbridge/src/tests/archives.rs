@@ -117,6 +117,34 @@ async fn events_are_kept_as_many_days_as_the_archive_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn events_are_counted_whether_the_keeper_has_seen_them_or_not() {
+    async fn counted(server: &Server) -> (u64, u64) {
+        let shown = server.ok("DescribeArchive", json!({"ArchiveName": "a"})).await;
+        (shown["EventCount"].as_u64().expect("a number"), shown["SizeBytes"].as_u64().expect("a number"))
+    }
+    let server = Server::start().await;
+    archive(&server, json!({"RetentionDays": 1})).await;
+    server.put(entry()).await;
+    let (events, bytes) = counted(&server).await;
+    assert_eq!(events, 1);
+    // The keeper's hour comes and goes.
+    server.pass(3_700).await;
+    assert_eq!(counted(&server).await, (1, bytes));
+    server.put(entry()).await;
+    server.put(entry()).await;
+    assert_eq!(counted(&server).await, (3, 3 * bytes));
+    server.pass(3_700).await;
+    assert_eq!(counted(&server).await, (3, 3 * bytes));
+    let server = server.crash().await;
+    assert_eq!(counted(&server).await, (3, 3 * bytes));
+    server.pass(86_400 - 3_700).await;
+    assert_eq!(counted(&server).await, (2, 2 * bytes), "the first has expired");
+    server.ok("DeleteArchive", json!({"ArchiveName": "a"})).await;
+    server.ok("CreateArchive", json!({"ArchiveName": "a", "EventSourceArn": DEFAULT_BUS})).await;
+    assert_eq!(counted(&server).await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replay_sends_what_came_in_its_window_to_the_rules_again() {
     let server = Server::start().await;
     archive(&server, json!({})).await;

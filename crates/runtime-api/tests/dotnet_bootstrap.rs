@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use hearth_runtime_api::{Invocation, RuntimeAnswer};
 use serde_json::{Value, json};
-use support::invocation;
-use support::process::{REQUEST_ID, Records, RuntimeProcess, checkout};
+use support::process::{REQUEST_ID, Records, RuntimeProcess, checkout, whole_context};
 use tempfile::TempDir;
 
 /// What setup could not have.
@@ -95,19 +93,7 @@ async fn each_kind_of_handler_answers() {
 #[tokio::test]
 async fn the_context_tells_of_function_and_invocation() {
     let Some(runtime) = start("Shop::Shop.Handlers::Context").await else { return };
-    let answer = runtime
-        .invoke_with(Invocation {
-            trace: Some("Root=1-5e1b4151-5ac6c58f5b5dbd6b5e6f6b5c".into()),
-            client_context: Some(r#"{"client":{"app_title":"t"},"custom":{"k":"é"},"env":{"e":"1"}}"#.to_owned()),
-            ..invocation(REQUEST_ID, "{}")
-        })
-        .await;
-    let RuntimeAnswer::Response { body } = answer else { panic!("{answer:?}") };
-    let want = json!([
-        "echo", "$LATEST", 128, "/aws/lambda/echo", "stream", "arn:aws:lambda:us-east-1:123456789012:function:f",
-        REQUEST_ID, "t", { "k": "é" }, { "e": "1" }, null, true, "Root=1-5e1b4151-5ac6c58f5b5dbd6b5e6f6b5c",
-    ]);
-    assert_eq!(runtime.json(&body), want);
+    assert_eq!(runtime.context().await, whole_context());
     let second: Value = serde_json::from_str(&runtime.respond("{}").await).expect("JSON");
     assert_eq!((&second[7], &second[12]), (&Value::Null, &Value::Null), "of this invocation, not of the one before");
 }

@@ -30,6 +30,12 @@ pub enum Language {
 }
 
 impl Language {
+    /// Whether Hearth's own runtime client runs on it. Functions for others take an image that brings AWS's.
+    #[must_use]
+    pub const fn has_client(self) -> bool {
+        !matches!(self, Self::Dotnet { major: ..8 })
+    }
+
     /// As people say it.
     #[must_use]
     pub const fn family(self) -> &'static str {

@@ -15,7 +15,16 @@ use tokio::process::{Child, Command};
 use super::{PATIENCE, Server, invocation, serve, serve_as};
 
 pub(crate) const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+const TRACE: &str = "Root=1-5e1b4151-5ac6c58f5b5dbd6b5e6f6b5c";
 const MAX_RESPONSE_BYTES: usize = 6_291_556;
+
+/// What [`RuntimeProcess::context`] is to be in languages whose context is an object of AWS's own interface.
+pub(crate) fn whole_context() -> Value {
+    serde_json::json!([
+        "echo", "$LATEST", 128, "/aws/lambda/echo", "stream", "arn:aws:lambda:us-east-1:123456789012:function:f",
+        REQUEST_ID, "t", { "k": "é" }, { "e": "1" }, null, true, TRACE,
+    ])
+}
 
 /// The checkout this test was built from.
 pub(crate) fn checkout() -> PathBuf {
@@ -126,6 +135,19 @@ impl RuntimeProcess {
     pub(crate) async fn invoke_with(&self, invocation: Invocation) -> RuntimeAnswer {
         let answer = tokio::time::timeout(PATIENCE, self.server.api.invoke(invocation)).await;
         answer.unwrap_or_else(|_| panic!("no answer: {}", self.output()))
+    }
+
+    /// What a function answers that lists its context, when the invocation has all that a client can give.
+    pub(crate) async fn context(&self) -> Value {
+        let answer = self
+            .invoke_with(Invocation {
+                trace: Some(TRACE.into()),
+                client_context: Some(r#"{"client":{"app_title":"t"},"custom":{"k":"é"},"env":{"e":"1"}}"#.to_owned()),
+                ..invocation(REQUEST_ID, "{}")
+            })
+            .await;
+        let RuntimeAnswer::Response { body } = answer else { panic!("{answer:?}: {}", self.output()) };
+        self.json(&body)
     }
 
     /// The text of a successful answer.

@@ -385,7 +385,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let prefix = dir.path().join("dotnet");
         file(&prefix.join("dotnet"), "");
-        for version in ["8.0.4", "8.0.11", "10.0.1"] {
+        for version in ["6.0.36", "8.0.4", "8.0.11", "10.0.1"] {
             file(&prefix.join("shared/Microsoft.NETCore.App").join(version).join("libcoreclr.so"), "");
         }
         let search = Search { dotnets: vec![prefix.clone()], ..Search::default() };
@@ -393,6 +393,7 @@ mod tests {
         assert_eq!(version(8).as_deref(), Some("8.0.11"));
         assert_eq!(version(10).as_deref(), Some("10.0.1"));
         assert_eq!((version(1), version(9)), (None, None), "never another one");
+        assert_eq!(version(6), None, "there, but the runtime client does not run on it");
     }
 
     #[test]

@@ -81,6 +81,9 @@ fn offered() -> impl Iterator<Item = &'static CatalogRow> {
 /// In one line.
 fn how(row: &CatalogRow) -> String {
     let Some(language) = row.language else { return "customer-managed runtimes are not built".to_owned() };
+    if !language.has_client() {
+        return format!("hearth runtimes install {} --image REF", row.id);
+    }
     match row.install {
         Some(Install::Npm { .. } | Install::Wheel { .. }) => format!("hearth runtimes install {}", row.id),
         Some(Install::Debian { suite, package }) => {

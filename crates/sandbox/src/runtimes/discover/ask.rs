@@ -22,6 +22,7 @@ const RELEASE_BYTES_MAX: u64 = 64 << 10;
 /// What a program is, if it is one of this language's version.
 pub(super) fn ask(candidate: &Path, language: Language) -> Option<Found> {
     match language {
+        _ if !language.has_client() => None,
         Language::Python { minor } => python(candidate, minor),
         Language::Node { major } => node(candidate, major),
         Language::Java { major } => java(candidate, major),

@@ -39,6 +39,11 @@ pub(super) fn follow(row: &CatalogRow, language: Language, directory: &Path) -> 
              image that has it: hearth runtimes install {} --image REF",
             row.id
         ))),
+        None if !language.has_client() => Err(Failure::new(format!(
+            "Hearth's runtime client does not run on {language}; run functions in an image that brings AWS's: hearth runtimes \
+             install {} --image REF",
+            row.id
+        ))),
         None => Err(Failure::new(format!(
             "nobody is known to offer a {language} as a package; install it, or run functions in an image that has it: \
              hearth runtimes install {} --image REF",

@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo setup test test-rust test-e2e crash test-all stress check bench fuzz mutate mutate-sandbox
+.PHONY: help build demo setup test test-rust test-e2e crash test-all test-languages setup-languages stress check bench fuzz mutate mutate-sandbox
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,9 +41,17 @@ test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make 
 stress: ## more than the machine has, noisy neighbours, churn, an object of 5 GB (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000 STRESS_OBJECT_MIB=5120); needs `make build`
 	$(PYTEST) tests/stress $(ARGS)
 
-test-all: test ## `make test`, and the documentation's examples
+test-all: test ## `make test`, every version of every language, the documentation and its examples
+	$(MAKE) --no-print-directory setup-languages
+	$(MAKE) --no-print-directory test-languages
 	$(CARGO) test --workspace --doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+setup-languages: ## get every version of every language into .tools/languages; needs `make setup build`
+	tools/setup-languages.sh
+
+test-languages: ## seven functions in every language on every version of it (ARGS="-k ruby" picks some); needs `make setup-languages`
+	$(PYTEST) tests/e2e/languages --all-languages $(ARGS) $(if $(CI),|| { echo 'TRIED AGAIN: the tests that failed above'; $(PYTEST) tests/e2e/languages --all-languages --last-failed; })
 
 check: ## the inner loop: format, lints, licences, tidy
 	$(CARGO) fmt --all --check

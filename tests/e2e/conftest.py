@@ -10,6 +10,12 @@ from support.paths import FUNCTIONS, HEARTH
 from support.server import Server
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all-languages", action="store_true", help="with every runtime of tools/setup-languages.sh, as `make test-all` has it"
+    )
+
+
 def pytest_sessionstart():
     if not HEARTH.exists():
         raise pytest.UsageError(f"{HEARTH} is not there: run `cargo build` first, or `make test` for everything")

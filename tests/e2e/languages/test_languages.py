@@ -1,14 +1,17 @@
 """The same seven functions in every language, on every runtime this machine has: what callers and logs see is what they see of
-the real service. What the machine lacks is skipped with its reason; a skip that the table does not expect is a failure."""
+the real service. What the machine lacks is skipped with its reason; a skip that the table does not expect is a failure. With
+--all-languages the runtimes of tools/setup-languages.sh have to run, too."""
 
 import json
 import os
 import re
+import shutil
 from collections import Counter
 
 import pytest
 
-from languages.table import LANGUAGES, NOT_BUILT_EVERYWHERE, NOT_EVERYWHERE, Absent
+from languages import fetched
+from languages.table import FETCHED, LANGUAGES, NOT_BUILT_EVERYWHERE, NOT_EVERYWHERE, Absent
 from support import aws
 from support.paths import TOOLS
 from support.server import Server
@@ -22,15 +25,28 @@ CASES = [(language, runtime) for language, row in LANGUAGES.items() for runtime 
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """A server that finds the .NET of the tests, too."""
+def machine(request, tmp_path_factory):
+    """A server that finds the .NET of the tests, too; with --all-languages what was fetched for it."""
+    directory = tmp_path_factory.mktemp("languages")
+    if request.config.getoption("--all-languages"):
+        fetched.give(directory / "data")
     for dotnet in TOOLS.glob("dotnet/lib/python3*/site-packages/dnv/net/runtime/.net"):
         os.environ["DOTNET_ROOT"] = str(dotnet)
-    directory = tmp_path_factory.mktemp("languages")
     server = Server(directory / "data", directory / "server.log")
     yield server
     os.environ.pop("DOTNET_ROOT", None)
     assert server.stop() == 0, server.log_text()
+    # The images of runtimes are unpacked in there.
+    shutil.rmtree(directory / "data")
+
+
+@pytest.fixture(scope="module")
+def excuses(request):
+    """Why a runtime may be absent, by identifier."""
+    if not request.config.getoption("--all-languages"):
+        return NOT_EVERYWHERE
+    excused = {runtime: why for runtime, why in NOT_EVERYWHERE.items() if runtime not in FETCHED}
+    return excused | fetched.missing()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +75,7 @@ def count(request):
 
 
 @pytest.fixture(scope="module", params=CASES, ids=[f"{language}-{runtime}" for language, runtime in CASES])
-def function(request, machine, packages, count):
+def function(request, machine, packages, count, excuses):
     language, runtime = request.param
     package = packages(language)
     if isinstance(package, Absent):
@@ -73,7 +89,7 @@ def function(request, machine, packages, count):
     state = settled(client, name)
     if state["State"] == "Failed":
         client.delete_function(FunctionName=name)
-        absent(count, NOT_EVERYWHERE.get(runtime), state["StateReason"])
+        absent(count, excuses.get(runtime), state["StateReason"])
     count["ran"] += 1
     function = aws.Function(client, name, state["FunctionArn"])
     function.runtime, function.language = runtime, LANGUAGES[language]
@@ -90,7 +106,7 @@ def absent(count, reason, why):
 def settled(client, name):
     import time
 
-    for _ in range(1200):
+    for _ in range(4000):
         state = client.get_function_configuration(FunctionName=name)
         if state["State"] != "Pending":
             return state

@@ -10,6 +10,7 @@
 //! | [`fake`] | a backend in memory, for tests of everything above |
 //! | [`runtimes`], [`variables`] | what runs for a runtime identifier, and the environment it sees |
 //! | [`cgroup`], [`seccomp`], [`package`] | limits, system calls, code trees |
+//! | [`time_slice`] | who comes before whom on a full machine |
 //!
 //! ```text
 //! server ──requests──▶ spawner ──clone──▶ hearth-init ──fork──▶ runtime process
@@ -32,6 +33,7 @@ pub mod runtimes;
 pub mod seccomp;
 pub mod spawner;
 mod sys;
+pub mod time_slice;
 mod tracee;
 pub mod variables;
 

@@ -45,6 +45,7 @@ use crate::mutation::{self, Control};
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
 use crate::seccomp;
 use crate::sys::{self, Forked};
+use crate::time_slice::TimeSlice;
 use copies::Copies;
 pub(crate) use identity::FUNCTION_ID;
 use identity::Identities;
@@ -142,6 +143,7 @@ impl<'a> Spawner<'a> {
         // What is made for functions they must be able to read, whatever the server's umask is.
         rustix::process::umask(Mode::from_raw_mode(0o022));
         rustix::thread::set_name(c"hearth-spawner")?;
+        TimeSlice::Sandbox.take();
         // Where the kernel does not tell enough for it, forks take longer.
         let _ = sys::share_relocated();
         let (turn, is_alone) = take_turn(&boot.trees)?;

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use hearth_sandbox::time_slice::TimeSlice;
 use hearth_types::{AuthMode, SandboxAuth};
 
 use super::Failure;
@@ -95,6 +96,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let prepared = server::prepare(config).map_err(|error| Failure::new(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(|| TimeSlice::EventLoop.take())
         .build()
         .map_err(|error| Failure::new(format!("cannot start the server's threads: {error}")))?;
     runtime.block_on(server::run(prepared)).map_err(|error| Failure::new(error.to_string()))?;

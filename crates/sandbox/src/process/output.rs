@@ -4,8 +4,9 @@
 //! What was printed before a record was written stands before it. The other way round only the time between two reads
 //! tells, as the pipes do not know of each other.
 //!
-//! Nothing is dropped here. A flood waits in its pipe: the server spends a small part of a processor on each environment's
-//! output, and who writes faster than that is held up by the full pipe, not those beside it.
+//! Nothing is dropped here. A flood waits in its pipe: the server takes so many bytes a second of each environment, and spends
+//! a small part of a processor on it ([`Allowance`]). Who writes faster than that is held up by the full pipe, not those
+//! beside it: what is read here has still to be written to disk and to be packed.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -28,12 +29,16 @@ const READ_BYTES_MAX: usize = 16 * 1_024;
 /// Source: pipe(7).
 const PIPE_BYTES_MAX: usize = 64 * 1_024;
 
-/// While more is there than one pass takes, the reader rests so many times as long as it has worked.
+/// The reader rests so many times as long as it has worked, once [`BURST`] is used up.
 const FLOOD_REST: u32 = 9;
-/// And at most this long.
-const FLOOD_REST_MAX: Duration = Duration::from_millis(20);
 /// Work that needs no rest after a quiet time: what a function says at once is not held up.
 const BURST: Duration = Duration::from_secs(1);
+/// Bytes of an environment's output that are taken in a second, once [`BURST_BYTES`] are used up.
+const FLOOD_BYTES_PER_SECOND: u64 = 8 << 20;
+/// Bytes that are taken without a rest after a quiet time.
+const BURST_BYTES: u64 = 32 << 20;
+/// No rest is longer: output of functions that wait is not hidden.
+const FLOOD_REST_MAX: Duration = Duration::from_millis(20);
 
 pub(super) struct Output {
     pipe: AsyncFd<OwnedFd>,
@@ -54,6 +59,35 @@ enum Pass {
     Ended,
 }
 
+/// What of the server an environment's output may take without a rest. Comes back while less is taken.
+#[derive(Debug)]
+struct Allowance {
+    work: Duration,
+    /// Less than none while what was taken has not been rested for.
+    bytes: i64,
+    refilled: Instant,
+}
+
+impl Allowance {
+    const fn full(now: Instant) -> Self {
+        Self { work: BURST, bytes: BURST_BYTES.cast_signed(), refilled: now }
+    }
+
+    /// Accounts for a pass that has just ended; how long the reader is to rest.
+    fn spend(&mut self, now: Instant, worked: Duration, bytes: u64) -> Duration {
+        let passed = now.saturating_duration_since(self.refilled);
+        self.refilled = now;
+        self.work = (self.work + passed / (FLOOD_REST + 1)).min(BURST).saturating_sub(worked);
+        let came_back = saturating(passed.as_micros() * u128::from(FLOOD_BYTES_PER_SECOND) / 1_000_000);
+        self.bytes =
+            self.bytes.saturating_add(came_back).min(saturating(BURST_BYTES)).saturating_sub(saturating(bytes));
+        let for_work = if self.work.is_zero() { worked * FLOOD_REST } else { Duration::ZERO };
+        let owed = self.bytes.min(0).unsigned_abs();
+        let for_bytes = Duration::from_micros(owed * 1_000_000 / FLOOD_BYTES_PER_SECOND);
+        for_work.max(for_bytes).min(FLOOD_REST_MAX)
+    }
+}
+
 impl Output {
     pub(super) fn new(pipe: OwnedFd, records: OwnedFd, sink: Arc<dyn OutputSink>) -> io::Result<Self> {
         let [pipe, records] = [pipe, records].map(|pipe| sys::watched(pipe, Interest::READABLE));
@@ -62,7 +96,7 @@ impl Output {
 
     /// Passes everything on until nobody can write any more.
     pub(super) async fn follow(self: Arc<Self>) {
-        let (mut burst, mut refilled) = (BURST, Instant::now());
+        let mut allowance = Allowance::full(Instant::now());
         loop {
             let passed = async {
                 let mut ready = tokio::select! {
@@ -70,18 +104,14 @@ impl Output {
                     ready = self.records.readable() => ready?,
                 };
                 let begun = Instant::now();
-                let pass = self.pass_on()?;
-                match pass {
-                    Pass::Emptied => ready.clear_ready(),
-                    Pass::Taken => {
-                        let worked = begun.elapsed();
-                        burst = (burst + refilled.elapsed() / (FLOOD_REST + 1)).min(BURST).saturating_sub(worked);
-                        refilled = Instant::now();
-                        if burst.is_zero() {
-                            tokio::time::sleep((worked * FLOOD_REST).min(FLOOD_REST_MAX)).await;
-                        }
-                    }
-                    Pass::Ended => {}
+                let (pass, bytes) = self.pass_on()?;
+                if pass == Pass::Emptied {
+                    ready.clear_ready();
+                }
+                let now = Instant::now();
+                let rest = allowance.spend(now, now - begun, bytes);
+                if !rest.is_zero() && pass != Pass::Ended {
+                    tokio::time::sleep(rest).await;
                 }
                 Ok::<_, io::Error>(pass)
             };
@@ -112,19 +142,20 @@ impl Output {
         self.turn.lock().finish(&mut |piece| self.give(piece));
     }
 
-    /// Takes at most what both pipes can hold.
-    fn pass_on(&self) -> io::Result<Pass> {
+    /// Takes at most what both pipes can hold. With how many bytes that was.
+    fn pass_on(&self) -> io::Result<(Pass, u64)> {
         let frames = &mut *self.turn.lock();
         let mut buffer = Vec::new();
         // Read first and given last: what was printed before them is there by now.
-        let records = read_all(&self.records, |bytes| buffer.extend_from_slice(bytes))?;
-        let printed = read_all(&self.pipe, |bytes| self.sink.output(bytes))?;
+        let (records, logged) = read_all(&self.records, |bytes| buffer.extend_from_slice(bytes))?;
+        let (printed, written) = read_all(&self.pipe, |bytes| self.sink.output(bytes))?;
         frames.push(&buffer, &mut |piece| self.give(piece));
-        Ok(match (printed, records) {
+        let pass = match (printed, records) {
             (Pass::Ended, _) | (_, Pass::Ended) => Pass::Ended,
             (Pass::Emptied, Pass::Emptied) => Pass::Emptied,
             _ => Pass::Taken,
-        })
+        };
+        Ok((pass, (logged + written) as u64))
     }
 
     fn give(&self, piece: Piece<'_>) {
@@ -135,21 +166,25 @@ impl Output {
     }
 }
 
-fn read_all(pipe: &AsyncFd<OwnedFd>, mut take: impl FnMut(&[u8])) -> io::Result<Pass> {
+fn saturating(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+fn read_all(pipe: &AsyncFd<OwnedFd>, mut take: impl FnMut(&[u8])) -> io::Result<(Pass, usize)> {
     let mut bytes = 0;
     let mut buffer = [0; READ_BYTES_MAX];
     while bytes < PIPE_BYTES_MAX {
         match retry_on_intr(|| rustix::io::read(pipe.get_ref(), &mut buffer)) {
-            Ok(0) => return Ok(Pass::Ended),
+            Ok(0) => return Ok((Pass::Ended, bytes)),
             Ok(read) => {
                 take(&buffer[..read]);
                 bytes += read;
             }
-            Err(Errno::AGAIN) => return Ok(Pass::Emptied),
+            Err(Errno::AGAIN) => return Ok((Pass::Emptied, bytes)),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Pass::Taken)
+    Ok((Pass::Taken, bytes))
 }
 
 #[cfg(test)]
@@ -200,6 +235,48 @@ mod tests {
         fn collected(&self) -> String {
             String::from_utf8_lossy(&self.sink.0.lock()).into_owned()
         }
+    }
+
+    /// How long a reader rests in all for passes of so many bytes, one right after the other.
+    fn rests(allowance: &mut Allowance, from: Instant, passes: u32, bytes: u64, worked: Duration) -> Duration {
+        let mut now = from;
+        for _ in 0..passes {
+            now += worked;
+            now += allowance.spend(now, worked, bytes);
+        }
+        now - from - worked * passes
+    }
+
+    #[test]
+    fn what_comes_at_once_after_a_quiet_time_is_not_held_up() {
+        let now = Instant::now();
+        let mut allowance = Allowance::full(now);
+        let passes = u32::try_from(BURST_BYTES / 65_536).expect("few");
+        assert_eq!(rests(&mut allowance, now, passes, 65_536, Duration::from_micros(100)), Duration::ZERO);
+        assert!(!rests(&mut allowance, now, 10, 65_536, Duration::ZERO).is_zero(), "and more is");
+        let later = now + Duration::from_secs(60);
+        assert_eq!(rests(&mut allowance, later, passes, 65_536, Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_flood_is_taken_at_its_rate() {
+        let now = Instant::now();
+        let mut allowance = Allowance::full(now);
+        // Ten seconds' worth, and the burst.
+        let passes = u32::try_from((10 * FLOOD_BYTES_PER_SECOND + BURST_BYTES) / 65_536).expect("few");
+        let rested = rests(&mut allowance, now, passes, 65_536, Duration::ZERO);
+        assert!((9.9..=10.1).contains(&rested.as_secs_f64()), "{rested:?}");
+    }
+
+    #[test]
+    fn short_lines_take_a_tenth_of_a_processor() {
+        let now = Instant::now();
+        let mut allowance = Allowance::full(now);
+        let worked = Duration::from_millis(1);
+        rests(&mut allowance, now, 2_000, 1_000, worked);
+        let now = allowance.refilled;
+        let rested = rests(&mut allowance, now, 1_000, 1_000, worked);
+        assert!((8.9..=9.1).contains(&rested.as_secs_f64()), "{rested:?} beside a second of work");
     }
 
     #[tokio::test]

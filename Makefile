@@ -7,7 +7,7 @@ PYTEST := .venv/bin/python -m pytest
 .PHONY: help build demo setup test test-rust test-e2e crash test-all test-languages setup-languages stress check bench fuzz mutate mutate-sandbox
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build everything (debug)
 	$(CARGO) build --workspace

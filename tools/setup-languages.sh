@@ -27,7 +27,7 @@ runtime() {
     if said=$(timeout "$FETCH_SECONDS_MAX" "$HEARTH" runtimes install "$1" --data "$LANGUAGES" 2>&1 </dev/null); then
         say "$(tail -n 1 <<<"$said")"
     else
-        missing "$1" "$(tail -n 3 <<<"${said:-it took too long}" | tr '\n' ' ')"
+        missing "$1" "$(head -n 2 <<<"${said:-it took too long}" | tr '\n' ' ')"
     fi
 }
 
@@ -49,11 +49,11 @@ aws_lambda_ric() {
         rm -rf "$unfinished/node_modules/aws-lambda-ric/deps" # what it was built from
         mv "$unfinished" "$place"
     else
-        missing aws-lambda-ric "$(tail -n 3 "$log" | tr '\n' ' ')"
+        missing aws-lambda-ric "$(grep -im 2 error "$log" | tr '\n' ' '); $log has all of it"
     fi
 }
 
-mkdir -p "$LANGUAGES"
+mkdir -p "$LANGUAGES/runtimes"
 rm -f "$LANGUAGES/missing"
 command -v npm >/dev/null || apt_install npm || true
 command -v pip >/dev/null || apt_install python3-pip || true

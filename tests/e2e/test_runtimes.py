@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tarfile
 import time
 
 import pytest
@@ -120,6 +121,79 @@ def test_a_container_image_can_be_installed_as_a_runtime(own_server, tmp_path, p
     until(client, "Active")
     assert aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("about"))).ok()["directory"] == "/var/task"
     assert listed(own_server.data)["ruby4.0"]["place"] == f"image oci:{layout}:v1"
+
+
+#: Makes what the recipe for Debian's packages takes: the archive on standard output; its hooks are run.
+MMDEBSTRAP = """#!/bin/sh
+for argument; do
+    printf '%s\\n' "$argument" >> "{here}/arguments"
+    case $argument in --customize-hook=*) sh -c "${{argument#--customize-hook=}}" hook "{here}" ;; esac
+done
+cat "{here}/root.tar"
+"""
+
+
+def debian(directory, files, version):
+    """Programs for PATH that make a root of these files, whose interpreter says this version."""
+    directory.mkdir(exist_ok=True)
+    (directory / "root.tar").write_bytes(images.layer(files))
+    scripts = {"mmdebstrap": MMDEBSTRAP.format(here=directory), "chroot": f"#!/bin/sh\necho '{version}'\n"}
+    for name, text in scripts.items():
+        (directory / name).write_text(text)
+        (directory / name).chmod(0o755)
+    return f"{directory}:{os.environ['PATH']}"
+
+
+def test_a_package_of_debian_becomes_the_root_of_its_runtime(own_server, tmp_path, program):
+    if listed(own_server.data)["ruby3.3"]["is_ready"]:
+        pytest.skip("this machine has Ruby 3.3")
+    client = aws.client(own_server.url, "lambda")
+    create(client, "ruby3.3", {"app.rb": ""})
+    until(client, "Failed")
+    device = tarfile.TarInfo("dev/null")
+    device.type, device.devmajor, device.devminor = tarfile.CHRTYPE, 1, 3
+    files = {"usr/bin/": None, "bin": images.link("bin", "usr/bin"), "dev/null": device, "var/runtime/bootstrap": (program, 0o755)}
+    path = debian(tmp_path / "programs", files, "ruby 3.3.8 (2025-04-09 revision b200bad6cd) [x86_64-linux-gnu]")
+    arguments = ("runtimes", "install", "ruby3.3", "--data", own_server.data, "--mirror", "http://mirror.example.com/debian")
+    done = hearth(*arguments, PATH=path)
+    assert done.returncode == 0, done.stderr
+    runtimes = own_server.data / "runtimes"
+    assert done.stdout == f"ruby3.3 is ready: Ruby 3.3.8 in {runtimes}/ruby3.3.oci\n"
+    asked = (tmp_path / "programs" / "arguments").read_text().splitlines()
+    assert "--include=ruby3.3,ca-certificates" in asked and asked[-3:] == ["trixie", "-", "http://mirror.example.com/debian"]
+
+    until(client, "Active")
+    about = aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("about"))).ok()
+    assert about["directory"] == "/var/task"
+    row = listed(own_server.data)["ruby3.3"]
+    assert row["is_ready"] and row["place"] == f"image oci:{runtimes.resolve()}/ruby3.3.oci:debian"
+    assert "is ready already" in hearth(*arguments, PATH=path).stdout
+    # OCI image specification, "OCI Image Layout Specification": blobs are named by what is in them.
+    for blob in (runtimes / "ruby3.3.oci" / "blobs" / "sha256").iterdir():
+        assert images.digest(blob.read_bytes()) == f"sha256:{blob.name}"
+    # A data directory can be moved.
+    own_server.stop()
+    moved = tmp_path / "moved"
+    shutil.copytree(runtimes, moved / "runtimes")
+    assert listed(moved)["ruby3.3"]["place"] == f"image oci:{moved.resolve()}/runtimes/ruby3.3.oci:debian"
+
+
+@pytest.mark.parametrize("version", ["ruby 3.1.2p20 (2022-04-12 revision 4491bb740a)", "chroot: failed to run command 'ruby'"])
+def test_a_root_whose_interpreter_is_another_one_does_not_count(tmp_path, version):
+    path = debian(tmp_path / "programs", {"usr/bin/ruby": ""}, version)
+    done = hearth("runtimes", "install", "ruby3.3", "--data", tmp_path, PATH=path)
+    if "is ready already" in done.stdout:
+        pytest.skip("this machine has Ruby 3.3")
+    assert done.returncode == 1 and "is no Ruby 3.3 that runs in a root of its own" in done.stderr
+    assert [path.name for path in (tmp_path / "runtimes").iterdir()] == [".lock"]
+
+
+def test_what_makes_roots_is_named_when_it_is_missing(tmp_path):
+    (tmp_path / "bin").mkdir()
+    done = hearth("runtimes", "install", "ruby3.3", "--data", tmp_path, PATH=str(tmp_path / "bin"))
+    if "is ready already" in done.stdout:
+        pytest.skip("this machine has Ruby 3.3")
+    assert done.returncode == 1 and "apt-get install mmdebstrap" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 //! Container images: what a reference means, what a manifest says, and how blobs come from an OCI layout on disk or from
-//! a registry. What lives here: reading and checking. Unpacking is the sandbox crate's, in a process of its own; which
+//! a registry. What lives here: reading and checking, and writing layouts. Unpacking is the sandbox crate's, in a process of its own; which
 //! function runs which image is the Lambda API's.
 //!
 //! ```text
@@ -18,9 +18,11 @@ pub mod limits;
 mod manifest;
 mod reference;
 mod registry;
+mod writer;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use images::{Config, RegistryImages};
+pub use writer::LayoutWriter;
 
 /// Whether a text names an image, wherever it may be.
 #[must_use]

@@ -24,8 +24,12 @@ const LAYERS: [(&str, LayerCompression); 6] = [
     ("application/vnd.docker.image.rootfs.diff.tar.gzip", LayerCompression::Gzip),
     ("application/vnd.docker.image.rootfs.diff.tar.zstd", LayerCompression::Zstd),
 ];
+/// What Hearth itself writes.
+pub(crate) const MANIFEST: &str = MANIFESTS[2];
+pub(crate) const CONFIG: &str = CONFIGS[0];
+pub(crate) const LAYER: &str = LAYERS[0].0;
 /// Names a manifest in the index of a layout. Source: OCI image specification, "Pre-Defined Annotation Keys".
-const NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Why a document is none of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,7 +148,7 @@ fn document(bytes: &[u8]) -> Result<Document, Refusal> {
 }
 
 /// As OCI names it.
-fn name_of(architecture: Architecture) -> &'static str {
+pub(crate) fn name_of(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::X86_64 => "amd64",
         Architecture::Arm64 => "arm64",

@@ -20,7 +20,8 @@ use crate::environment::Unsupported;
 pub use client::{CLIENTS, Client};
 pub use discover::{Found, Interpreter, Search};
 pub use image::ImageRoot;
-pub use installed::{IMAGE_EXTENSION, installed_images};
+pub use installed::{IMAGE_EXTENSION, installed_images, place};
+pub use language::name as program_name;
 pub use prestart::Prestart;
 
 /// A root file system that environments share read-only.

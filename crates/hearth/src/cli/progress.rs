@@ -16,6 +16,21 @@ impl Bar {
         Self(bar)
     }
 
+    /// For work of which only what has arrived so far can be told.
+    pub(super) fn arriving(what: &str) -> Self {
+        let bar = Self::new();
+        bar.0.set_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {bytes} {elapsed}") {
+            bar.0.set_style(style);
+        }
+        bar
+    }
+
+    /// So much by now.
+    pub(super) fn arrived(&self, bytes: u64) {
+        self.0.set_position(bytes);
+    }
+
     /// Takes the bar away: what follows is the result.
     pub(super) fn clear(&self) {
         self.0.finish_and_clear();

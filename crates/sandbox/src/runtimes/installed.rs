@@ -1,6 +1,7 @@
 //! What `hearth runtimes install` leaves in its directory: for each [language](hearth_types::Language::slug) a directory that
-//! has the interpreter, or for an identifier a file that names the container image its functions run in. Names that begin with a
-//! dot are on their way.
+//! has the interpreter, or for an identifier a file that names the container image its functions run in. A layout beside that
+//! file is named from there (`oci:ruby3.3.oci:debian`), so that a data directory can be moved. Names that begin with a dot are on
+//! their way.
 
 use std::path::Path;
 
@@ -8,6 +9,8 @@ use hearth_types::runtime;
 
 /// Of a file whose name is an identifier and whose content is a reference.
 pub const IMAGE_EXTENSION: &str = "image";
+/// How references to layouts begin.
+const LAYOUT: &str = "oci:";
 /// Of a reference.
 const REFERENCE_BYTES_MAX: u64 = 4_096;
 
@@ -27,11 +30,23 @@ fn image(file: &Path) -> Option<(String, String)> {
     }
     let is_small = std::fs::metadata(file).is_ok_and(|file| file.len() <= REFERENCE_BYTES_MAX);
     match std::fs::read_to_string(file) {
-        Ok(reference) if is_small => Some((id.to_owned(), reference.trim().to_owned())),
+        Ok(reference) if is_small => Some((id.to_owned(), place(file.parent()?, reference.trim()))),
         _ => {
             tracing::warn!(file = %file.display(), "does not name an image; install the runtime again");
             None
         }
+    }
+}
+
+/// A reference as everybody understands it, of one that may name a layout in this directory.
+#[must_use]
+pub fn place(directory: &Path, reference: &str) -> String {
+    match reference.strip_prefix(LAYOUT) {
+        Some(beside) if !beside.starts_with('/') => {
+            let directory = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+            format!("{LAYOUT}{}", directory.join(beside).display())
+        }
+        _ => reference.to_owned(),
     }
 }
 
@@ -45,6 +60,7 @@ mod tests {
         for (name, text) in [
             ("java21.image", "oci:/srv/java:v1\n"),
             ("python3.14.image", "registry.example.com/python"),
+            ("ruby3.3.image", "oci:ruby3.3.oci:debian"),
             ("cobol.image", "x"),
             ("java8.image", "blocked"),
             (".java25.image", "on its way"),
@@ -53,7 +69,10 @@ mod tests {
             std::fs::write(dir.path().join(name), text).expect("file");
         }
         let images = installed_images(dir.path());
-        let expected = [("java21", "oci:/srv/java:v1"), ("python3.14", "registry.example.com/python")];
+        let here = dir.path().canonicalize().expect("directory");
+        let beside = format!("oci:{}/ruby3.3.oci:debian", here.display());
+        let expected =
+            [("java21", "oci:/srv/java:v1"), ("python3.14", "registry.example.com/python"), ("ruby3.3", &*beside)];
         assert_eq!(images, expected.map(|(id, reference)| (id.to_owned(), reference.to_owned())));
         assert_eq!(installed_images(&dir.path().join("none")), []);
     }

@@ -35,7 +35,8 @@ pub(super) fn program(language: Language) -> String {
 }
 
 /// The program's name in a directory of programs.
-pub(super) fn name(language: Language) -> String {
+#[must_use]
+pub fn name(language: Language) -> String {
     match language {
         Language::Python { minor } => format!("python3.{minor}"),
         Language::Node { .. } => "node".to_owned(),

@@ -3,20 +3,20 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use hearth_images::RegistryImages;
 use hearth_ports::Images as _;
 use hearth_sandbox::process::NATIVE;
-use hearth_sandbox::runtimes::{IMAGE_EXTENSION, Search, installed_images};
+use hearth_sandbox::runtimes::{IMAGE_EXTENSION, Search, installed_images, place};
 use hearth_types::Language;
-use hearth_types::runtime::{CATALOG, CatalogRow, find};
+use hearth_types::runtime::{CATALOG, CatalogRow, Install, find};
 use rustix::fs::{FlockOperation, flock};
 use tokio::time::timeout;
 
-use super::{Data, Failure, recipe, search};
+use super::{Data, Failure, debian, recipe, search};
 use crate::cli::block_on;
 use crate::config::{Config, Overrides};
 use crate::server::runtime_images_config;
@@ -25,6 +25,8 @@ use crate::server::runtime_images_config;
 const RESOLVE_WAIT_MAX: Duration = Duration::from_secs(50);
 /// How what is on its way is called; the next installation removes what an interrupted one left.
 const UNFINISHED: &str = ".installing-";
+/// Of a layout with the root file system of a language.
+const LAYOUT_EXTENSION: &str = "oci";
 /// Held by whoever installs.
 const LOCK: &str = ".lock";
 
@@ -37,6 +39,10 @@ pub(super) struct Args {
     /// Let functions of this runtime run in a container image instead: oci:/directory:tag, or registry/repository:tag
     #[arg(long, value_name = "REF")]
     image: Option<String>,
+
+    /// Where packages of Debian are fetched from
+    #[arg(long, value_name = "URL", env = "HEARTH_DEBIAN_MIRROR", default_value = debian::MIRROR)]
+    mirror: String,
 
     #[command(flatten)]
     data: Data,
@@ -55,12 +61,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         Some(image) => {
             let pinned = resolve(image)?;
             let _lock = lock(&runtimes)?;
-            let (unfinished, file) = (
-                runtimes.join(format!("{UNFINISHED}{}", row.id)),
-                runtimes.join(format!("{}.{IMAGE_EXTENSION}", row.id)),
-            );
-            let written = fs::write(&unfinished, image).and_then(|()| fs::rename(&unfinished, &file));
-            written.map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))?;
+            name_image(row.id, image, &runtimes)?;
             println!("Functions with {} run in {pinned}. A running server fetches it now.", row.id);
         }
         None => {
@@ -69,13 +70,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 return Ok(ExitCode::SUCCESS);
             }
             let _lock = lock(&runtimes)?;
-            let version = interpreter(row, language, &runtimes)?;
-            println!(
-                "{} is ready: {} {version} in {}",
-                row.id,
-                language.family(),
-                runtimes.join(language.slug()).display()
-            );
+            let (version, place) = match row.install {
+                Some(Install::Debian { suite, package }) => root((suite, package), language, &args.mirror, &runtimes)?,
+                _ => interpreter(row, language, &runtimes)?,
+            };
+            println!("{} is ready: {} {version} in {}", row.id, language.family(), place.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -114,24 +113,72 @@ fn lock(runtimes: &Path) -> Result<File, Failure> {
     locked().map_err(|error: std::io::Error| Failure::new(format!("cannot use {}: {error}", runtimes.display())))
 }
 
-/// Its patch release, once it is in its place.
-fn interpreter(row: &CatalogRow, language: Language, runtimes: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("cannot install into {}: {error}", runtimes.display()));
+/// Does something in a directory that nobody takes for an installation, and that is gone afterwards.
+fn unfinished<T>(
+    language: Language,
+    runtimes: &Path,
+    work: impl FnOnce(&Path) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let unfinished = runtimes.join(format!("{UNFINISHED}{}", language.slug()));
-    fs::create_dir(&unfinished).map_err(failed)?;
-    let made = recipe::follow(row, language, &unfinished).and_then(|()| {
-        // Asked as the server will ask.
-        let search = Search::default().with_installed(unfinished.clone());
-        let found = search.find(language);
-        found.ok_or_else(|| Failure::new(format!("what was installed is no {language} that runs on this machine")))
-    });
-    let placed = made.and_then(|found| {
-        fs::rename(unfinished.join(language.slug()), runtimes.join(language.slug())).map_err(failed)?;
-        Ok(found.version)
-    });
+    fs::create_dir(&unfinished).map_err(|error| cannot(runtimes, &error))?;
+    let done = work(&unfinished);
     // Also after a failure, whose reason is worth more than that of this.
     let _ = fs::remove_dir_all(&unfinished);
-    placed
+    done
+}
+
+fn cannot(runtimes: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot install into {}: {error}", runtimes.display()))
+}
+
+/// Its patch release, once it is in its place, and that.
+fn interpreter(row: &CatalogRow, language: Language, runtimes: &Path) -> Result<(String, PathBuf), Failure> {
+    unfinished(language, runtimes, |unfinished| {
+        recipe::follow(row, language, unfinished)?;
+        // Asked as the server will ask.
+        let found = Search::default().with_installed(unfinished.to_owned()).find(language);
+        let found = found
+            .ok_or_else(|| Failure::new(format!("what was installed is no {language} that runs on this machine")))?;
+        let place = runtimes.join(language.slug());
+        fs::rename(unfinished.join(language.slug()), &place).map_err(|error| cannot(runtimes, &error))?;
+        Ok((found.version, place))
+    })
+}
+
+/// The interpreter's patch release, once its image is there and named for every runtime of the language, and where the image is.
+fn root(
+    package: (&str, &str),
+    language: Language,
+    mirror: &str,
+    runtimes: &Path,
+) -> Result<(String, PathBuf), Failure> {
+    let name = format!("{}.{LAYOUT_EXTENSION}", language.slug());
+    let (reference, layout) = (format!("oci:{name}:{}", debian::TAG), runtimes.join(&name));
+    if !hearth_images::is_reference(&place(runtimes, &reference)) {
+        return Err(Failure::new(format!("{} cannot be named in a reference to an image", layout.display())));
+    }
+    unfinished(language, runtimes, |unfinished| {
+        let made = unfinished.join(&name);
+        let version = debian::follow(package, language, mirror, unfinished, &made)?;
+        // Where there is one, its installation was interrupted before it was named, or its name has been taken away.
+        let _ = fs::remove_dir_all(&layout);
+        fs::rename(&made, &layout).map_err(|error| cannot(runtimes, &error))?;
+        let named = installed_images(runtimes);
+        let rows = CATALOG.iter().filter(|row| row.language == Some(language) && row.is_offered());
+        // Which image another runtime of the language has is its user's choice.
+        for row in rows.filter(|row| named.iter().all(|(id, _)| id != row.id)) {
+            name_image(row.id, &reference, runtimes)?;
+        }
+        Ok((version, layout))
+    })
+}
+
+/// Says which image functions of a runtime run in; a running server takes it from there.
+fn name_image(id: &str, reference: &str, runtimes: &Path) -> Result<(), Failure> {
+    let unfinished = runtimes.join(format!("{UNFINISHED}{id}.{IMAGE_EXTENSION}"));
+    let file = runtimes.join(format!("{id}.{IMAGE_EXTENSION}"));
+    let written = fs::write(&unfinished, reference).and_then(|()| fs::rename(&unfinished, &file));
+    written.map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))
 }
 
 /// What a reference stands for, by digest.

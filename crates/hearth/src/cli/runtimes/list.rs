@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use hearth_sandbox::runtimes::installed_images;
-use hearth_types::runtime::{CATALOG, CatalogRow, Install};
+use hearth_types::runtime::{CATALOG, CatalogRow};
 use serde::Serialize;
 
 use super::{Failure, search};
@@ -85,10 +85,7 @@ fn how(row: &CatalogRow) -> String {
         return format!("hearth runtimes install {} --image REF", row.id);
     }
     match row.install {
-        Some(Install::Npm { .. } | Install::Wheel { .. }) => format!("hearth runtimes install {}", row.id),
-        Some(Install::Debian { suite, package }) => {
-            format!("{package} of Debian {suite}, or: hearth runtimes install {} --image REF", row.id)
-        }
+        Some(_) => format!("hearth runtimes install {}", row.id),
         None => format!("install {language}, or: hearth runtimes install {} --image REF", row.id),
     }
 }

@@ -1,8 +1,10 @@
 //! `hearth runtimes`: which runtimes there are, what this machine has of them, and how the others are had.
 
+mod debian;
 mod install;
 mod list;
 mod recipe;
+mod tool;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ use crate::config;
                   it starts; what `hearth runtimes install` gets it notices while it runs.\n\n  \
                   hearth runtimes\n  \
                   hearth runtimes install nodejs22.x\n  \
+                  hearth runtimes install ruby3.3\n  \
                   hearth runtimes install java21 --image public.ecr.aws/lambda/java:21"
 )]
 pub(super) struct Args {

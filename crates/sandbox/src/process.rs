@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use caps::{CapSet, Capability};
@@ -36,7 +36,7 @@ use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
 use crate::environment::{Backend, Begun, EnvironmentId, EnvironmentSpec, HostRoom, SandboxError, Unsupported};
 use crate::package::TreeStore;
 use crate::protocol::{ImageHolds, ImageTree, Launch};
-use crate::runtimes::{self, Prestart, Program, Root, Runtime, Search};
+use crate::runtimes::{self, Prestart, Program, Root, Runtime, Watch};
 use crate::variables::{self, Host};
 use begun::{BegunEnvironment, Wanted as WantedEnvironment};
 use client::SpawnerClient;
@@ -111,10 +111,8 @@ pub struct ProcessBackend {
     trees: TreeStore,
     images: RuntimeImages,
     here: RwLock<Here>,
-    /// Where Hearth installs interpreters.
-    installed: Option<PathBuf>,
-    /// When it had last changed when it was looked into.
-    looked: Mutex<Option<SystemTime>>,
+    /// Notices that there may be other interpreters.
+    watch: Arc<Mutex<Watch>>,
     /// Of all slots together.
     cgroup: CgroupHandle,
     storage: PathBuf,
@@ -134,7 +132,7 @@ struct Slots {
     network: Option<Arc<NetworkClient>>,
     ids: AtomicU64,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
-    library_path: BTreeSet<Root>,
+    library_path: RwLock<BTreeSet<Root>>,
     endpoint: bool,
 }
 
@@ -148,7 +146,7 @@ impl Slots {
     }
 
     fn host(&self, root: Root) -> Host<'static> {
-        Host { needs_library_path: self.library_path.contains(&root), endpoint: self.endpoint, image: None }
+        Host { needs_library_path: self.library_path.read().contains(&root), endpoint: self.endpoint, image: None }
     }
 }
 
@@ -180,10 +178,10 @@ impl ProcessBackend {
     /// # Errors
     /// [`ProcessError`].
     pub async fn new(mut spawner: SpawnerProcess, config: ProcessConfig) -> Result<Self, ProcessError> {
-        let library_path = std::mem::take(&mut spawner.library_path);
+        let library_path = RwLock::new(std::mem::take(&mut spawner.library_path));
         let storage = std::mem::take(&mut spawner.storage);
         let interpreters = std::mem::take(&mut spawner.interpreters);
-        let installed = spawner.installed.take();
+        let watch = std::mem::take(&mut spawner.watch);
         let (spawner, roots, cgroup) = tokio::time::timeout(BOOT_WAIT_MAX, SpawnerClient::connect(spawner))
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
@@ -203,8 +201,7 @@ impl ProcessBackend {
             trees: config.trees,
             images: config.images,
             here: RwLock::new(Here { roots: roots.into_iter().collect(), interpreters }),
-            installed,
-            looked: Mutex::default(),
+            watch: Arc::new(Mutex::new(watch)),
             cgroup,
             storage,
             on_endpoint: config.on_endpoint,
@@ -333,28 +330,31 @@ impl Backend for ProcessBackend {
 
     async fn look_for_runtimes(&self) -> bool {
         let has_news = self.images.has_news();
-        let Some(installed) = self.installed.clone() else { return has_news };
-        let changed = std::fs::metadata(&installed).and_then(|directory| directory.modified()).ok();
-        if std::mem::replace(&mut *self.looked.lock(), changed) == changed {
-            return has_news;
+        let (watch, roots) = (Arc::clone(&self.watch), self.roots());
+        let look = move || {
+            let mut watch = watch.lock();
+            watch.is_due().then(|| (watch.search().installed.clone(), watch.search().missing(&roots)))
+        };
+        let Ok(Some((installed, found))) = tokio::task::spawn_blocking(look).await else { return has_news };
+        for (runtime, reference) in installed.iter().flat_map(|installed| runtimes::installed_images(installed)) {
+            // It is news once it is there.
+            self.images.add(&runtime, &reference);
         }
         let mut has_new = has_news;
-        for (runtime, reference) in runtimes::installed_images(&installed) {
-            has_new |= self.images.add(&runtime, &reference);
-        }
-        let search = Search::default().with_installed(installed);
-        let found = tokio::task::spawn_blocking(move || search.interpreters()).await.unwrap_or_default();
-        for (root, interpreter) in found {
-            let Some(language) = root.language().filter(|_| !self.here.read().roots.contains(&root)) else { continue };
+        for language in found {
+            let root = Root::With(language);
             match self.slots.spawner.add_root(language).await {
-                Ok(()) => {
-                    tracing::info!(%language, "a runtime has been installed");
+                Ok(interpreter) => {
+                    tracing::info!(%language, place = %interpreter.place().display(), "a runtime has come");
+                    if interpreter.needs_library_path() {
+                        self.slots.library_path.write().insert(root);
+                    }
                     let mut here = self.here.write();
                     here.roots.insert(root);
                     here.interpreters.insert(root, interpreter.build(root));
                     has_new = true;
                 }
-                Err(error) => tracing::error!(%language, %error, "a runtime that has been installed cannot be used"),
+                Err(error) => tracing::error!(%language, %error, "a runtime that has come cannot be used"),
             }
         }
         has_new

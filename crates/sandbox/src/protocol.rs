@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Knob;
 use crate::mutation::{self, Control};
-use crate::runtimes::{Client, Interpreter, Language, Root};
+use crate::runtimes::{Client, Interpreter, Language, Root, Search};
 
 /// Bytes of a [`Request`] or [`Reply`].
 pub const SPAWNER_MESSAGE_BYTES_MAX: usize = 1_024;
@@ -51,8 +51,8 @@ pub struct Boot {
     /// How many slots are begun ahead of need, at most.
     pub stock_max: usize,
     pub interpreters: Vec<(Root, Interpreter)>,
-    /// Directory with what Hearth installs, one directory per [language](hearth_types::Language::slug); some later.
-    pub installed: Option<std::path::PathBuf>,
+    /// Where those are looked for that come later.
+    pub search: Search,
 }
 
 /// Server to spawner.
@@ -64,7 +64,7 @@ pub enum Request {
     Copy {
         slot: u64,
     },
-    /// Makes a root of what has been installed meanwhile.
+    /// Makes a root of an interpreter that has come meanwhile.
     AddRoot {
         language: Language,
     },
@@ -171,6 +171,7 @@ pub enum Reply {
     /// Slots with it can be made now, or could before.
     RootAdded {
         language: Language,
+        interpreter: Interpreter,
     },
     RootNotAdded {
         language: Language,

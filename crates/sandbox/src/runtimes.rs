@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Unsupported;
 pub use client::{CLIENTS, Client};
-pub use discover::{Found, Interpreter, Search};
+pub use discover::{Found, Interpreter, Search, Watch};
 pub use image::ImageRoot;
 pub use installed::{IMAGE_EXTENSION, installed_images, place};
 pub use language::name as program_name;
@@ -127,7 +127,7 @@ pub fn missing(root: Root) -> Unsupported {
     Unsupported::NotReady(match root.language() {
         Some(language) => format!(
             "{language} was not found on this machine; `hearth runtimes install` gets it, or install it, for example with \
-             {}, and restart hearth",
+             {}",
             language::remedy(language)
         ),
         None => "the system libraries of this machine could not be mounted".to_owned(),

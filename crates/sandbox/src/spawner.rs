@@ -274,7 +274,7 @@ impl<'a> Spawner<'a> {
             Request::AddRoot { language } => {
                 let language = *language;
                 match self.roots.add(language) {
-                    Ok(()) => self.reply(&Reply::RootAdded { language }),
+                    Ok(interpreter) => self.reply(&Reply::RootAdded { language, interpreter }),
                     Err(error) => self.reply(&Reply::RootNotAdded { language, message: text(&error) }),
                 }
             }

@@ -17,7 +17,7 @@ use groups::groups;
 use hearth_ports::CodeDigest;
 use hearth_sandbox::package::{TreeStore, Unpacker};
 use hearth_sandbox::protocol::{Boot, FurnishSlot, Order, PrepareSlot, Reply, Report, Request};
-use hearth_sandbox::runtimes::{Language, Root};
+use hearth_sandbox::runtimes::{Language, Root, Search};
 use hearth_types::{Mebibytes, Random, SeededRandom};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -151,7 +151,7 @@ fn boot(instance: &str, dir: &Path) -> Boot {
         memory: Mebibytes(2_048),
         network: false,
         stock_max: 16,
-        installed: None,
+        search: Search::default(),
         interpreters: Vec::new(),
     }
 }

@@ -1,5 +1,5 @@
-//! Notices runtimes that have come while the server runs: installed into the data directory, or an image that could be had at
-//! last. Their functions become active then.
+//! Notices runtimes that have come while the server runs: installed by whatever means, or an image that could be had
+//! at last. Their functions become active then.
 
 use std::sync::Arc;
 use std::time::Duration;

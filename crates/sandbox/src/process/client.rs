@@ -21,7 +21,7 @@ use crate::cgroup::{CgroupHandle, CgroupRoot, Knob};
 use crate::environment::SandboxError;
 use crate::mutation;
 use crate::protocol::{Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
-use crate::runtimes::{Language, Root, Search};
+use crate::runtimes::{Interpreter, Language, Root, Search, Watch};
 use crate::spawner::PROGRAM_NAME;
 use hearth_network::seqpacket::{self, Received};
 
@@ -61,8 +61,8 @@ pub struct SpawnerProcess {
     pub(super) storage: PathBuf,
     /// Which build each is.
     pub(super) interpreters: BTreeMap<Root, String>,
-    /// Where Hearth installs interpreters.
-    pub(super) installed: Option<PathBuf>,
+    /// Notices others.
+    pub(super) watch: Watch,
 }
 
 pub(super) struct SpawnerClient {
@@ -79,7 +79,7 @@ struct Slots {
     closed: bool,
     waiting: HashMap<u64, Waiting>,
     /// Roots that are asked for.
-    roots: HashMap<Language, oneshot::Sender<Result<(), SandboxError>>>,
+    roots: HashMap<Language, oneshot::Sender<Result<Interpreter, SandboxError>>>,
 }
 
 /// The files of a new slot's control group by what they are, and all descriptors that came along.
@@ -95,7 +95,7 @@ struct Waiting {
 }
 
 impl Slots {
-    fn root_made(&mut self, language: Language, result: Result<(), SandboxError>) {
+    fn root_made(&mut self, language: Language, result: Result<Interpreter, SandboxError>) {
         if let Some(made) = self.roots.remove(&language) {
             let _ = made.send(result);
         }
@@ -156,7 +156,11 @@ impl SpawnerProcess {
     pub fn start(config: SpawnerConfig) -> Result<Self, ProcessError> {
         super::check_privileges()?;
         CgroupRoot::check_name(&config.instance)?;
-        let interpreters = config.search.interpreters();
+        let mut search = config.search;
+        search.installed =
+            search.installed.filter(|directory| directory.is_dir()).map(std::fs::canonicalize).transpose()?;
+        let watch = Watch::new(search.clone());
+        let interpreters = search.interpreters();
         let library_path = interpreters
             .iter()
             .filter(|(_, interpreter)| interpreter.needs_library_path())
@@ -166,10 +170,7 @@ impl SpawnerProcess {
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
         let SpawnerConfig { instance, memory, network, stock_max, .. } = config;
-        let installed = config.search.installed.filter(|directory| directory.is_dir());
-        let installed = installed.map(std::fs::canonicalize).transpose()?;
-        let boot =
-            Boot { instance, trees, storage: storage.clone(), memory, network, stock_max, interpreters, installed };
+        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, stock_max, interpreters, search };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)
@@ -181,7 +182,7 @@ impl SpawnerProcess {
             .stdout(Stdio::null())
             .spawn()?;
         seqpacket::send(ours.as_fd(), &boot, &[])?;
-        Ok(Self { child, socket: ours, library_path, storage, interpreters: builds, installed: boot.installed })
+        Ok(Self { child, socket: ours, library_path, storage, interpreters: builds, watch })
     }
 }
 
@@ -260,7 +261,7 @@ impl SpawnerClient {
             Reply::NotFurnished { slot, message } => slots.furnished(slot, Err(SandboxError::Create(message))),
             Reply::Copied { slot, process } => slots.copied(slot, Ok(process)),
             Reply::NotCopied { slot, message } => slots.copied(slot, Err(SandboxError::Create(message))),
-            Reply::RootAdded { language } => slots.root_made(language, Ok(())),
+            Reply::RootAdded { language, interpreter } => slots.root_made(language, Ok(interpreter)),
             Reply::RootNotAdded { language, message } => slots.root_made(language, Err(SandboxError::Create(message))),
             Reply::Ended { slot } => {
                 if let Some(waiting) = slots.waiting.remove(&slot) {
@@ -321,8 +322,8 @@ impl SpawnerClient {
         answer.await.map_err(|_| SandboxError::Gone)?
     }
 
-    /// Makes a root of what has been installed since the start. One is asked for at a time.
-    pub(super) async fn add_root(&self, language: Language) -> Result<(), SandboxError> {
+    /// Makes a root of an interpreter that has come since the start. One is asked for at a time.
+    pub(super) async fn add_root(&self, language: Language) -> Result<Interpreter, SandboxError> {
         let (made, answer) = oneshot::channel();
         {
             let mut slots = self.slots.lock();

@@ -92,12 +92,12 @@ impl RuntimeImages {
         Ok(all)
     }
 
-    /// Begins to fetch the image of a runtime; false where it has one.
-    pub(super) fn add(&self, runtime: &str, uri: &str) -> bool {
-        let Some(source) = self.source.clone() else { return false };
+    /// Begins to fetch the image of a runtime, unless it has one.
+    pub(super) fn add(&self, runtime: &str, uri: &str) {
+        let Some(source) = self.source.clone() else { return };
         let mut runtimes = self.runtimes.write();
         if runtimes.contains_key(runtime) {
-            return false;
+            return;
         }
         let (state, shown) = watch::channel(State::OnItsWay);
         runtimes.insert(runtime.to_owned(), shown);
@@ -106,7 +106,6 @@ impl RuntimeImages {
             have(runtime, uri, source, state).await;
             news.store(true, Ordering::Release);
         });
-        true
     }
 
     /// Whether one has become ready since this was last asked.

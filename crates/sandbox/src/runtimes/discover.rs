@@ -3,8 +3,10 @@
 //! out), so each candidate is [asked](ask) what it is; one of another version is never taken.
 
 mod ask;
+mod managed;
+mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Language, Root, language};
 pub(super) use ask::output;
+use managed::{Managed, managed};
+pub use watch::Watch;
 
 /// How an interpreter gets to `/var/lang`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +81,7 @@ pub struct Found {
 }
 
 /// Where to look.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
     /// What Hearth has installed: a directory for each [language](Language::slug), looked at first.
     pub installed: Option<PathBuf>,
@@ -86,63 +90,11 @@ pub struct Search {
     pub path: Vec<PathBuf>,
     pub home: Option<PathBuf>,
     /// Variables that say where a version manager or a language is.
-    pub variables: BTreeMap<&'static str, PathBuf>,
-    /// Directories with a Java, or a .NET, in each.
+    pub variables: BTreeMap<String, PathBuf>,
+    /// Directories of Javas, a directory each.
     pub javas: Vec<PathBuf>,
+    /// Directories with a .NET in each.
     pub dotnets: Vec<PathBuf>,
-}
-
-/// A directory in which a version manager keeps versions, each in a directory whose name begins with `version`.
-struct Managed {
-    variable: &'static str,
-    /// Where it is below the home directory when the variable says nothing.
-    home: &'static str,
-    versions: &'static str,
-    version: String,
-    /// Within a version's directory.
-    folder: &'static str,
-}
-
-fn managed(language: Language) -> Vec<Managed> {
-    let at = |variable, home, versions, version: String| Managed { variable, home, versions, version, folder: "" };
-    let everywhere = |name: &'static [&'static str; 2], version: &str| {
-        [
-            at("ASDF_DATA_DIR", ".asdf", name[0], version.to_owned()),
-            at("MISE_DATA_DIR", ".local/share/mise", name[1], version.to_owned()),
-        ]
-    };
-    let version = language.version();
-    match language {
-        Language::Python { .. } => [
-            at("PYENV_ROOT", ".pyenv", "versions", format!("{version}.")),
-            at("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", "", format!("cpython-{version}.")),
-        ]
-        .into_iter()
-        .chain(everywhere(&["installs/python", "installs/python"], &format!("{version}.")))
-        .collect(),
-        Language::Node { .. } => [
-            at("NVM_DIR", ".nvm", "versions/node", format!("v{version}.")),
-            Managed {
-                folder: "installation",
-                ..at("FNM_DIR", ".local/share/fnm", "node-versions", format!("v{version}."))
-            },
-        ]
-        .into_iter()
-        .chain(everywhere(&["installs/nodejs", "installs/node"], &format!("{version}.")))
-        .collect(),
-        Language::Ruby { .. } => [
-            at("RBENV_ROOT", ".rbenv", "versions", format!("{version}.")),
-            at("rvm_path", ".rvm", "rubies", format!("ruby-{version}.")),
-        ]
-        .into_iter()
-        .chain(everywhere(&["installs/ruby", "installs/ruby"], &format!("{version}.")))
-        .collect(),
-        // Their versions begin with who built them.
-        Language::Java { .. } => std::iter::once(at("SDKMAN_DIR", ".sdkman", "candidates/java", String::new()))
-            .chain(everywhere(&["installs/java", "installs/java"], ""))
-            .collect(),
-        Language::Dotnet { .. } => everywhere(&["installs/dotnet-core", "installs/dotnet"], "").into(),
-    }
 }
 
 /// The variables that are looked at.
@@ -166,7 +118,7 @@ impl Search {
     #[must_use]
     pub fn from_environment() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
-        let variable = |name: &&'static str| Some((*name, PathBuf::from(std::env::var_os(*name)?)));
+        let variable = |name: &&str| Some(((*name).to_owned(), PathBuf::from(std::env::var_os(*name)?)));
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
         Self {
             installed: None,
@@ -174,7 +126,7 @@ impl Search {
             path: std::env::split_paths(&path).collect(),
             home: std::env::var_os("HOME").map(PathBuf::from),
             variables: VARIABLES.iter().filter_map(variable).collect(),
-            javas: newest(Path::new("/usr/lib/jvm"), ""),
+            javas: paths(&["/usr/lib/jvm"]),
             dotnets: paths(&["/usr/lib/dotnet", "/usr/lib64/dotnet", "/usr/share/dotnet"]),
         }
     }
@@ -212,6 +164,13 @@ impl Search {
         all.into_inner().into_iter().collect()
     }
 
+    /// The languages that functions can have here besides those that have a root.
+    #[must_use]
+    pub fn missing(&self, roots: &BTreeSet<Root>) -> Vec<Language> {
+        let languages = hearth_types::runtime::languages().into_iter();
+        languages.filter(|language| !roots.contains(&Root::With(*language)) && self.find(*language).is_some()).collect()
+    }
+
     #[must_use]
     pub fn interpreter(&self, language: Language) -> Option<Interpreter> {
         Some(self.find(language)?.interpreter)
@@ -230,13 +189,20 @@ impl Search {
     }
 
     fn candidates(&self, language: Language) -> Vec<PathBuf> {
+        let mut candidates = self.programs(language);
+        candidates.retain(|candidate| candidate.is_file());
+        candidates
+    }
+
+    /// Where the interpreter could be, in order.
+    fn programs(&self, language: Language) -> Vec<PathBuf> {
         let program = language::program(language);
         let mut prefixes: Vec<PathBuf> = Vec::new();
         prefixes.extend(self.installed.iter().map(|directory| directory.join(language.slug())));
         match language {
             Language::Java { .. } => {
                 prefixes.extend(self.variables.get("JAVA_HOME").cloned());
-                prefixes.extend(self.javas.iter().cloned());
+                prefixes.extend(self.javas.iter().flat_map(|directory| newest(directory, "")));
             }
             Language::Dotnet { .. } => {
                 prefixes.extend(self.place("DOTNET_ROOT", ".dotnet"));
@@ -245,15 +211,20 @@ impl Search {
             Language::Python { .. } | Language::Node { .. } | Language::Ruby { .. } => {}
         }
         prefixes.extend(self.prefixes.iter().cloned());
-        for managed in managed(language) {
-            let Some(place) = self.place(managed.variable, managed.home) else { continue };
-            let versions = newest(&place.join(managed.versions), &managed.version);
-            prefixes.extend(versions.into_iter().map(|version| version.join(managed.folder)));
+        for (managed, versions) in self.managed(language) {
+            prefixes
+                .extend(newest(&versions, &managed.version).into_iter().map(|version| version.join(managed.folder)));
         }
-        let mut candidates: Vec<PathBuf> = prefixes.into_iter().map(|prefix| prefix.join(&program)).collect();
-        candidates.extend(self.path.iter().map(|directory| directory.join(language::name(language))));
-        candidates.retain(|candidate| candidate.is_file());
-        candidates
+        let programs = prefixes.into_iter().map(|prefix| prefix.join(&program));
+        programs.chain(self.path.iter().map(|directory| directory.join(language::name(language)))).collect()
+    }
+
+    /// With the directory of the versions.
+    fn managed(&self, language: Language) -> impl Iterator<Item = (Managed, PathBuf)> + '_ {
+        managed(language).into_iter().filter_map(|managed| {
+            let versions = self.place(managed.variable, managed.home)?.join(managed.versions);
+            Some((managed, versions))
+        })
     }
 }
 
@@ -354,14 +325,14 @@ mod tests {
     #[test]
     fn a_java_is_of_the_major_version_it_says_and_whole() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let javas = vec![
+        let javas = [
             java(dir.path(), "a", "21.0.1"),
             java(dir.path(), "b", "17"),
             java(dir.path(), "c", "1.8.0_412"),
             java(dir.path(), "d", "11.0.2"),
         ];
         std::fs::remove_file(dir.path().join("d/lib/modules")).expect("removed");
-        let search = Search { javas: javas.clone(), ..Search::default() };
+        let search = Search { javas: vec![dir.path().to_owned()], ..Search::default() };
         let found = |major| search.find(Language::Java { major }).map(|found| (found.interpreter, found.version));
         assert_eq!(found(21), Some((Interpreter::prefix(&javas[0]), "21.0.1".to_owned())));
         assert_eq!(found(17), Some((Interpreter::prefix(&javas[1]), "17".to_owned())));
@@ -372,11 +343,12 @@ mod tests {
     #[test]
     fn what_java_home_names_comes_before_the_systems() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let (system, own) = (java(dir.path(), "system", "21.0.1"), java(dir.path(), "own", "21.0.2"));
-        let variables = BTreeMap::from([("JAVA_HOME", own.clone())]);
-        let search = Search { javas: vec![system.clone()], variables, ..Search::default() };
+        let (system, own) = (java(dir.path(), "jvm/system", "21.0.1"), java(dir.path(), "own", "21.0.2"));
+        let variables = |home| BTreeMap::from([("JAVA_HOME".to_owned(), home)]);
+        let javas = vec![dir.path().join("jvm")];
+        let search = Search { javas, variables: variables(own.clone()), ..Search::default() };
         assert_eq!(search.interpreter(Language::Java { major: 21 }), Some(Interpreter::prefix(&own)));
-        let other = Search { variables: BTreeMap::from([("JAVA_HOME", java(dir.path(), "old", "17"))]), ..search };
+        let other = Search { variables: variables(java(dir.path(), "old", "17")), ..search };
         assert_eq!(other.interpreter(Language::Java { major: 21 }), Some(Interpreter::prefix(&system)));
     }
 
@@ -423,7 +395,7 @@ mod tests {
             assert!(at_home.candidates(language).contains(&program), "{program:?}");
         }
         let elsewhere = tempfile::tempdir().expect("tempdir");
-        let variables = BTreeMap::from([("PYENV_ROOT", elsewhere.path().to_owned())]);
+        let variables = BTreeMap::from([("PYENV_ROOT".to_owned(), elsewhere.path().to_owned())]);
         let search = Search { variables, ..Search::default() };
         let program = elsewhere.path().join("versions/3.99.0/bin/python3.99");
         file(&program, "");

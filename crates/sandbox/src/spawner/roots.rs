@@ -26,7 +26,7 @@ use super::identity::{OWNER, user_namespace};
 use super::storage::Storage;
 use super::{configuration, etc, mounts};
 use crate::protocol::Boot;
-use crate::runtimes::{CLIENTS, Client, Interpreter, Language, Root, bytecode};
+use crate::runtimes::{CLIENTS, Client, Interpreter, Language, Root, Search, bytecode};
 
 /// What of the host's root file system is shown, where it exists. Programs and libraries; never configuration, never a
 /// person's files, never what an administrator has put into `/usr/local`.
@@ -61,7 +61,6 @@ const DIRECTORIES: &[&str] =
 const OVER_IMAGES: &str = "over-images";
 const OVER_RUNTIMES: &str = "over-runtimes";
 const OF_CLIENTS: &str = "clients";
-const INSTALLED: &str = "installed";
 
 /// Options of the small file systems made here.
 const SMALL: &[(&str, &str)] = &[("source", "hearth"), ("mode", "0755")];
@@ -85,27 +84,24 @@ pub(super) struct Roots {
     pub(super) storage: Option<Storage>,
     /// What could not be had, for the log.
     pub(super) notes: Vec<String>,
-    /// Makes more.
-    builder: Builder,
+    /// Makes more, where the host's files stay in sight.
+    workshop: Builder,
+    /// Where interpreters are looked for.
+    search: Search,
 }
 
 impl Roots {
-    /// Makes a root of an interpreter that has been installed since the start.
-    pub(super) fn add(&mut self, language: Language) -> io::Result<()> {
-        let root = Root::With(language);
-        if self.namespaces.contains_key(&root) {
-            return Ok(());
-        }
-        // Nothing but a name of the catalogue's becomes part of the path.
-        let prefix = Path::new("/").join(INSTALLED).join(language.slug());
-        let interpreter = Interpreter::Prefix { prefix, needs_library_path: false };
-        if !interpreter.program(root).is_file() {
-            return Err(io::Error::other(format!("{language} is not installed")));
-        }
-        let made = self.builder.special(root, Some(&interpreter));
-        self.builder.go_home()?;
-        self.namespaces.insert(root, made?);
-        Ok(())
+    /// Makes a root of an interpreter that has come since the start; of which, this process finds out itself.
+    pub(super) fn add(&mut self, language: Language) -> io::Result<Interpreter> {
+        self.workshop.go_home()?;
+        let made = self.search.interpreter(language).map(|interpreter| {
+            let namespace = self.workshop.special(Root::With(language), Some(&interpreter))?;
+            self.namespaces.insert(Root::With(language), namespace);
+            Ok(interpreter)
+        });
+        // Wherever it went wrong.
+        setns(&self.home, CloneFlags::CLONE_NEWNS)?;
+        made.unwrap_or_else(|| Err(io::Error::other(format!("{language} is not to be found"))))
     }
 }
 
@@ -126,8 +122,6 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(Into::into),
     )?;
     let trees = at("the code trees", mounts::directory(&boot.trees))?;
-    let installed = boot.installed.as_ref().map(mounts::directory).transpose();
-    let installed = at("what is installed", installed)?;
     // The stage covers the trees' own directory: that is one which certainly exists, and in this namespace it is not
     // needed by path again.
     let stage = at(
@@ -136,9 +130,7 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     )?;
     at("mounting over the code trees", mounts::attach(stage.as_fd(), &boot.trees))?;
     fchdir(&stage)?;
-    for directory in
-        ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS, INSTALLED]
-    {
+    for directory in ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS] {
         fs::create_dir(directory)?;
     }
     let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes };
@@ -159,9 +151,6 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     let trees = builder.owned(trees.as_fd())?;
     mounts::seal(trees.as_fd(), mounts::SEALED)?;
     mounts::attach(trees.as_fd(), "trees")?;
-    if let Some(installed) = &installed {
-        mounts::attach(mounts::clone_of(installed.as_fd(), "")?.as_fd(), INSTALLED)?;
-    }
     at("the common root", builder.common())?;
     let mut namespaces = BTreeMap::from([(
         Root::Provided,
@@ -174,6 +163,7 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         }
         builder.go_home()?;
     }
+    let workshop = at("a place to make more roots", builder.workshop())?;
     at("leaving the host's root", builder.move_in())?;
     let opened = |directory: &Path| mounts::directory(Path::new("/").join(directory));
     Ok(Roots {
@@ -189,7 +179,8 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
         home: builder.home.try_clone()?,
         storage,
         notes: std::mem::take(&mut builder.notes),
-        builder,
+        workshop,
+        search: boot.search.clone(),
     })
 }
 
@@ -367,6 +358,16 @@ impl Builder {
     fn go_home(&self) -> io::Result<()> {
         setns(&self.home, CloneFlags::CLONE_NEWNS)?;
         Ok(fchdir(&self.stage)?)
+    }
+
+    /// A copy of this namespace, to come back to from the one that leaves the host's files behind.
+    fn workshop(&self) -> io::Result<Self> {
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        // The working directory has moved into the copy.
+        let workshop =
+            Self { stage: mounts::directory(".")?, home: File::open("/proc/self/ns/mnt")?.into(), notes: Vec::new() };
+        self.go_home()?;
+        Ok(workshop)
     }
 
     /// Leaves the host's file system for good.

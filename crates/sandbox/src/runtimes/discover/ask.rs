@@ -143,7 +143,7 @@ fn java(candidate: &Path, major: u8) -> Option<Found> {
 
 /// Where an installation has its versions of the runtime; programs are run on the newest that fits. Source: .NET's design
 /// documents, "host probing".
-const DOTNET_RUNTIMES: &str = "shared/Microsoft.NETCore.App";
+pub(super) const DOTNET_RUNTIMES: &str = "shared/Microsoft.NETCore.App";
 
 fn dotnet(candidate: &Path, major: u8) -> Option<Found> {
     let program = std::fs::canonicalize(candidate).ok()?;

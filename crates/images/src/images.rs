@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use crate::limits::{BLOB_WAIT_MAX, INDEX_DEPTH_MAX, MANIFEST_BYTES_MAX, PIECE_WA
 use crate::manifest::{self, Blob, ImageManifest, Manifest, Refusal};
 use crate::reference::{Place, Reference, Version};
 use crate::registry::{Registries, RegistryError, Repository};
+use crate::writer::LayoutWriter;
 
 const COPY_BYTES: usize = 64 << 10;
 
@@ -34,6 +36,14 @@ pub struct Config {
     pub credentials: Credentials,
     /// Where blobs lie while they are read, in files without names.
     pub scratch: PathBuf,
+}
+
+/// Watches an image come.
+pub trait Progress: Send + Sync {
+    /// The next layer begins: which of how many, and its bytes.
+    fn layer(&self, number: usize, of: usize, bytes: u64);
+    /// So many bytes of it have come.
+    fn advance(&self, bytes: u64);
 }
 
 /// Layouts below listed directories, and any registry.
@@ -112,40 +122,121 @@ impl RegistryImages {
         }
     }
 
-    /// The manifest for an architecture: its digest, and what it says.
+    /// The manifest for an architecture: its bytes, and what it says.
     async fn manifest(
         &self,
         source: &Source<'_>,
         version: &Version,
         architecture: Architecture,
         about: &About<'_>,
-    ) -> Result<(CodeDigest, ImageManifest), ImageError> {
+    ) -> Result<(Bytes, ImageManifest), ImageError> {
         let mut bytes = source.named(version, about).await?;
         for _ in 0..=INDEX_DEPTH_MAX {
             let read = manifest::read(&bytes, architecture).map_err(|refusal| about.refused(refusal, architecture))?;
             match read {
-                Manifest::Image(image) => return Ok((digest_of(&bytes), image)),
+                Manifest::Image(image) => return Ok((bytes, image)),
                 Manifest::Index(blob) => bytes = source.manifest(&blob.digest, about).await?,
             }
         }
         Err(about.invalid(format!("more than {INDEX_DEPTH_MAX} indexes in each other")))
     }
 
-    async fn image(
-        &self,
-        uri: &str,
-        architecture: Architecture,
-    ) -> Result<(ResolvedImage, Vec<ImageLayer>), ImageError> {
+    /// Whatever an image is made of, except its layers.
+    async fn image(&self, uri: &str, architecture: Architecture) -> Result<Documents, ImageError> {
         let about = About(uri);
         let reference = Reference::parse(uri).ok_or_else(|| about.invalid("not a reference"))?;
         let source = self.source(&reference, &about)?;
-        let (digest, manifest) = self.manifest(&source, &reference.version, architecture, &about).await?;
-        let config = source.document(&manifest.config, &about).await?;
-        let configured = manifest.configured(&config, architecture);
+        let (bytes, manifest) = self.manifest(&source, &reference.version, architecture, &about).await?;
+        let config_bytes = source.document(&manifest.config, &about).await?;
+        let configured = manifest.configured(&config_bytes, architecture);
         let (config, layers) = configured.map_err(|refusal| about.refused(refusal, architecture))?;
+        let digest = digest_of(&bytes);
         let pinned_uri = reference.pinned(&digest).to_string();
-        Ok((ResolvedImage { digest, pinned_uri, config }, layers))
+        let resolved = ResolvedImage { digest, pinned_uri, config };
+        Ok(Documents { resolved, layers, manifest: bytes, config: config_bytes })
     }
+
+    /// Writes an image into a new layout, under a name; every blob is checked as for a function. Its layers lie in the
+    /// [scratch directory](Config::scratch) until they are whole, which is on the layout's disk.
+    ///
+    /// # Errors
+    /// As for a function; and the layout cannot be written.
+    pub async fn save(
+        &self,
+        uri: &str,
+        architecture: Architecture,
+        (layout, tag): (&Path, &str),
+        progress: Arc<dyn Progress>,
+    ) -> Result<PinnedImage, ImageError> {
+        let Documents { resolved, layers, manifest, config } = self.image(uri, architecture).await?;
+        let image = PinnedImage { digest: resolved.digest, uri: resolved.pinned_uri, architecture };
+        let writer = LayoutWriter::create(layout).map_err(full)?;
+        for (number, layer) in (1..).zip(&layers) {
+            progress.layer(number, layers.len(), layer.bytes);
+            let blob = self.layer(&image, layer, Some(Arc::clone(&progress))).await?;
+            writer.open_file(&blob, &layer.digest).map_err(full)?;
+        }
+        writer.image(&manifest, &config, tag).map_err(full)?;
+        Ok(image)
+    }
+
+    async fn layer(
+        &self,
+        image: &PinnedImage,
+        layer: &ImageLayer,
+        progress: Option<Arc<dyn Progress>>,
+    ) -> Result<File, ImageError> {
+        let about = About(&image.uri);
+        let reference = Reference::parse(&image.uri).ok_or_else(|| about.invalid("not a reference"))?;
+        let source = self.source(&reference, &about)?;
+        let blob = scratch(&self.config.scratch).map_err(full)?;
+        let mut copy = Copy { blob, layer: *layer, hash: Sha256::new(), bytes: 0, progress };
+        match source {
+            // Copied, too: a file of somebody else's may change after it was checked.
+            Source::Layout(layout) => {
+                let mut file = layout.blob(&layer.digest).map_err(|error| about.layout(error))?;
+                let work = move || {
+                    let mut buffer = vec![0; COPY_BYTES];
+                    loop {
+                        match file.read(&mut buffer).map_err(Trouble::Read)? {
+                            0 => return copy.finish(),
+                            read => copy.take(&buffer[..read])?,
+                        }
+                    }
+                };
+                let copied = tokio::task::spawn_blocking(work).await;
+                copied.map_err(|error| internal(&error))?.map_err(|trouble| trouble.about(&about))
+            }
+            Source::Repository(repository) => {
+                let blob = repository.blob(&named(&layer.digest)).await.map_err(|error| about.registry(error))?;
+                let mut body = blob.into_body();
+                let late = || ImageError::Unreachable { uri: about.uri(), why: "the layer does not come".to_owned() };
+                let copied = async {
+                    loop {
+                        let Some(frame) = timeout(PIECE_WAIT_MAX, body.frame()).await.map_err(|_| late())? else {
+                            break;
+                        };
+                        let frame = frame
+                            .map_err(|error| ImageError::Unreachable { uri: about.uri(), why: error.to_string() })?;
+                        if let Some(piece) = frame.data_ref() {
+                            // Into the page cache, a piece at a time: as short as a lock.
+                            copy.take(piece).map_err(|trouble| trouble.about(&about))?;
+                        }
+                    }
+                    copy.finish().map_err(|trouble| trouble.about(&about))
+                };
+                timeout(BLOB_WAIT_MAX, copied).await.map_err(|_| late())?
+            }
+        }
+    }
+}
+
+/// What is known of an image without its layers.
+struct Documents {
+    resolved: ResolvedImage,
+    layers: Vec<ImageLayer>,
+    manifest: Bytes,
+    config: Bytes,
 }
 
 impl Source<'_> {
@@ -201,56 +292,15 @@ impl Source<'_> {
 #[async_trait]
 impl Images for RegistryImages {
     async fn resolve(&self, uri: &str, architecture: Architecture) -> Result<ResolvedImage, ImageError> {
-        Ok(self.image(uri, architecture).await?.0)
+        Ok(self.image(uri, architecture).await?.resolved)
     }
 
     async fn layers(&self, image: &PinnedImage) -> Result<Vec<ImageLayer>, ImageError> {
-        Ok(self.image(&image.uri, image.architecture).await?.1)
+        Ok(self.image(&image.uri, image.architecture).await?.layers)
     }
 
     async fn fetch(&self, image: &PinnedImage, layer: &ImageLayer) -> Result<File, ImageError> {
-        let about = About(&image.uri);
-        let reference = Reference::parse(&image.uri).ok_or_else(|| about.invalid("not a reference"))?;
-        let source = self.source(&reference, &about)?;
-        let blob = scratch(&self.config.scratch).map_err(full)?;
-        let mut copy = Copy { blob, layer: *layer, hash: Sha256::new(), bytes: 0 };
-        match source {
-            // Copied, too: a file of somebody else's may change after it was checked.
-            Source::Layout(layout) => {
-                let mut file = layout.blob(&layer.digest).map_err(|error| about.layout(error))?;
-                let work = move || {
-                    let mut buffer = vec![0; COPY_BYTES];
-                    loop {
-                        match file.read(&mut buffer).map_err(Trouble::Read)? {
-                            0 => return copy.finish(),
-                            read => copy.take(&buffer[..read])?,
-                        }
-                    }
-                };
-                let copied = tokio::task::spawn_blocking(work).await;
-                copied.map_err(|error| internal(&error))?.map_err(|trouble| trouble.about(&about))
-            }
-            Source::Repository(repository) => {
-                let blob = repository.blob(&named(&layer.digest)).await.map_err(|error| about.registry(error))?;
-                let mut body = blob.into_body();
-                let late = || ImageError::Unreachable { uri: about.uri(), why: "the layer does not come".to_owned() };
-                let copied = async {
-                    loop {
-                        let Some(frame) = timeout(PIECE_WAIT_MAX, body.frame()).await.map_err(|_| late())? else {
-                            break;
-                        };
-                        let frame = frame
-                            .map_err(|error| ImageError::Unreachable { uri: about.uri(), why: error.to_string() })?;
-                        if let Some(piece) = frame.data_ref() {
-                            // Into the page cache, a piece at a time: as short as a lock.
-                            copy.take(piece).map_err(|trouble| trouble.about(&about))?;
-                        }
-                    }
-                    copy.finish().map_err(|trouble| trouble.about(&about))
-                };
-                timeout(BLOB_WAIT_MAX, copied).await.map_err(|_| late())?
-            }
-        }
+        self.layer(image, layer, None).await
     }
 }
 
@@ -260,6 +310,7 @@ struct Copy {
     layer: ImageLayer,
     hash: Sha256,
     bytes: u64,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 enum Trouble {
@@ -286,6 +337,7 @@ impl Copy {
             return Err(Trouble::Other("a layer is longer than its manifest says"));
         }
         self.hash.update(piece);
+        self.progress.iter().for_each(|progress| progress.advance(piece.len() as u64));
         self.blob.write_all(piece).map_err(Trouble::Write)
     }
 
@@ -302,7 +354,7 @@ impl Copy {
 }
 
 /// A file without a name.
-fn scratch(directory: &std::path::Path) -> io::Result<File> {
+fn scratch(directory: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     Ok(openat(CWD, directory, flags, Mode::RUSR | Mode::WUSR)?.into())
 }

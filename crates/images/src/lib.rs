@@ -21,8 +21,8 @@ mod registry;
 mod writer;
 
 pub use credentials::{Credentials, CredentialsError};
-pub use images::{Config, RegistryImages};
-pub use writer::LayoutWriter;
+pub use images::{Config, Progress, RegistryImages};
+pub use writer::{LayoutWriter, sha256};
 
 /// Whether a text names an image, wherever it may be.
 #[must_use]

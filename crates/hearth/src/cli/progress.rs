@@ -37,6 +37,18 @@ impl Bar {
     }
 }
 
+/// Layer by layer.
+impl hearth_images::Progress for Bar {
+    fn layer(&self, number: usize, of: usize, bytes: u64) {
+        self.begin("layer", bytes);
+        self.0.set_message(format!("layer {number} of {of}"));
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
+
 impl Progress for Bar {
     fn begin(&self, what: &'static str, bytes: u64) {
         self.0.reset();

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hearth_images::LayoutWriter;
+use hearth_ports::CodeDigest;
 use hearth_sandbox::process::NATIVE;
 use hearth_sandbox::runtimes::program_name;
 use hearth_types::Language;
@@ -42,14 +43,15 @@ struct Root<'a> {
     mirror: &'a str,
 }
 
-/// Makes the layout `layout` by way of files in `directory`, both on one disk.
+/// Makes the layout `layout` by way of files in `directory`, both on one disk. Answers the interpreter's version and the digest
+/// of the root's archive.
 pub(super) fn follow(
     (suite, package): (&str, &str),
     language: Language,
     mirror: &str,
     directory: &Path,
     layout: &Path,
-) -> Result<String, Failure> {
+) -> Result<(String, CodeDigest), Failure> {
     let maker = maker(tool::is_there, rustix::process::geteuid().is_root())?;
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", directory.display()));
     let (root, tar) = (Root { suite, package, language, mirror }, directory.join("root.tar"));
@@ -73,8 +75,7 @@ pub(super) fn follow(
         Failure::new(format!("{package} of Debian {suite} is no {language} that runs in a root of its own"))
     })?;
     let written = LayoutWriter::create(layout).and_then(|writer| writer.root(&tar, NATIVE, TAG));
-    written.map_err(failed)?;
-    Ok(version)
+    Ok((version, written.map_err(failed)?))
 }
 
 /// What there is to make a root with.

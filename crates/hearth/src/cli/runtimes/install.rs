@@ -1,5 +1,5 @@
-//! `hearth runtimes install`: an interpreter into the data directory, or a container image for a runtime. What is made has
-//! another name until it is whole and has said its version, so that an interrupted installation leaves nothing half.
+//! `hearth runtimes install`: an interpreter or a root into the data directory, or a container image for a runtime. What is made
+//! has another name until it is whole and has said its version, so that an interrupted installation leaves nothing half.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,26 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hearth_images::RegistryImages;
-use hearth_ports::Images as _;
-use hearth_sandbox::process::NATIVE;
-use hearth_sandbox::runtimes::{IMAGE_EXTENSION, Search, installed_images, place};
+use hearth_sandbox::runtimes::{Root, Search, installed_images};
 use hearth_types::Language;
 use hearth_types::runtime::{CATALOG, CatalogRow, Install, find};
 use rustix::fs::{FlockOperation, flock};
-use tokio::time::timeout;
 
-use super::{Data, Failure, debian, recipe, search};
-use crate::cli::block_on;
-use crate::config::{Config, Overrides};
-use crate::server::runtime_images_config;
+use super::record::Record;
+use super::{Failure, Settings, debian, image, recipe, search};
 
 /// How long a registry may take to say what a reference stands for.
-const RESOLVE_WAIT_MAX: Duration = Duration::from_secs(50);
+pub(super) const RESOLVE_WAIT_MAX: Duration = Duration::from_secs(50);
 /// How what is on its way is called; the next installation removes what an interrupted one left.
-const UNFINISHED: &str = ".installing-";
-/// Of a layout with the root file system of a language.
-const LAYOUT_EXTENSION: &str = "oci";
+pub(super) const UNFINISHED: &str = ".installing-";
 /// Held by whoever installs.
 const LOCK: &str = ".lock";
 
@@ -36,7 +28,8 @@ pub(super) struct Args {
     #[arg(value_name = "RUNTIME")]
     runtime: String,
 
-    /// Let functions of this runtime run in a container image instead: oci:/directory:tag, or registry/repository:tag
+    /// Let functions of this runtime run in a container image instead: oci:/directory:tag, or registry/repository:tag, which
+    /// is fetched now
     #[arg(long, value_name = "REF")]
     image: Option<String>,
 
@@ -45,39 +38,53 @@ pub(super) struct Args {
     mirror: String,
 
     #[command(flatten)]
-    data: Data,
+    settings: Settings,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (row, language) = wanted(&args.runtime)?;
-    let runtimes = args.data.runtimes()?;
-    if let Some((_, image)) = installed_images(&runtimes).into_iter().find(|(id, _)| id == row.id)
-        && args.image.is_none()
-    {
-        println!("{} is ready already: image {image}", row.id);
-        return Ok(ExitCode::SUCCESS);
-    }
-    match &args.image {
-        Some(image) => {
-            let pinned = resolve(image)?;
-            let _lock = lock(&runtimes)?;
-            name_image(row.id, image, &runtimes)?;
-            println!("Functions with {} run in {pinned}. A running server fetches it now.", row.id);
+    let config = args.settings.load()?;
+    let runtimes = Settings::runtimes(&config)?;
+    match (config.runtimes.get(row.id), &args.image) {
+        (Some(configured), Some(_)) => {
+            return Err(Failure::new(format!(
+                "the configuration file gives {} the image {configured}, which goes before this one; change it there",
+                row.id
+            )));
         }
-        None => {
-            if let Some(found) = search(runtimes.clone()).find(language) {
-                println!("{} is ready already: {} in {}", row.id, found.version, found.interpreter.place().display());
-                return Ok(ExitCode::SUCCESS);
+        (Some(configured), None) => println!("{} is ready already: image {configured} of the configuration", row.id),
+        (None, Some(image)) => {
+            let _lock = lock(&runtimes)?;
+            let pinned = image::install(row.id, image, &config.images, &runtimes)?;
+            println!(
+                "Functions with {} run in {pinned}. A running server takes it now, unless it has another image for them: then \
+                 at its next start.",
+                row.id
+            );
+        }
+        (None, None) => match is_ready(row, language, &runtimes) {
+            Some(what) => println!("{} is ready already: {what}", row.id),
+            None => {
+                let _lock = lock(&runtimes)?;
+                let (version, place) = match row.install {
+                    Some(Install::Debian { suite, package }) => {
+                        root((suite, package), language, &args.mirror, &runtimes)?
+                    }
+                    _ => interpreter(row, language, &runtimes)?,
+                };
+                println!("{} is ready: {} {version} in {}", row.id, language.family(), place.display());
             }
-            let _lock = lock(&runtimes)?;
-            let (version, place) = match row.install {
-                Some(Install::Debian { suite, package }) => root((suite, package), language, &args.mirror, &runtimes)?,
-                _ => interpreter(row, language, &runtimes)?,
-            };
-            println!("{} is ready: {} {version} in {}", row.id, language.family(), place.display());
-        }
+        },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_ready(row: &CatalogRow, language: Language, runtimes: &Path) -> Option<String> {
+    if let Some((_, image)) = installed_images(runtimes).into_iter().find(|(id, _)| id == row.id) {
+        return Some(format!("image {image}"));
+    }
+    let found = search(runtimes.to_owned()).find(language)?;
+    Some(format!("{} in {}", found.version, found.interpreter.place().display()))
 }
 
 fn wanted(id: &str) -> Result<(&'static CatalogRow, Language), Failure> {
@@ -110,16 +117,16 @@ fn lock(runtimes: &Path) -> Result<File, Failure> {
         }
         Ok(lock)
     };
-    locked().map_err(|error: std::io::Error| Failure::new(format!("cannot use {}: {error}", runtimes.display())))
+    locked().map_err(|error: std::io::Error| cannot(runtimes, &error))
 }
 
 /// Does something in a directory that nobody takes for an installation, and that is gone afterwards.
-fn unfinished<T>(
-    language: Language,
+pub(super) fn unfinished<T>(
+    what: &str,
     runtimes: &Path,
     work: impl FnOnce(&Path) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let unfinished = runtimes.join(format!("{UNFINISHED}{}", language.slug()));
+    let unfinished = runtimes.join(format!("{UNFINISHED}{what}"));
     fs::create_dir(&unfinished).map_err(|error| cannot(runtimes, &error))?;
     let done = work(&unfinished);
     // Also after a failure, whose reason is worth more than that of this.
@@ -127,72 +134,53 @@ fn unfinished<T>(
     done
 }
 
-fn cannot(runtimes: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn cannot(runtimes: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot install into {}: {error}", runtimes.display()))
 }
 
 /// Its patch release, once it is in its place, and that.
 fn interpreter(row: &CatalogRow, language: Language, runtimes: &Path) -> Result<(String, PathBuf), Failure> {
-    unfinished(language, runtimes, |unfinished| {
-        recipe::follow(row, language, unfinished)?;
+    let failed = |error: std::io::Error| cannot(runtimes, &error);
+    unfinished(&language.slug(), runtimes, |unfinished| {
+        let from = recipe::follow(row, language, unfinished)?;
         // Asked as the server will ask.
         let found = Search::default().with_installed(unfinished.to_owned()).find(language);
         let found = found
             .ok_or_else(|| Failure::new(format!("what was installed is no {language} that runs on this machine")))?;
+        let program = found.interpreter.program(Root::With(language));
+        let sha256 = hearth_images::sha256(&program).map_err(failed)?.hex();
+        let record = Record { from, version: Some(found.version.clone()), sha256 };
         let place = runtimes.join(language.slug());
-        fs::rename(unfinished.join(language.slug()), &place).map_err(|error| cannot(runtimes, &error))?;
+        record.write(&place).map_err(failed)?;
+        fs::rename(unfinished.join(language.slug()), &place).map_err(failed)?;
         Ok((found.version, place))
     })
 }
 
-/// The interpreter's patch release, once its image is there and named for every runtime of the language, and where the image is.
+/// The interpreter's patch release, once its root is there and named for every runtime of the language, and where the root is.
 fn root(
-    package: (&str, &str),
+    (suite, package): (&str, &str),
     language: Language,
     mirror: &str,
     runtimes: &Path,
 ) -> Result<(String, PathBuf), Failure> {
-    let name = format!("{}.{LAYOUT_EXTENSION}", language.slug());
-    let (reference, layout) = (format!("oci:{name}:{}", debian::TAG), runtimes.join(&name));
-    if !hearth_images::is_reference(&place(runtimes, &reference)) {
-        return Err(Failure::new(format!("{} cannot be named in a reference to an image", layout.display())));
-    }
-    unfinished(language, runtimes, |unfinished| {
+    let failed = |error: std::io::Error| cannot(runtimes, &error);
+    let name = format!("{}.{}", language.slug(), image::LAYOUT_EXTENSION);
+    let (reference, layout) = (image::beside(&name, debian::TAG, runtimes)?, runtimes.join(&name));
+    unfinished(&language.slug(), runtimes, |unfinished| {
         let made = unfinished.join(&name);
-        let version = debian::follow(package, language, mirror, unfinished, &made)?;
+        let (version, digest) = debian::follow((suite, package), language, mirror, unfinished, &made)?;
+        let from = format!("{package} of Debian {suite} from {mirror}");
         // Where there is one, its installation was interrupted before it was named, or its name has been taken away.
         let _ = fs::remove_dir_all(&layout);
-        fs::rename(&made, &layout).map_err(|error| cannot(runtimes, &error))?;
+        Record { from, version: Some(version.clone()), sha256: digest.hex() }.write(&layout).map_err(failed)?;
+        fs::rename(&made, &layout).map_err(failed)?;
         let named = installed_images(runtimes);
         let rows = CATALOG.iter().filter(|row| row.language == Some(language) && row.is_offered());
         // Which image another runtime of the language has is its user's choice.
         for row in rows.filter(|row| named.iter().all(|(id, _)| id != row.id)) {
-            name_image(row.id, &reference, runtimes)?;
+            image::name(row.id, &reference, runtimes)?;
         }
         Ok((version, layout))
-    })
-}
-
-/// Says which image functions of a runtime run in; a running server takes it from there.
-fn name_image(id: &str, reference: &str, runtimes: &Path) -> Result<(), Failure> {
-    let unfinished = runtimes.join(format!("{UNFINISHED}{id}.{IMAGE_EXTENSION}"));
-    let file = runtimes.join(format!("{id}.{IMAGE_EXTENSION}"));
-    let written = fs::write(&unfinished, reference).and_then(|()| fs::rename(&unfinished, &file));
-    written.map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))
-}
-
-/// What a reference stands for, by digest.
-fn resolve(image: &str) -> Result<String, Failure> {
-    if !hearth_images::is_reference(image) {
-        let form = "write oci:/directory:tag, or registry/repository:tag";
-        return Err(Failure::new(format!("{image} names no image; {form}")));
-    }
-    let config = Config::load(None, Overrides { ephemeral: true, ..Overrides::default() });
-    let config = config.map_err(|error| Failure::new(error.to_string()))?;
-    let images = RegistryImages::new(runtime_images_config(&config.images, std::env::temp_dir()));
-    block_on(async {
-        let resolved = timeout(RESOLVE_WAIT_MAX, images.resolve(image, NATIVE)).await;
-        let resolved = resolved.map_err(|_| Failure::new(format!("the registry of {image} does not answer")))?;
-        Ok(resolved.map_err(|error| Failure::new(error.to_string()))?.pinned_uri)
     })
 }

@@ -1,7 +1,6 @@
 //! The list, as a table that fits the terminal.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -9,7 +8,9 @@ use hearth_sandbox::runtimes::installed_images;
 use hearth_types::runtime::{CATALOG, CatalogRow};
 use serde::Serialize;
 
-use super::{Failure, search};
+use super::record::Record;
+use super::{Failure, Settings, image, search};
+use crate::config::Config;
 
 /// Columns when the output goes to a file or a pipe.
 const WIDTH_WITHOUT_TERMINAL: u16 = 120;
@@ -25,26 +26,39 @@ struct Row {
     version: Option<String>,
     /// Where it is from, or how to get it.
     place: String,
+    /// What `hearth runtimes install` has noted of it.
+    installed: Option<Record>,
     /// Why nobody has tried it.
     untested: Option<&'static str>,
 }
 
-pub(super) fn run(runtimes: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let found: BTreeMap<_, _> = search(runtimes.to_owned()).all().into_iter().collect();
-    let images: BTreeMap<String, String> = installed_images(runtimes).into_iter().collect();
+pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, Failure> {
+    let runtimes = Settings::runtimes(config)?;
+    let mut images: BTreeMap<String, String> = installed_images(&runtimes).into_iter().collect();
+    // As the server takes them.
+    images.extend(config.runtimes.clone());
+    let found: BTreeMap<_, _> = search(runtimes).all().into_iter().collect();
     let rows: Vec<Row> = offered()
         .map(|row| {
             let here = match (images.get(row.id), row.language.and_then(|language| found.get(&language))) {
-                (Some(image), _) => Some((None, format!("image {image}"))),
-                (None, Some(found)) => {
-                    Some((Some(found.version.clone()), found.interpreter.place().display().to_string()))
+                (Some(image), _) => {
+                    let installed = image::layout(image).and_then(Record::read);
+                    let version = installed.as_ref().and_then(|record| record.version.clone());
+                    Some((version, format!("image {image}"), installed))
                 }
-                (None, None) if row.id.starts_with(CUSTOM) => Some((None, "functions bring their program".to_owned())),
+                (None, Some(found)) => {
+                    let place = found.interpreter.place();
+                    Some((Some(found.version.clone()), place.display().to_string(), Record::read(place)))
+                }
+                (None, None) if row.id.starts_with(CUSTOM) => {
+                    Some((None, "functions bring their program".to_owned(), None))
+                }
                 (None, None) => None,
             };
             let is_ready = here.is_some();
-            let (version, place) = here.unwrap_or_else(|| (None, how(row)));
-            Row { runtime: row.id, state: row.state.as_str(), is_ready, version, place, untested: row.untested }
+            let (version, place, installed) = here.unwrap_or_else(|| (None, how(row), None));
+            let (runtime, state, untested) = (row.id, row.state.as_str(), row.untested);
+            Row { runtime, state, is_ready, version, place, installed, untested }
         })
         .collect();
     if json {

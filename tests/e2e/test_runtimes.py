@@ -184,12 +184,15 @@ def test_an_interpreter_that_comes_by_other_means_is_found_while_the_server_runs
         client = aws.client(server.url, "lambda")
         create(client, "java11", {"app.class": ""})
         until(client, "Failed")
-        # A program that answers as any interpreter does; of Java nothing is run to find out what it is.
-        java = sdkman / "candidates" / "java" / "11.0.27-tem"
+        # Of Java nothing is run to find out what it is. SDKMAN unpacks elsewhere, too, and then moves it.
+        java = tmp_path / "java"
         for name, content in {"bin/java": program, "lib/modules": b"", "release": b'JAVA_VERSION="11.0.27"\n'}.items():
             (java / name).parent.mkdir(parents=True, exist_ok=True)
             (java / name).write_bytes(content)
         (java / "bin" / "java").chmod(0o755)
+        versions = sdkman / "candidates" / "java"
+        versions.mkdir(parents=True)
+        java.rename(versions / "11.0.27-tem")
         until(client, "Active")
         about = aws.Result(client.invoke(FunctionName="f", Payload=json.dumps("about"))).ok()
         assert about["arguments"][0] == "/var/lang/bin/java"

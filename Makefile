@@ -41,11 +41,11 @@ test-e2e: ## the end-to-end tests only (ARGS="-k name" picks some); needs `make 
 stress: ## more than the machine has, noisy neighbours, churn, an object of 5 GB (STRESS_SECONDS=60 STRESS_ENVIRONMENTS=1000 STRESS_OBJECT_MIB=5120); needs `make build`
 	$(PYTEST) tests/stress $(ARGS)
 
-test-all: test ## `make test`, every version of every language, the documentation and its examples
+test-all: test ## what CI runs: `make test`, every version of every language, the documentation and its examples
 	$(MAKE) --no-print-directory setup-languages
 	$(MAKE) --no-print-directory test-languages
 	$(CARGO) test --workspace --doc
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 setup-languages: ## get every version of every language into .tools/languages; needs `make setup build`
 	tools/setup-languages.sh

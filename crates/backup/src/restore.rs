@@ -20,7 +20,7 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// What to restore, and to where.
 pub struct Restore<'a> {
-    /// A file made by [`crate::take`].
+    /// A file made by [`crate::take()`].
     pub source: &'a Path,
     /// The data directory: empty, or not there.
     pub data: &'a Path,

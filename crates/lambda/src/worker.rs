@@ -3,7 +3,7 @@
 //!
 //! What is to do is a set, so it is bounded by the number of functions and nothing is done twice. What fails is tried
 //! again after a pause; what a crash interrupts is found in the catalogue at the next start. Cancelled with the
-//! [`Lambda`](crate::Lambda) it works for.
+//! [`Lambda`] it works for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};

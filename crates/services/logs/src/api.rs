@@ -1,4 +1,4 @@
-//! The CloudWatch Logs API: its operations over [`Logs`](crate::Logs).
+//! The CloudWatch Logs API: its operations over [`Logs`].
 
 use std::sync::Arc;
 

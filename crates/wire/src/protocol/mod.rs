@@ -1,6 +1,6 @@
 //! The AWS protocols on the serving side, one module each. Services never see which one they speak.
 //!
-//! A protocol is four functions over the model: `decode` a request into a [`Value`](crate::value::Value), `encode` a
+//! A protocol is four functions over the model: `decode` a request into a [`Value`], `encode` a
 //! result, `encode_error`, and its way to name an operation (see `detect`). A new one slots in as a variant here.
 //! Source: Smithy specification, "AWS protocols".
 

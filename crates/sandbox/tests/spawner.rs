@@ -348,7 +348,7 @@ fn nothing_outside_the_trees_and_the_limits_can_be_asked_for() {
     }
     let language = Language::Node { major: 22 };
     let (reply, _) = spawner.ask(&Request::AddRoot { language });
-    let message = "Node.js 22 is not installed".to_owned();
+    let message = "Node.js 22 is not to be found".to_owned();
     assert_eq!(reply, Reply::RootNotAdded { language, message });
     let refused = [
         (FurnishSlot { memory: Mebibytes(64), ..furnish(10) }, "memory"),

@@ -60,6 +60,10 @@ impl Search {
                 if let Language::Dotnet { .. } = language {
                     all.insert(directory.join(DOTNET_RUNTIMES));
                 }
+                // And in what an interpreter has beside its program, which may come last.
+                if let Some(prefix) = directory.parent().filter(|_| directory.ends_with("bin")) {
+                    all.extend([prefix.to_owned(), prefix.join("lib")]);
+                }
                 all.insert(directory.to_owned());
             }
             all.extend(self.managed(language).map(|(_, versions)| versions));
@@ -115,6 +119,8 @@ mod tests {
             "path/python3.12",
             "usr/bin/ruby",
             "jvm/java-21/bin/java",
+            "jvm/java-21/release",
+            "jvm/java-21/lib/modules",
             "runtimes/nodejs22/bin/node",
         ] {
             let home = tempfile::tempdir().expect("tempdir");

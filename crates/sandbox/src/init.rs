@@ -5,6 +5,7 @@
 //! It is the spawner's child that went on without exec ([`crate::spawner`]). Open descriptors: 0 to 2 on `/dev/null`, the
 //! control socket, the write ends of the function's output and log records, and what says that the slot is furnished.
 
+mod c_library;
 mod environ;
 mod start;
 
@@ -115,7 +116,9 @@ impl<'a> Init<'a> {
                 return Ok(());
             }
             Order::Socket => return self.send_socket(),
-            Order::ShowEnvironment(environment) => Report::EnvironmentShown { errno: self.show(&environment) },
+            Order::ShowEnvironment { environment, in_full } => {
+                Report::EnvironmentShown { errno: self.show(&environment, in_full) }
+            }
             Order::KillAll => {
                 self.kill_all()?;
                 Report::Killed
@@ -159,9 +162,15 @@ impl<'a> Init<'a> {
     }
 
     /// 0 when it is shown. Takes note of a runtime process that has ended just now.
-    fn show(&self, environment: &[String]) -> i32 {
+    fn show(&self, environment: &[String], in_full: bool) -> i32 {
         let runtime = self.runtime().ok_or_else(|| Errno::SRCH.into());
-        let shown = runtime.and_then(|runtime| environ::show(runtime, environment));
+        let shown = runtime.and_then(|runtime| match in_full {
+            true => {
+                retry_on_intr(|| poll(&mut [PollFd::new(&self.shared.furnished, PollFlags::IN)], None))?;
+                environ::show(runtime, environment, Some(WORKING_DIRECTORY))
+            }
+            false => environ::show(runtime, environment, None),
+        });
         shown.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
     }
 

@@ -158,7 +158,10 @@ impl Maker for Slots {
         let mut slot = self.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy: false }).await?;
         if let Some(started) = started {
             let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
-            let launch = launch::launch(runtime, (None, None), variables::prepared(runtime, self.host(root)));
+            let mut variables = variables::prepared(runtime, self.host(root));
+            // Its command line may name it.
+            variables.extend(memory.map(|memory| (variables::MEMORY_SIZE.to_owned(), memory.to_string())));
+            let launch = launch::launch(runtime, (None, None), variables);
             slot.start(Launch { when_furnished: false, ..launch }).await?;
         }
         Ok(slot)

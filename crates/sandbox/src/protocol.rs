@@ -236,7 +236,11 @@ pub enum Order {
     Socket,
     /// Makes these `NAME=value` what `/proc` shows as the environment of the runtime process, which was started with
     /// others and waits for its assignment.
-    ShowEnvironment(Vec<String>),
+    ShowEnvironment {
+        environment: Vec<String>,
+        /// Also what its C library has as the environment and, once the slot is a function's, its working directory.
+        in_full: bool,
+    },
     /// Ends every process but hearth-init.
     KillAll,
 }

@@ -15,6 +15,8 @@ use crate::runtimes::{ImageRoot, Program, Runtime};
 
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 const INTERPRETER_LIBRARIES: &str = "/var/lang/lib";
+/// A function's memory in MiB.
+pub(crate) const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 /// Names a program that is run in place of the runtime, with the runtime's command line as its arguments.
 const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
@@ -74,7 +76,7 @@ pub fn variables(spec: &EnvironmentSpec, runtime: &Runtime, host: Host<'_>) -> B
         all.insert("AWS_LAMBDA_METADATA_API".to_owned(), format!("{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}"));
     }
     all.extend(records(runtime));
-    all.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), spec.memory.to_string());
+    all.insert(MEMORY_SIZE.to_owned(), spec.memory.to_string());
     all.insert("_HANDLER".to_owned(), spec.handler.clone());
     match runtime.program {
         Program::Image => None,

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::process::Command;
 use std::sync::Arc;
 
 use hearth_sandbox::Backend;
@@ -72,10 +73,16 @@ exports.handler = async (event, context) => ({
 });
 "#;
 
+/// Compiled by what the machine has.
+const JAVA: &str = "tests/looks/handler.java";
+
 struct Look {
     runtime: &'static str,
+    handler: &'static str,
+    /// In the package.
     file: &'static str,
-    source: &'static str,
+    /// `None` where the machine cannot compile it.
+    content: fn() -> Option<Vec<u8>>,
     /// What may differ, with the reason.
     differs: &'static [(&'static str, &'static str)],
     /// What may differ in copies besides; `None` where there are none.
@@ -93,8 +100,9 @@ enum Way {
 const LOOKS: &[Look] = &[
     Look {
         runtime: "python3.11",
+        handler: "app.handler",
         file: "app.py",
-        source: PYTHON,
+        content: || Some(PYTHON.into()),
         differs: &[],
         differs_in_copies: Some(&[
             ("pid", "two processes have taken part in it before"),
@@ -103,15 +111,33 @@ const LOOKS: &[Look] = &[
     },
     Look {
         runtime: "nodejs20.x",
+        handler: "app.handler",
         file: "app.js",
-        source: NODE,
+        content: || Some(NODE.into()),
         differs: &[(
             "threads",
             "libuv's workers run already, as on Lambda, whose runtime is an ES module; else they start with the first use",
         )],
         differs_in_copies: None,
     },
+    Look {
+        runtime: "java17",
+        handler: "app.handler",
+        file: "app/handler.class",
+        content: java,
+        differs: &[],
+        differs_in_copies: None,
+    },
 ];
+
+fn java() -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut javac = Command::new("javac");
+    javac.args(["--release", "8", "-Xlint:-options", "-cp", "../../runtimes/java/bootstrap.jar", JAVA, "-d"]);
+    let status = javac.arg(folder.path()).status().ok()?;
+    assert!(status.success(), "{JAVA} does not compile");
+    std::fs::read(folder.path().join("app/handler.class")).ok()
+}
 
 async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
     let pool = match way {
@@ -119,14 +145,19 @@ async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
         Way::Waited => Some(PoolConfig::default()),
         Way::Copied => Some(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
     };
+    let Some(content) = (look.content)() else {
+        eprintln!("SKIPPED: the function for {} cannot be compiled on this machine", look.runtime);
+        return None;
+    };
     let machine = Machine::start_with(Setup { pool, ..Setup::default() }).await?;
-    let code = machine.package(&[(look.file, look.source), ("libtask.so", "not a library")]);
+    let code = machine.package_of(&[(look.file, &content), ("libtask.so", b"not a library")]);
     let layer = machine.package(&[("lib/liblayer.so", "not a library")]);
     let mut spec = spec(look.runtime, code);
     if let Err(missing) = machine.backend.check(&spec.runtime, spec.architecture) {
         eprintln!("SKIPPED: {missing}");
         return None;
     }
+    spec.handler = look.handler.to_owned();
     spec.memory = memory;
     spec.layers = vec![layer];
     spec.variables = [("MINE", "ünï"), ("AWS_LAMBDA_FUNCTION_NAME", "f"), ("LONG", &"x".repeat(3_000)), ("EMPTY", "")]
@@ -162,7 +193,7 @@ async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
 async fn a_function_cannot_tell_whether_its_process_waited_for_it_or_was_copied() {
     for look in LOOKS {
         for memory in [Mebibytes(128), Mebibytes(1_769)] {
-            let Some(started) = seen(look, memory, Way::Started).await else { return };
+            let Some(started) = seen(look, memory, Way::Started).await else { break };
             let mut ways = vec![(Way::Waited, look.differs)];
             ways.extend(look.differs_in_copies.map(|differs| (Way::Copied, differs)));
             for (way, differs) in ways {

@@ -1,7 +1,7 @@
 //! What `/proc/self/environ` of a running process says. A runtime that was started ahead of need gets its function's
 //! environment later, and the kernel goes on showing the one it was started with. It can be told of another place in the
 //! process's memory, but only by the process itself (PR_SET_MM_MAP, prctl(2)); so the process is stopped for a moment and
-//! made to say it.
+//! made to say it. Where the runtime cannot do that itself, it is given the environment and its directory in the same stop.
 //!
 //! The process waits for its assignment meanwhile, blocked in a system call, which is taken up again afterwards.
 
@@ -13,11 +13,15 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use super::c_library;
 use crate::tracee::{self, Tracee};
 
 /// See prctl(2) and the kernel's linux/prctl.h.
 const PR_SET_MM: u64 = 35;
 const PR_SET_MM_MAP: u64 = 14;
+
+/// Bytes of a pointer.
+pub(super) const WORD: u64 = 8;
 
 /// How often a process is stopped until it is found waiting, and the pause in between: ten milliseconds, of which it
 /// needs some hundredths.
@@ -44,13 +48,15 @@ struct MemoryMap {
 }
 
 /// Makes `environment` (`NAME=value`, each) what `/proc` shows for `process`, a child that is blocked in a system call.
+/// With a `directory` it goes there, and its C library has the environment, too.
 ///
 /// # Errors
-/// When the kernel does not allow it, or has no PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE).
-pub(super) fn show(process: Pid, environment: &[String]) -> io::Result<()> {
+/// When the kernel does not allow it, or has no PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE); when the C library's environment
+/// is not found.
+pub(super) fn show(process: Pid, environment: &[String], directory: Option<&str>) -> io::Result<()> {
     tracee::seize(process, Options::empty())?;
     let shown = blocked(process).and_then(|stopped| {
-        let shown = tell(&stopped, environment);
+        let shown = tell(&stopped, environment, directory);
         // Whatever came of it.
         stopped.registers.put_back(process)?;
         shown
@@ -72,15 +78,21 @@ fn blocked(process: Pid) -> io::Result<Tracee> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
-fn tell(process: &Tracee, environment: &[String]) -> io::Result<()> {
+/// What is put into the process's memory, one after the other: the variables, what the kernel is told of them, the vector of
+/// pointers to them, the directory.
+fn tell(process: &Tracee, environment: &[String], directory: Option<&str>) -> io::Result<()> {
     let mut bytes: Vec<u8> = Vec::new();
+    let mut offsets = Vec::with_capacity(environment.len());
     for variable in environment {
+        offsets.push(bytes.len() as u64);
         bytes.extend_from_slice(variable.as_bytes());
         bytes.push(0);
     }
     let length = bytes.len() as u64;
-    let map_offset = length.next_multiple_of(8);
-    let size = map_offset + mem::size_of::<MemoryMap>() as u64;
+    let map_offset = length.next_multiple_of(WORD);
+    let vector_offset = map_offset + mem::size_of::<MemoryMap>() as u64;
+    let directory_offset = vector_offset + (offsets.len() as u64 + 1) * WORD;
+    let size = directory_offset + directory.map_or(0, |directory| directory.len() as u64 + 1);
     let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
     let at = process.call(libc::SYS_mmap, [0, size, protection, flags, u64::MAX, 0])?;
@@ -88,7 +100,14 @@ fn tell(process: &Tracee, environment: &[String]) -> io::Result<()> {
     let map = MemoryMap { brk, env_start: at, env_end: at + length, ..memory_map(process.process)? };
     bytes.resize(map_offset as usize, 0);
     bytes.extend_from_slice(&map.bytes());
+    bytes.extend(offsets.iter().flat_map(|offset| (at + offset).to_ne_bytes()).chain([0; WORD as usize]));
+    bytes.extend(directory.into_iter().flat_map(str::bytes).chain([0]).take((size - directory_offset) as usize));
     process.write(at, &bytes)?;
+    if directory.is_some() {
+        let environ = c_library::environ(process, map.start_stack)?;
+        process.write(environ, &(at + vector_offset).to_ne_bytes())?;
+        process.call(libc::SYS_chdir, [at + directory_offset, 0, 0, 0, 0, 0])?;
+    }
     let map_at = at + map_offset;
     process.call(libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP, map_at, mem::size_of::<MemoryMap>() as u64, 0, 0])?;
     Ok(())

@@ -293,10 +293,11 @@ impl Control {
         receiver.await.ok().flatten().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Makes `/proc` show this as the environment of the runtime process. Once in the life of a slot.
-    pub(super) async fn show_environment(&self, environment: Vec<String>) -> Result<(), SandboxError> {
+    /// Makes `/proc` show this as the environment of the runtime process, see [`Order::ShowEnvironment`]. Once in the life
+    /// of a slot.
+    pub(super) async fn show_environment(&self, environment: Vec<String>, in_full: bool) -> Result<(), SandboxError> {
         let mut state = self.state.subscribe();
-        self.order(&Order::ShowEnvironment(environment)).await?;
+        self.order(&Order::ShowEnvironment { environment, in_full }).await?;
         let state =
             state.wait_for(|state| state.shown.is_some() || state.gone).await.map_err(|_| SandboxError::Gone)?;
         match state.shown {

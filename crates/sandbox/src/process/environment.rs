@@ -135,7 +135,7 @@ impl ProcessEnvironment {
         let mut started = Started::default();
         let readied = async {
             if is_started {
-                control.show_environment(launch.environment.clone()).await
+                control.show_environment(launch.environment.clone(), runtime.changes_from_outside()).await
             } else if may_extend {
                 // Extensions come first.
                 Ok(())

@@ -10,7 +10,7 @@ use crate::environment::InitFailure;
 use crate::init::WORKING_DIRECTORY;
 use crate::protocol::{Launch, LaunchFailure};
 use crate::runtimes::{BOOTSTRAPS, ImageRoot, MEMORY, Program, Runtime};
-use crate::variables::wrapper;
+use crate::variables::{MEMORY_SIZE, wrapper};
 
 /// How a runtime process with these variables is started.
 pub(super) fn launch(
@@ -38,7 +38,7 @@ pub(super) fn launch(
             (BOOTSTRAPS.iter().map(|text| (*text).to_owned()).collect(), Vec::new())
         }
     };
-    let memory = variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").map(String::as_str).unwrap_or_default();
+    let memory = variables.get(MEMORY_SIZE).map(String::as_str).unwrap_or_default();
     Launch {
         programs,
         arguments: arguments.into_iter().map(|argument| argument.replace(MEMORY, memory)).collect(),

@@ -121,10 +121,9 @@ pub(super) fn variables(language: Language) -> Vec<(&'static str, String)> {
 const fn prestart(language: Language) -> Prestart {
     match language {
         Language::Python { .. } | Language::Ruby { .. } => Prestart::Always,
-        Language::Node { .. } => Prestart::PerMemory,
-        // Java cannot change the directory it runs in, over which a function's code is mounted. .NET's client does not wait
-        // for a function.
-        Language::Java { .. } | Language::Dotnet { .. } => Prestart::Never,
+        Language::Node { .. } | Language::Java { .. } => Prestart::PerMemory,
+        // Its client does not wait for a function.
+        Language::Dotnet { .. } => Prestart::Never,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hearth_types::Mebibytes;
 
-use super::Runtime;
+use super::{Language, Runtime};
 
 /// Whether a runtime's process can be started ahead of need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,12 @@ impl Runtime {
         let differs = |name: &str| self.is_read_at_start(name) && wanted.get(name) != usual.get(name);
         let unfit = wanted.keys().chain(usual.keys()).any(|name| differs(name));
         (!unfit).then_some(memory)
+    }
+
+    /// Whether a process that waits cannot become the function's by itself: Java has no call that changes its environment
+    /// or the directory it runs in, over which the function's code is mounted.
+    pub(crate) fn changes_from_outside(&self) -> bool {
+        matches!(self.root.language(), Some(Language::Java { .. }))
     }
 
     fn is_read_at_start(&self, name: &str) -> bool {

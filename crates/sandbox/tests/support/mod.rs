@@ -183,6 +183,11 @@ impl Machine {
 
     /// A code package with these files; those called `bootstrap` or ending in `.sh` can be run.
     pub fn package(&self, files: &[(&str, &str)]) -> CodeDigest {
+        self.package_of(&files.iter().map(|(name, text)| (*name, text.as_bytes())).collect::<Vec<_>>())
+    }
+
+    /// The same, of any content.
+    pub fn package_of(&self, files: &[(&str, &[u8])]) -> CodeDigest {
         let mut digest = [0; 32];
         digest[..8].copy_from_slice(&self.packages.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let digest = CodeDigest(digest);

@@ -28,7 +28,7 @@ public final class Bootstrap {
     public static void main(String[] arguments) throws Exception {
         System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, "UTF-8"));
         System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, "UTF-8"));
-        RuntimeApi api = new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"));
+        RuntimeApi api = Preparation.connect();
         Function function = null;
         try {
             ClassLoader loader = new URLClassLoader(places(), Bootstrap.class.getClassLoader());

@@ -17,6 +17,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 final class RuntimeApi {
     private static final String RUNTIME = "/2018-06-01/runtime/";
     private static final byte[] NEXT = ("GET " + RUNTIME + "invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n").getBytes(UTF_8);
+    private static final byte[] ASSIGNMENT = "GET /2018-06-01/hearth/assignment HTTP/1.1\r\nHost: runtime\r\n\r\n".getBytes(UTF_8);
     private static final int READ_BYTES = 65536;
 
     private final InputStream in;
@@ -41,6 +42,15 @@ final class RuntimeApi {
         socket.setTcpNoDelay(true);
         in = new BufferedInputStream(socket.getInputStream(), READ_BYTES);
         out = socket.getOutputStream();
+    }
+
+    /** Waits, started ahead of need, until this process is given a function. */
+    void awaitAssignment() throws IOException {
+        out.write(ASSIGNMENT);
+        Reply reply = reply();
+        if (reply.status != 200) {
+            throw new IOException("the Runtime API gave no assignment: " + reply.status);
+        }
     }
 
     /** Asks for an event. */

@@ -1,9 +1,11 @@
 //! The echo function in each language, and the bare program beside it.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
 
 use hearth_sandbox::runtimes::{Found, Interpreter, Language, Root};
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::cold::starts::with;
@@ -18,6 +20,7 @@ const ECHO_JAVA: &str = "package app;\n\
     public class handler implements RequestHandler<Object, Object> {\n\
     \tpublic Object handleRequest(Object event, Context context) { return event; }\n}\n";
 const ECHO_DOTNET: &str = "public class App { public static object Handle(object e) { return e; } }\n";
+const EMPTY_DOTNET: &str = "Empty.dll";
 /// Compiles what a machine with a compiler only can measure; part of this repository.
 const COMPILE_CSHARP: &str = "tools/compile-csharp.sh";
 
@@ -87,22 +90,79 @@ fn compiled(
     bytes.transpose().map_err(BenchError::io("what was compiled"))
 }
 
-/// The interpreter with nothing to do. `None`: .NET's program starts nothing by itself.
-pub(super) fn bare(language: Option<Language>, found: Option<&Found>) -> Result<Option<Command>, BenchError> {
-    let (Some(language), Some(found)) = (language, found) else {
-        return Ok(Some(with(Command::new(stock_program()?), &["end"])));
-    };
-    let arguments: &[&str] = match language {
-        Language::Python { .. } => &["-I", "-S", "-c", "pass"],
-        Language::Node { .. } => &["-e", "0"],
-        Language::Ruby { .. } => &["--disable=gems", "-e", "0"],
-        Language::Java { .. } => &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-version"],
-        Language::Dotnet { .. } => return Ok(None),
-    };
-    let mut command = with(Command::new(found.interpreter.program(Root::With(language))), arguments);
-    if let Interpreter::Prefix { prefix, needs_library_path: true } = &found.interpreter {
-        command.env("LD_LIBRARY_PATH", prefix.join("lib"));
+/// The interpreter with nothing to do.
+pub(super) struct Bare {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    library_path: Option<PathBuf>,
+    /// Has what the interpreter runs, if that had to be made.
+    folder: Option<PathBuf>,
+}
+
+impl Bare {
+    /// `None`: this machine cannot build what it would run.
+    pub(super) fn new(language: Option<Language>, found: Option<&Found>) -> Result<Option<Self>, BenchError> {
+        let (Some(language), Some(found)) = (language, found) else {
+            let program = stock_program()?;
+            return Ok(Some(Self { program, arguments: vec!["end".into()], library_path: None, folder: None }));
+        };
+        let arguments: &[&str] = match language {
+            Language::Python { .. } => &["-I", "-S", "-c", "pass"],
+            Language::Node { .. } => &["-e", "0"],
+            Language::Ruby { .. } => &["--disable=gems", "-e", "0"],
+            Language::Java { .. } => &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-version"],
+            Language::Dotnet { .. } => &["exec"],
+        };
+        let mut arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let mut folder = None;
+        if let Language::Dotnet { major } = language {
+            let Some(made) = empty_dotnet_program(major)? else { return Ok(None) };
+            arguments.push(made.join(EMPTY_DOTNET).into());
+            folder = Some(made);
+        }
+        let library_path = match &found.interpreter {
+            Interpreter::Prefix { prefix, needs_library_path: true } => Some(prefix.join("lib")),
+            _ => None,
+        };
+        Ok(Some(Self { program: found.interpreter.program(Root::With(language)), arguments, library_path, folder }))
     }
-    command.stderr(Stdio::null());
-    Ok(Some(command))
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = with(Command::new(&self.program), &[]);
+        command.args(&self.arguments).stderr(Stdio::null()).env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1");
+        if let Some(path) = &self.library_path {
+            command.env("LD_LIBRARY_PATH", path);
+        }
+        command
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        // What is left in the temporary directory is no reason to fail.
+        let _ = self.folder.as_ref().map(std::fs::remove_dir_all);
+    }
+}
+
+/// .NET's program starts nothing by itself: a folder with a program that ends at once.
+fn empty_dotnet_program(major: u8) -> Result<Option<PathBuf>, BenchError> {
+    let compile = |source: &Path, directory: &Path| {
+        let mut command = Blocking::new(COMPILE_CSHARP);
+        command.args([&directory.join(EMPTY_DOTNET), source]).arg("--program");
+        command
+    };
+    let Some(program) =
+        compiled("Empty.cs", "public static class Empty { public static void Main() { } }\n", EMPTY_DOTNET, compile)?
+    else {
+        return Ok(None);
+    };
+    let folder = std::env::temp_dir().join(format!("hearth-bench-{}-empty", std::process::id()));
+    let framework = json!({ "name": "Microsoft.NETCore.App", "version": format!("{major}.0.0") });
+    let config = json!({ "runtimeOptions": { "tfm": format!("net{major}.0"), "framework": framework } });
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes);
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| write(EMPTY_DOTNET, &program))
+        .and_then(|()| write("Empty.runtimeconfig.json", config.to_string().as_bytes()))
+        .map_err(BenchError::io("temporary file"))?;
+    Ok(Some(folder))
 }

@@ -3,7 +3,7 @@
 
 mod echo;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use comfy_table::Cell;
@@ -11,7 +11,7 @@ use hearth_sandbox::runtimes::{Found, Language, Search};
 use hearth_types::runtime::CATALOG;
 use serde_json::{Value, json};
 
-use self::echo::Echo;
+use self::echo::{Bare, Echo};
 use crate::cold::starts::{self, Pool};
 use crate::report::{Measurement, new_table, right};
 use crate::server::Server;
@@ -74,7 +74,13 @@ pub(crate) async fn run(program: &ProgramArgs, args: &LanguagesArgs) -> Result<O
 
 async fn measure_all(program: &ProgramArgs, scale: &Scale, notes: &mut Vec<String>) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
-    for subject in subjects() {
+    let subjects = subjects();
+    for family in missing(&subjects) {
+        notes.push(format!(
+            "SKIPPED {family}: no interpreter of it is on this machine (hearth runtimes says where it looks)"
+        ));
+    }
+    for subject in subjects {
         eprint!("\r{:60}\r{} … ", "", subject.id);
         match echo::of(subject.language, program)? {
             Some(echo) => rows.push(measure(program, &subject, &echo, scale).await?),
@@ -97,9 +103,20 @@ fn subjects() -> Vec<Subject> {
     subjects
 }
 
+/// Languages of which no version is here.
+fn missing(subjects: &[Subject]) -> Vec<&'static str> {
+    let here: BTreeSet<&str> = subjects.iter().filter_map(|subject| subject.language).map(Language::family).collect();
+    let mut missing: Vec<&str> = CATALOG.iter().filter_map(|row| row.language).map(Language::family).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    missing.retain(|family| !here.contains(family));
+    missing
+}
+
 async fn measure(program: &ProgramArgs, subject: &Subject, echo: &Echo, scale: &Scale) -> Result<Row, BenchError> {
     let (hearth, runtime) = (program.hearth()?, (subject.id, echo.handler));
-    let bare = || echo::bare(subject.language, subject.found.as_ref());
+    let made = Bare::new(subject.language, subject.found.as_ref())?;
+    let bare = || Ok(made.as_ref().map(Bare::command));
 
     let server = Server::start(&hearth)?;
     functions::create_role(server.address).await?;

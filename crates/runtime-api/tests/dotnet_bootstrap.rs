@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use hearth_runtime_api::Assignment;
 use serde_json::{Value, json};
+use support::identity;
 use support::process::{REQUEST_ID, Records, RuntimeProcess, checkout, whole_context};
 use tempfile::TempDir;
 
@@ -228,4 +230,19 @@ fn the_assembly_is_built_from_the_sources_beside_it() {
         std::fs::read(built).expect("built") == checked_in,
         "run tools/build-dotnet-bootstrap.sh and check in what it makes"
     );
+}
+
+#[tokio::test]
+async fn a_process_that_waits_becomes_the_function_it_is_given() {
+    let Some(task) = functions() else { return };
+    let stale = [("STALE", "x"), ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1")];
+    let runtime = RuntimeProcess::start_prepared(&command(), &[], &stale).await;
+    let own = [("OWN", "ü"), ("AWS_LAMBDA_FUNCTION_NAME", "given")];
+    let environment = [&variables(task, "Shop::Shop.Handlers::Given")[..], &own].concat();
+    let address = ("AWS_LAMBDA_RUNTIME_API".to_owned(), runtime.server.address.to_string());
+    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = environment.chain([address]).collect();
+    runtime.server.api.assign(Assignment { identity: identity(), environment }).expect("assigned");
+    let seen: Value = serde_json::from_str(&runtime.respond("{}").await).expect("JSON");
+    assert_eq!(seen, json!(["ü", null, null, "given"]));
 }

@@ -75,6 +75,10 @@ exports.handler = async (event, context) => ({
 
 /// Compiled by what the machine has.
 const JAVA: &str = "tests/looks/handler.java";
+const DOTNET: &str = "tests/looks/App.cs";
+
+/// How the script says that the machine has no compiler.
+const NO_COMPILER: i32 = 2;
 
 struct Look {
     runtime: &'static str,
@@ -83,6 +87,8 @@ struct Look {
     file: &'static str,
     /// `None` where the machine cannot compile it.
     content: fn() -> Option<Vec<u8>>,
+    /// Whether a process that waits may become one with a variable that is empty.
+    takes_empty: bool,
     /// What may differ, with the reason.
     differs: &'static [(&'static str, &'static str)],
     /// What may differ in copies besides; `None` where there are none.
@@ -103,6 +109,7 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app.py",
         content: || Some(PYTHON.into()),
+        takes_empty: true,
         differs: &[],
         differs_in_copies: Some(&[
             ("pid", "two processes have taken part in it before"),
@@ -114,6 +121,7 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app.js",
         content: || Some(NODE.into()),
+        takes_empty: true,
         differs: &[(
             "threads",
             "libuv's workers run already, as on Lambda, whose runtime is an ES module; else they start with the first use",
@@ -125,7 +133,17 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app/handler.class",
         content: java,
+        takes_empty: true,
         differs: &[],
+        differs_in_copies: None,
+    },
+    Look {
+        runtime: "dotnet8",
+        handler: "App::App::Look",
+        file: "App.dll",
+        content: dotnet,
+        takes_empty: false,
+        differs: &[("assemblies", "those of the framework that functions use are loaded already")],
         differs_in_copies: None,
     },
 ];
@@ -137,6 +155,14 @@ fn java() -> Option<Vec<u8>> {
     let status = javac.arg(folder.path()).status().ok()?;
     assert!(status.success(), "{JAVA} does not compile");
     std::fs::read(folder.path().join("app/handler.class")).ok()
+}
+
+fn dotnet() -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("folder");
+    let library = folder.path().join("App.dll");
+    let status = Command::new("../../tools/compile-csharp.sh").arg(&library).arg(DOTNET).status().ok()?;
+    assert!(status.success() || status.code() == Some(NO_COMPILER), "{DOTNET} does not compile");
+    std::fs::read(library).ok()
 }
 
 async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
@@ -163,6 +189,7 @@ async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
     spec.variables = [("MINE", "ünï"), ("AWS_LAMBDA_FUNCTION_NAME", "f"), ("LONG", &"x".repeat(3_000)), ("EMPTY", "")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+    spec.variables.retain(|(_, value)| look.takes_empty || !value.is_empty());
     if way == Way::Copied {
         machine.wait_for_copies(&spec).await;
     }

@@ -22,6 +22,7 @@ public static class Bootstrap
 
     public static void Main()
     {
+        Preparation.Await();
         string task = Environment.GetEnvironmentVariable("LAMBDA_TASK_ROOT") ?? "/var/task";
         string handler = Environment.GetEnvironmentVariable("_HANDLER") ?? "";
         string name = handler.Split(Separator)[0];
@@ -39,7 +40,7 @@ public static class Bootstrap
     public static void Run(AssemblyLoadContext context, string handler)
     {
         Log.SetUp();
-        var api = new RuntimeApi(Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API")!);
+        var api = new RuntimeApi(Environment.GetEnvironmentVariable(RuntimeApi.Variable)!);
         Handler function;
         try
         {

@@ -10,11 +10,15 @@ namespace Hearth;
 internal sealed record Reply(int Status, Dictionary<string, string> Headers, byte[] Body);
 
 /// <summary>The Lambda Runtime API over a bare socket; HttpClient takes longer to load than everything else here.</summary>
-internal sealed class RuntimeApi
+internal sealed class RuntimeApi : IDisposable
 {
+    internal const string Variable = "AWS_LAMBDA_RUNTIME_API";
+
     private const string Runtime = "/2018-06-01/runtime/";
     private const int ReadBytes = 65536;
     private static readonly byte[] Next = Encoding.ASCII.GetBytes($"GET {Runtime}invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n");
+
+    private static readonly byte[] Ready = Encoding.ASCII.GetBytes("GET /2018-06-01/hearth/assignment HTTP/1.1\r\nHost: runtime\r\n\r\n");
 
     private readonly Socket socket;
     private readonly byte[] buffer = new byte[ReadBytes];
@@ -25,6 +29,20 @@ internal sealed class RuntimeApi
     {
         socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         socket.Connect(IPEndPoint.Parse(address));
+    }
+
+    public void Dispose() => socket.Dispose();
+
+    /// <summary>Waits, started ahead of need, until this process is given a function.</summary>
+    internal byte[] Assignment()
+    {
+        Send(Ready);
+        Reply reply = Reply();
+        if (reply.Status != 200)
+        {
+            throw new InvalidOperationException($"the Runtime API gave no assignment: {reply.Status}");
+        }
+        return reply.Body;
     }
 
     /// <summary>Asks for an event.</summary>

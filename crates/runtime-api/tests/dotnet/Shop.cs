@@ -84,6 +84,12 @@ public class Handlers
     }
 
     public string Descriptor() => Environment.GetEnvironmentVariable("_LAMBDA_TELEMETRY_LOG_FD") ?? "unknown";
+
+    public string?[] Given(ILambdaContext context) => new[]
+    {
+        Environment.GetEnvironmentVariable("OWN"), Environment.GetEnvironmentVariable("_HEARTH_PREPARED"),
+        Environment.GetEnvironmentVariable("STALE"), context.FunctionName,
+    };
 }
 
 public class Unborn

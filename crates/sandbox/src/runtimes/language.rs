@@ -121,9 +121,7 @@ pub(super) fn variables(language: Language) -> Vec<(&'static str, String)> {
 const fn prestart(language: Language) -> Prestart {
     match language {
         Language::Python { .. } | Language::Ruby { .. } => Prestart::Always,
-        Language::Node { .. } | Language::Java { .. } => Prestart::PerMemory,
-        // Its client does not wait for a function.
-        Language::Dotnet { .. } => Prestart::Never,
+        Language::Node { .. } | Language::Java { .. } | Language::Dotnet { .. } => Prestart::PerMemory,
     }
 }
 

@@ -58,13 +58,17 @@ impl Runtime {
         };
         let differs = |name: &str| self.is_read_at_start(name) && wanted.get(name) != usual.get(name);
         let unfit = wanted.keys().chain(usual.keys()).any(|name| differs(name));
-        (!unfit).then_some(memory)
+        // .NET takes an empty value for none, where one is set later.
+        let is_empty =
+            |value: &String| value.is_empty() && matches!(self.root.language(), Some(Language::Dotnet { .. }));
+        (!unfit && !wanted.values().any(is_empty)).then_some(memory)
     }
 
     /// Whether a process that waits cannot become the function's by itself: Java has no call that changes its environment
-    /// or the directory it runs in, over which the function's code is mounted.
+    /// or the directory it runs in, over which the function's code is mounted. What .NET changes of its environment, native
+    /// libraries do not see.
     pub(crate) fn changes_from_outside(&self) -> bool {
-        matches!(self.root.language(), Some(Language::Java { .. }))
+        matches!(self.root.language(), Some(Language::Java { .. } | Language::Dotnet { .. }))
     }
 
     fn is_read_at_start(&self, name: &str) -> bool {
@@ -109,6 +113,13 @@ mod tests {
                 assert_eq!(fit(runtime.id, &[(&name, "other")]), None, "{} {name}", runtime.id);
             }
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_takes_a_dotnet_process_of_its_own() {
+        assert_eq!(fit("dotnet8", &[("TABLE", "t")]), Some(Some(MEMORY)));
+        assert_eq!(fit("dotnet8", &[("TABLE", "")]), None);
+        assert_eq!(fit("java21", &[("TABLE", "")]), Some(Some(MEMORY)));
     }
 
     #[test]

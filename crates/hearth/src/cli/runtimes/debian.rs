@@ -59,11 +59,11 @@ pub(super) fn follow(
         Maker::Mmdebstrap => {
             // Its own processes may have no way into the data directory: they are other users there.
             let archive = File::create(&tar).map_err(failed)?;
-            tool::run(Command::new("mmdebstrap").args(root.mmdebstrap()).stdout(archive), directory)?
+            tool::run_into(Command::new("mmdebstrap").args(root.mmdebstrap()), archive.into(), directory)?
         }
         Maker::Debootstrap => {
             let tree = directory.join("root");
-            tool::run(Command::new("debootstrap").args(root.debootstrap(&tree)), directory)?;
+            tool::run(Command::new("unshare").args(root.debootstrap(&tree)), directory)?;
             let said = tool::run(Command::new("unshare").args(root.asked(&tree)), directory)?;
             tool::run(Command::new("tar").args(archive(&tree, &tar)), directory)?;
             fs::remove_dir_all(&tree).map_err(failed)?;
@@ -111,6 +111,9 @@ impl Root<'_> {
 
     fn debootstrap(&self, tree: &Path) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
+            // What it mounts is gone with its namespace.
+            "--mount".into(),
+            "debootstrap".into(),
             "--variant=minbase".into(),
             format!("--include={},{CERTIFICATES}", self.package).into(),
             self.suite.into(),
@@ -146,7 +149,12 @@ impl Root<'_> {
 /// Devices are each sandbox's own.
 fn archive(tree: &Path, tar: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["--create".into(), "--numeric-owner".into(), "--file".into(), tar.into()];
-    arguments.extend(["--exclude=./dev/*".into(), "--exclude=./var/cache/apt/*".into(), "--directory".into()]);
+    arguments.extend([
+        "--exclude=./dev/*".into(),
+        "--exclude=./proc/*".into(),
+        "--exclude=./var/cache/apt/*".into(),
+        "--directory".into(),
+    ]);
     arguments.extend([tree.into(), ".".into()]);
     arguments
 }
@@ -191,6 +199,8 @@ mod tests {
         let unknown = Root { suite: "no-such-release", ..root(RUBY) };
         let arguments = unknown.debootstrap(Path::new("/srv/root"));
         let expected = [
+            "--mount",
+            "debootstrap",
             "--variant=minbase",
             "--include=ruby3.3,ca-certificates",
             "no-such-release",

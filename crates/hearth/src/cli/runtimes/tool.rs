@@ -27,9 +27,14 @@ const DEPTH_MAX: usize = 32;
 /// # Errors
 /// It is not there, or it fails; what it complains of.
 pub(super) fn run(command: &mut Command, directory: &Path) -> Result<Vec<String>, Failure> {
+    run_into(command, Stdio::null(), directory)
+}
+
+/// As [`run`], with a place for its standard output.
+pub(super) fn run_into(command: &mut Command, output: Stdio, directory: &Path) -> Result<Vec<String>, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
     // Its environment and directory are the user's, who has said there what it is to do.
-    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let child = command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::new(format!("{program} is needed for this and is not in PATH")),
         _ => Failure::new(format!("{program} cannot be run: {error}")),

@@ -17,8 +17,6 @@ use hearth_types::Language;
 
 use super::{Failure, tool};
 
-/// Where Debian's packages are, if nobody says otherwise.
-pub(super) const MIRROR: &str = "http://deb.debian.org/debian";
 /// What functions need besides the interpreter: TLS.
 const CERTIFICATES: &str = "ca-certificates";
 /// How the image is called in its layout.
@@ -40,7 +38,8 @@ struct Root<'a> {
     suite: &'a str,
     package: &'a str,
     language: Language,
-    mirror: &'a str,
+    /// Where Debian's packages are; `None`: where the program that fetches them has them from by itself.
+    mirror: Option<&'a str>,
 }
 
 /// Makes the layout `layout` by way of files in `directory`, both on one disk. Answers the interpreter's version and the digest
@@ -48,7 +47,7 @@ struct Root<'a> {
 pub(super) fn follow(
     (suite, package): (&str, &str),
     language: Language,
-    mirror: &str,
+    mirror: Option<&str>,
     directory: &Path,
     layout: &Path,
 ) -> Result<(String, CodeDigest), Failure> {
@@ -94,7 +93,7 @@ fn maker(is_there: impl Fn(&str) -> bool, is_root: bool) -> Result<Maker, Failur
 
 impl Root<'_> {
     fn mmdebstrap(&self) -> Vec<String> {
-        let arguments = [
+        let mut arguments = vec![
             // Nothing besides what packages take for granted: no apt, no init.
             "--variant=essential".to_owned(),
             // A mirror that is a snapshot has lists whose time is over. debootstrap does not look at that time, either; what
@@ -104,9 +103,9 @@ impl Root<'_> {
             format!("--customize-hook={}", self.question(r#""$1""#)),
             self.suite.to_owned(),
             "-".to_owned(),
-            self.mirror.to_owned(),
         ];
-        arguments.into()
+        arguments.extend(self.mirror.map(str::to_owned));
+        arguments
     }
 
     fn debootstrap(&self, tree: &Path) -> Vec<OsString> {
@@ -118,12 +117,12 @@ impl Root<'_> {
             format!("--include={},{CERTIFICATES}", self.package).into(),
             self.suite.into(),
             tree.into(),
-            self.mirror.into(),
         ];
         let script = Path::new("/usr/share/debootstrap/scripts").join(self.suite);
-        if !script.exists() {
-            arguments.push(LATEST_SCRIPT.into());
-        }
+        let script = if script.exists() { None } else { Some(LATEST_SCRIPT) };
+        // An empty one is its own; a script can only follow one.
+        let mirror = self.mirror.or(script.map(|_| ""));
+        arguments.extend(mirror.into_iter().chain(script).map(OsString::from));
         arguments
     }
 
@@ -177,7 +176,7 @@ mod tests {
     const RUBY: Language = Language::Ruby { major: 3, minor: 3 };
 
     fn root(language: Language) -> Root<'static> {
-        Root { suite: "trixie", package: "ruby3.3", language, mirror: "http://mirror.example.com/debian" }
+        Root { suite: "trixie", package: "ruby3.3", language, mirror: Some("http://mirror.example.com/debian") }
     }
 
     #[test]
@@ -190,6 +189,8 @@ mod tests {
         for unsigned in ["AllowUnauthenticated", "trusted", "no-check-gpg", "AllowInsecure"] {
             assert!(!arguments.iter().any(|argument| argument.contains(unsigned)), "{unsigned}");
         }
+        let elsewhere = Root { mirror: None, ..root(RUBY) }.mmdebstrap();
+        assert!(elsewhere.ends_with(&["trixie", "-"].map(str::to_owned)), "{elsewhere:?}");
         let java = Root { package: "openjdk-21-jre-headless", ..root(Language::Java { major: 21 }) }.mmdebstrap();
         assert!(java.iter().any(|argument| argument.contains("java -version")), "{java:?}");
     }
@@ -209,6 +210,8 @@ mod tests {
             "sid",
         ];
         assert_eq!(arguments, expected.map(OsString::from));
+        let by_itself = Root { mirror: None, ..unknown }.debootstrap(Path::new("/srv/root"));
+        assert_eq!(by_itself[2..], ["no-such-release", "/srv/root", "", "sid"].map(OsString::from));
     }
 
     #[test]

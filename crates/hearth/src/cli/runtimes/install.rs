@@ -33,9 +33,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "REF")]
     image: Option<String>,
 
-    /// Where packages of Debian are fetched from
-    #[arg(long, value_name = "URL", env = "HEARTH_DEBIAN_MIRROR", default_value = debian::MIRROR)]
-    mirror: String,
+    /// Where packages of Debian are fetched from (default: where mmdebstrap or debootstrap has them from)
+    #[arg(long, value_name = "URL", env = "HEARTH_DEBIAN_MIRROR")]
+    mirror: Option<String>,
 
     #[command(flatten)]
     settings: Settings,
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 let _lock = lock(&runtimes)?;
                 let (version, place) = match row.install {
                     Some(Install::Debian { suite, package }) => {
-                        root((suite, package), language, &args.mirror, &runtimes)?
+                        root((suite, package), language, args.mirror.as_deref(), &runtimes)?
                     }
                     _ => interpreter(row, language, &runtimes)?,
                 };
@@ -161,7 +161,7 @@ fn interpreter(row: &CatalogRow, language: Language, runtimes: &Path) -> Result<
 fn root(
     (suite, package): (&str, &str),
     language: Language,
-    mirror: &str,
+    mirror: Option<&str>,
     runtimes: &Path,
 ) -> Result<(String, PathBuf), Failure> {
     let failed = |error: std::io::Error| cannot(runtimes, &error);
@@ -170,7 +170,8 @@ fn root(
     unfinished(&language.slug(), runtimes, |unfinished| {
         let made = unfinished.join(&name);
         let (version, digest) = debian::follow((suite, package), language, mirror, unfinished, &made)?;
-        let from = format!("{package} of Debian {suite} from {mirror}");
+        let from = mirror.map_or_else(String::new, |mirror| format!(" from {mirror}"));
+        let from = format!("{package} of Debian {suite}{from}");
         // Where there is one, its installation was interrupted before it was named, or its name has been taken away.
         let _ = fs::remove_dir_all(&layout);
         Record { from, version: Some(version.clone()), sha256: digest.hex() }.write(&layout).map_err(failed)?;

@@ -1,5 +1,5 @@
-//! Where interpreters come from that have a directory of their own: public packages, fetched by the tools people have for them, whose configuration knows where
-//! packages are and who check what they get.
+//! Where interpreters come from that have a directory of their own: public packages, fetched by the tools people have for them,
+//! whose configuration knows where packages are and who check what they get.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

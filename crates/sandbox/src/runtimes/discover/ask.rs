@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -168,7 +170,11 @@ fn answer<A: serde::de::DeserializeOwned>(program: &Path, arguments: &[&str]) ->
 pub(in crate::runtimes) fn output(program: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     // Into a file: the interpreter never waits for us to read.
     let mut answer = File::from(memfd_create("answer", MemfdFlags::CLOEXEC).ok()?);
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some((user, group)) = owner(program) {
+        command.uid(user).gid(group);
+    }
+    let mut child = command
         .args(arguments)
         .env_clear()
         .current_dir("/")
@@ -190,4 +196,67 @@ pub(in crate::runtimes) fn output(program: &Path, arguments: &[&str]) -> Option<
     answer.rewind().ok()?;
     answer.read_to_end(&mut bytes).ok()?;
     status.success().then_some(bytes)
+}
+
+/// As whom a program is run by a process that is root: whoever else can change what is run there gets nothing by it. `None`:
+/// only root can. Looks at the program, the link that leads to it, and the directories from which an interpreter takes its
+/// library and settings.
+fn owner(program: &Path) -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let real = std::fs::canonicalize(program).ok()?;
+    let places = [program, &real].into_iter().flat_map(|program| program.ancestors().take(PLACES));
+    let owners = places.filter_map(|place| std::fs::symlink_metadata(place).ok()).map(|at| (at.uid(), at.gid()));
+    owners.into_iter().find(|(user, _)| *user != 0)
+}
+
+/// The program, its directory, and the one above, the interpreter's own.
+const PLACES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
+
+    use super::*;
+
+    const SOMEBODY: u32 = 54_321;
+
+    /// `bin/who`, which says as whom it runs, in a directory everybody may enter.
+    fn installation() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (bin, program) = (dir.path().join("bin"), dir.path().join("bin/who"));
+        fs::create_dir(&bin).expect("directory");
+        fs::write(&program, "#!/bin/sh\necho $(id -u) $(id -g) $(id -G)\n").expect("program");
+        for path in [dir.path(), &bin, &program] {
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("permissions");
+        }
+        dir
+    }
+
+    fn runs_as(program: &Path) -> String {
+        String::from_utf8(output(program, &[]).expect("it runs")).expect("text").trim().to_owned()
+    }
+
+    #[test]
+    fn who_can_change_an_interpreter_gets_no_other_rights_by_it() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("NOT TESTED: needs root");
+            return;
+        }
+        let somebody = format!("{SOMEBODY} {SOMEBODY} {SOMEBODY}");
+        for place in ["bin/who", "bin", ""] {
+            let dir = installation();
+            assert!(runs_as(&dir.path().join("bin/who")).starts_with("0 0"), "all root's");
+            chown(dir.path().join(place), Some(SOMEBODY), Some(SOMEBODY)).expect("owner");
+            assert_eq!(runs_as(&dir.path().join("bin/who")), somebody, "{place:?} is somebody's");
+        }
+        let (theirs, ours) = (tempfile::tempdir().expect("tempdir"), installation());
+        let (link, target) = (theirs.path().join("python3.11"), ours.path().join("bin/who"));
+        symlink(target, &link).expect("link");
+        lchown(&link, Some(SOMEBODY), Some(SOMEBODY)).expect("owner");
+        fs::set_permissions(theirs.path(), Permissions::from_mode(0o755)).expect("permissions");
+        assert_eq!(runs_as(&link), somebody, "a link of somebody's, beside which settings may lie");
+    }
 }

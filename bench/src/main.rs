@@ -8,6 +8,7 @@
 mod alarm;
 mod cold;
 mod cpu;
+mod directory;
 mod floor;
 mod functions;
 mod goals;
@@ -302,7 +303,7 @@ fn run(command: Command) -> Result<(), BenchError> {
 }
 
 fn run_all(AllArgs { program, warm, cold, logs, messages }: &AllArgs) -> Result<(), BenchError> {
-    let (many, languages) = (many::ManyArgs { quick: cold.quick }, languages::LanguagesArgs { quick: cold.quick });
+    let (many, languages) = (many::ManyArgs { quick: cold.quick }, languages::LanguagesArgs::usual(cold.quick));
     // Cold starts come first: the warm part leaves this program pinned.
     let cold = runtime()?.block_on(cold::run(program, cold))?;
     println!();

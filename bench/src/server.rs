@@ -57,18 +57,22 @@ impl Server {
         Self::start_with(program, "")
     }
 
-    /// The same over a data directory, which stays.
-    pub(crate) fn start_in(program: &Path, data: &Path) -> Result<Self, BenchError> {
+    /// The same over a data directory, which stays, with a configuration (TOML).
+    pub(crate) fn start_in(program: &Path, data: &Path, configuration: &str) -> Result<Self, BenchError> {
         let mut command = Command::new(program);
         command.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        Self::spawn(program, command, None)
+        Self::configured(program, command, configuration)
     }
 
-    /// A fresh one with a configuration (TOML).
+    /// A fresh one with a configuration.
     pub(crate) fn start_with(program: &Path, configuration: &str) -> Result<Self, BenchError> {
-        let configuration = if configuration.is_empty() { None } else { Some(Configuration::write(configuration)?) };
         let mut command = Command::new(program);
         command.args(["up", "--ephemeral", "--listen", "127.0.0.1:0"]);
+        Self::configured(program, command, configuration)
+    }
+
+    fn configured(program: &Path, mut command: Command, configuration: &str) -> Result<Self, BenchError> {
+        let configuration = if configuration.is_empty() { None } else { Some(Configuration::write(configuration)?) };
         if let Some(Configuration(path)) = &configuration {
             command.arg("--config").arg(path);
         }

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
 
-use hearth_sandbox::runtimes::{Found, Interpreter, Language, Root};
+use hearth_sandbox::runtimes::{Interpreter, Language, Root, program_name};
 use serde_json::json;
 use tokio::process::Command;
 
+use super::Origin;
+use super::installed::Tree;
 use crate::cold::starts::with;
 use crate::functions::package;
 use crate::null_runtime::{ECHO_NODE, ECHO_PYTHON, stock_program};
@@ -93,6 +95,8 @@ fn compiled(
 /// The interpreter with nothing to do.
 pub(super) struct Bare {
     program: PathBuf,
+    /// Where that is, if it is not this machine's.
+    tree: Option<Tree>,
     arguments: Vec<OsString>,
     library_path: Option<PathBuf>,
     /// Has what the interpreter runs, if that had to be made.
@@ -101,10 +105,23 @@ pub(super) struct Bare {
 
 impl Bare {
     /// `None`: this machine cannot build what it would run.
-    pub(super) fn new(language: Option<Language>, found: Option<&Found>) -> Result<Option<Self>, BenchError> {
-        let (Some(language), Some(found)) = (language, found) else {
-            let program = stock_program()?;
-            return Ok(Some(Self { program, arguments: vec!["end".into()], library_path: None, folder: None }));
+    pub(super) fn new(origin: &Origin) -> Result<Option<Self>, BenchError> {
+        let (program, tree, library_path) = match origin {
+            Origin::Function => (stock_program()?, None, None),
+            Origin::Interpreter(language, found) => {
+                let library_path = match &found.interpreter {
+                    Interpreter::Prefix { prefix, needs_library_path: true } => Some(prefix.join("lib")),
+                    _ => None,
+                };
+                (found.interpreter.program(Root::With(*language)), None, library_path)
+            }
+            Origin::Image(language, reference) => match Tree::unpack(reference)? {
+                Some(tree) => (PathBuf::from(program_name(*language)), Some(tree), None),
+                None => return Ok(None),
+            },
+        };
+        let Some(language) = origin.language() else {
+            return Ok(Some(Self { program, tree, arguments: vec!["end".into()], library_path, folder: None }));
         };
         let arguments: &[&str] = match language {
             Language::Python { .. } => &["-I", "-S", "-c", "pass"],
@@ -120,15 +137,14 @@ impl Bare {
             arguments.push(made.join(EMPTY_DOTNET).into());
             folder = Some(made);
         }
-        let library_path = match &found.interpreter {
-            Interpreter::Prefix { prefix, needs_library_path: true } => Some(prefix.join("lib")),
-            _ => None,
-        };
-        Ok(Some(Self { program: found.interpreter.program(Root::With(language)), arguments, library_path, folder }))
+        Ok(Some(Self { program, tree, arguments, library_path, folder }))
     }
 
     pub(super) fn command(&self) -> Command {
-        let mut command = with(Command::new(&self.program), &[]);
+        let mut command = match &self.tree {
+            Some(tree) => tree.command(&self.program),
+            None => with(Command::new(&self.program), &[]),
+        };
         command.args(&self.arguments).stderr(Stdio::null()).env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1");
         if let Some(path) = &self.library_path {
             command.env("LD_LIBRARY_PATH", path);

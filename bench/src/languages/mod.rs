@@ -1,13 +1,15 @@
-//! Every runtime this machine has, one after the other: its cold start with the pool and without, its warm invocations, and
+//! Every runtime this machine has, installed ones too, one after the other: its cold start with the pool and without, its warm invocations, and
 //! what an environment of it takes. Beside it the bare interpreter of the same run.
 
 mod echo;
+mod installed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comfy_table::Cell;
-use hearth_sandbox::runtimes::{Found, Language, Search};
+use hearth_sandbox::runtimes::{Found, Language, Search, installed_images};
 use hearth_types::runtime::CATALOG;
 use serde_json::{Value, json};
 
@@ -19,6 +21,8 @@ use crate::{BenchError, Outcome, ProgramArgs, functions, http, memory};
 
 /// However slow the machine, it ends.
 const RUN_MAX: Duration = Duration::from_secs(900);
+/// Where `make setup-languages` has put runtimes.
+const INSTALLED: &str = ".tools/languages/runtimes";
 const NO_POOL: &str = "[pool]\ndepth_max = 0\n";
 const FUNCTION: &str = "echo";
 /// Of runtimes whose functions bring their program, one stands for all.
@@ -30,6 +34,15 @@ pub(crate) struct LanguagesArgs {
     /// Fewer of everything: to see that it works, not to compare.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Where `hearth runtimes install` has put runtimes that are to be measured, too.
+    #[arg(long, value_name = "DIR", default_value = INSTALLED)]
+    pub(crate) installed: PathBuf,
+}
+
+impl LanguagesArgs {
+    pub(crate) fn usual(quick: bool) -> Self {
+        Self { quick, installed: INSTALLED.into() }
+    }
 }
 
 struct Scale {
@@ -40,9 +53,32 @@ struct Scale {
 /// A runtime that functions can have here.
 struct Subject {
     id: &'static str,
-    /// `None`: the function brings its program.
-    language: Option<Language>,
-    found: Option<Found>,
+    origin: Origin,
+}
+
+/// Who brings the program that runs the function.
+enum Origin {
+    Function,
+    Interpreter(Language, Found),
+    /// A root file system, by its reference.
+    Image(Language, String),
+}
+
+impl Origin {
+    const fn language(&self) -> Option<Language> {
+        match self {
+            Self::Function => None,
+            Self::Interpreter(language, _) | Self::Image(language, _) => Some(*language),
+        }
+    }
+
+    fn version(&self) -> String {
+        match self {
+            Self::Function => String::new(),
+            Self::Interpreter(_, found) => found.version.clone(),
+            Self::Image(language, _) => format!("{}, image", language.version()),
+        }
+    }
 }
 
 /// Medians, ms, and MiB.
@@ -62,7 +98,7 @@ pub(crate) async fn run(program: &ProgramArgs, args: &LanguagesArgs) -> Result<O
     if args.quick {
         notes.push("QUICK: too few of everything to be compared".to_owned());
     }
-    let measured = measure_all(program, &scale, &mut notes);
+    let measured = measure_all(program, args, &scale, &mut notes);
     let rows = tokio::time::timeout(RUN_MAX, measured)
         .await
         .map_err(|_| BenchError::Other(format!("not done after {RUN_MAX:?}: given up")))??;
@@ -72,18 +108,23 @@ pub(crate) async fn run(program: &ProgramArgs, args: &LanguagesArgs) -> Result<O
     Ok(Outcome { json_lines, has_failed: rows.is_empty() })
 }
 
-async fn measure_all(program: &ProgramArgs, scale: &Scale, notes: &mut Vec<String>) -> Result<Vec<Row>, BenchError> {
+async fn measure_all(
+    program: &ProgramArgs,
+    args: &LanguagesArgs,
+    scale: &Scale,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
-    let subjects = subjects();
+    let subjects = subjects(&args.installed);
     for family in missing(&subjects) {
         notes.push(format!(
-            "SKIPPED {family}: no interpreter of it is on this machine (hearth runtimes says where it looks)"
+            "SKIPPED {family}: no interpreter of it is on this machine (hearth runtimes says where it looks), nor has tools/setup-languages.sh got one"
         ));
     }
     for subject in subjects {
         eprint!("\r{:60}\r{} … ", "", subject.id);
-        match echo::of(subject.language, program)? {
-            Some(echo) => rows.push(measure(program, &subject, &echo, scale).await?),
+        match echo::of(subject.origin.language(), program)? {
+            Some(echo) => rows.push(measure(program, args, &subject, &echo, scale).await?),
             None => notes.push(format!("SKIPPED {}: its function cannot be compiled on this machine", subject.id)),
         }
     }
@@ -91,21 +132,29 @@ async fn measure_all(program: &ProgramArgs, scale: &Scale, notes: &mut Vec<Strin
 }
 
 /// One identifier of each language that is here: the first of the catalogue's.
-fn subjects() -> Vec<Subject> {
-    let found: BTreeMap<Language, Found> = Search::from_environment().all().into_iter().collect();
-    let first = |language: Language| CATALOG.iter().find(|row| row.language == Some(language) && row.is_offered());
-    let mut subjects = vec![Subject { id: NATIVE, language: None, found: None }];
-    for (language, found) in found {
-        if let Some(row) = first(language) {
-            subjects.push(Subject { id: row.id, language: Some(language), found: Some(found) });
+fn subjects(installed: &Path) -> Vec<Subject> {
+    let search = Search::from_environment().with_installed(installed.to_owned());
+    let mut found: BTreeMap<Language, Found> = search.all().into_iter().collect();
+    let mut images: BTreeMap<String, String> = installed_images(installed).into_iter().collect();
+    let mut subjects = vec![Subject { id: NATIVE, origin: Origin::Function }];
+    for row in CATALOG.iter().filter(|row| row.is_offered()) {
+        let Some(language) = row.language else { continue };
+        if subjects.iter().any(|subject| subject.origin.language() == Some(language)) {
+            continue;
         }
+        // A server prefers the image, too.
+        let image = images.remove(row.id).map(|reference| Origin::Image(language, reference));
+        let interpreter = || found.remove(&language).map(|found| Origin::Interpreter(language, found));
+        subjects.extend(image.or_else(interpreter).map(|origin| Subject { id: row.id, origin }));
     }
+    subjects.sort_by_key(|subject| subject.origin.language());
     subjects
 }
 
 /// Languages of which no version is here.
 fn missing(subjects: &[Subject]) -> Vec<&'static str> {
-    let here: BTreeSet<&str> = subjects.iter().filter_map(|subject| subject.language).map(Language::family).collect();
+    let here: BTreeSet<&str> =
+        subjects.iter().filter_map(|subject| subject.origin.language()).map(Language::family).collect();
     let mut missing: Vec<&str> = CATALOG.iter().filter_map(|row| row.language).map(Language::family).collect();
     missing.sort_unstable();
     missing.dedup();
@@ -113,12 +162,19 @@ fn missing(subjects: &[Subject]) -> Vec<&'static str> {
     missing
 }
 
-async fn measure(program: &ProgramArgs, subject: &Subject, echo: &Echo, scale: &Scale) -> Result<Row, BenchError> {
+async fn measure(
+    program: &ProgramArgs,
+    args: &LanguagesArgs,
+    subject: &Subject,
+    echo: &Echo,
+    scale: &Scale,
+) -> Result<Row, BenchError> {
     let (hearth, runtime) = (program.hearth()?, (subject.id, echo.handler));
-    let made = Bare::new(subject.language, subject.found.as_ref())?;
+    let made = Bare::new(&subject.origin)?;
     let bare = || Ok(made.as_ref().map(Bare::command));
 
-    let server = Server::start(&hearth)?;
+    let data = installed::data_directory(&args.installed)?;
+    let server = Server::start_in(&hearth, &data.0, "")?;
     functions::create_role(server.address).await?;
     functions::create_with(server.address, FUNCTION, runtime, functions::MEMORY_MB, &echo.package).await?;
     let pooled = starts::measure(&server, FUNCTION, bare, scale.starts, Pool::Full).await?;
@@ -129,7 +185,10 @@ async fn measure(program: &ProgramArgs, subject: &Subject, echo: &Echo, scale: &
     warm.sort_unstable();
     server.stop()?;
 
-    let server = Server::start_with(&hearth, NO_POOL)?;
+    drop(data);
+
+    let data = installed::data_directory(&args.installed)?;
+    let server = Server::start_in(&hearth, &data.0, NO_POOL)?;
     functions::create_role(server.address).await?;
     functions::create_with(server.address, FUNCTION, runtime, functions::MEMORY_MB, &echo.package).await?;
     let unpooled = starts::measure(&server, FUNCTION, bare, scale.starts, Pool::Off).await?;
@@ -142,7 +201,7 @@ async fn measure(program: &ProgramArgs, subject: &Subject, echo: &Echo, scale: &
     bare_start.sort_unstable();
     Ok(Row {
         id: subject.id,
-        version: subject.found.as_ref().map(|found| found.version.clone()).unwrap_or_default(),
+        version: subject.origin.version(),
         bare_ms: median_ms(&bare_start),
         pool_ms: median_ms(&pooled.first_answer),
         no_pool_ms: median_ms(&unpooled.first_answer),

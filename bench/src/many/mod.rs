@@ -1,7 +1,7 @@
 //! What many functions cost: lists, start-up, and the warm path beside a server that has ten.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::directory::Directory;
 use crate::functions::{self, MEMORY_MB};
 use crate::goals::{self, Goal, Verdict};
 use crate::null_runtime::Client;
@@ -46,16 +47,6 @@ struct Scale {
 const FULL: Scale = Scale { functions: 10_000, versions: 100, layers: 1_000 };
 const QUICK: Scale = Scale { functions: 1_000, versions: 10, layers: 100 };
 
-/// A directory, deleted with the value.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left in the temporary directory is no reason to fail.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A list, the member its items are under, and what every page of it took.
 struct Listed {
     what: &'static str,
@@ -74,8 +65,8 @@ pub(crate) async fn run(program: &ProgramArgs, args: &ManyArgs) -> Result<Outcom
 }
 
 async fn measure(hearth: &Path, scale: &Scale) -> Result<Outcome, BenchError> {
-    let directory = Directory(std::env::temp_dir().join(format!("hearth-bench-many-{}", std::process::id())));
-    let many = Server::start_in(hearth, &directory.0)?;
+    let directory = Directory::new("many")?;
+    let many = Server::start_in(hearth, &directory.0, "")?;
     fill(many.address, scale.functions).await?;
     publish_versions(many.address, scale.versions).await?;
     publish_layers(many.address, scale.layers).await?;
@@ -95,14 +86,14 @@ async fn measure(hearth: &Path, scale: &Scale) -> Result<Outcome, BenchError> {
     for _ in 0..STARTS {
         progress("starting");
         let from = Instant::now();
-        let server = Server::start_in(hearth, &directory.0)?;
+        let server = Server::start_in(hearth, &directory.0, "")?;
         http::ask(server.address, "GET", "/2015-03-31/functions", "").await?;
         starts.push(from.elapsed());
         server.stop()?;
     }
     starts.sort_unstable();
 
-    let many = Server::start_in(hearth, &directory.0)?;
+    let many = Server::start_in(hearth, &directory.0, "")?;
     let few = Server::start(hearth)?;
     fill(few.address, FEW).await?;
     let warm = warm(few.address, many.address).await?;

@@ -211,7 +211,7 @@ mod tests {
         ];
         assert_eq!(arguments, expected.map(OsString::from));
         let by_itself = Root { mirror: None, ..unknown }.debootstrap(Path::new("/srv/root"));
-        assert_eq!(by_itself[2..], ["no-such-release", "/srv/root", "", "sid"].map(OsString::from));
+        assert!(by_itself.ends_with(&["no-such-release", "/srv/root", "", "sid"].map(OsString::from)), "{by_itself:?}");
     }
 
     #[test]

@@ -115,6 +115,8 @@ impl Bare {
                 };
                 (found.interpreter.program(Root::With(*language)), None, library_path)
             }
+            // It finds its libraries by `/proc`, which such a root has not.
+            Origin::Image(Language::Java { .. }, _) => return Ok(None),
             Origin::Image(language, reference) => match Tree::unpack(reference)? {
                 Some(tree) => (PathBuf::from(program_name(*language)), Some(tree), None),
                 None => return Ok(None),

@@ -4,10 +4,13 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hearth_sandbox::runtimes::IMAGE_EXTENSION;
 use serde_json::Value;
 use tokio::process::Command;
 
+use super::{Origin, Subject};
 use crate::BenchError;
 use crate::cold::starts::with;
 use crate::directory::Directory;
@@ -17,12 +20,24 @@ const LAYOUT: &str = "oci:";
 /// Where it lies in a data directory.
 const RUNTIMES: &str = "runtimes";
 
-/// A new data directory that has the runtimes of another one.
-pub(super) fn data_directory(runtimes: &Path) -> Result<Directory, BenchError> {
-    let directory = Directory::new("data")?;
-    if let Ok(runtimes) = std::fs::canonicalize(runtimes) {
-        symlink(runtimes, directory.0.join(RUNTIMES)).map_err(BenchError::io("temporary directory"))?;
-    }
+/// A new data directory that has what a runtime needs of the installed ones, and no other: a server makes all that it has
+/// ready.
+pub(super) fn data_directory(subject: &Subject, installed: &Path) -> Result<Directory, BenchError> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let directory = Directory::new(&format!("data-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))?;
+    let runtimes = directory.0.join(RUNTIMES);
+    let made = std::fs::create_dir_all(&runtimes).and_then(|()| match &subject.origin {
+        Origin::Function => Ok(()),
+        Origin::Image(_, reference) => {
+            std::fs::write(runtimes.join(format!("{}.{IMAGE_EXTENSION}", subject.id)), reference)
+        }
+        Origin::Interpreter(language, _) => match std::fs::canonicalize(installed.join(language.slug())) {
+            Ok(interpreter) => symlink(interpreter, runtimes.join(language.slug())),
+            // It is one of the machine's.
+            Err(_) => Ok(()),
+        },
+    });
+    made.map_err(BenchError::io("temporary directory"))?;
     Ok(directory)
 }
 

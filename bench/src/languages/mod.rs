@@ -173,7 +173,7 @@ async fn measure(
     let made = Bare::new(&subject.origin)?;
     let bare = || Ok(made.as_ref().map(Bare::command));
 
-    let data = installed::data_directory(&args.installed)?;
+    let data = installed::data_directory(subject, &args.installed)?;
     let server = Server::start_in(&hearth, &data.0, "")?;
     functions::create_role(server.address).await?;
     functions::create_with(server.address, FUNCTION, runtime, functions::MEMORY_MB, &echo.package).await?;
@@ -187,7 +187,7 @@ async fn measure(
 
     drop(data);
 
-    let data = installed::data_directory(&args.installed)?;
+    let data = installed::data_directory(subject, &args.installed)?;
     let server = Server::start_in(&hearth, &data.0, NO_POOL)?;
     functions::create_role(server.address).await?;
     functions::create_with(server.address, FUNCTION, runtime, functions::MEMORY_MB, &echo.package).await?;

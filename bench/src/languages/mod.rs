@@ -184,7 +184,6 @@ async fn measure(
     }
     warm.sort_unstable();
     server.stop()?;
-
     drop(data);
 
     let data = installed::data_directory(subject, &args.installed)?;

@@ -7,7 +7,7 @@
 //!
 //! | | slice |
 //! |---|---|
-//! | what serves requests: the server's event loops | the shortest |
+//! | what serves requests: the server's event loops, and the threads they lend work to | the shortest |
 //! | functions, and what starts them | some times that: a function that begins comes before one that has computed for long |
 //! | the server's threads that write, pack and keep | the kernel's own, 1.4 ms on two processors |
 

@@ -15,6 +15,7 @@ mod memory;
 mod output;
 mod pool;
 mod slot;
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -35,9 +36,9 @@ use tokio::task::JoinHandle;
 use crate::cgroup::{CgroupError, CgroupHandle, available_memory};
 use crate::environment::{Backend, Begun, EnvironmentId, EnvironmentSpec, HostRoom, SandboxError, Unsupported};
 use crate::package::TreeStore;
-use crate::protocol::{ImageHolds, ImageTree, Launch};
-use crate::runtimes::{self, Prestart, Program, Root, Runtime, Watch};
-use crate::variables::{self, Host};
+use crate::protocol::{ImageHolds, ImageTree};
+use crate::runtimes::{self, Root, Watch};
+use crate::variables;
 use begun::{BegunEnvironment, Wanted as WantedEnvironment};
 use client::SpawnerClient;
 pub use client::{SpawnerConfig, SpawnerProcess};
@@ -45,6 +46,7 @@ pub use images::RuntimeImages;
 pub use pool::PoolConfig;
 use pool::{Kind, Maker, SlotPool, Started};
 use slot::{PreparedSlot, Wanted};
+use slots::{Slots, kinds};
 
 /// Serves Hearth's endpoint inside each new sandbox: whoever connects there is that environment. The task is aborted
 /// when the environment ends, since an open listener would keep its network namespace alive.
@@ -109,7 +111,8 @@ pub struct ProcessBackend {
     copied: AtomicU64,
     turns: Arc<Semaphore>,
     trees: TreeStore,
-    images: RuntimeImages,
+    /// Runtimes for which slots are to wait once their image is there.
+    awaited: Mutex<BTreeSet<RuntimeId>>,
     here: RwLock<Here>,
     /// Notices that there may be other interpreters.
     watch: Arc<Mutex<Watch>>,
@@ -126,55 +129,6 @@ struct Here {
     interpreters: BTreeMap<Root, String>,
 }
 
-/// Where slots come from.
-struct Slots {
-    spawner: Arc<SpawnerClient>,
-    network: Option<Arc<NetworkClient>>,
-    ids: AtomicU64,
-    /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
-    library_path: RwLock<BTreeSet<Root>>,
-    endpoint: bool,
-}
-
-impl Slots {
-    fn next_id(&self) -> EnvironmentId {
-        EnvironmentId(self.ids.fetch_add(1, Ordering::Relaxed))
-    }
-
-    async fn prepare(&self, wanted: Wanted) -> Result<PreparedSlot, SandboxError> {
-        PreparedSlot::make(&self.spawner, self.network.as_deref(), self.next_id(), wanted).await
-    }
-
-    fn host(&self, root: Root) -> Host<'static> {
-        Host { needs_library_path: self.library_path.read().contains(&root), endpoint: self.endpoint, image: None }
-    }
-}
-
-#[async_trait]
-impl Maker for Slots {
-    async fn make(&self, Kind { root, started }: Kind) -> Result<PreparedSlot, SandboxError> {
-        let memory = started.and_then(|started| started.memory);
-        let ephemeral_storage = EPHEMERAL_STORAGE_MIN;
-        let mut slot = self.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy: false }).await?;
-        if let Some(started) = started {
-            let runtime = runtimes::find(&RuntimeId(started.runtime.into()))?;
-            let mut variables = variables::prepared(runtime, self.host(root));
-            // Its command line may name it.
-            variables.extend(memory.map(|memory| (variables::MEMORY_SIZE.to_owned(), memory.to_string())));
-            let launch = launch::launch(runtime, (None, None), variables);
-            slot.start(Launch { when_furnished: false, ..launch }).await?;
-        }
-        Ok(slot)
-    }
-}
-
-/// What is worth preparing for functions of a runtime before anything else is known of them.
-fn kinds(runtime: &'static Runtime) -> impl Iterator<Item = Kind> {
-    let started = (runtime.prestart == Prestart::Always).then_some(Started { runtime: runtime.id, memory: None });
-    let empty = (runtime.program != Program::Image).then_some(Kind { root: runtime.root, started: None });
-    empty.into_iter().chain(started.map(|started| Kind { root: runtime.root, started: Some(started) }))
-}
-
 impl ProcessBackend {
     /// Waits until the spawner is ready, and begins to prepare slots.
     ///
@@ -189,8 +143,14 @@ impl ProcessBackend {
             .await
             .map_err(|_| ProcessError::Boot(format!("it did not get ready within {BOOT_WAIT_MAX:?}")))??;
         let endpoint = config.on_endpoint.is_some();
-        let slots =
-            Arc::new(Slots { spawner, network: config.network, ids: AtomicU64::new(1), library_path, endpoint });
+        let slots = Arc::new(Slots {
+            spawner,
+            network: config.network,
+            ids: AtomicU64::new(1),
+            images: config.images,
+            library_path,
+            endpoint,
+        });
         let pool = SlotPool::start(config.pool, Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
             slots,
@@ -202,7 +162,7 @@ impl ProcessBackend {
                 std::thread::available_parallelism().map_or(1, usize::from) * MAKING_PER_PROCESSOR_MAX,
             )),
             trees: config.trees,
-            images: config.images,
+            awaited: Mutex::default(),
             here: RwLock::new(Here { roots: roots.into_iter().collect(), interpreters }),
             watch: Arc::new(Mutex::new(watch)),
             cgroup,
@@ -212,19 +172,16 @@ impl ProcessBackend {
     }
 
     /// The readiest slot there is: with the right process in it, or a copy of such a one; else empty, else a new one.
-    async fn slot(
-        &self,
-        root: Root,
-        started: Option<Started>,
-        spec: &EnvironmentSpec,
-    ) -> Result<PreparedSlot, SandboxError> {
-        let pooled = started.and_then(|started| self.pool.take(Kind { root, started: Some(started) }));
+    async fn slot(&self, kind: Kind, spec: &EnvironmentSpec) -> Result<PreparedSlot, SandboxError> {
+        let Kind { image, started, .. } = kind;
+        let pooled = started.and_then(|_| self.pool.take(kind));
         self.hits.fetch_add(u64::from(pooled.is_some()), Ordering::Relaxed);
         if let Some(slot) = pooled {
             return Ok(slot);
         }
-        let for_copy = self.copies && started.is_some_and(|started| started.memory.is_none());
-        let mut slot = self.bare_slot(root, spec, for_copy).await?;
+        // Originals are those of this machine's interpreters.
+        let for_copy = self.copies && image.is_none() && started.is_some_and(|started| started.memory.is_none());
+        let mut slot = self.bare_slot(kind, spec, for_copy).await?;
         if !for_copy {
             return Ok(slot);
         }
@@ -235,22 +192,34 @@ impl ProcessBackend {
             }
             Err(error) => {
                 tracing::warn!(environment = %slot.id, %error, "a waiting runtime could not be copied");
-                self.bare_slot(root, spec, false).await
+                self.bare_slot(kind, spec, false).await
             }
         }
     }
 
     async fn bare_slot(
         &self,
-        root: Root,
+        kind: Kind,
         spec: &EnvironmentSpec,
         for_copy: bool,
     ) -> Result<PreparedSlot, SandboxError> {
-        if let Some(slot) = self.pool.take(Kind { root, started: None }) {
+        let Kind { root, image, .. } = kind;
+        if let Some(slot) = self.pool.take(Kind { started: None, ..kind }) {
             return Ok(slot);
         }
         let (memory, ephemeral_storage) = (Some(spec.memory), spec.ephemeral_storage);
-        self.slots.prepare(Wanted { root, image: None, memory, ephemeral_storage, for_copy }).await
+        self.slots.prepare(Wanted { root, image, memory, ephemeral_storage, for_copy }).await
+    }
+
+    /// Prepares slots for functions of these runtimes whose image is there now.
+    fn expect_awaited(&self) {
+        self.awaited.lock().retain(|runtime| match self.slots.images.at_hand(runtime) {
+            Some(image) => {
+                self.pool.expect(kinds(image.runtime, Some(image.tree())));
+                false
+            }
+            None => true,
+        });
     }
 
     /// Environments that got a copy of a process that waits, so far.
@@ -307,7 +276,7 @@ impl Backend for ProcessBackend {
     }
 
     fn check(&self, runtime: &RuntimeId, architecture: Architecture) -> Result<(), Unsupported> {
-        let from_image = self.images.check(runtime);
+        let from_image = self.slots.images.check(runtime);
         let runtime = if from_image.is_none() { Some(runtimes::find(runtime)?) } else { None };
         if architecture != NATIVE {
             return Err(Unsupported::Never(format!(
@@ -324,15 +293,21 @@ impl Backend for ProcessBackend {
     }
 
     fn expect(&self, runtime: &RuntimeId) {
-        // Functions in an image get a root of their own each.
-        let is_ready = self.images.check(runtime).is_none() && self.check(runtime, NATIVE).is_ok();
-        if let (true, Ok(runtime)) = (is_ready, runtimes::find(runtime)) {
-            self.pool.expect(kinds(runtime));
+        if self.slots.images.check(runtime).is_some() {
+            self.awaited.lock().insert(runtime.clone());
+            return self.expect_awaited();
+        }
+        // Functions that are images get a root of their own each.
+        if let (Ok(()), Ok(runtime)) = (self.check(runtime, NATIVE), runtimes::find(runtime)) {
+            self.pool.expect(kinds(runtime, None));
         }
     }
 
     async fn look_for_runtimes(&self) -> bool {
-        let has_news = self.images.has_news();
+        let has_news = self.slots.images.has_news();
+        if has_news {
+            self.expect_awaited();
+        }
         let (watch, roots) = (Arc::clone(&self.watch), self.roots());
         let look = move || {
             let mut watch = watch.lock();
@@ -341,7 +316,7 @@ impl Backend for ProcessBackend {
         let Ok(Some((installed, found))) = tokio::task::spawn_blocking(look).await else { return has_news };
         for (runtime, reference) in installed.iter().flat_map(|installed| runtimes::installed_images(installed)) {
             // It is news once it is there.
-            self.images.add(&runtime, &reference);
+            self.slots.images.add(&runtime, &reference);
         }
         let mut has_new = has_news;
         for language in found {
@@ -364,7 +339,7 @@ impl Backend for ProcessBackend {
     }
 
     fn runtime_version(&self, runtime: &RuntimeId, architecture: Architecture) -> Option<RuntimeVersion> {
-        let origin = match self.images.origin(runtime) {
+        let origin = match self.slots.images.origin(runtime) {
             Some(origin) => origin?,
             None => {
                 let (here, root) = (self.here.read(), runtimes::find(runtime).ok()?.root);
@@ -379,7 +354,7 @@ impl Backend for ProcessBackend {
 
     async fn begin(&self, spec: EnvironmentSpec) -> Result<Box<dyn Begun>, SandboxError> {
         self.check(&spec.runtime, spec.architecture)?;
-        let image = self.images.root(&spec.runtime).await?;
+        let image = self.slots.images.root(&spec.runtime).await?;
         let runtime = match &image {
             Some(image) => image.runtime,
             None => runtimes::find(&spec.runtime)?,
@@ -395,20 +370,20 @@ impl Backend for ProcessBackend {
         let making = self.pool.making();
         // A semaphore that is never closed gives its permits in the order they were asked for.
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| SandboxError::ShutDown)?;
-        let tree = match (&spec.image, &wanted.image) {
-            (Some(_), _) => Some(ImageTree { digest: spec.code, holds: ImageHolds::Function }),
-            (None, Some(image)) => Some(ImageTree { digest: image.digest, holds: ImageHolds::Runtime(image.client) }),
-            (None, None) => None,
-        };
-        let slot = match tree {
+        let root = runtime.root;
+        let slot = match &spec.image {
             // Its root is its own: nothing that waits will do.
-            Some(tree) => {
-                let _held = self.trees.hold(&tree.digest);
-                let (root, image, memory) = (runtime.root, Some(tree), Some(spec.memory));
-                let ephemeral_storage = spec.ephemeral_storage;
+            Some(_) => {
+                let _held = self.trees.hold(&spec.code);
+                let image = Some(ImageTree { digest: spec.code, holds: ImageHolds::Function });
+                let (memory, ephemeral_storage) = (Some(spec.memory), spec.ephemeral_storage);
                 self.slots.prepare(Wanted { root, image, memory, ephemeral_storage, for_copy: false }).await?
             }
-            None => self.slot(runtime.root, started, spec).await?,
+            None => {
+                let image = wanted.image.as_ref().map(|image| image.tree());
+                let _held = image.map(|image| self.trees.hold(&image.digest));
+                self.slot(Kind { root, image, started }, spec).await?
+            }
         };
         let on_endpoint = self.on_endpoint.clone();
         let begun = BegunEnvironment::new(wanted, &self.slots, slot, &self.trees, on_endpoint, (making, turn)).await?;

@@ -91,14 +91,14 @@ pub struct PrepareSlot {
 }
 
 /// The tree of an image that is `/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImageTree {
     pub digest: CodeDigest,
     pub holds: ImageHolds,
 }
 
 /// What an image brings of its functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ImageHolds {
     /// Code, runtime and extensions: it is the function.
     Function,

@@ -78,6 +78,8 @@ pub const MEMORY: &str = "{memory_mib}";
 pub struct Runtime {
     pub id: &'static str,
     pub root: Root,
+    /// The interpreter's, wherever it is: in an image, too.
+    pub language: Option<Language>,
     pub program: Program,
     /// Variables besides those every runtime has; the function may override them.
     pub variables: Vec<(&'static str, String)>,
@@ -89,7 +91,15 @@ pub struct Runtime {
 
 impl Runtime {
     const fn without_interpreter(id: &'static str, program: Program) -> Self {
-        Self { id, root: Root::Provided, program, variables: Vec::new(), prestart: Prestart::Never, read_at_start: &[] }
+        Self {
+            id,
+            root: Root::Provided,
+            language: None,
+            program,
+            variables: Vec::new(),
+            prestart: Prestart::Never,
+            read_at_start: &[],
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! A process that was started before anybody knew what for, or copied from one, is, once it has its function, like one that
 //! was started for it: whatever a function can see of itself is compared.
 
+#[path = "isolation/image.rs"]
+mod image;
 mod support;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use hearth_ports::{CodeDigest, RuntimeId};
 use hearth_sandbox::Backend;
-use hearth_sandbox::process::PoolConfig;
+use hearth_sandbox::process::{PoolConfig, RuntimeImages};
+use hearth_sandbox::runtimes::ImageRoot;
 use hearth_types::Mebibytes;
 use serde_json::{Value, json};
 use support::{Collected, Machine, Setup, spec, value};
@@ -82,6 +87,8 @@ const NO_COMPILER: i32 = 2;
 
 struct Look {
     runtime: &'static str,
+    /// Its root is an image, not this machine's.
+    in_image: bool,
     handler: &'static str,
     /// In the package.
     file: &'static str,
@@ -106,6 +113,7 @@ enum Way {
 const LOOKS: &[Look] = &[
     Look {
         runtime: "python3.11",
+        in_image: false,
         handler: "app.handler",
         file: "app.py",
         content: || Some(PYTHON.into()),
@@ -118,6 +126,7 @@ const LOOKS: &[Look] = &[
     },
     Look {
         runtime: "nodejs20.x",
+        in_image: false,
         handler: "app.handler",
         file: "app.js",
         content: || Some(NODE.into()),
@@ -130,6 +139,7 @@ const LOOKS: &[Look] = &[
     },
     Look {
         runtime: "java17",
+        in_image: false,
         handler: "app.handler",
         file: "app/handler.class",
         content: java,
@@ -139,6 +149,7 @@ const LOOKS: &[Look] = &[
     },
     Look {
         runtime: "dotnet8",
+        in_image: false,
         handler: "App::App::Look",
         file: "App.dll",
         content: dotnet,
@@ -146,7 +157,33 @@ const LOOKS: &[Look] = &[
         differs: &[("assemblies", "those of the framework that functions use are loaded already")],
         differs_in_copies: None,
     },
+    Look {
+        runtime: PYTHON_IN_AN_IMAGE,
+        in_image: true,
+        handler: "app.handler",
+        file: "app.py",
+        content: || Some(PYTHON.into()),
+        takes_empty: true,
+        differs: &[],
+        differs_in_copies: None,
+    },
 ];
+
+/// What [`image`] has.
+const PYTHON_IN_AN_IMAGE: &str = "python3.11";
+
+/// The Python of this machine as an image that is the root of its runtime, with a variable of its own, and a shell.
+fn python_as_image(trees: &Path) -> RuntimeImages {
+    let digest = CodeDigest([0xee; 32]);
+    let tree = trees.join(digest.hex());
+    image::write(&tree);
+    std::fs::create_dir(tree.join("bin")).expect("directory");
+    std::fs::copy("/bin/sh", tree.join("bin/sh")).expect("a shell");
+    let (id, variables) = (RuntimeId(PYTHON_IN_AN_IMAGE.into()), ["OF_THE_IMAGE=1".to_owned()]);
+    // Where the machine has another version there is no such function; that is said when one is to be made.
+    let root = ImageRoot::inspect(&id, digest, &variables, &tree).ok();
+    RuntimeImages::ready(root.map(|root| (PYTHON_IN_AN_IMAGE.to_owned(), root)))
+}
 
 fn java() -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().expect("folder");
@@ -175,7 +212,8 @@ async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
         eprintln!("SKIPPED: the function for {} cannot be compiled on this machine", look.runtime);
         return None;
     };
-    let machine = Machine::start_with(Setup { pool, ..Setup::default() }).await?;
+    let images = look.in_image.then_some(python_as_image as _);
+    let machine = Machine::start_with(Setup { pool, images, ..Setup::default() }).await?;
     let code = machine.package_of(&[(look.file, &content), ("libtask.so", b"not a library")]);
     let layer = machine.package(&[("lib/liblayer.so", "not a library")]);
     let mut spec = spec(look.runtime, code);

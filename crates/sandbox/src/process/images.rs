@@ -138,6 +138,14 @@ impl RuntimeImages {
         })
     }
 
+    /// The root of this runtime's functions, if it is an image that is there.
+    pub(super) fn at_hand(&self, runtime: &RuntimeId) -> Option<Arc<ImageRoot>> {
+        match &*self.runtimes.read().get(&*runtime.0)?.borrow() {
+            State::Ready(root) => Some(Arc::clone(root)),
+            State::OnItsWay | State::Failed(_) => None,
+        }
+    }
+
     /// The root of this runtime's functions, if it is an image.
     ///
     /// # Errors

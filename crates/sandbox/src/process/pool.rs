@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::slot::{Aborted, PreparedSlot};
 use crate::environment::SandboxError;
+use crate::protocol::ImageTree;
 use crate::runtimes::Root;
 
 /// How long a depth that nobody needed stays.
@@ -46,6 +47,8 @@ impl Default for PoolConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Kind {
     pub(super) root: Root,
+    /// What is mounted in place of the root.
+    pub(super) image: Option<ImageTree>,
     /// What was started in it; `None` leaves it empty.
     pub(super) started: Option<Started>,
 }
@@ -298,7 +301,7 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    const KIND: Kind = Kind { root: Root::Provided, started: None };
+    const KIND: Kind = Kind { root: Root::Provided, image: None, started: None };
     const CONFIG: PoolConfig = PoolConfig { depth_min: 2, depth_max: 16, cpu_percent: 50, copies: true };
 
     fn expecting(config: PoolConfig, now: Instant) -> Depths {
@@ -337,7 +340,8 @@ mod tests {
         let start = now();
         let mut depths = expecting(CONFIG, start);
         let started = Started { runtime: "nodejs20.x", memory: Some(Mebibytes(512)) };
-        let learnt = Kind { root: Root::With(crate::runtimes::Language::Node { major: 20 }), started: Some(started) };
+        let root = Root::With(crate::runtimes::Language::Node { major: 20 });
+        let learnt = Kind { root, image: None, started: Some(started) };
         assert_eq!(depths.wanted(learnt, start), 0);
         depths.missed(learnt, start);
         assert_eq!(depths.wanted(learnt, start), 2);

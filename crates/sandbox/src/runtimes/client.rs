@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Language, bytecode};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Client {
     Python,
     Node,

@@ -18,6 +18,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::language::{image_arguments, name};
 use super::{Client, Language, Prestart, Program, RUNTIMES, Root, Runtime};
+use crate::protocol::{ImageHolds, ImageTree};
 
 /// Where interpreters are looked for besides the image's own `PATH`.
 const LANGUAGE_PROGRAMS: &str = "/var/lang/bin";
@@ -27,8 +28,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const BOOTSTRAP: &str = "/var/runtime/bootstrap";
 const EXTENSIONS: &str = crate::protocol::EXTENSIONS;
 
-/// The rows of the identifiers, in images that have a runtime client of their own, and in others. Nothing of them is started
-/// ahead of need.
+/// The rows of the identifiers, in images that have a runtime client of their own, and in others. Only Hearth's client can wait
+/// for its function.
 static ROWS: LazyLock<[Vec<Runtime>; 2]> = LazyLock::new(|| {
     [false, true].map(|has_own| {
         let rows = RUNTIMES.iter().filter(|row| row.program != Program::Image);
@@ -42,12 +43,12 @@ fn in_image(row: &Runtime, has_own: bool) -> Runtime {
         Program::Interpreter { .. } => Program::Interpreter { program: BOOTSTRAP.to_owned(), arguments: Vec::new() },
         other => other.clone(),
     };
-    let is_recorded =
-        matches!(row.root.language(), None | Some(Language::Python { .. } | Language::Node { .. })) || !has_own;
+    let is_recorded = matches!(row.language, None | Some(Language::Python { .. } | Language::Node { .. })) || !has_own;
     // What the image says is right for its own client.
     let variables =
         if is_recorded { row.variables.clone() } else { vec![("PWD", super::language::TASK_ROOT.to_owned())] };
-    Runtime { root: Root::Provided, program, variables, prestart: Prestart::Never, read_at_start: &[], id: row.id }
+    let prestart = if has_own { Prestart::Never } else { row.prestart };
+    Runtime { root: Root::Provided, program, variables, prestart, ..row.clone() }
 }
 
 /// An image that is the root of a runtime's functions.
@@ -83,7 +84,7 @@ impl ImageRoot {
         let Some(runtime) = rows.iter().find(|row| row.id == &*id.0) else {
             return Err(format!("functions cannot have the runtime {}", id.0));
         };
-        let language = super::find(id).ok().and_then(|row| row.root.language());
+        let language = runtime.language;
         let interpreter = language.and_then(|language| {
             let path = variables.get("PATH").map_or(PATH, String::as_str);
             let directories = std::iter::once(LANGUAGE_PROGRAMS).chain(path.split(':'));
@@ -100,6 +101,12 @@ impl ImageRoot {
         };
         let has_extensions = tree.is(EXTENSIONS, FileType::Directory);
         Ok(Self { digest, runtime, command, client, variables, has_extensions })
+    }
+
+    /// As what sandboxes have it.
+    #[must_use]
+    pub const fn tree(&self) -> ImageTree {
+        ImageTree { digest: self.digest, holds: ImageHolds::Runtime(self.client) }
     }
 
     /// Whether what starts the function is the image's, which then looks after wrapper scripts itself.
@@ -207,9 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_an_image_is_started_ahead_of_need() {
-        for runtime in ROWS.iter().flatten() {
-            assert_eq!((runtime.prestart, runtime.root), (Prestart::Never, Root::Provided), "{}", runtime.id);
-        }
+    fn only_hearth_s_client_waits_in_an_image_for_its_function() {
+        let python = inspect("python3.12", &["usr/bin/python3.12"], &[]).expect("python");
+        assert_eq!((python.runtime.prestart, python.runtime.root), (Prestart::Always, Root::Provided));
+        let java = inspect("java21", &["usr/bin/java"], &[]).expect("java");
+        assert_eq!(java.runtime.prestart, Prestart::PerMemory);
+        assert!(java.runtime.changes_from_outside());
+        let aws = inspect("python3.12", &["var/runtime/bootstrap", "usr/bin/python3.12"], &[]).expect("its own");
+        assert_eq!(aws.runtime.prestart, Prestart::Never);
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn runtime(id: &'static str, language: Language) -> Runtime {
     Runtime {
         id,
         root: Root::With(language),
+        language: Some(language),
         program: Program::Interpreter {
             program: format!("/var/lang/{}", program(language)),
             arguments: arguments(language),

@@ -59,8 +59,7 @@ impl Runtime {
         let differs = |name: &str| self.is_read_at_start(name) && wanted.get(name) != usual.get(name);
         let unfit = wanted.keys().chain(usual.keys()).any(|name| differs(name));
         // .NET takes an empty value for none, where one is set later.
-        let is_empty =
-            |value: &String| value.is_empty() && matches!(self.root.language(), Some(Language::Dotnet { .. }));
+        let is_empty = |value: &String| value.is_empty() && matches!(self.language, Some(Language::Dotnet { .. }));
         (!unfit && !wanted.values().any(is_empty)).then_some(memory)
     }
 
@@ -68,7 +67,7 @@ impl Runtime {
     /// or the directory it runs in, over which the function's code is mounted. What .NET changes of its environment, native
     /// libraries do not see.
     pub(crate) fn changes_from_outside(&self) -> bool {
-        matches!(self.root.language(), Some(Language::Java { .. } | Language::Dotnet { .. }))
+        matches!(self.language, Some(Language::Java { .. } | Language::Dotnet { .. }))
     }
 
     fn is_read_at_start(&self, name: &str) -> bool {

@@ -1,8 +1,7 @@
 //! What a function in a process sandbox sees, and what it must not be able to do: the whole visible tree against a
 //! manifest, and a table of attempts with the answer each must get. The attempts are made from a process that was started
 //! for its function, from one whose slot waited, from one that waited itself, from a copy of such a one, from an extension and in an
-//! image; and by each of them
-//! when it is new, after a thaw and after a reset.
+//! image, started for its function or before; and by each of them when it is new, after a thaw and after a reset.
 
 mod image;
 #[cfg(feature = "mutations")]
@@ -85,6 +84,11 @@ async fn nothing_leads_out_of_an_extension() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_leads_out_of_an_image() {
     nothing_that_leads_out_works(Origin::Image).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_leads_out_of_a_process_that_waited_in_an_image() {
+    nothing_that_leads_out_works(Origin::PooledImage).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ const ADDRESS_OF_THE_MUTATION_RUN: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// The runtime whose root is an image where there is one; the neighbour's is another.
 const IN_AN_IMAGE: &str = "provided.al2";
+const PYTHON: &str = "python3.11";
 const APP: &str = include_str!("prison.py");
 /// Of both, so that as many processes fit as may be.
 pub(crate) const MEMORY: Mebibytes = Mebibytes(768);
@@ -77,11 +78,13 @@ pub(crate) enum Origin {
     Extension,
     /// In a slot whose root is an image.
     Image,
+    /// Started in such a slot before it was known what for.
+    PooledImage,
 }
 
 impl Origin {
     const fn is_pooled(self) -> bool {
-        matches!(self, Self::PooledSlot | Self::PooledRuntime)
+        matches!(self, Self::PooledSlot | Self::PooledRuntime | Self::PooledImage)
     }
 }
 
@@ -233,12 +236,16 @@ impl Prison {
         let setup = Setup {
             instance: Some(instance.clone()),
             pool: match origin {
-                Origin::PooledSlot | Origin::PooledRuntime => Some(PoolConfig::default()),
+                Origin::PooledSlot | Origin::PooledRuntime | Origin::PooledImage => Some(PoolConfig::default()),
                 Origin::Copied => Some(PoolConfig { depth_max: 0, ..PoolConfig::default() }),
                 Origin::Unpooled | Origin::Extension | Origin::Image => None,
             },
             network: Some(host.policy()),
-            images: (origin == Origin::Image).then_some(machine_as_image as _),
+            images: match origin {
+                Origin::Image => Some(|trees| machine_as_image(IN_AN_IMAGE, trees)),
+                Origin::PooledImage => Some(|trees| machine_as_image(PYTHON, trees)),
+                _ => None,
+            },
             ..Setup::default()
         };
         let machine = Machine::start_with(setup).await?;
@@ -310,7 +317,7 @@ impl Prison {
 fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
     let code = machine.package(&[("bootstrap", BOOTSTRAP), ("app.py", APP)]);
     let runtime = match origin {
-        Origin::PooledRuntime | Origin::Copied => "python3.11",
+        Origin::PooledRuntime | Origin::PooledImage | Origin::Copied => PYTHON,
         Origin::Image => IN_AN_IMAGE,
         Origin::Unpooled | Origin::PooledSlot | Origin::Extension => "provided.al2023",
     };
@@ -329,13 +336,13 @@ fn prisoner(machine: &Machine, origin: Origin) -> EnvironmentSpec {
 }
 
 /// The programs and libraries of this machine as an image that is the root of a runtime, and something of its own.
-fn machine_as_image(trees: &Path) -> RuntimeImages {
+fn machine_as_image(runtime: &str, trees: &Path) -> RuntimeImages {
     let digest = CodeDigest([0xee; 32]);
     let tree = trees.join(digest.hex());
     image::write(&tree);
-    let id = RuntimeId(IN_AN_IMAGE.into());
-    let root = ImageRoot::inspect(&id, digest, &[], &tree).expect("a custom runtime");
-    RuntimeImages::ready([(IN_AN_IMAGE.to_owned(), root)])
+    let root = ImageRoot::inspect(&RuntimeId(runtime.into()), digest, &[], &tree);
+    // Where the machine has another Python there is no such image; its root is this machine's then, or missing.
+    RuntimeImages::ready(root.ok().map(|root| (runtime.to_owned(), root)))
 }
 
 async fn move_in(machine: &Machine) -> Result<Cell, String> {

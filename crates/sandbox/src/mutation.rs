@@ -74,6 +74,8 @@ controls! {
     OneFunctionPerSlot = "one-function-per-slot",
     /// What can be asked of the spawner: nothing is mounted where others see it.
     OwnMountsOnly = "own-mounts-only",
+    /// What can be asked of the spawner: nothing that a function may have written is shown to others.
+    ClassArchiveOfNobody = "class-archive-of-nobody",
 }
 
 /// Names of what is left out, by spaces: [`Control`]s, and `call:NAME` for a refused system call.

@@ -5,6 +5,7 @@
 
 mod begun;
 mod channel;
+mod class_archive;
 mod client;
 mod control;
 mod environment;
@@ -40,6 +41,7 @@ use crate::protocol::{ImageHolds, ImageTree};
 use crate::runtimes::{self, Root, Watch};
 use crate::variables;
 use begun::{BegunEnvironment, Wanted as WantedEnvironment};
+use class_archive::Archivist;
 use client::SpawnerClient;
 pub use client::{SpawnerConfig, SpawnerProcess};
 pub use images::RuntimeImages;
@@ -105,6 +107,7 @@ pub enum ProcessError {
 pub struct ProcessBackend {
     slots: Arc<Slots>,
     pool: Arc<SlotPool>,
+    archivist: Archivist,
     /// See [`PoolConfig::copies`].
     copies: bool,
     hits: AtomicU64,
@@ -149,12 +152,14 @@ impl ProcessBackend {
             ids: AtomicU64::new(1),
             images: config.images,
             library_path,
+            class_archives: RwLock::default(),
             endpoint,
         });
         let pool = SlotPool::start(config.pool, Arc::clone(&slots) as Arc<dyn Maker>);
         Ok(Self {
             slots,
             pool,
+            archivist: Archivist::default(),
             copies: config.pool.copies,
             hits: AtomicU64::new(0),
             copied: AtomicU64::new(0),
@@ -240,6 +245,13 @@ impl ProcessBackend {
         self.pool.any(|kind| kind.started.is_some_and(|started| started.runtime == runtime))
     }
 
+    /// Do processes of this runtime start from an archive of classes? `None` while none has been tried to make.
+    #[must_use]
+    pub fn class_archive(&self, runtime: &RuntimeId) -> Option<bool> {
+        let root = runtimes::find(runtime).ok()?.root;
+        self.archivist.has_tried(root).then(|| self.slots.has_class_archive(root))
+    }
+
     /// Slots that waited and were taken, so far.
     #[must_use]
     pub fn pool_taken(&self) -> u64 {
@@ -300,6 +312,7 @@ impl Backend for ProcessBackend {
         // Functions that are images get a root of their own each.
         if let (Ok(()), Ok(runtime)) = (self.check(runtime, NATIVE), runtimes::find(runtime)) {
             self.pool.expect(kinds(runtime, None));
+            self.archivist.expect(runtime, &self.slots, &self.pool);
         }
     }
 
@@ -410,6 +423,7 @@ impl Backend for ProcessBackend {
     }
 
     async fn shutdown(&self) {
+        self.archivist.close();
         self.pool.close();
         self.slots.spawner.shutdown().await;
         if let Some(network) = &self.slots.network {

@@ -68,6 +68,11 @@ pub enum Request {
     AddRoot {
         language: Language,
     },
+    /// Takes over the archive of classes that the root's Java has written in the slot, which was never a function's: for all
+    /// slots of the root, once.
+    KeepClassArchive {
+        slot: u64,
+    },
     /// Ends everything in the slot. Unknown slots are ignored: it may just have ended by itself.
     Destroy {
         slot: u64,
@@ -207,6 +212,14 @@ pub enum Reply {
     },
     /// As [`NotFurnished`](Self::NotFurnished).
     NotCopied {
+        slot: u64,
+        message: String,
+    },
+    /// It is in `/var/runtime` of all slots of the root, older ones too.
+    ClassArchiveKept {
+        slot: u64,
+    },
+    ClassArchiveNotKept {
         slot: u64,
         message: String,
     },

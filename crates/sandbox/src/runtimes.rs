@@ -2,6 +2,7 @@
 //! run, and what it finds in its environment. Finding interpreters on this machine is in [`discover`].
 
 pub mod bytecode;
+pub(crate) mod class_archive;
 pub mod client;
 pub mod discover;
 pub mod image;

@@ -9,6 +9,7 @@
 //! It outlives the server: when its socket closes it ends every slot, removes what they leave, and only then ends
 //! itself. What an earlier life left behind it ends when it starts. Tearing down waits while there is something to make.
 
+mod class_archive;
 mod configuration;
 mod copies;
 mod etc;
@@ -278,6 +279,13 @@ impl<'a> Spawner<'a> {
                     Err(error) => self.reply(&Reply::RootNotAdded { language, message: text(&error) }),
                 }
             }
+            Request::KeepClassArchive { slot } => {
+                let slot = *slot;
+                match self.keep_class_archive(slot) {
+                    Ok(()) => self.reply(&Reply::ClassArchiveKept { slot }),
+                    Err(error) => self.reply(&Reply::ClassArchiveNotKept { slot, message: text(&error) }),
+                }
+            }
             Request::Destroy { slot } => {
                 if let Some(slot) = self.slots.get(slot) {
                     // The end of its first process is the end of everything in a pid namespace.
@@ -393,6 +401,15 @@ impl<'a> Spawner<'a> {
         slot.has_copy = matches!(copied, Ok(Some(_)));
         self.copies.note().map_or(Ok(()), |message| self.reply(&Reply::Trouble { message: text(&message) }))?;
         copied
+    }
+
+    fn keep_class_archive(&mut self, number: u64) -> io::Result<()> {
+        let slot = self.slots.get(&number).ok_or_else(|| io::Error::other("there is no such slot"))?;
+        let is_nobodys = !slot.is_furnished && slot.prepared.image.is_none();
+        if !is_nobodys && !mutation::is_off(Control::ClassArchiveOfNobody) {
+            return Err(io::Error::other("what a function may have written is for no other function"));
+        }
+        self.roots.awaiting.keep(slot.prepared.root, slot.pid)
     }
 
     /// Takes note of slots whose first process has ended.

@@ -49,6 +49,43 @@ int main(void) {
 }
 "#;
 
+/// Starts of Java in turn, from an archive of classes and as a function gets it that says itself how Java starts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn java_with_an_archive_of_classes_and_without() {
+    let Some(machine) = Machine::start().await else { return };
+    let code = machine.package(&[]);
+    for runtime in ["java17", "java21", "java25"] {
+        let mut with = spec(runtime, code);
+        with.memory = MEMORY_PER_VCPU;
+        with.handler = "hearth.Preparation$Sample".to_owned();
+        if let Err(missing) = machine.backend.check(&with.runtime, with.architecture) {
+            println!("{missing}");
+            continue;
+        }
+        let mut without = with.clone();
+        without.variables.push(("JAVA_OF_NO_MEANING".to_owned(), "1".to_owned()));
+        let start = Instant::now();
+        assert!(machine.wait_for_class_archive(runtime).await);
+        println!("{runtime}: its archive takes {:?}", start.elapsed());
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..20 {
+            for (spec, times) in [with.clone(), without.clone()].into_iter().zip(&mut times) {
+                let start = Instant::now();
+                let environment = machine.backend.create(spec, Arc::new(Collected::default())).await.expect("created");
+                environment.ready().await.expect("ready");
+                body(environment.invoke(invocation("{}")).await);
+                times.push(start.elapsed());
+                environment.destroy().await;
+            }
+        }
+        let [with, without] = times;
+        row(&format!("{runtime} with an archive"), with);
+        row(&format!("{runtime} without"), without);
+    }
+    machine.backend.shutdown().await;
+}
+
 fn native(machine: &Machine) -> Option<CodeDigest> {
     let dir = tempfile::tempdir().expect("tempdir");
     let (source, program) = (dir.path().join("echo.c"), dir.path().join("bootstrap"));

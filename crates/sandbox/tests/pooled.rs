@@ -79,7 +79,6 @@ exports.handler = async (event, context) => ({
 "#;
 
 /// Compiled by what the machine has.
-const JAVA: &str = "tests/looks/handler.java";
 const DOTNET: &str = "tests/looks/App.cs";
 
 /// How the script says that the machine has no compiler.
@@ -142,7 +141,7 @@ const LOOKS: &[Look] = &[
         in_image: false,
         handler: "app.handler",
         file: "app/handler.class",
-        content: java,
+        content: support::java_look,
         takes_empty: true,
         differs: &[],
         differs_in_copies: None,
@@ -185,15 +184,6 @@ fn python_as_image(trees: &Path) -> RuntimeImages {
     RuntimeImages::ready(root.map(|root| (PYTHON_IN_AN_IMAGE.to_owned(), root)))
 }
 
-fn java() -> Option<Vec<u8>> {
-    let folder = tempfile::tempdir().expect("folder");
-    let mut javac = Command::new("javac");
-    javac.args(["--release", "8", "-Xlint:-options", "-cp", "../../runtimes/java/bootstrap.jar", JAVA, "-d"]);
-    let status = javac.arg(folder.path()).status().ok()?;
-    assert!(status.success(), "{JAVA} does not compile");
-    std::fs::read(folder.path().join("app/handler.class")).ok()
-}
-
 fn dotnet() -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().expect("folder");
     let library = folder.path().join("App.dll");
@@ -228,6 +218,10 @@ async fn seen(look: &Look, memory: Mebibytes, way: Way) -> Option<Value> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
     spec.variables.retain(|(_, value)| look.takes_empty || !value.is_empty());
+    if look.runtime.starts_with("java") && !look.in_image {
+        // What has started before is as it was.
+        machine.wait_for_class_archive(look.runtime).await;
+    }
     if way == Way::Copied {
         machine.wait_for_copies(&spec).await;
     }

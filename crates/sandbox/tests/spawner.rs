@@ -255,6 +255,8 @@ fn nonsense(random: &SeededRandom, live: u64) -> Vec<u8> {
         Request::Furnish(FurnishSlot { layers: vec![path("/etc/passwd\0"); number(9)], ..furnish(slot) }),
         Request::Copy { slot },
         Request::Copy { slot: live },
+        Request::KeepClassArchive { slot },
+        Request::KeepClassArchive { slot: live },
         Request::Destroy { slot },
         Request::Destroy { slot: u64::MAX },
     ];
@@ -292,6 +294,7 @@ impl Heard {
                 Reply::NotPrepared { .. }
                 | Reply::NotFurnished { .. }
                 | Reply::NotCopied { .. }
+                | Reply::ClassArchiveNotKept { .. }
                 | Reply::Copied { process: None, .. }
                 | Reply::Trouble { .. } => self.refused += 1,
                 other => assert!(matches!(other, Reply::Furnished { slot } if slot != live), "{other:?}"),
@@ -398,6 +401,23 @@ fn only_an_empty_slot_gets_a_copy_of_a_waiting_process() {
 
 /// A server gone bad does not wait until a slot is up: what it then asks for must not reach a root that others share.
 #[test]
+fn an_archive_of_classes_is_taken_from_no_slot_of_a_function_and_for_no_root_without_java() {
+    let Some(spawner) = Spawner::start("classes") else { return };
+    let refused = |slot| {
+        let (reply, _) = spawner.ask(&Request::KeepClassArchive { slot });
+        let Reply::ClassArchiveNotKept { slot: of, message } = reply else { panic!("{reply:?}") };
+        assert_eq!(of, slot);
+        message
+    };
+    assert!(refused(1).contains("no such slot"));
+    let _held = spawner.prepared(prepare(1));
+    refused(1);
+    assert_eq!(spawner.ask(&Request::Furnish(furnish(1))).0, Reply::Furnished { slot: 1 });
+    assert!(refused(1).contains("for no other function"));
+    spawner.end();
+}
+
+#[test]
 fn furnishing_a_slot_that_is_not_up_yet_changes_nothing_for_the_next() {
     let Some(spawner) = Spawner::start("early") else { return };
     for slot in 1..=20 {
@@ -465,6 +485,10 @@ fn every_check_that_is_taken_away_is_noticed() {
         ("one-slot-per-id", "a_slot_in_use_is_not_made_twice_and_serves_one_function_only"),
         ("one-function-per-slot", "a_slot_in_use_is_not_made_twice_and_serves_one_function_only"),
         ("own-mounts-only", "furnishing_a_slot_that_is_not_up_yet_changes_nothing_for_the_next"),
+        (
+            "class-archive-of-nobody",
+            "an_archive_of_classes_is_taken_from_no_slot_of_a_function_and_for_no_root_without_java",
+        ),
     ];
     let notices = |without: &str, test: &str| {
         let mut helper = Command::new(std::env::current_exe().expect("this test"));

@@ -92,8 +92,15 @@ impl Begun for BegunEnvironment {
         self.wanted.spec.variables.extend(variables);
         let variables = self.wanted.variables(&self.slots);
         let Self { wanted: Wanted { spec, runtime, image }, slots, slot, furnishing, trees, on_endpoint, .. } = *self;
-        let parts =
-            Parts { spawner: Arc::clone(&slots.spawner), trees, on_endpoint, root: image.as_deref(), slot, furnishing };
+        let parts = Parts {
+            spawner: Arc::clone(&slots.spawner),
+            trees,
+            on_endpoint,
+            root: image.as_deref(),
+            has_class_archive: slots.has_class_archive(runtime.root),
+            slot,
+            furnishing,
+        };
         Ok(Arc::new(ProcessEnvironment::create(&spec, runtime, variables, parts, output).await?))
     }
 }

@@ -90,6 +90,7 @@ struct Waiting {
     prepared: Option<oneshot::Sender<Result<Prepared, SandboxError>>>,
     furnished: Option<oneshot::Sender<Result<(), SandboxError>>>,
     copied: Option<oneshot::Sender<Result<Option<i32>, SandboxError>>>,
+    kept: Option<oneshot::Sender<Result<(), SandboxError>>>,
     /// Becomes true.
     ended: watch::Sender<bool>,
 }
@@ -104,6 +105,12 @@ impl Slots {
     fn copied(&mut self, slot: u64, result: Result<Option<i32>, SandboxError>) {
         if let Some(copied) = self.waiting.get_mut(&slot).and_then(|waiting| waiting.copied.take()) {
             let _ = copied.send(result);
+        }
+    }
+
+    fn kept(&mut self, slot: u64, result: Result<(), SandboxError>) {
+        if let Some(kept) = self.waiting.get_mut(&slot).and_then(|waiting| waiting.kept.take()) {
+            let _ = kept.send(result);
         }
     }
 
@@ -261,6 +268,8 @@ impl SpawnerClient {
             Reply::NotFurnished { slot, message } => slots.furnished(slot, Err(SandboxError::Create(message))),
             Reply::Copied { slot, process } => slots.copied(slot, Ok(process)),
             Reply::NotCopied { slot, message } => slots.copied(slot, Err(SandboxError::Create(message))),
+            Reply::ClassArchiveKept { slot } => slots.kept(slot, Ok(())),
+            Reply::ClassArchiveNotKept { slot, message } => slots.kept(slot, Err(SandboxError::Create(message))),
             Reply::RootAdded { language, interpreter } => slots.root_made(language, Ok(interpreter)),
             Reply::RootNotAdded { language, message } => slots.root_made(language, Err(SandboxError::Create(message))),
             Reply::Ended { slot } => {
@@ -286,7 +295,8 @@ impl SpawnerClient {
             if slots.closed {
                 return Err(SandboxError::ShutDown);
             }
-            slots.waiting.insert(slot, Waiting { prepared: Some(prepared), furnished: None, copied: None, ended });
+            let waiting = Waiting { prepared: Some(prepared), furnished: None, copied: None, kept: None, ended };
+            slots.waiting.insert(slot, waiting);
         }
         let unsent = Unsent { client: self, slot };
         self.send(&Request::Prepare(request)).await.map_err(|error| silent(&error))?;
@@ -319,6 +329,17 @@ impl SpawnerClient {
             None => return Err(SandboxError::Gone),
         }
         self.send(&Request::Copy { slot }).await.map_err(|error| silent(&error))?;
+        answer.await.map_err(|_| SandboxError::Gone)?
+    }
+
+    /// Has the archive of classes kept that a Java has written in the slot, which is no function's.
+    pub(super) async fn keep_class_archive(&self, slot: u64) -> Result<(), SandboxError> {
+        let (kept, answer) = oneshot::channel();
+        match self.slots.lock().waiting.get_mut(&slot) {
+            Some(waiting) => waiting.kept = Some(kept),
+            None => return Err(SandboxError::Gone),
+        }
+        self.send(&Request::KeepClassArchive { slot }).await.map_err(|error| silent(&error))?;
         answer.await.map_err(|_| SandboxError::Gone)?
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Parts<'a> {
     pub(super) on_endpoint: Option<EndpointHook>,
     /// The image that is the runtime's root.
     pub(super) root: Option<&'a ImageRoot>,
+    /// The root has an archive of its Java's classes.
+    pub(super) has_class_archive: bool,
     pub(super) slot: PreparedSlot,
     pub(super) furnishing: Furnishing,
 }
@@ -120,7 +122,8 @@ impl ProcessEnvironment {
             network,
         } = parts.slot;
         let extension_variables = variables::of_extensions(&variables);
-        let launch = launch(runtime, (spec.image.as_deref(), parts.root), variables.clone());
+        let image = (spec.image.as_deref(), parts.root);
+        let launch = launch(runtime, image, parts.has_class_archive, variables.clone());
         api.set_sink(Arc::new(Forwarded(Arc::clone(&output))));
         if let Some(metadata) = spec.metadata.clone() {
             api.set_metadata(metadata);

@@ -9,17 +9,19 @@ use super::control::error_text;
 use crate::environment::InitFailure;
 use crate::init::WORKING_DIRECTORY;
 use crate::protocol::{Launch, LaunchFailure};
+use crate::runtimes::class_archive::Archive;
 use crate::runtimes::{BOOTSTRAPS, ImageRoot, MEMORY, Program, Runtime};
 use crate::variables::{MEMORY_SIZE, wrapper};
 
-/// How a runtime process with these variables is started.
+/// How a runtime process with these variables is started, from the archive of classes that its root has, if it has one.
 pub(super) fn launch(
     runtime: &Runtime,
     (image, root): (Option<&ImageLaunch>, Option<&ImageRoot>),
+    has_class_archive: bool,
     variables: BTreeMap<String, String>,
 ) -> Launch {
     let mut working_directory = WORKING_DIRECTORY.to_owned();
-    let (programs, arguments) = match (&runtime.program, image) {
+    let (programs, mut arguments) = match (&runtime.program, image) {
         (Program::Image, Some(ImageLaunch { command_line, working_directory: directory, .. })) => {
             // A relative one is below the root, as in Docker.
             working_directory = Path::new("/").join(directory).to_string_lossy().into_owned();
@@ -38,12 +40,16 @@ pub(super) fn launch(
             (BOOTSTRAPS.iter().map(|text| (*text).to_owned()).collect(), Vec::new())
         }
     };
+    let wrapper = wrapper(&variables, runtime).filter(|_| root.is_none_or(|root| !root.has_own_client()));
+    if has_class_archive && wrapper.is_none() && runtime.starts_as_usual(&variables) {
+        Archive::Use.tell(&mut arguments);
+    }
     let memory = variables.get(MEMORY_SIZE).map(String::as_str).unwrap_or_default();
     Launch {
         programs,
         arguments: arguments.into_iter().map(|argument| argument.replace(MEMORY, memory)).collect(),
         working_directory,
-        wrapper: wrapper(&variables, runtime).filter(|_| root.is_none_or(|root| !root.has_own_client())),
+        wrapper,
         environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
         when_furnished: true,
     }

@@ -185,6 +185,12 @@ impl SlotPool {
         slot
     }
 
+    /// Lets go of slots of such a kind that wait: those made from now on are better.
+    pub(super) fn renew(&self, is_such: impl Fn(&Kind) -> bool) {
+        self.state.lock().waiting.retain(|kind, _| !is_such(kind));
+        self.taken.notify_one();
+    }
+
     /// Does a slot of such a kind wait?
     pub(super) fn any(&self, is_such: impl Fn(&Kind) -> bool) -> bool {
         self.state.lock().waiting.iter().any(|(kind, slots)| is_such(kind) && !slots.is_empty())
@@ -234,7 +240,7 @@ impl SlotPool {
     }
 
     /// Waits until nothing is made, nor has been taken for a moment.
-    async fn quiet(&self) {
+    pub(super) async fn quiet(&self) {
         let until_max = now() + QUIET_WAIT_MAX;
         loop {
             let since = {

@@ -29,6 +29,8 @@ pub(super) struct Slots {
     pub(super) images: RuntimeImages,
     /// Roots whose interpreter needs `LD_LIBRARY_PATH`.
     pub(super) library_path: RwLock<BTreeSet<Root>>,
+    /// Roots that have an archive of their Java's classes by now.
+    pub(super) class_archives: RwLock<BTreeSet<Root>>,
     pub(super) endpoint: bool,
 }
 
@@ -39,6 +41,10 @@ impl Slots {
 
     pub(super) async fn prepare(&self, wanted: Wanted) -> Result<PreparedSlot, SandboxError> {
         PreparedSlot::make(&self.spawner, self.network.as_deref(), self.next_id(), wanted).await
+    }
+
+    pub(super) fn has_class_archive(&self, root: Root) -> bool {
+        self.class_archives.read().contains(&root)
     }
 
     pub(super) fn host(&self, root: Root) -> Host<'static> {
@@ -59,7 +65,8 @@ impl Maker for Slots {
             let mut variables = variables::prepared(runtime, Host { image: image.as_deref(), ..self.host(root) });
             // Its command line may name it.
             variables.extend(memory.map(|memory| (variables::MEMORY_SIZE.to_owned(), memory.to_string())));
-            let launch = launch::launch(runtime, (None, image.as_deref()), variables);
+            let image = (None, image.as_deref());
+            let launch = launch::launch(runtime, image, self.has_class_archive(root), variables);
             slot.start(Launch { when_furnished: false, ..launch }).await?;
         }
         Ok(slot)

@@ -71,10 +71,19 @@ impl Runtime {
     }
 
     fn is_read_at_start(&self, name: &str) -> bool {
-        READ_AT_START.iter().chain(self.read_at_start).any(|pattern| match pattern.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => name == *pattern,
-        })
+        self.reads_at_start(name) || READ_AT_START.iter().any(|pattern| is_like(name, pattern))
+    }
+
+    /// Whether the variable is one that this interpreter itself reads when it starts.
+    pub(super) fn reads_at_start(&self, name: &str) -> bool {
+        self.read_at_start.iter().any(|pattern| is_like(name, pattern))
+    }
+}
+
+fn is_like(name: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
     }
 }
 

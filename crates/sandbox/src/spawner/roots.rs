@@ -22,11 +22,12 @@ use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{fchdir, pivot_root};
 
+use super::class_archive::Awaiting;
 use super::identity::{OWNER, user_namespace};
 use super::storage::Storage;
 use super::{configuration, etc, mounts};
 use crate::protocol::Boot;
-use crate::runtimes::{CLIENTS, Client, Interpreter, Language, Root, Search, bytecode};
+use crate::runtimes::{CLIENTS, Client, Interpreter, Language, RUNTIMES, Root, Search, bytecode};
 
 /// What of the host's root file system is shown, where it exists. Programs and libraries; never configuration, never a
 /// person's files, never what an administrator has put into `/usr/local`.
@@ -82,6 +83,8 @@ pub(super) struct Roots {
     pub(super) home: OwnedFd,
     /// `/tmp` as disks; where it cannot be, it is memory.
     pub(super) storage: Option<Storage>,
+    /// Roots whose Java may bring an archive of classes.
+    pub(super) awaiting: Awaiting,
     /// What could not be had, for the log.
     pub(super) notes: Vec<String>,
     /// Makes more, where the host's files stay in sight.
@@ -97,6 +100,7 @@ impl Roots {
         let made = self.search.interpreter(language).map(|interpreter| {
             let namespace = self.workshop.special(Root::With(language), Some(&interpreter))?;
             self.namespaces.insert(Root::With(language), namespace);
+            self.awaiting.append(&mut self.workshop.awaiting);
             Ok(interpreter)
         });
         // Wherever it went wrong.
@@ -133,7 +137,8 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
     for directory in ["trees", "proc", "sys", "empty", "root", "faces", OVER_IMAGES, OVER_RUNTIMES, OF_CLIENTS] {
         fs::create_dir(directory)?;
     }
-    let mut builder = Builder { stage, home: File::open("/proc/self/ns/mnt")?.into(), notes };
+    let home = File::open("/proc/self/ns/mnt")?.into();
+    let mut builder = Builder { stage, home, notes, awaiting: Awaiting::default() };
     lchown("empty", Some(OWNER), Some(OWNER))?;
     for directory in ["dev", "etc", "proc", "sys", "tmp"] {
         fs::create_dir(Path::new(OVER_IMAGES).join(directory))?;
@@ -178,6 +183,7 @@ pub(super) fn build(boot: &Boot) -> io::Result<Roots> {
             .collect::<io::Result<_>>()?,
         home: builder.home.try_clone()?,
         storage,
+        awaiting: std::mem::take(&mut builder.awaiting),
         notes: std::mem::take(&mut builder.notes),
         workshop,
         search: boot.search.clone(),
@@ -200,6 +206,7 @@ struct Builder {
     /// The spawner's own mount namespace.
     home: OwnedFd,
     notes: Vec<String>,
+    awaiting: Awaiting,
 }
 
 impl Builder {
@@ -256,11 +263,22 @@ impl Builder {
         attributes: MountAttrFlags,
         fill: impl FnOnce(&Path) -> io::Result<()>,
     ) -> io::Result<()> {
+        let mount = self.filled(target, attributes, fill)?;
+        mounts::seal(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY)
+    }
+
+    /// One that is not read-only yet.
+    fn filled(
+        &self,
+        target: &Path,
+        attributes: MountAttrFlags,
+        fill: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<OwnedFd> {
         let mount = mounts::new("tmpfs", SMALL, attributes)?;
         mounts::attach(mount.as_fd(), target)?;
         fill(target)?;
         chown_all(target)?;
-        mounts::seal(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY)
+        Ok(mount)
     }
 
     /// What all roots have in common.
@@ -342,7 +360,7 @@ impl Builder {
             self.note(format!("{root:?}: the bootstrap cannot be compiled, functions start some milliseconds later"));
         }
         let attributes = mounts::SEALED.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
-        self.write(Path::new("root/var/runtime"), attributes, |directory| {
+        let mount = self.filled(Path::new("root/var/runtime"), attributes, |directory| {
             for (name, bytes) in root.language().map(Client::files_for).unwrap_or_default() {
                 fs::write(directory.join(name), bytes)?;
             }
@@ -352,7 +370,11 @@ impl Builder {
                 None if is_python => symlink(bytecode::SOURCE, entry),
                 None => Ok(()),
             }
-        })
+        })?;
+        if RUNTIMES.iter().any(|runtime| runtime.root == root && runtime.has_class_archive()) {
+            self.awaiting.insert(root, mounts::clone_of(mount.as_fd(), "")?);
+        }
+        mounts::seal(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY)
     }
 
     fn go_home(&self) -> io::Result<()> {
@@ -364,8 +386,12 @@ impl Builder {
     fn workshop(&self) -> io::Result<Self> {
         unshare(CloneFlags::CLONE_NEWNS)?;
         // The working directory has moved into the copy.
-        let workshop =
-            Self { stage: mounts::directory(".")?, home: File::open("/proc/self/ns/mnt")?.into(), notes: Vec::new() };
+        let workshop = Self {
+            stage: mounts::directory(".")?,
+            home: File::open("/proc/self/ns/mnt")?.into(),
+            notes: Vec::new(),
+            awaiting: Awaiting::default(),
+        };
         self.go_home()?;
         Ok(workshop)
     }

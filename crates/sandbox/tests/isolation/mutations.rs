@@ -24,8 +24,14 @@ const APART: &str = "ip link set lo up && ip address add 10.77.0.1/32 dev lo && 
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is in front of all walls is tried by `tests/spawner.rs`.
-const DOOR: &[&str] =
-    &["request-limits", "tree-resolution", "one-slot-per-id", "one-function-per-slot", "own-mounts-only"];
+const DOOR: &[&str] = &[
+    "request-limits",
+    "tree-resolution",
+    "one-slot-per-id",
+    "one-function-per-slot",
+    "own-mounts-only",
+    "class-archive-of-nobody",
+];
 
 struct Mutation {
     /// [`Control`]s by name, and `call:NAME`.

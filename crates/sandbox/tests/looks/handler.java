@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.TimeZone;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.zip.CRC32;
 
 /** What a Java function sees of itself. */
 public class handler implements RequestHandler<Object, Object> {
@@ -79,6 +80,9 @@ public class handler implements RequestHandler<Object, Object> {
             }
         }
         seen.put("status", status);
+        // Java's library for archives comes with the first archive that is read: who waited has had one in hand, and this
+        // function is in none.
+        new CRC32().update(0);
         TreeSet<String> files = new TreeSet<>();
         for (String line : lines("/proc/self/maps")) {
             if (line.contains("/")) {

@@ -169,6 +169,21 @@ impl Machine {
         tokio::time::timeout(std::time::Duration::from_secs(30), started).await.expect("one is started");
     }
 
+    /// Waits until an archive of a Java's classes is there, or is known not to come; which.
+    pub async fn wait_for_class_archive(&self, runtime: &str) -> bool {
+        let runtime = RuntimeId(runtime.into());
+        self.backend.expect(&runtime);
+        let tried = async {
+            loop {
+                match self.backend.class_archive(&runtime) {
+                    Some(has) => return has,
+                    None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), tried).await.expect("it is tried")
+    }
+
     /// Waits until environments like this get copies of a waiting process: those before do not.
     pub async fn wait_for_copies(&self, spec: &EnvironmentSpec) {
         let copied = async {
@@ -293,6 +308,17 @@ while True:
 
 /// A function for [`BOOTSTRAP`].
 pub const ECHO: &str = "def handle(event): return event";
+
+/// A class `app.handler` that tells what a Java function sees of itself; `None` where nothing can compile it.
+pub fn java_look() -> Option<Vec<u8>> {
+    const SOURCE: &str = "tests/looks/handler.java";
+    let folder = tempfile::tempdir().expect("folder");
+    let mut javac = std::process::Command::new("javac");
+    javac.args(["--release", "8", "-Xlint:-options", "-cp", "../../runtimes/java/bootstrap.jar", SOURCE, "-d"]);
+    let status = javac.arg(folder.path()).status().ok()?;
+    assert!(status.success(), "{SOURCE} does not compile");
+    fs::read(folder.path().join("app/handler.class")).ok()
+}
 
 /// An environment that is ready.
 pub async fn started(machine: &Machine, spec: EnvironmentSpec) -> (Arc<dyn Environment>, Arc<Collected>) {

@@ -25,6 +25,7 @@ public final class Bootstrap {
 
     private Bootstrap() {}
 
+    /** With an argument it only rehearses: Hearth has Java note which classes that takes, see Preparation. */
     public static void main(String[] arguments) throws Exception {
         System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, "UTF-8"));
         System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, "UTF-8"));
@@ -40,6 +41,10 @@ public final class Bootstrap {
             failure.log();
             api.answer("init/error", failure.header(), failure.body(), false);
             end();
+        }
+        if (arguments.length > 0) {
+            Preparation.rehearseAll(function);
+            return;
         }
         serve(api, function);
     }
@@ -64,7 +69,7 @@ public final class Bootstrap {
     }
 
     /** Answers events for ever. */
-    private static void serve(RuntimeApi api, Function function) throws Exception {
+    static void serve(RuntimeApi api, Function function) throws Exception {
         api.ask();
         while (true) {
             RuntimeApi.Reply event = api.reply();

@@ -22,6 +22,7 @@ pub use client::{CLIENTS, Client};
 pub use discover::{Found, Interpreter, Search, Watch};
 pub use image::ImageRoot;
 pub use installed::{IMAGE_EXTENSION, installed_images, place};
+pub(crate) use language::memory_variables;
 pub use language::name as program_name;
 pub use prestart::Prestart;
 

@@ -93,6 +93,8 @@ struct Look {
     file: &'static str,
     /// `None` where the machine cannot compile it.
     content: fn() -> Option<Vec<u8>>,
+    /// Whether the heap is bound by the function's memory: 85 percent, as of AWS's client for Java.
+    heap_is_of_memory: bool,
     /// Whether a process that waits may become one with a variable that is empty.
     takes_empty: bool,
     /// What may differ, with the reason.
@@ -116,6 +118,7 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app.py",
         content: || Some(PYTHON.into()),
+        heap_is_of_memory: false,
         takes_empty: true,
         differs: &[],
         differs_in_copies: Some(&[
@@ -129,6 +132,7 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app.js",
         content: || Some(NODE.into()),
+        heap_is_of_memory: false,
         takes_empty: true,
         differs: &[(
             "threads",
@@ -142,6 +146,7 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app/handler.class",
         content: support::java_look,
+        heap_is_of_memory: true,
         takes_empty: true,
         differs: &[],
         differs_in_copies: None,
@@ -152,6 +157,7 @@ const LOOKS: &[Look] = &[
         handler: "App::App::Look",
         file: "App.dll",
         content: dotnet,
+        heap_is_of_memory: true,
         takes_empty: false,
         differs: &[("assemblies", "those of the framework that functions use are loaded already")],
         differs_in_copies: None,
@@ -162,6 +168,7 @@ const LOOKS: &[Look] = &[
         handler: "app.handler",
         file: "app.py",
         content: || Some(PYTHON.into()),
+        heap_is_of_memory: false,
         takes_empty: true,
         differs: &[],
         differs_in_copies: None,
@@ -253,6 +260,10 @@ async fn a_function_cannot_tell_whether_its_process_waited_for_it_or_was_copied(
     for look in LOOKS {
         for memory in [Mebibytes(128), Mebibytes(1_769)] {
             let Some(started) = seen(look, memory, Way::Started).await else { break };
+            if look.heap_is_of_memory {
+                let (heap, memory) = (started["heap"].as_u64().expect("its bound"), memory.bytes());
+                assert!(heap > memory * 3 / 4 && heap < memory * 9 / 10, "{} {memory}: {heap}", look.runtime);
+            }
             let mut ways = vec![(Way::Waited, look.differs)];
             ways.extend(look.differs_in_copies.map(|differs| (Way::Copied, differs)));
             for (way, differs) in ways {

@@ -23,6 +23,7 @@ public static class Bootstrap
     public static void Main()
     {
         Preparation.Await();
+        Memory.Forget();
         string task = Environment.GetEnvironmentVariable("LAMBDA_TASK_ROOT") ?? "/var/task";
         string handler = Environment.GetEnvironmentVariable("_HANDLER") ?? "";
         string name = handler.Split(Separator)[0];
@@ -134,6 +135,31 @@ internal sealed class FunctionContext : AssemblyLoadContext
         string framework = Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, name + ".dll");
         return File.Exists(framework)
             && AssemblyName.GetAssemblyName(framework).Version >= AssemblyName.GetAssemblyName(path).Version;
+    }
+}
+
+/// <summary>
+/// What Hearth has told .NET of the function's memory, which the function did not ask for. .NET has read it by now; a function
+/// that is a program of its own still gets it, since that starts with the environment of native libraries.
+/// </summary>
+internal static class Memory
+{
+    internal static void Forget()
+    {
+        if (long.TryParse(Environment.GetEnvironmentVariable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), out long size))
+        {
+            Forget("DOTNET_GCTotalPhysicalMemory", (size << 20).ToString("X"));
+            Forget("DOTNET_GCHeapHardLimitPercent", "55");
+        }
+    }
+
+    /// <summary>Unless the function has said something else.</summary>
+    private static void Forget(string name, string value)
+    {
+        if (Environment.GetEnvironmentVariable(name) == value)
+        {
+            Environment.SetEnvironmentVariable(name, null);
+        }
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hearth_ports::ImageLaunch;
+use hearth_types::Mebibytes;
 
 use super::control::error_text;
 use crate::environment::InitFailure;
 use crate::init::WORKING_DIRECTORY;
 use crate::protocol::{Launch, LaunchFailure};
 use crate::runtimes::class_archive::Archive;
-use crate::runtimes::{BOOTSTRAPS, ImageRoot, MEMORY, Program, Runtime};
+use crate::runtimes::{BOOTSTRAPS, ImageRoot, MEMORY, Program, Runtime, memory_variables};
 use crate::variables::{MEMORY_SIZE, wrapper};
 
 /// How a runtime process with these variables is started, from the archive of classes that its root has, if it has one.
@@ -18,8 +19,9 @@ pub(super) fn launch(
     runtime: &Runtime,
     (image, root): (Option<&ImageLaunch>, Option<&ImageRoot>),
     has_class_archive: bool,
-    variables: BTreeMap<String, String>,
+    mut variables: BTreeMap<String, String>,
 ) -> Launch {
+    let has_own_client = root.is_some_and(ImageRoot::has_own_client);
     let mut working_directory = WORKING_DIRECTORY.to_owned();
     let (programs, mut arguments) = match (&runtime.program, image) {
         (Program::Image, Some(ImageLaunch { command_line, working_directory: directory, .. })) => {
@@ -40,14 +42,20 @@ pub(super) fn launch(
             (BOOTSTRAPS.iter().map(|text| (*text).to_owned()).collect(), Vec::new())
         }
     };
-    let wrapper = wrapper(&variables, runtime).filter(|_| root.is_none_or(|root| !root.has_own_client()));
+    let wrapper = wrapper(&variables, runtime).filter(|_| !has_own_client);
     if has_class_archive && wrapper.is_none() && runtime.starts_as_usual(&variables) {
         Archive::Use.tell(&mut arguments);
     }
-    let memory = variables.get(MEMORY_SIZE).map(String::as_str).unwrap_or_default();
+    let memory = variables.get(MEMORY_SIZE).cloned().unwrap_or_default();
+    if let (Some(language), Ok(memory), false) = (runtime.language, memory.parse(), has_own_client) {
+        for (name, value) in memory_variables(language, Mebibytes(memory)) {
+            // The function's own word goes.
+            variables.entry(name.to_owned()).or_insert(value);
+        }
+    }
     Launch {
         programs,
-        arguments: arguments.into_iter().map(|argument| argument.replace(MEMORY, memory)).collect(),
+        arguments: arguments.into_iter().map(|argument| argument.replace(MEMORY, &memory)).collect(),
         working_directory,
         wrapper,
         environment: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
@@ -101,6 +109,21 @@ pub(super) fn launch_failure(failure: LaunchFailure, image: Option<&str>) -> Ini
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dotnet_is_told_of_the_function_s_memory_unless_the_function_says_something_itself() {
+        let runtime = crate::runtimes::find(&hearth_ports::RuntimeId("dotnet8".into())).expect("known");
+        let launched = |more: Option<(&str, &str)>| {
+            let own = [(MEMORY_SIZE, "512")].into_iter().chain(more);
+            let variables = own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            launch(runtime, (None, None), false, variables).environment
+        };
+        let usual = launched(None);
+        assert!(usual.contains(&"DOTNET_GCTotalPhysicalMemory=20000000".to_owned()), "{usual:?}");
+        assert!(usual.contains(&"DOTNET_GCHeapHardLimitPercent=55".to_owned()), "{usual:?}");
+        let own = launched(Some(("DOTNET_GCHeapHardLimitPercent", "32")));
+        assert!(own.contains(&"DOTNET_GCHeapHardLimitPercent=32".to_owned()), "{own:?}");
+    }
 
     #[test]
     fn a_command_s_first_word_is_a_path_or_a_name_to_look_for() {

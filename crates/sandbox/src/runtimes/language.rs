@@ -3,12 +3,16 @@
 //! The commands leave out what this machine's users have collected for their own interpreters. Where layers' files are found is
 //! documented: Lambda developer guide, "Packaging your layer content".
 
+use hearth_types::Mebibytes;
+
 use super::{Language, MEMORY, Prestart, Program, Root, Runtime, bytecode};
 
 const NODE_ENTRY: &str = "/var/runtime/bootstrap.cjs";
 const RUBY_ENTRY: &str = "/var/runtime/bootstrap.rb";
 const JAVA_ENTRY: [&str; 2] = ["-jar", "/var/runtime/bootstrap.jar"];
 const DOTNET_ENTRY: &str = "/var/runtime/Bootstrap.dll";
+/// Of a function's memory, what its heap may take at most where an interpreter is told; the rest is its own.
+const HEAP_PERCENT: u32 = 85;
 pub(super) const TASK_ROOT: &str = "/var/task";
 
 /// The row of an identifier whose interpreter is this machine's.
@@ -66,11 +70,15 @@ pub(super) fn image_arguments(language: Language) -> Vec<String> {
         // after minutes.
         Language::Java { .. } => {
             let memory = format!("-XX:MaxRAM={MEMORY}m");
+            // Of small and of large memories.
+            let heaps =
+                [format!("-XX:MinRAMPercentage={HEAP_PERCENT}"), format!("-XX:MaxRAMPercentage={HEAP_PERCENT}")];
             let flags = [
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-Xshare:auto",
-                "-XX:MaxRAMPercentage=85",
+                &heaps[0],
+                &heaps[1],
                 "-Dfile.encoding=UTF-8",
                 &memory,
             ];
@@ -117,6 +125,19 @@ pub(super) fn variables(language: Language) -> Vec<(&'static str, String)> {
         Language::Dotnet { .. } => all.push(("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1".to_owned())),
     }
     all
+}
+
+/// Variables that tell an interpreter of a function's memory, which looks at the machine's otherwise and lets garbage lie until
+/// the function is killed. .NET's are read when it starts; its client takes them from the function's sight. Source: .NET runtime,
+/// garbage collector settings (`GCHeapHardLimitPercent`) and its `gcconfig.h`; numbers are hexadecimal.
+pub(crate) fn memory_variables(language: Language, memory: Mebibytes) -> Vec<(&'static str, String)> {
+    match language {
+        Language::Dotnet { .. } => vec![
+            ("DOTNET_GCTotalPhysicalMemory", format!("{:X}", memory.bytes())),
+            ("DOTNET_GCHeapHardLimitPercent", format!("{HEAP_PERCENT:X}")),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 const fn prestart(language: Language) -> Prestart {

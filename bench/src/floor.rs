@@ -17,14 +17,37 @@ use crate::{BenchError, LoadArgs, load};
 /// Its title.
 pub(crate) const FLOOR: &str = "bare hyper echo";
 
-/// Ends the process it holds.
-struct Server(Child);
+/// An echo server in a process of its own, which ends with this.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) address: SocketAddr,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    pub(crate) fn start(one_core: bool) -> Result<Self, BenchError> {
+        let program = std::env::current_exe().map_err(BenchError::io("this program"))?;
+        let mut command = Command::new(program);
+        command.arg("echo-server").stdout(Stdio::piped());
+        if one_core {
+            command.arg("--one-core");
+        }
+        let process = command.spawn().map_err(BenchError::io("echo server"))?;
+        let mut server = Self { process, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut port = String::new();
+        if let Some(stdout) = server.process.stdout.take() {
+            BufReader::new(stdout).read_line(&mut port).map_err(BenchError::io("echo server"))?;
+        }
+        let port = port.trim().parse().map_err(|_| BenchError::Other("the echo server did not start".to_owned()))?;
+        server.address.set_port(port);
+        Ok(server)
     }
 }
 
@@ -34,23 +57,11 @@ pub(crate) async fn print(args: &LoadArgs) -> Result<(), BenchError> {
 }
 
 pub(crate) async fn measure(args: &LoadArgs) -> Result<Vec<Measurement>, BenchError> {
-    let program = std::env::current_exe().map_err(BenchError::io("this program"))?;
-    let mut command = Command::new(program);
-    command.arg("echo-server").stdout(Stdio::piped());
-    if args.run.one_core {
-        command.arg("--one-core");
-    }
-    let mut server = Server(command.spawn().map_err(BenchError::io("echo server"))?);
-    let mut port = String::new();
-    if let Some(stdout) = server.0.stdout.take() {
-        BufReader::new(stdout).read_line(&mut port).map_err(BenchError::io("echo server"))?;
-    }
-    let port: u16 = port.trim().parse().map_err(|_| BenchError::Other("the echo server did not start".to_owned()))?;
+    let server = Server::start(args.run.one_core)?;
     let body = args.run.payload();
     let request =
         format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    load::run(FLOOR, args, address, || request.clone()).await
+    load::run(FLOOR, args, server.address, || request.clone()).await
 }
 
 /// Serves until killed. On one core one thread, else two.

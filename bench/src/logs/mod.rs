@@ -1,4 +1,5 @@
-//! Functions that log a lot: what it does to another function, to the server's memory, and whether every line is kept.
+//! Functions that log a lot: what it does to another function, to a bare echo that has nothing to do with Hearth, to the
+//! server's memory, and whether every line is kept.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use crate::interpreters::Interpreters;
 use crate::null_runtime::Client;
 use crate::report::{Measurement, new_table, right};
 use crate::server::Server;
-use crate::{BenchError, LoadArgs, Outcome, ProgramArgs, RunArgs, http, load, memory};
+use crate::{BenchError, LoadArgs, Outcome, ProgramArgs, RunArgs, floor, http, load, memory};
 
 /// However slow the machine, it ends.
 const RUN_MAX: Duration = Duration::from_secs(600);
@@ -25,6 +26,8 @@ const MEMORY_LOOK: Duration = Duration::from_millis(100);
 const KEPT_WAIT_MAX: Duration = Duration::from_secs(60);
 const LINE: &str = "a line of a hundred bytes, as an application writes them when something has happened: number";
 const QUIET: &str = "quiet";
+/// Of the echo's requests after the function's, which are ten apart.
+const OFFSET: Duration = Duration::from_millis(5);
 /// Until what the writers leave to be packed is.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -68,18 +71,19 @@ async fn measure(program: &ProgramArgs, args: &LogsArgs) -> Result<Outcome, Benc
         write(address, writer, 0).await?;
     }
     server.rest().await;
+    let asked = Asked { function: address, echo: floor::Server::start(false)? };
 
     let before_mib = memory::resident_mib(server.pid())?;
     let mut measured = Measured { before_mib, peak_mib: before_mib, ..Measured::default() };
     for round in 1..=args.rounds {
         progress(&format!("alone, {round} of {}", args.rounds));
-        measured.alone.extend(latencies(address, args.phase_seconds).await?);
+        measured.alone.extend(asked.latencies(args.phase_seconds).await?);
         progress(&format!("beside many lines, {round} of {}", args.rounds));
-        measured.beside(&server, args.phase_seconds).await?;
+        measured.beside(&server, &asked, args.phase_seconds).await?;
         tokio::time::sleep(SETTLE).await;
     }
-    measured.alone.sort_unstable();
-    measured.beside.sort_unstable();
+    measured.alone.sort();
+    measured.beside.sort();
     progress("reading them back");
     measured.kept = kept(address, measured.written).await?;
     server.stop()?;
@@ -89,8 +93,8 @@ async fn measure(program: &ProgramArgs, args: &LogsArgs) -> Result<Outcome, Benc
 #[derive(Default)]
 struct Measured {
     /// Sorted when all is measured, as the next.
-    alone: Vec<Duration>,
-    beside: Vec<Duration>,
+    alone: Latencies,
+    beside: Latencies,
     written: u64,
     writing_seconds: u64,
     kept: u64,
@@ -98,13 +102,50 @@ struct Measured {
     peak_mib: f64,
 }
 
+#[derive(Default)]
+struct Latencies {
+    function: Vec<Duration>,
+    echo: Vec<Duration>,
+}
+
+impl Latencies {
+    fn extend(&mut self, more: Self) {
+        self.function.extend(more.function);
+        self.echo.extend(more.echo);
+    }
+
+    fn sort(&mut self) {
+        self.function.sort_unstable();
+        self.echo.sort_unstable();
+    }
+}
+
+/// Who is asked, both a hundred times a second and in turn.
+struct Asked {
+    function: SocketAddr,
+    /// What the machine does to any two processes that talk to each other.
+    echo: floor::Server,
+}
+
+impl Asked {
+    async fn latencies(&self, seconds: u64) -> Result<Latencies, BenchError> {
+        let echo = async {
+            tokio::time::sleep(OFFSET).await;
+            latencies(self.echo.address, "/echo", seconds).await
+        };
+        let path = format!("/2015-03-31/functions/{QUIET}/invocations");
+        let (function, echo) = tokio::join!(latencies(self.function, &path, seconds), echo);
+        Ok(Latencies { function: function?, echo: echo? })
+    }
+}
+
 impl Measured {
-    async fn beside(&mut self, server: &Server, seconds: u64) -> Result<(), BenchError> {
+    async fn beside(&mut self, server: &Server, asked: &Asked, seconds: u64) -> Result<(), BenchError> {
         let (address, mut writers) = (server.address, JoinSet::new());
         for writer in 0..WRITERS {
             writers.spawn(write(address, writer, seconds + 1));
         }
-        let mut measured = std::pin::pin!(latencies(address, seconds));
+        let mut measured = std::pin::pin!(asked.latencies(seconds));
         loop {
             tokio::select! {
                 latencies = &mut measured => break self.beside.extend(latencies?),
@@ -133,15 +174,13 @@ async fn write(address: SocketAddr, writer: u32, seconds: u64) -> Result<u64, Be
 }
 
 /// From when each request was due.
-async fn latencies(address: SocketAddr, seconds: u64) -> Result<Vec<Duration>, BenchError> {
+async fn latencies(address: SocketAddr, path: &str, seconds: u64) -> Result<Vec<Duration>, BenchError> {
     let run = RunArgs { seconds, warm_up_ms: Some(500), one_core: false, core: 0, payload_bytes: 16 };
     let args = LoadArgs { run, connections: vec![1], rate: Some(REQUESTS_PER_SECOND) };
     let payload = args.run.payload();
-    let request = format!(
-        "POST /2015-03-31/functions/{QUIET}/invocations HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{payload}",
-        payload.len()
-    );
-    let measured = load::run(QUIET, &args, address, || request.clone().into_bytes()).await?;
+    let request =
+        format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{payload}", payload.len());
+    let measured = load::run(path, &args, address, || request.clone().into_bytes()).await?;
     Ok(measured.into_iter().flat_map(|one| one.latencies).collect())
 }
 
@@ -185,14 +224,21 @@ async fn lines_of(address: SocketAddr, function: &str) -> Result<u64, BenchError
 fn print(measured: &Measured) -> Outcome {
     let Measured { alone, beside, written, writing_seconds, kept, before_mib, peak_mib } = measured;
     let at = |sorted: &[Duration], share| Measurement::percentile_us(sorted, share) / 1e3;
-    let mut table = new_table(&["another function, ms", "p50", "p99", "requests"]);
-    for (what, sorted) in [("alone", alone), ("beside the writers", beside)] {
-        let numbers = [format!("{:.2}", at(sorted, 0.5)), format!("{:.2}", at(sorted, 0.99)), sorted.len().to_string()];
+    let mut table = new_table(&["ms", "p50", "p90", "p98", "p99", "requests"]);
+    let rows = [
+        ("another function, alone", &alone.function),
+        ("beside the writers", &beside.function),
+        ("a bare echo, alone", &alone.echo),
+        ("beside the writers", &beside.echo),
+    ];
+    for (what, sorted) in rows {
+        let shares = [0.5, 0.9, 0.98, 0.99].map(|share| format!("{:.2}", at(sorted, share)));
+        let numbers = shares.into_iter().chain([sorted.len().to_string()]);
         table.add_row([comfy_table::Cell::new(what)].into_iter().chain(numbers.map(right)));
     }
     #[expect(clippy::cast_precision_loss, reason = "a count of lines")]
     let rate = *written as f64 / *writing_seconds as f64;
-    let more_percent = (at(beside, 0.99) / at(alone, 0.99) - 1.0) * 100.0;
+    let more_percent = (at(&beside.function, 0.99) / at(&alone.function, 0.99) - 1.0) * 100.0;
     #[expect(clippy::cast_precision_loss, reason = "a count of lines")]
     let missing = written.abs_diff(*kept) as f64;
     let verdicts = [
@@ -207,8 +253,9 @@ fn print(measured: &Measured) -> Outcome {
         "server, resident: {before_mib:.0} MiB before, {peak_mib:.0} MiB at the most; {kept} of {written} lines kept"
     );
     let line = json!({
-        "bench": "logs", "lines_per_second": rate, "alone_p99_ms": at(alone, 0.99), "beside_p99_ms": at(beside, 0.99),
-        "alone_p50_ms": at(alone, 0.5), "beside_p50_ms": at(beside, 0.5), "written": written, "kept": kept,
+        "bench": "logs", "lines_per_second": rate, "alone_p99_ms": at(&alone.function, 0.99), "beside_p99_ms": at(&beside.function, 0.99),
+        "alone_p50_ms": at(&alone.function, 0.5), "beside_p50_ms": at(&beside.function, 0.5),
+        "echo_alone_p99_ms": at(&alone.echo, 0.99), "echo_beside_p99_ms": at(&beside.echo, 0.99), "written": written, "kept": kept,
         "before_mib": before_mib, "peak_mib": peak_mib,
     });
     let json_lines = std::iter::once(line).chain(verdicts.iter().map(Verdict::json));

@@ -18,6 +18,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TimeZone;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -56,10 +57,10 @@ public class handler implements RequestHandler<Object, Object> {
         seen.put("collectors", collectors);
         seen.put("heap", Runtime.getRuntime().maxMemory());
         seen.put("processors", Runtime.getRuntime().availableProcessors());
-        List<String> threads = new ArrayList<>();
-        Thread.getAllStackTraces().keySet().forEach(thread -> threads.add(thread.getName()));
-        Collections.sort(threads);
-        seen.put("threads", threads);
+        // By name: a process reaper lives on for a while after each child.
+        Set<String> names = new TreeSet<>();
+        Thread.getAllStackTraces().keySet().forEach(thread -> names.add(thread.getName()));
+        seen.put("threads", new ArrayList<>(names));
         seen.put("loader", Thread.currentThread().getContextClassLoader().getClass().getName());
         seen.put("thread", Thread.currentThread().getName());
         seen.put("fds", links());

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use hearth_network::{Outgoing, Policy};
 use hearth_remote_queues::Remote;
 use hearth_sandbox::process::PoolConfig;
+use hearth_types::limits::SANDBOX_STORAGE_WRITE_PER_SECOND;
 use hearth_types::{AuthMode, SandboxAuth};
 pub(crate) use images::Images;
 use serde::Deserialize;
@@ -98,6 +99,8 @@ pub(crate) struct Execution {
     /// Free space of the data directory's disk below which no environment is added, MiB; else 1,024, or a part of the disk
     /// where that is less. 0: never.
     pub(crate) disk_reserve_mib: Option<u32>,
+    /// What an environment may write to its `/tmp` a second, MiB, where control groups can hold it to that. 0: as much as it can.
+    pub(crate) storage_write_mib_per_second: u32,
     /// Environments at most, whatever their size.
     pub(crate) environments_max: usize,
     pub(crate) freeze: Freeze,
@@ -110,6 +113,7 @@ impl Default for Execution {
             memory_mib: None,
             memory_overcommit: MEMORY_OVERCOMMIT,
             disk_reserve_mib: None,
+            storage_write_mib_per_second: SANDBOX_STORAGE_WRITE_PER_SECOND.0,
             environments_max: 1_000,
             freeze: Freeze::Auto,
         }
@@ -449,6 +453,16 @@ mod tests {
     fn a_misspelt_setting_is_refused() {
         let error = resolve("[execution]\nidle_timeout = 3", Overrides::default()).expect_err("unknown key");
         assert!(error.contains("idle_timeout"), "{error}");
+    }
+
+    #[test]
+    fn what_is_written_to_disks_is_limited_unless_said_otherwise() {
+        let rate =
+            |file: &str| resolve(file, Overrides::default()).expect("valid").execution.storage_write_mib_per_second;
+        assert_eq!(rate(""), SANDBOX_STORAGE_WRITE_PER_SECOND.0);
+        assert_eq!(rate("[execution]\nstorage_write_mib_per_second = 200"), 200);
+        assert_eq!(rate("[execution]\nstorage_write_mib_per_second = 0"), 0);
+        assert!(resolve("[execution]\nstorage_write_mib_per_second = -1", Overrides::default()).is_err());
     }
 
     #[test]

@@ -64,6 +64,8 @@ controls! {
     ProcessLimit = "process-limit",
     MemoryLimit = "memory-limit",
     StorageLimit = "storage-limit",
+    /// What is written to `/tmp` a second.
+    StorageRate = "storage-rate",
     /// What can be asked of the spawner: sizes that Lambda has.
     RequestLimits = "request-limits",
     /// What can be asked of the spawner: trees right in its directory, and not what links lead to.

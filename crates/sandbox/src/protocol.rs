@@ -44,6 +44,8 @@ pub struct Boot {
     pub trees: std::path::PathBuf,
     /// Directory whose file system holds what functions write to `/tmp`; nothing in it ever has a name.
     pub storage: std::path::PathBuf,
+    /// What each slot may write there a second; 0: as much as it can.
+    pub write_bytes_per_second: u64,
     /// What all slots together may hold.
     pub memory: Mebibytes,
     /// Slots get a device that leads out.

@@ -15,6 +15,7 @@ mod copies;
 mod etc;
 mod faces;
 mod furnish;
+mod held;
 mod identity;
 mod mounts;
 mod roots;
@@ -23,13 +24,15 @@ mod stock;
 mod storage;
 mod turn;
 mod views;
+mod write_limit;
 #[cfg_attr(not(target_arch = "x86_64"), path = "spawner/zygote/none.rs")]
 mod zygote;
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use hearth_network::seqpacket;
@@ -38,9 +41,9 @@ use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, wait};
+use rustix::process::{Pid, WaitOptions, wait};
 
-use crate::cgroup::{Cgroup, CgroupRoot, Knob};
+use crate::cgroup::{CgroupError, CgroupRoot, Knob};
 use crate::init::child_signals;
 use crate::mutation::{self, Control};
 use crate::protocol::{BOOT_BYTES_MAX, Boot, FurnishSlot, PrepareSlot, Reply, Request, SPAWNER_MESSAGE_BYTES_MAX};
@@ -48,6 +51,7 @@ use crate::seccomp;
 use crate::sys::{self, Forked};
 use crate::time_slice::TimeSlice;
 use copies::Copies;
+use held::{Ended, Slot, kill};
 pub(crate) use identity::FUNCTION_ID;
 use identity::Identities;
 use roots::Roots;
@@ -111,6 +115,8 @@ struct Spawner<'a> {
     cgroups: CgroupRoot,
     identities: Identities,
     filter: seccomp::Filter,
+    /// What a function may write to its disk, if there is a limit.
+    write_bytes_per_second: Option<NonZeroU64>,
     copies: Copies,
     slots: HashMap<u64, Slot>,
     by_pid: HashMap<Pid, u64>,
@@ -118,22 +124,8 @@ struct Spawner<'a> {
     stock: Stock,
     /// Numbers given to control groups so far.
     groups: u64,
-    /// Control groups that are to be removed, and the slots that ended with them.
-    ended: VecDeque<(Option<u64>, Cgroup)>,
-}
-
-struct Slot {
-    pid: Pid,
-    pidfd: OwnedFd,
-    cgroup: Cgroup,
-    prepared: PrepareSlot,
-    /// The numbers that hearth-init has for what the function's output and log records are written to.
-    output: RawFd,
-    records: RawFd,
-    has_copy: bool,
-    /// Counts once the slot is furnished: a process in it waits for that.
-    furnished: OwnedFd,
-    is_furnished: bool,
+    /// What is to be removed.
+    ended: VecDeque<Ended>,
 }
 
 impl<'a> Spawner<'a> {
@@ -149,6 +141,8 @@ impl<'a> Spawner<'a> {
         let _ = sys::share_relocated();
         let (turn, is_alone) = take_turn(&boot.trees)?;
         let cgroups = CgroupRoot::detect(&boot.instance).map_err(io::Error::other)?;
+        // First, so that what still ends does not wait for its disk.
+        cgroups.sweep_disks(&boot.storage).map_err(io::Error::other)?;
         let swept = cgroups.sweep().map_err(io::Error::other)?;
         cgroups.limit_memory(boot.memory.bytes()).map_err(io::Error::other)?;
         let filter = seccomp::filter().map_err(io::Error::other)?;
@@ -156,6 +150,11 @@ impl<'a> Spawner<'a> {
         if let Some(Err(error)) = roots.storage.as_mut().map(|storage| storage.learn(EPHEMERAL_STORAGE_MIN)) {
             roots.notes.push(roots::storage_note(&error));
             roots.storage = None;
+        }
+        let wanted = NonZeroU64::new(boot.write_bytes_per_second).filter(|_| roots.storage.is_some());
+        let write_bytes_per_second = wanted.filter(|_| cgroups.limits_writes());
+        if wanted != write_bytes_per_second {
+            roots.notes.push(write_limit::NOTE.to_owned());
         }
         if !is_alone {
             roots.notes.push("the spawner of an earlier life does not end; its sandboxes were ended".to_owned());
@@ -175,6 +174,7 @@ impl<'a> Spawner<'a> {
             cgroups,
             identities: Identities::default(),
             filter,
+            write_bytes_per_second,
             copies: Copies::new(library_path.map(|(root, _)| *root).collect()),
             slots: HashMap::new(),
             by_pid: HashMap::new(),
@@ -197,7 +197,7 @@ impl<'a> Spawner<'a> {
             self.cgroups.knobs().map_err(io::Error::other)?.into_iter().unzip();
         let ready = Reply::Ready { roots: self.roots.namespaces.keys().copied().collect(), knobs };
         seqpacket::send(self.server.as_fd(), &ready, &files.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
-        self.roots.notes.iter().try_for_each(|note| self.reply(&Reply::Trouble { message: text(note) }))
+        self.roots.notes.iter().try_for_each(|note| self.trouble(note))
     }
 
     /// Serves until the server is gone.
@@ -226,7 +226,7 @@ impl<'a> Spawner<'a> {
                     Ok(Some(received)) => self.handle(&received.message)?,
                     Ok(None) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                        self.reply(&Reply::Trouble { message: text(&format!("refused a request: {error}")) })?;
+                        self.trouble(&format!("refused a request: {error}"))?;
                     }
                     Err(error) => return Err(error),
                 }
@@ -239,6 +239,10 @@ impl<'a> Spawner<'a> {
 
     fn reply(&self, reply: &Reply) -> io::Result<()> {
         seqpacket::send(self.server.as_fd(), reply, &[])
+    }
+
+    fn trouble(&self, what: &impl std::fmt::Display) -> io::Result<()> {
+        self.reply(&Reply::Trouble { message: text(what) })
     }
 
     fn handle(&mut self, request: &Request) -> io::Result<()> {
@@ -258,9 +262,9 @@ impl<'a> Spawner<'a> {
             Request::Furnish(furnish) => {
                 let slot = furnish.slot;
                 match self.furnish(furnish) {
-                    Ok(()) => {
+                    Ok(tmp) => {
                         self.reply(&Reply::Furnished { slot })?;
-                        self.weigh(furnish)
+                        self.limit(furnish, &tmp)
                     }
                     Err(error) => self.reply(&Reply::NotFurnished { slot, message: text(&error) }),
                 }
@@ -287,11 +291,7 @@ impl<'a> Spawner<'a> {
                 }
             }
             Request::Destroy { slot } => {
-                if let Some(slot) = self.slots.get(slot) {
-                    // The end of its first process is the end of everything in a pid namespace.
-                    end(slot);
-                }
-                Ok(())
+                self.slots.get_mut(slot).map_or(Ok(()), Slot::end).or_else(|error| self.trouble(&error))
             }
         }
     }
@@ -322,6 +322,7 @@ impl<'a> Spawner<'a> {
             pid,
             pidfd,
             cgroup,
+            write_limit: None,
             prepared: request.clone(),
             output,
             records,
@@ -353,7 +354,8 @@ impl<'a> Spawner<'a> {
         Begun::new(&means, self.groups, wanted)
     }
 
-    fn furnish(&mut self, request: &FurnishSlot) -> io::Result<()> {
+    /// Refers to the `/tmp` of what is a function's slot now.
+    fn furnish(&mut self, request: &FurnishSlot) -> io::Result<OwnedFd> {
         request.check().map_err(io::Error::other)?;
         if let Some(storage) = &mut self.roots.storage {
             storage.learn(request.ephemeral_storage)?;
@@ -368,18 +370,14 @@ impl<'a> Spawner<'a> {
         if before != request.memory {
             slot.cgroup.limit_memory(request.memory, Some(before)).map_err(io::Error::other)?;
         }
-        furnish::furnish(&self.roots, &mut self.views, slot.pid, &slot.prepared, request)?;
+        let tmp = furnish::furnish(&self.roots, &mut self.views, slot.pid, &slot.prepared, request)?;
         rustix::io::write(&slot.furnished, &1_u64.to_ne_bytes())?;
-        Ok(())
+        Ok(tmp)
     }
 
-    /// What a function may do without for a moment.
-    fn weigh(&self, request: &FurnishSlot) -> io::Result<()> {
-        let slot = self.slots.get(&request.slot).filter(|slot| slot.prepared.memory != Some(request.memory));
-        match slot.map_or(Ok(()), |slot| slot.cgroup.weigh_cpu(request.memory)) {
-            Ok(()) => Ok(()),
-            Err(error) => self.reply(&Reply::Trouble { message: text(&error) }),
-        }
+    fn limit(&mut self, request: &FurnishSlot, tmp: &OwnedFd) -> io::Result<()> {
+        let Some(slot) = self.slots.get_mut(&request.slot) else { return Ok(()) };
+        slot.limit(request.memory, tmp.as_fd(), self.write_bytes_per_second).or_else(|error| self.trouble(&error))
     }
 
     fn copy(&mut self, number: u64) -> io::Result<Option<i32>> {
@@ -399,7 +397,7 @@ impl<'a> Spawner<'a> {
         };
         let copied = self.copies.put(root, namespace.as_fd(), &destination);
         slot.has_copy = matches!(copied, Ok(Some(_)));
-        self.copies.note().map_or(Ok(()), |message| self.reply(&Reply::Trouble { message: text(&message) }))?;
+        self.copies.note().map_or(Ok(()), |message| self.trouble(&message))?;
         copied
     }
 
@@ -420,9 +418,9 @@ impl<'a> Spawner<'a> {
                     self.copies.ended(pid);
                     let slot = self.by_pid.remove(&pid);
                     if let Some((number, slot)) = slot.and_then(|number| Some((number, self.slots.remove(&number)?))) {
-                        self.ended.push_back((Some(number), slot.cgroup));
+                        self.ended.push_back(Ended::of(number, slot));
                     } else if let Some(begun) = self.stock.ended(pid) {
-                        self.ended.push_back((None, begun.cgroup));
+                        self.ended.push_back(Ended::unused(begun));
                     }
                 }
                 Ok(None) | Err(Errno::CHILD) => return Ok(()),
@@ -433,10 +431,9 @@ impl<'a> Spawner<'a> {
 
     /// One piece of the work that can wait.
     fn tidy(&mut self) -> io::Result<()> {
-        if let Some((slot, cgroup)) = self.ended.pop_front() {
-            if let Err(error) = cgroup.remove() {
-                self.reply(&Reply::Trouble { message: text(&error) })?;
-            }
+        if let Some(ended) = self.ended.pop_front() {
+            let slot = ended.slot;
+            ended.remove().or_else(|error| self.trouble(&error))?;
             return slot.map_or(Ok(()), |slot| self.reply(&Reply::Ended { slot }));
         }
         // Not only when nothing else is to be done: on a server that always has something to do that would be never.
@@ -452,12 +449,14 @@ impl<'a> Spawner<'a> {
             self.views.forget_deleted();
             Ok(())
         };
-        refilled.or_else(|error| self.reply(&Reply::Trouble { message: text(&error) }))
+        refilled.or_else(|error| self.trouble(&error))
     }
 
     /// Ends every slot and removes what is left of them.
     fn end_all(mut self) {
-        self.slots.values().for_each(end);
+        for slot in self.slots.values_mut() {
+            report(slot.end());
+        }
         self.stock.iter().for_each(|begun| kill(&begun.process.pidfd));
         // Errors here have nobody to go to but the log; the next start sweeps again.
         while !self.slots.is_empty() || !self.stock.is_empty() {
@@ -471,24 +470,15 @@ impl<'a> Spawner<'a> {
                 _ => break,
             }
         }
-        if let Err(error) = self.cgroups.remove() {
-            eprintln!("{PROGRAM_NAME}: {error}");
-        }
+        self.ended.drain(..).for_each(|ended| report(ended.remove()));
+        report(self.cgroups.remove());
     }
 }
 
-fn end(slot: &Slot) {
-    // A frozen process would not see the signal; fails only when there is nothing to thaw.
-    let _ = slot.cgroup.thaw();
-    kill(&slot.pidfd);
-    // A thousand processes take some time to die; a small function's share of a processor would make it many seconds.
-    // Fails only when the group is gone.
-    let _ = slot.cgroup.set_cpu_unlimited();
-}
-
-fn kill(process: &OwnedFd) {
-    // Fails only when it has just ended.
-    let _ = pidfd_send_signal(process, Signal::KILL);
+fn report(ended: Result<(), CgroupError>) {
+    if let Err(error) = ended {
+        eprintln!("{PROGRAM_NAME}: {error}");
+    }
 }
 
 /// A text of bounded length for a message.

@@ -148,6 +148,7 @@ fn boot(instance: &str, dir: &Path) -> Boot {
         instance: instance.to_owned(),
         trees: dir.join("trees"),
         storage: dir.to_owned(),
+        write_bytes_per_second: 0,
         memory: Mebibytes(2_048),
         network: false,
         stock_max: 16,

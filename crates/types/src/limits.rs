@@ -68,6 +68,9 @@ pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 pub const SANDBOX_DESCRIPTORS_MAX: u64 = 1_024;
 /// Processes and threads of an environment.
 pub const SANDBOX_PROCESSES_MAX: u64 = 1_024;
+/// What an environment may write to its `/tmp` a second, once that is more than its memory takes up: more than that keeps
+/// the kernel so busy that others wait for it.
+pub const SANDBOX_STORAGE_WRITE_PER_SECOND: Mebibytes = Mebibytes(64);
 /// Validity of the presigned `Code.Location` of GetFunction.
 pub const CODE_LOCATION_TTL: Millis = Millis::from_secs(600);
 

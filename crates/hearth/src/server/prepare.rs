@@ -76,6 +76,7 @@ pub(crate) fn prepare(config: Config) -> Result<Prepared, ServerError> {
         instance: instance_name(&data),
         trees: data.trees(),
         storage: data.storage(),
+        write_per_second: Mebibytes(config.execution.storage_write_mib_per_second),
         memory: memory.sandboxes,
         network: true,
         // Who switches the pool off wants nothing made ahead of need.

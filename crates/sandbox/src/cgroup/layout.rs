@@ -76,6 +76,8 @@ pub(super) struct Survey {
     /// v1: our own cgroup's directory per controller.
     pub(super) v1: BTreeMap<Controller, PathBuf>,
     pub(super) v2: Option<Unified>,
+    /// v1's controller of block devices.
+    pub(super) blkio: Option<Blkio>,
     /// Where every hierarchy of `v1` and `v2` is mounted.
     pub(super) mounts: Vec<PathBuf>,
 }
@@ -83,6 +85,14 @@ pub(super) struct Survey {
 /// The v2 tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unified {
+    pub(super) mount: PathBuf,
+    /// Our own cgroup's directory.
+    pub(super) own: PathBuf,
+}
+
+/// The v1 tree of block devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Blkio {
     pub(super) mount: PathBuf,
     /// Our own cgroup's directory.
     pub(super) own: PathBuf,
@@ -107,7 +117,7 @@ impl Survey {
     fn parse(cgroup: &str, mountinfo: &str) -> Self {
         let memberships: Vec<Membership<'_>> = cgroup.lines().filter_map(Membership::parse).collect();
         let mounts: Vec<Mount> = mountinfo.lines().filter_map(Mount::parse).collect();
-        let mut survey = Self { layout: Layout::V2, v1: BTreeMap::new(), v2: None, mounts: Vec::new() };
+        let mut survey = Self { layout: Layout::V2, v1: BTreeMap::new(), v2: None, blkio: None, mounts: Vec::new() };
         for membership in &memberships {
             let Some(mount) = mounts.iter().find(|mount| mount.holds(membership)) else { continue };
             let own = mount.directory(membership.path);
@@ -115,6 +125,9 @@ impl Survey {
                 survey.v2 = Some(Unified { mount: mount.at.clone(), own });
                 survey.mounts.push(mount.at.clone());
                 continue;
+            }
+            if membership.controllers.contains(&"blkio") {
+                survey.blkio = Some(Blkio { mount: mount.at.clone(), own: own.clone() });
             }
             for controller in Controller::ALL {
                 if membership.controllers.contains(&controller.name()) {

@@ -11,6 +11,7 @@
 //!
 //! All calls block for as long as the kernel needs: microseconds, milliseconds where processes have to end.
 
+mod disk;
 mod files;
 mod handle;
 mod layout;
@@ -32,6 +33,8 @@ use hearth_types::limits::MEMORY_PER_VCPU;
 use serde::{Deserialize, Serialize};
 
 use crate::mutation::{self, Control};
+pub use disk::Device;
+use disk::Disks;
 pub use files::CgroupError;
 pub use handle::{CgroupHandle, KNOBS_MAX, Knob};
 pub use layout::{Controller, Layout};
@@ -107,6 +110,7 @@ pub struct Cgroup {
     freezer: Option<Tree>,
     /// The v2 directory when it has `cgroup.kill` (Linux 5.14).
     killer: Option<PathBuf>,
+    disks: Option<Disks>,
     /// Every directory of the group, each once.
     dirs: Vec<PathBuf>,
     /// The kernel accounts swap, so it can be forbidden.
@@ -221,6 +225,22 @@ impl Cgroup {
             Dialect::V2 => ("cpu.weight", share(v2::CPU_WEIGHT)),
         };
         files::write(&self.cpu.dir.join(name), &value.to_string())
+    }
+
+    /// Limits what is written to a disk of the group's. Nothing where this machine cannot ([`CgroupRoot::limits_writes`]).
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn limit_writes(&self, disk: Device, bytes_per_second: u64) -> Result<(), CgroupError> {
+        self.disks.as_ref().map_or(Ok(()), |disks| disks.limit(disk, bytes_per_second))
+    }
+
+    /// Takes that limit away, while the disk is still the group's: the next one with its number is somebody else's.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn unlimit_writes(&self, disk: Device) -> Result<(), CgroupError> {
+        self.disks.as_ref().map_or(Ok(()), |disks| disks.unlimit(disk))
     }
 
     /// Lets processes use all the processor there is: a thousand of them take some time to die.

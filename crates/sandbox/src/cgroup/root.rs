@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::disk::Disks;
 use super::files::{self, CgroupError};
 use super::layout::{Controller, Host, Layout, Survey};
 use super::{CPU_PERIOD_US, Cgroup, CgroupLimits, Dialect, KILL_WAIT_MAX, Knob, Tree, memory_knobs, v1, v2};
@@ -26,6 +27,7 @@ pub struct CgroupRoot {
     freezer: Option<Tree>,
     /// The v2 parent, if its groups have `cgroup.kill`.
     killer: Option<PathBuf>,
+    disks: Option<Disks>,
     /// Every parent, each once.
     parents: Vec<PathBuf>,
     /// The kernel accounts swap, so it can be forbidden.
@@ -75,9 +77,10 @@ impl CgroupRoot {
             pids: None,
             freezer: None,
             killer: None,
+            disks: None,
             parents: Vec::new(),
             swap: false,
-            mounts: survey.mounts,
+            mounts: survey.mounts.clone(),
             name,
         };
         let v2 = |controller: Controller| {
@@ -95,6 +98,8 @@ impl CgroupRoot {
         for tree in [&root.memory, &root.cpu, &root.pids].into_iter().flatten() {
             files::make_dir(&tree.dir)?;
         }
+        let is_unified = root.memory.as_ref().is_some_and(|memory| memory.dialect == Dialect::V2);
+        root.disks = Disks::find(&survey, unified.as_ref().filter(|_| is_unified).map(|(parent, _)| parent.as_path()));
         if let Some((parent, _)) = unified {
             if parent.join("cgroup.freeze").exists() {
                 root.freezer = Some(Tree { dialect: Dialect::V2, dir: parent.clone() });
@@ -137,6 +142,25 @@ impl CgroupRoot {
             (Controller::Freezer, &self.freezer),
         ];
         trees.into_iter().filter(|(_, tree)| tree.is_none()).map(|(controller, _)| controller).collect()
+    }
+
+    /// Whether a slot's disk can be held to a number of bytes a second.
+    #[must_use]
+    pub const fn limits_writes(&self) -> bool {
+        self.disks.is_some()
+    }
+
+    /// Takes limits of disks away that an earlier life left; says how many. `images` is the directory of the files that
+    /// its disks were.
+    ///
+    /// # Errors
+    /// [`CgroupError`].
+    pub fn sweep_disks(&self, images: &Path) -> Result<usize, CgroupError> {
+        self.sweep_disks_at(Path::new("/sys"), images)
+    }
+
+    pub(super) fn sweep_disks_at(&self, sys: &Path, images: &Path) -> Result<usize, CgroupError> {
+        self.disks.as_ref().map_or(Ok(0), |disks| disks.sweep(sys, images))
     }
 
     /// Opens the files that tell what all groups together hold, for [`CgroupHandle::memory_held`](super::CgroupHandle).
@@ -206,6 +230,7 @@ impl CgroupRoot {
             pids: needed(&self.pids, Controller::Pids)?,
             freezer: self.freezer.as_ref().map(below),
             killer: self.killer.as_ref().map(|parent| parent.join(slot.to_string())),
+            disks: self.disks.as_ref().map(|disks| disks.of(slot)),
             dirs: self.parents.iter().map(|parent| parent.join(slot.to_string())).collect(),
             swap: self.swap,
         })

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::root::survey_at;
 use super::{
-    Cgroup, CgroupError, CgroupHandle, CgroupLimits, CgroupRoot, Controller, Dialect, Knob, Layout, MemoryUse,
+    Cgroup, CgroupError, CgroupHandle, CgroupLimits, CgroupRoot, Controller, Device, Dialect, Knob, Layout, MemoryUse,
     cpu_quota_us,
 };
 
@@ -224,6 +224,100 @@ fn in_v1_every_controller_is_written_in_its_own_tree() {
     for tree in ["memory/jobs", "pids", "cpu", "freezer"] {
         assert_eq!(machine.get(&format!("fs/{tree}/hearth-one/7/tasks")), "0");
     }
+}
+
+/// What v1's controller of block devices has: a root group, in which this process is, and whatever `own` is.
+fn with_block_devices(own: &str) -> Machine {
+    let machine = v1_machine();
+    let membership = format!("5:blkio:/{own}\n{}", machine.get("proc/self/cgroup"));
+    machine.put("proc/self/cgroup", &membership);
+    let at = machine.path("fs/blkio");
+    let mounts = format!("30 29 0:27 / {} rw - cgroup cgroup rw,blkio\n", at.display());
+    machine.put("proc/self/mountinfo", &(machine.get("proc/self/mountinfo") + &mounts));
+    machine.put("fs/blkio/release_agent", "");
+    for group in ["", own] {
+        machine.put(&format!("fs/blkio/{group}/blkio.throttle.write_bps_device"), "");
+    }
+    machine
+}
+
+const DISK: Device = Device { major: 7, minor: 3 };
+
+#[test]
+fn in_v1_a_disk_is_limited_for_the_root_group_and_for_our_own_until_that_is_taken_away() {
+    let machine = with_block_devices("service");
+    let root = machine.detect().expect("detected");
+    assert!(root.limits_writes());
+    let group = root.create(7, &LIMITS).expect("created");
+    group.limit_writes(DISK, 64 << 20).expect("limited");
+    let tables = ["", "service/"].map(|group| format!("fs/blkio/{group}blkio.throttle.write_bps_device"));
+    for table in &tables {
+        assert_eq!(machine.get(table), "7:3 67127380", "64 MiB and the mark");
+    }
+    group.unlimit_writes(DISK).expect("lifted");
+    for table in &tables {
+        assert_eq!(machine.get(table), "7:3 0");
+    }
+}
+
+#[test]
+fn a_part_of_v1_without_its_root_group_limits_no_disk() {
+    let machine = with_block_devices("");
+    fs::remove_file(machine.path("fs/blkio/release_agent")).expect("removed");
+    let root = machine.detect().expect("detected");
+    assert!(!root.limits_writes());
+    assert_eq!(root.missing(), [], "what every sandbox needs is there");
+    root.create(7, &LIMITS).expect("created").limit_writes(DISK, 64 << 20).expect("nothing to do");
+}
+
+#[test]
+fn what_a_killed_life_left_in_v1_s_table_goes_unless_another_server_uses_the_device() {
+    let table = "fs/blkio/blkio.throttle.write_bps_device";
+    for (file, row, after) in [
+        // Nobody has the device, somebody else has it, it is what our own life before this one left, another server's.
+        (None, "7:3 67127380\n", "7:3 0"),
+        (Some("/home/somebody/image"), "7:3 67127380\n", "7:3 0"),
+        (Some("/data/tmp/#12 (deleted)"), "7:3 67127380\n", "7:3 0"),
+        (Some("/other/tmp/#12 (deleted)"), "7:3 67127380\n", "7:3 67127380\n"),
+        // Not ours.
+        (None, "7:3 67108864\n", "7:3 67108864\n"),
+        (None, "", ""),
+    ] {
+        let machine = with_block_devices("");
+        machine.put(table, row);
+        if let Some(file) = file {
+            machine.put("sys/dev/block/7:3/loop/backing_file", &format!("{file}\n"));
+        }
+        let root = machine.detect().expect("detected");
+        let swept = root.sweep_disks_at(&machine.path("sys"), Path::new("/data/tmp")).expect("swept");
+        assert_eq!(machine.get(table), after, "{file:?}");
+        assert_eq!(swept, usize::from(row != after), "{file:?}");
+    }
+}
+
+#[test]
+fn in_v2_a_disk_is_limited_for_its_slot_where_the_controller_is_handed_on() {
+    let machine = Machine::v2("");
+    machine.put("fs/cgroup.procs", "1\n");
+    // What the kernel would have done.
+    machine.put("fs/hearth-one/cgroup.controllers", "io memory pids cpu\n");
+    let root = machine.detect().expect("detected");
+    assert!(root.limits_writes());
+    let group = root.create(7, &LIMITS).expect("created");
+    group.limit_writes(DISK, 64 << 20).expect("limited");
+    assert_eq!(machine.get("fs/hearth-one/7/io.max"), "7:3 wbps=67108864");
+    group.unlimit_writes(DISK).expect("lifted");
+    assert_eq!(machine.get("fs/hearth-one/7/io.max"), "7:3 wbps=max");
+    assert_eq!(root.sweep_disks_at(&machine.path("sys"), Path::new("/data/tmp")).expect("nothing to do"), 0);
+
+    let delegated = Machine::v2("user/scope");
+    delegated.group("user", "memory pids cpu\n", "");
+    delegated.group("user/scope", "memory pids cpu\n", "1\n");
+    let root = delegated.detect().expect("detected");
+    assert!(!root.limits_writes());
+    assert_eq!(delegated.get("fs/user/cgroup.subtree_control"), "+memory +cpu +pids");
+    root.create(7, &LIMITS).expect("created").limit_writes(DISK, 64 << 20).expect("nothing to do");
+    assert!(!delegated.path("fs/user/hearth-one/7/io.max").exists());
 }
 
 #[test]

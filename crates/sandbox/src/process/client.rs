@@ -38,6 +38,8 @@ pub struct SpawnerConfig {
     pub trees: PathBuf,
     /// A directory on the disk that holds what functions write to `/tmp`.
     pub storage: PathBuf,
+    /// What each sandbox may write there a second; 0: as much as it can.
+    pub write_per_second: Mebibytes,
     /// What all sandboxes together may hold; the kernel ends what goes beyond.
     pub memory: Mebibytes,
     /// Slots get a device that leads out, for [`ProcessConfig::network`](super::ProcessConfig::network).
@@ -177,7 +179,17 @@ impl SpawnerProcess {
         let trees = std::fs::canonicalize(config.trees)?;
         let storage = std::fs::canonicalize(config.storage)?;
         let SpawnerConfig { instance, memory, network, stock_max, .. } = config;
-        let boot = Boot { instance, trees, storage: storage.clone(), memory, network, stock_max, interpreters, search };
+        let boot = Boot {
+            instance,
+            trees,
+            storage: storage.clone(),
+            write_bytes_per_second: config.write_per_second.bytes(),
+            memory,
+            network,
+            stock_max,
+            interpreters,
+            search,
+        };
         let (ours, theirs) = seqpacket::pair()?;
         let child = Command::new(config.program.unwrap_or_else(|| PathBuf::from("/proc/self/exe")))
             .arg0(PROGRAM_NAME)

@@ -19,14 +19,14 @@ use super::{faces, mounts, slot};
 use crate::mutation::{self, Control};
 use crate::protocol::{FurnishSlot, ImageHolds, ImageTree, PrepareSlot};
 
-/// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet.
+/// Mounts in the slot of `process` what `request` asks for and `prepared` does not have yet. Refers to what its `/tmp` is then.
 pub(super) fn furnish(
     roots: &Roots,
     views: &mut Views,
     process: Pid,
     prepared: &PrepareSlot,
     request: &FurnishSlot,
-) -> io::Result<()> {
+) -> io::Result<OwnedFd> {
     let (code, below) = match &prepared.image {
         None => (Some(code(roots, views, &request.code)?), None),
         Some(ImageTree { digest, holds: ImageHolds::Runtime(_) }) => {
@@ -45,6 +45,7 @@ pub(super) fn furnish(
     let namespace = namespace(roots, process)?;
     setns(&namespace, CloneFlags::CLONE_NEWNS)?;
     let attached = attach(code.as_ref(), layers.as_ref(), storage.as_ref(), &faces);
+    let attached = attached.and_then(|()| mounts::directory("/tmp"));
     // Whatever happened there.
     setns(&roots.home, CloneFlags::CLONE_NEWNS)?;
     chdir("/")?;

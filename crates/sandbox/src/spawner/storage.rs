@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use hearth_types::Mebibytes;
 use nix::sched::{CloneFlags, setns};
@@ -22,6 +23,7 @@ use rustix::process::{WaitOptions, waitpid};
 
 use super::identity::OWNER;
 use super::mounts;
+use crate::cgroup::Device;
 use crate::mutation::{self, Control};
 use crate::sys;
 
@@ -33,6 +35,8 @@ const OVERHEAD: Mebibytes = Mebibytes(16);
 const TEMPLATES_MAX: usize = 32;
 /// Tries to get a loop device that somebody else takes in the same moment.
 const LOOP_TRIES_MAX: usize = 64;
+/// Source: kernel documentation, admin-guide/devices.txt.
+const LOOP_MAJOR: u32 = 7;
 /// Read at once when a new file system is remembered.
 const EXTENT_BYTES_MAX: usize = 1 << 20;
 /// What the empty file system's root allows, as Lambda's does.
@@ -59,7 +63,7 @@ pub(super) struct Storage {
 
 impl Storage {
     /// Opens what is needed while the host's file system is in sight.
-    pub(super) fn open(directory: &std::path::Path, host: OwnedFd) -> io::Result<Self> {
+    pub(super) fn open(directory: &Path, host: OwnedFd) -> io::Result<Self> {
         let missing = || io::Error::other("mkfs.ext4 is not installed; the package is called e2fsprogs");
         let program = MKFS.iter().find(|path| fs::exists(path.to_string_lossy().as_ref()).unwrap_or(false));
         let loop_control = File::options().read(true).write(true).open("/dev/loop-control")?;
@@ -196,6 +200,16 @@ fn mount_device(device: &LoopDevice) -> io::Result<OwnedFd> {
 /// In the spawner's own root directory.
 fn device_path(number: u32) -> String {
     format!("/loop{number}")
+}
+
+/// Opens the loop device of a number; `None` where it is none: a `/tmp` that is memory.
+pub(super) fn opened(device: Device) -> io::Result<Option<File>> {
+    if device.major != LOOP_MAJOR {
+        return Ok(None);
+    }
+    let link = fs::read_link(format!("/sys/dev/block/{device}"))?;
+    let name = link.file_name().ok_or_else(|| io::Error::other("a device without a name"))?;
+    File::open(Path::new("/").join(name)).map(Some)
 }
 
 /// What sysfs says: the minor is not the number where loop devices have partitions.

@@ -3,6 +3,10 @@
 //! for its function, from one whose slot waited, from one that waited itself, from a copy of such a one, from an extension and in an
 //! image, started for its function or before; and by each of them when it is new, after a thaw and after a reset.
 
+#[path = "../support/disks.rs"]
+mod disks;
+#[path = "../support/groups.rs"]
+mod groups;
 mod image;
 #[cfg(feature = "mutations")]
 mod mutations;

@@ -82,6 +82,7 @@ const MUTATIONS: &[Mutation] = &[
     without("process-limit resource-limits", &["fork bomb"]),
     without("memory-limit", &["a memory hog"]),
     without("storage-limit", &["fill /tmp"]),
+    without("storage-rate", &["the pace of /tmp"]),
     without("call:clone", &["clone into a user namespace"]),
     without("call:unshare call:setns", &["setns, for the filter", "unshare users"]),
     without("call:mount call:umount2", &["mount, for the filter", "unmount, for the filter"]),

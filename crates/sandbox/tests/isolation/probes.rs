@@ -172,6 +172,7 @@ pub(crate) const PROBES: &[Probe] = &[
     fails(27, "fork bomb", "forks()", &["EAGAIN"]),
     scenario(27, "processes in the control group", |prison| Box::pin(scenarios::processes_are_limited_by_the_control_group(prison))),
     is(29, "fill /tmp", "fill('/tmp/full')", r#"[true,"ENOSPC"]"#),
+    scenario(29, "the pace of /tmp", |prison| Box::pin(scenarios::a_disk_is_written_at_a_limited_pace(prison))),
     is(30, "control groups", "{l.strip().split(':')[2] for l in open('/proc/self/cgroup')} == {'/'}", "true"),
     is(31, "mounts", "[line for line in open('/proc/self/mountinfo') if 'HOST_DIR' in line or '/dev/' in line.split(' - ')[1]]", "[]"),
     is(32, "memory and processors are the function's", FACES, r#"["786432",true,2,true]"#),

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
+use crate::disks::{disk_of, write_limits};
 use crate::prison::{MUTATIONS, Origin, Prison};
+use crate::support::WRITE_PER_SECOND;
 use crate::zips::{Entry, zip};
 
 /// What was wrong.
@@ -114,6 +116,18 @@ pub(crate) async fn processes_are_limited_by_the_control_group(prison: &Prison) 
     let own: Vec<PathBuf> = groups(&prison.instance).into_iter().filter(|group| group.ends_with(&id)).collect();
     let limit = own.iter().find_map(|group| fs::read_to_string(group.join("pids.max")).ok());
     expect("pids.max", &json!(limit.as_deref().map(str::trim)), &json!(SANDBOX_PROCESSES_MAX.to_string()))
+}
+
+/// 29: seen from outside, as the pace of a disk is no measure.
+pub(crate) async fn a_disk_is_written_at_a_limited_pace(prison: &Prison) -> Verdict {
+    let process = hearth_init(prison)?;
+    let number = process.file_name().and_then(|name| name.to_str()?.parse().ok()).ok_or("no number")?;
+    let limits = disk_of(number).and_then(|disk| write_limits(&disk, &prison.instance));
+    // Where /tmp is memory, or nothing limits disks, the server says so.
+    let Some(limits) = limits else { return Ok(()) };
+    // Those of v1 have a mark in their last bits.
+    let limits_mib: Vec<u64> = limits.iter().map(|bytes| bytes >> 20).collect();
+    expect("MiB a second", &json!(limits_mib), &json!([WRITE_PER_SECOND.0]))
 }
 
 /// 28: killed, counted, and nobody else is hurt.

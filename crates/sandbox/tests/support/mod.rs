@@ -28,6 +28,9 @@ use tempfile::TempDir;
 pub const PYTHON: Root = Root::With(Language::Python { minor: 11 });
 pub const NODE: Root = Root::With(Language::Node { major: 20 });
 
+/// What a sandbox may write to its disk: a limit like any other, and yet a disk is full at once.
+pub const WRITE_PER_SECOND: Mebibytes = Mebibytes(1_024);
+
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
 /// Output as the sink got it, records in angle brackets behind their level and format.
@@ -113,6 +116,7 @@ impl Machine {
             instance: setup.instance.unwrap_or_else(instance),
             trees: trees.clone(),
             storage: dir.path().to_owned(),
+            write_per_second: WRITE_PER_SECOND,
             memory: setup.memory.unwrap_or_else(|| machine_memory().expect("readable")),
             network: setup.network.is_some(),
             stock_max: 16,

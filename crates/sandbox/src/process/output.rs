@@ -104,7 +104,7 @@ impl Output {
                     ready = self.records.readable() => ready?,
                 };
                 let begun = Instant::now();
-                let (pass, bytes) = self.pass_on()?;
+                let (pass, bytes) = self.pass_on(&mut self.turn.lock())?;
                 if pass == Pass::Emptied {
                     ready.clear_ready();
                 }
@@ -128,11 +128,13 @@ impl Output {
 
     /// Passes on what has been written so far.
     pub(super) fn drain(&self) {
+        // Not before the look at the pipes: who has emptied them has passed everything on when it is ours.
+        let frames = &mut *self.turn.lock();
         // Most functions write nothing; this is all it costs them.
         let mut pipes = [&self.pipe, &self.records].map(|pipe| PollFd::new(pipe.get_ref(), PollFlags::IN));
         if poll(&mut pipes, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
             // The reader in the background meets the same error, and says so.
-            let _ = self.pass_on();
+            let _ = self.pass_on(frames);
         }
     }
 
@@ -143,8 +145,7 @@ impl Output {
     }
 
     /// Takes at most what both pipes can hold. With how many bytes that was.
-    fn pass_on(&self) -> io::Result<(Pass, u64)> {
-        let frames = &mut *self.turn.lock();
+    fn pass_on(&self, frames: &mut Frames) -> io::Result<(Pass, u64)> {
         let mut buffer = Vec::new();
         // Read first and given last: what was printed before them is there by now.
         let (records, logged) = read_all(&self.records, |bytes| buffer.extend_from_slice(bytes))?;
@@ -346,6 +347,42 @@ mod tests {
             words.collect()
         };
         assert_eq!((numbers(false), numbers(true)), (printed, logged));
+    }
+
+    /// Takes its time to take what it is given.
+    #[derive(Default)]
+    struct Slow {
+        begun: std::sync::atomic::AtomicBool,
+        taken: Collected,
+    }
+
+    impl OutputSink for Slow {
+        fn output(&self, bytes: &[u8]) {
+            self.begun.store(true, std::sync::atomic::Ordering::Release);
+            std::thread::sleep(Duration::from_millis(100));
+            self.taken.output(bytes);
+        }
+
+        fn record(&self, record: LogRecord<'_>) {
+            self.taken.record(record);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn draining_waits_for_what_the_reader_has_taken_and_not_passed_on_yet() {
+        let (read, print) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        let (records, log) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        let sink = Arc::new(Slow::default());
+        let output = Arc::new(Output::new(read, records, sink.clone()).expect("output"));
+        let follower = tokio::spawn(Arc::clone(&output).follow());
+        write(&print, b"last words");
+        while !sink.begun.load(std::sync::atomic::Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        output.drain();
+        assert_eq!(*sink.taken.0.lock(), b"last words");
+        drop((print, log));
+        follower.await.expect("ends when nobody can write");
     }
 
     #[tokio::test]

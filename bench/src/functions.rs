@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::BenchError;
 use crate::http;
-use crate::null_runtime::{Client, ECHO_NODE, ECHO_PYTHON, stock_program};
+use crate::null_runtime::{Client, ECHO_NODE, ECHO_PYTHON, small_program, stock_program};
 use crate::sign::Keys;
 
 /// One vCPU. Source: Lambda developer guide, "Configure Lambda function memory".
@@ -32,6 +33,7 @@ impl Client {
     pub(crate) const fn function(self) -> &'static str {
         match self {
             Self::Stock => "echo-stock",
+            Self::Small => "echo-small",
             Self::Python => "echo-python",
             Self::Node => "echo-node",
         }
@@ -39,7 +41,7 @@ impl Client {
 
     pub(crate) const fn runtime(self) -> &'static str {
         match self {
-            Self::Stock => "provided.al2023",
+            Self::Stock | Self::Small => "provided.al2023",
             Self::Python => "python3.11",
             Self::Node => "nodejs20.x",
         }
@@ -47,14 +49,16 @@ impl Client {
 
     pub(crate) fn echo(self) -> Result<(&'static str, Vec<u8>), BenchError> {
         Ok(match self {
-            Self::Stock => {
-                let echo = stock_program()?;
-                ("bootstrap", std::fs::read(&echo).map_err(BenchError::io(echo.display().to_string()))?)
-            }
+            Self::Stock => ("bootstrap", read(&stock_program()?)?),
+            Self::Small => ("bootstrap", read(&small_program()?)?),
             Self::Python => ("app.py", ECHO_PYTHON.into()),
             Self::Node => ("app.mjs", ECHO_NODE.into()),
         })
     }
+}
+
+fn read(program: &Path) -> Result<Vec<u8>, BenchError> {
+    std::fs::read(program).map_err(BenchError::io(program.display().to_string()))
 }
 
 pub(crate) struct Functions {

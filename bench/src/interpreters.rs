@@ -39,7 +39,7 @@ impl Interpreters {
 
     pub(crate) fn of(&self, client: Client) -> Option<&Programs> {
         match client {
-            Client::Stock => Some(&self.stock),
+            Client::Stock | Client::Small => Some(&self.stock),
             Client::Python => self.python.as_ref(),
             Client::Node => self.node.as_ref(),
         }

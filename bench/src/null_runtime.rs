@@ -21,16 +21,19 @@ pub(crate) const ECHO_NODE: &str = "export const handler = async (event) => even
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Client {
     Stock,
+    /// One that does nothing but what it must.
+    Small,
     Python,
     Node,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 3] = [Self::Stock, Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 4] = [Self::Stock, Self::Small, Self::Python, Self::Node];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Stock => "stock lambda_runtime",
+            Self::Small => "own small client",
             Self::Python => "own Python bootstrap",
             Self::Node => "own Node.js bootstrap",
         }
@@ -48,7 +51,16 @@ pub(crate) struct Programs {
 
 /// The function on AWS's own Rust client, beside this program.
 pub(crate) fn stock_program() -> Result<PathBuf, BenchError> {
-    Ok(std::env::current_exe().map_err(BenchError::io("this program"))?.with_file_name("bench-echo"))
+    beside("bench-echo")
+}
+
+/// The function on the smallest client.
+pub(crate) fn small_program() -> Result<PathBuf, BenchError> {
+    beside("bench-small")
+}
+
+fn beside(name: &str) -> Result<PathBuf, BenchError> {
+    Ok(std::env::current_exe().map_err(BenchError::io("this program"))?.with_file_name(name))
 }
 
 impl Programs {
@@ -59,6 +71,7 @@ impl Programs {
         };
         let mut command = match client {
             Client::Stock => Command::new(stock_program()?),
+            Client::Small => Command::new(small_program()?),
             Client::Python => {
                 let mut command = Command::new(&self.python);
                 command.args(["-I", "-S"]).arg(bootstrap("python/bootstrap.py")?);

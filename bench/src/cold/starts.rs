@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use crate::null_runtime::{Client, Programs, stock_program};
+use crate::null_runtime::{Client, Programs, small_program, stock_program};
 use crate::server::Server;
 use crate::{BenchError, functions, http, memory};
 
@@ -95,6 +95,7 @@ async fn start_bare(mut command: Command) -> Result<Duration, BenchError> {
 pub(super) fn bare(client: Client, programs: &Programs) -> Result<Command, BenchError> {
     let mut command = match client {
         Client::Stock => with(Command::new(stock_program()?), &["end"]),
+        Client::Small => with(Command::new(small_program()?), &["end"]),
         Client::Python => with(Command::new(&programs.python), &["-I", "-S", "-c", "pass"]),
         Client::Node => with(Command::new(&programs.node), &["-e", "0"]),
     };

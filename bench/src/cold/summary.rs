@@ -200,6 +200,7 @@ impl Summary {
 const fn title(client: Client) -> &'static str {
     match client {
         Client::Stock => "native",
+        Client::Small => "native, small client",
         Client::Python => "Python",
         Client::Node => "Node.js",
     }
@@ -208,7 +209,7 @@ const fn title(client: Client) -> &'static str {
 /// What a start from the pool may take at the median.
 const fn goal_ms(client: Client) -> f64 {
     match client {
-        Client::Stock => 1.5,
+        Client::Stock | Client::Small => 1.5,
         Client::Python => 2.0,
         Client::Node => 2.5,
     }

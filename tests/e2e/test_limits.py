@@ -130,7 +130,9 @@ def small_disk(tmp_path):
 
 def test_a_nearly_full_disk_takes_no_environment_until_there_is_room_again(small_disk, tmp_path):
     config = tmp_path / "hearth.toml"
-    config.write_text("[execution]\ndisk_reserve_mib = 1024\n[pool]\ndepth_max = 0\n")
+    # At full speed: what is tried here is what the server does about a disk that fills up.
+    limits = "disk_reserve_mib = 1024\nstorage_write_mib_per_second = 0\n"
+    config.write_text(f"[execution]\n{limits}[pool]\ndepth_max = 0\n")
     server = Server(small_disk / "data", tmp_path / "server.log", config)
     try:
         client = aws.client(server.url, "lambda")

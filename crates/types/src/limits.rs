@@ -70,7 +70,7 @@ pub const SANDBOX_DESCRIPTORS_MAX: u64 = 1_024;
 pub const SANDBOX_PROCESSES_MAX: u64 = 1_024;
 /// What an environment may write to its `/tmp` a second, once that is more than its memory takes up: more than that keeps
 /// the kernel so busy that others wait for it.
-pub const SANDBOX_STORAGE_WRITE_PER_SECOND: Mebibytes = Mebibytes(32);
+pub const SANDBOX_STORAGE_WRITE_PER_SECOND: Mebibytes = Mebibytes(128);
 /// Validity of the presigned `Code.Location` of GetFunction.
 pub const CODE_LOCATION_TTL: Millis = Millis::from_secs(600);
 

@@ -197,8 +197,9 @@ impl S3 {
     ) -> Result<ObjectRecord, S3Error> {
         let lock = self.upload_locks.of(&upload.id);
         let _end = lock.write().await;
-        let upload = &self.upload(bucket, &upload.key, &upload.id).await?;
         let kept = self.parts_of(bucket, upload).await?;
+        // After its parts: who deletes the bucket takes both away in one commit, and does not wait for this lock.
+        let upload = &self.upload(bucket, &upload.key, &upload.id).await?;
         check_kind(upload, &whole)?;
         let chosen = choose(upload, &kept, &whole)?;
         let checksum = checksum_of(upload, &chosen, &whole)?;

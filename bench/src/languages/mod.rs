@@ -1,5 +1,5 @@
-//! Every runtime this machine has, installed ones too, one after the other: its cold start with the pool and without, its warm invocations, and
-//! what an environment of it takes. Beside it the bare interpreter of the same run.
+//! Every runtime this machine has, installed ones too, one after the other: its cold start with the pool and without, its warm
+//! invocations, and what an environment of it takes. Beside it the bare interpreter of the same run.
 
 mod echo;
 mod installed;
@@ -98,6 +98,9 @@ pub(crate) async fn run(program: &ProgramArgs, args: &LanguagesArgs) -> Result<O
     if args.quick {
         notes.push("QUICK: too few of everything to be compared".to_owned());
     }
+    // Interpreters are asked what they are from another directory.
+    let installed = std::fs::canonicalize(&args.installed).unwrap_or_else(|_| args.installed.clone());
+    let args = &LanguagesArgs { installed, ..args.clone() };
     let measured = measure_all(program, args, &scale, &mut notes);
     let rows = tokio::time::timeout(RUN_MAX, measured)
         .await
